@@ -1,0 +1,51 @@
+// Schemas of every operator, and the Python module that loads them. No maths here.
+#include <Python.h>
+
+#include "common/tensor.h"
+
+STABLE_TORCH_LIBRARY(meshlearn, m) {
+  // --- segments
+  // -----------------------------------------------------------------------------------
+  m.def("gather_sum(Tensor values, Tensor start, Tensor order) -> Tensor");
+
+  // --- mesh
+  // ---------------------------------------------------------------------------------------
+
+  // --- isosurface
+  // ---------------------------------------------------------------------------------
+
+  // --- geometry
+  // -----------------------------------------------------------------------------------
+
+  // --- render
+  // -------------------------------------------------------------------------------------
+
+  // --- io
+  // -----------------------------------------------------------------------------------------
+}
+
+static struct PyModuleDef meshlearn_module = {PyModuleDef_HEAD_INIT,
+                                              "_C",
+                                              "Compiled operators of meshlearn.",
+                                              -1,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr};
+
+PyMODINIT_FUNC PyInit__C(void) {
+  PyObject* module = PyModule_Create(&meshlearn_module);
+  if (module == nullptr) return nullptr;
+#ifdef USE_CUDA
+  PyModule_AddIntConstant(module, "cuda", 1);
+#else
+  PyModule_AddIntConstant(module, "cuda", 0);
+#endif
+#ifdef MESHLEARN_SANITIZE
+  PyModule_AddIntConstant(module, "sanitize", 1);
+#else
+  PyModule_AddIntConstant(module, "sanitize", 0);
+#endif
+  return module;
+}

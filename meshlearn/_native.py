@@ -1,0 +1,65 @@
+"""The one door to the compiled operators.
+
+`use_native(tensor)` says whether the compiled operators serve this tensor's device; where they do
+not, every caller has a readable torch reference. Set ``MESHLEARN_NATIVE=0`` to force the references.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+
+_forced_off = os.environ.get("MESHLEARN_NATIVE") == "0"
+_load_error = ""
+_C = None
+if not _forced_off:
+    try:
+        from meshlearn import _C  # type: ignore[attr-defined,no-redef]
+    except ImportError as error:  # not built, or built against another torch: references serve
+        _load_error = str(error)
+
+HAS_NATIVE: bool = _C is not None
+HAS_CUDA: bool = bool(_C is not None and _C.cuda)
+SANITIZED: bool = bool(_C is not None and _C.sanitize)
+
+
+def use_native(tensor: torch.Tensor) -> bool:
+    """Whether compiled operators exist for the device of `tensor`."""
+    if not HAS_NATIVE:
+        return False
+    kind = tensor.device.type
+    return kind == "cpu" or (kind == "cuda" and HAS_CUDA)
+
+
+def status() -> dict[str, object]:
+    """What runs here and why: the facts behind `meshlearn doctor`.
+
+    Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` (str, empty when
+    native operators run).
+    """
+    reason = ""
+    if not HAS_NATIVE:
+        info_file = Path(__file__).with_name("_build_info.json")
+        built: dict = {}
+        if info_file.is_file():
+            try:
+                built = json.loads(info_file.read_text())
+            except ValueError:
+                built = {}
+        if _forced_off:
+            reason = "MESHLEARN_NATIVE=0 is set"
+        elif built.get("reason"):
+            reason = str(built["reason"])
+        elif built.get("native"):
+            reason = f"the extension was built but does not load: {_load_error}"
+        else:
+            reason = f"the extension was not built ({_load_error})"
+    return {
+        "native": HAS_NATIVE,
+        "native_cuda": HAS_CUDA,
+        "sanitized": SANITIZED,
+        "reason": reason,
+    }

@@ -1,0 +1,86 @@
+"""Checks of what users pass in: one clear sentence with what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+FLOATS = (torch.float32, torch.float64)
+
+
+def _shape_text(shape: Sequence[int | str | None]) -> str:
+    return (
+        "("
+        + ", ".join("*" if s is None else str(s) for s in shape)
+        + ("," * (len(shape) == 1))
+        + ")"
+    )
+
+
+def check_tensor(
+    value: object,
+    name: str,
+    *,
+    shape: Sequence[int | str | None] | None = None,
+    dtype: torch.dtype | tuple[torch.dtype, ...] | None = None,
+    device: torch.device | None = None,
+    like: str = "",
+    finite: bool = False,
+) -> Tensor:
+    """Returns `value` if it is a tensor as described, else raises ValueError naming `name`.
+
+    Args:
+        shape: sizes; a str or None stands for any size (the str is what the message shows).
+        dtype: one dtype or several allowed ones.
+        device: device it must be on; `like` names the argument that set it.
+        finite: refuse NaN and infinities.
+    """
+    if not isinstance(value, Tensor):
+        raise ValueError(
+            f"{name}: expected a torch.Tensor, got {type(value).__name__}; "
+            f"convert it with torch.as_tensor"
+        )
+    if shape is not None:
+        wrong = len(shape) != value.dim() or any(
+            isinstance(want, int) and want != got
+            for want, got in zip(shape, value.shape, strict=True)
+        )
+        if wrong:
+            raise ValueError(
+                f"{name}: expected shape {_shape_text(shape)}, got {tuple(value.shape)}; reshape it"
+            )
+    if dtype is not None:
+        allowed = dtype if isinstance(dtype, tuple) else (dtype,)
+        if value.dtype not in allowed:
+            names = " or ".join(str(d).removeprefix("torch.") for d in allowed)
+            raise ValueError(
+                f"{name}: expected dtype {names}, got {str(value.dtype).removeprefix('torch.')}; "
+                f"convert it with .to(torch.{str(allowed[0]).removeprefix('torch.')})"
+            )
+    if device is not None and value.device != device:
+        raise ValueError(
+            f"{name}: expected on {device}{f' (as {like})' if like else ''}, got {value.device}; "
+            f"move it with .to('{device}')"
+        )
+    if finite and value.numel() and not bool(torch.isfinite(value).all()):
+        bad = int((~torch.isfinite(value)).sum())
+        raise ValueError(
+            f"{name}: {bad} of {value.numel()} values are NaN or infinite; remove them first"
+        )
+    return value
+
+
+def check_index(index: Tensor, name: str, size: int, *, of: str) -> None:
+    """Raises ValueError unless all entries of `index` lie in [0, size)."""
+    if index.numel() == 0:
+        return
+    low, high = (int(v) for v in torch.aminmax(index))
+    if low < 0 or high >= size:
+        bad = low if low < 0 else high
+        raise ValueError(
+            f"{name}: index {bad} is out of range for {size} {of}; indices are 0 to {size - 1}"
+            if size
+            else f"{name}: index {bad} is out of range: there are no {of}"
+        )

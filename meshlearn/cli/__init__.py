@@ -1,0 +1,5 @@
+"""The `meshlearn` command."""
+
+
+def main() -> None:
+    raise SystemExit("meshlearn: the command line is not there yet")
