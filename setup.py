@@ -1,4 +1,4 @@
-"""Build of meshlearn: pure Python plus, where it can be compiled, one extension of native operators.
+"""Build of meshlearn: pure Python plus, where it can be compiled, an extension of native operators.
 
 The extension uses torch's stable ABI: it needs torch's headers and a C++17 compiler, and one build
 serves every torch from 2.10 on. Nothing here fails the installation: without torch's headers or a
@@ -31,8 +31,8 @@ DEBUG = os.environ.get("DEBUG") == "1"
 def find_torch() -> tuple[Path, str | None] | None:
     """Folder of the torch that will be imported, and the CUDA version it was built with.
 
-    Looked for without importing it, also beside an isolated build environment (pip builds there with
-    another sys.path, though the interpreter, and so sysconfig's paths, are the target's own).
+    Looked for without importing it, also beside an isolated build environment (pip builds there
+    with another sys.path, though the interpreter, and so sysconfig's paths, are the target's own).
     """
     places = [*sys.path, sysconfig.get_path("platlib"), sysconfig.get_path("purelib")]
     for place in places:

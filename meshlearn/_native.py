@@ -1,7 +1,7 @@
 """The one door to the compiled operators.
 
 `use_native(tensor)` says whether the compiled operators serve this tensor's device; where they do
-not, every caller has a readable torch reference. Set ``MESHLEARN_NATIVE=0`` to force the references.
+not, every caller has a readable torch reference. ``MESHLEARN_NATIVE=0`` forces the references.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def use_native(tensor: torch.Tensor) -> bool:
 def status() -> dict[str, object]:
     """What runs here and why: the facts behind `meshlearn doctor`.
 
-    Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` (str, empty when
-    native operators run).
+    Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` (str, empty
+    when native operators run).
     """
     reason = ""
     if not HAS_NATIVE:

@@ -1,4 +1,4 @@
-"""Checks of what users pass in: one clear sentence with what was expected, what came, what to do."""
+"""Checks of what users pass in: one sentence with what was expected, what came, what to do."""
 
 from __future__ import annotations
 
