@@ -1,0 +1,184 @@
+"""`meshlearn doctor`: what is installed here, what runs, and why not the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from meshlearn.cli._app import JsonFlag, command, message
+from meshlearn.cli._output import print_json, print_table
+
+OPTIONAL = {
+    "nibabel": "NIfTI volumes in `extract` and `reconstruct` (pip install 'meshlearn[nifti]')",
+    "trimesh": "meshlearn.interop; a peer in `bench`",
+    "open3d": "meshlearn.interop; a peer in `bench`",
+    "scikit-image": "a peer in `bench`",
+    "scipy": "a peer in `bench`",
+    "meshio": "a peer in `bench`",
+    "pytorch3d": "meshlearn.interop; a peer in `bench`",
+    "nvdiffrast": "render(backend='nvdiffrast') on CUDA",
+}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tool(names: list[str], line: str) -> dict[str, object]:
+    """The first of `names` that runs: its path, and the line of --version that holds `line`."""
+    for name in filter(None, names):
+        path = shutil.which(name)
+        if path is None:
+            continue
+        try:
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        lines = done.stdout.splitlines()
+        if done.returncode == 0 and lines:
+            text = next((entry for entry in lines if line in entry), lines[0])
+            return {"found": True, "path": path, "version": text.strip()}
+    return {"found": False, "path": None, "version": None}
+
+
+def _memory() -> dict[str, int | None]:
+    """Bytes of memory: all of it, and what can still be had."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {key: int(rest.split()[0]) * 1024 for key, rest in (e.split(":") for e in lines)}
+        return {"total": sizes["MemTotal"], "available": sizes["MemAvailable"]}
+    except (OSError, KeyError, ValueError, IndexError):
+        return {"total": None, "available": None}
+
+
+def _cuda() -> dict[str, object]:
+    import torch
+
+    if torch.version.cuda is None:
+        return {"available": False, "devices": [], "reason": "this torch was built without CUDA"}
+    if not torch.cuda.is_available():
+        return {
+            "available": False,
+            "devices": [],
+            "reason": f"torch (CUDA {torch.version.cuda}) sees no device or no driver",
+        }
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"available": True, "devices": names, "reason": ""}
+
+
+def self_test(device: str) -> dict[str, object]:
+    """Runs one compiled operator on `device` against its torch reference."""
+    import torch
+
+    from meshlearn import _segment
+
+    try:
+        generator = torch.Generator().manual_seed(0)
+        values = torch.rand(1000, 3, generator=generator, dtype=torch.float64).to(device)
+        index = torch.randint(0, 50, (1000,), generator=generator).to(device)
+        rows = _segment.Incidence(index, 50)
+        got = torch.ops.meshlearn.gather_sum(values, rows.start, rows.order)
+        want = _segment.gather_sum_reference(values, rows.start, rows.order)
+        error = float((got - want).abs().max())
+    except Exception as problem:
+        return {"passed": False, "reason": str(problem).splitlines()[0]}
+    passed = error < 1e-9
+    return {"passed": passed, "reason": "" if passed else f"off by {error:g} from the reference"}
+
+
+def diagnose() -> dict[str, object]:
+    """Everything `doctor` says, as one JSON-able dict; ``healthy`` is false if a test fails."""
+    import torch
+
+    import meshlearn
+    from meshlearn import _native
+
+    native, cuda = _native.status(), _cuda()
+    operators: dict[str, dict[str, object]] = {}
+    cpu_runs, cuda_runs = bool(native["native"]), bool(native["native_cuda"])
+    operators["cpu"] = {"compiled": cpu_runs, "reason": native["reason"]}
+    why = ""
+    if not cuda["available"]:
+        why = str(cuda["reason"])
+    elif not cuda_runs:
+        why = str(native["reason"]) or "it was installed without nvcc or for a CPU torch"
+    operators["cuda"] = {"compiled": cuda_runs, "reason": why}
+    if cpu_runs:
+        operators["cpu"]["self_test"] = self_test("cpu")
+    if cuda_runs and cuda["available"]:
+        operators["cuda"]["self_test"] = self_test("cuda")
+    tests = [entry["self_test"] for entry in operators.values() if "self_test" in entry]
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
+    compilers = [os.environ.get("CXX", "").split(" ")[0], "c++", "g++", "clang++"]
+    return {
+        "meshlearn": meshlearn.__version__,
+        "location": str(Path(meshlearn.__file__).parent),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "platform": platform.platform(),
+        "torch": torch.__version__,
+        "operators": operators,
+        "sanitized": native["sanitized"],
+        "compiler": _tool(compilers, ""),
+        "nvcc": _tool([str(Path(home) / "bin" / "nvcc"), "nvcc"], "release"),
+        "cuda": cuda,
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "memory": _memory(),
+        "optional": {
+            name: {"version": _version(name), "unlocks": what} for name, what in OPTIONAL.items()
+        },
+        "healthy": all(test["passed"] for test in tests),
+    }
+
+
+def _operator_text(entry: dict) -> str:
+    if not entry["compiled"] or "self_test" not in entry:
+        state = "compiled, not usable" if entry["compiled"] else "torch references serve"
+        return f"{state}: {entry['reason']}"
+    test = entry["self_test"]
+    return "compiled, self-test " + ("passed" if test["passed"] else f"FAILED: {test['reason']}")
+
+
+@command("doctor")
+def doctor(as_json: JsonFlag = False) -> None:
+    """Say what runs here, compiled or by reference, and why; exit 1 if a self-test fails."""
+    facts = diagnose()
+    if as_json:
+        print_json(facts)
+    else:
+        gigabyte = 1024**3
+        memory = [
+            "unknown" if size is None else f"{size / gigabyte:.1f} GB"
+            for size in facts["memory"].values()
+        ]
+        rows = [
+            ("meshlearn", f"{facts['meshlearn']} in {facts['location']}"),
+            ("python", f"{facts['python']} ({facts['executable']})"),
+            ("platform", facts["platform"]),
+            ("torch", facts["torch"]),
+            ("operators on CPU", _operator_text(facts["operators"]["cpu"])),
+            ("operators on CUDA", _operator_text(facts["operators"]["cuda"])),
+            (
+                "CUDA device",
+                ", ".join(facts["cuda"]["devices"]) or f"none: {facts['cuda']['reason']}",
+            ),
+            ("C++ compiler", facts["compiler"]["version"] or "none (c++, g++ or clang++)"),
+            ("nvcc", facts["nvcc"]["version"] or "none (CUDA_HOME/bin or PATH)"),
+            ("threads", f"{facts['threads']} of {facts['cpus']} CPUs"),
+            ("memory", f"{memory[1]} available of {memory[0]}"),
+        ]
+        for name, entry in facts["optional"].items():
+            rows.append((name, f"{entry['version'] or 'not installed'}: {entry['unlocks']}"))
+        print_table(rows)
+    if not facts["healthy"]:
+        message("error: a compiled operator disagrees with its reference; reinstall meshlearn")
+        raise SystemExit(1)
