@@ -19,6 +19,13 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
 
   // --- render
   // -------------------------------------------------------------------------------------
+  m.def(
+      "rasterize(Tensor clip, Tensor faces, Tensor near, int height, int width) -> (Tensor, "
+      "Tensor, "
+      "Tensor)");
+  m.def(
+      "rasterize_backward(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor "
+      "grad_barycentric, Tensor grad_depth, Tensor start, Tensor order) -> Tensor");
 
   // --- io
   // -----------------------------------------------------------------------------------------

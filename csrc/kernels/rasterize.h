@@ -1,0 +1,425 @@
+// Rasterisation in homogeneous image space: no triangle is ever clipped.
+//
+// A vertex is (u w, v w, z, w): pixel position times w, camera depth, and w (the depth for a
+// perspective camera, 1 for an orthographic one). The edge function of two vertices is the dot
+// product of the pixel with their cross product (Olano and Greer 1997), so triangles that cross the
+// camera plane need no clipping; the near plane is a test per pixel. Edge functions are evaluated
+// in double, and so that swapping the two vertices exactly negates the value: two faces that share
+// an edge never both miss or both take a pixel.
+#pragma once
+#include "../common/hd.h"
+
+namespace meshlearn {
+
+constexpr int32_t kRasterTile = 16;
+
+// Product rounded on its own: a contracted multiply-add would break the antisymmetry of edges.
+ML_HD double product(double a, double b) {
+#if defined(__CUDA_ARCH__)
+  return __dmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
+struct RasterCorner {
+  double x, y, z, w;
+};
+
+struct RasterEdge {
+  double a, b, c;
+  ML_HD double at(double px, double row) const { return a * px + row; }
+  ML_HD double row(double py) const { return b * py + c; }
+  // A pixel on the edge counts as lying where (px + e, py + e^2) lies for an infinitesimal e.
+  ML_HD bool positive(double value) const {
+    return value > 0 || (value == 0 && (a > 0 || (a == 0 && b > 0)));
+  }
+  ML_HD bool negative(double value) const {
+    return value < 0 || (value == 0 && (a < 0 || (a == 0 && b < 0)));
+  }
+};
+
+ML_HD RasterEdge raster_edge(RasterCorner p, RasterCorner q) {
+  return {product(p.y, q.w) - product(p.w, q.y), product(p.w, q.x) - product(p.x, q.w),
+          product(p.x, q.y) - product(p.y, q.x)};
+}
+
+struct RasterBox {
+  int32_t x0, y0, x1, y1;  // inclusive pixels; empty where x0 > x1
+};
+
+struct RasterSample {
+  double b[3];  // perspective-correct barycentric coordinates
+  double z;
+};
+
+struct RasterFace {
+  RasterCorner p[3];
+  RasterEdge e[3];
+
+  ML_HD void setup() {
+    e[0] = raster_edge(p[1], p[2]);
+    e[1] = raster_edge(p[2], p[0]);
+    e[2] = raster_edge(p[0], p[1]);
+  }
+
+  ML_HD bool covers(double e0, double e1, double e2) const {
+    if (e0 > 0 && e1 > 0 && e2 > 0) return true;
+    if (e0 < 0 && e1 < 0 && e2 < 0) return true;
+    if (e0 != 0 && e1 != 0 && e2 != 0) return false;
+    if (e0 == 0 && e1 == 0 && e2 == 0) return false;
+    return (e[0].positive(e0) && e[1].positive(e1) && e[2].positive(e2)) ||
+           (e[0].negative(e0) && e[1].negative(e1) && e[2].negative(e2));
+  }
+
+  // The point of the face seen at the pixel; false where it lies before the near plane.
+  ML_HD bool sample(double e0, double e1, double e2, double near, RasterSample& s) const {
+    const double scale = 1.0 / (e0 + e1 + e2);
+    s.b[0] = e0 * scale;
+    s.b[1] = e1 * scale;
+    s.b[2] = e2 * scale;
+    s.z = s.b[0] * p[0].z + s.b[1] * p[1].z + s.b[2] * p[2].z;
+    const double w = s.b[0] * p[0].w + s.b[1] * p[1].w + s.b[2] * p[2].w;
+    return s.z >= near && w > 0;
+  }
+};
+
+template <class T>
+struct RasterScene {
+  const T* clip;         // (N, V, 4)
+  const int64_t* faces;  // (F, 3)
+  const T* near;         // (N,)
+  int64_t num_views, num_vertices, num_faces;
+  int32_t height, width, tiles_x, tiles_y, num_chunks;
+
+  ML_HD int64_t num_tiles() const { return static_cast<int64_t>(tiles_x) * tiles_y; }
+
+  // False for a face with a coordinate that is not finite.
+  ML_HD bool load(int64_t view, int64_t face, RasterFace& out) const {
+    for (int k = 0; k < 3; ++k) {
+      const T* row = clip + 4 * (view * num_vertices + faces[3 * face + k]);
+      out.p[k] = {row[0], row[1], row[2], row[3]};
+      const double sum = (out.p[k].x + out.p[k].y) + (out.p[k].z + out.p[k].w);
+      if (!(sum - sum == 0)) return false;
+    }
+    return true;
+  }
+
+  // Pixels whose centres may lie in the part of the face behind the near plane.
+  ML_HD RasterBox box(int64_t view, const RasterFace& f) const {
+    const double n = near[view];
+    const RasterBox none{0, 0, -1, -1};
+    double lx = 1e300, ly = 1e300, hx = -1e300, hy = -1e300;
+    for (int k = 0; k < 3; ++k) {
+      const RasterCorner p = f.p[k], q = f.p[k == 2 ? 0 : k + 1];
+      if (p.z >= n) grow(p.x, p.y, p.w, lx, ly, hx, hy);
+      if ((p.z >= n) != (q.z >= n)) {
+        const double t = (n - p.z) / (q.z - p.z);
+        grow(p.x + t * (q.x - p.x), p.y + t * (q.y - p.y), p.w + t * (q.w - p.w), lx, ly, hx, hy);
+      }
+    }
+    if (!(lx <= hx)) return none;
+    const double ex = 1e-6 + 1e-9 * (fabs(lx) + fabs(hx)), ey = 1e-6 + 1e-9 * (fabs(ly) + fabs(hy));
+    lx = ceil(lx - 0.5 - ex);
+    ly = ceil(ly - 0.5 - ey);
+    hx = floor(hx - 0.5 + ex);
+    hy = floor(hy - 0.5 + ey);
+    if (lx > hx || ly > hy || hx < 0 || hy < 0 || lx > width - 1 || ly > height - 1) return none;
+    return {static_cast<int32_t>(lx < 0 ? 0 : lx), static_cast<int32_t>(ly < 0 ? 0 : ly),
+            static_cast<int32_t>(hx > width - 1 ? width - 1 : hx),
+            static_cast<int32_t>(hy > height - 1 ? height - 1 : hy)};
+  }
+
+  ML_HD static void grow(double x, double y, double w, double& lx, double& ly, double& hx,
+                         double& hy) {
+    if (!(w > 0)) return;
+    const double u = x / w, v = y / w;
+    lx = u < lx ? u : lx;
+    ly = v < ly ? v : ly;
+    hx = u > hx ? u : hx;
+    hy = v > hy ? v : hy;
+  }
+
+  ML_HD int64_t chunk_begin(int64_t chunk) const { return num_faces * chunk / num_chunks; }
+};
+
+// Binning: chunks of consecutive faces count into rows of their own, the rows are summed tile by
+// tile in order, and the same chunks fill; so each tile lists its faces in ascending order.
+template <class T>
+struct RasterCount {
+  RasterScene<T> scene;
+  RasterBox* boxes;  // (N, F)
+  int32_t* counts;   // (N, chunks, tiles), zero
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t view = i / scene.num_chunks, chunk = i % scene.num_chunks;
+    int32_t* row = counts + i * scene.num_tiles();
+    for (int64_t f = scene.chunk_begin(chunk); f < scene.chunk_begin(chunk + 1); ++f) {
+      RasterFace face;
+      RasterBox box{0, 0, -1, -1};
+      if (scene.load(view, f, face)) box = scene.box(view, face);
+      boxes[view * scene.num_faces + f] = box;
+      if (box.x0 > box.x1) continue;
+      for (int32_t y = box.y0 / kRasterTile; y <= box.y1 / kRasterTile; ++y)
+        for (int32_t x = box.x0 / kRasterTile; x <= box.x1 / kRasterTile; ++x)
+          ++row[static_cast<int64_t>(y) * scene.tiles_x + x];
+    }
+  }
+};
+
+struct RasterPrefix {
+  int32_t* counts;  // (N, chunks, tiles): counts in, offsets within the tile out
+  int64_t num_chunks, num_tiles;
+  int64_t* totals;  // (N, tiles)
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t view = i / num_tiles, tile = i % num_tiles;
+    int32_t sum = 0;
+    for (int64_t c = 0; c < num_chunks; ++c) {
+      int32_t& entry = counts[(view * num_chunks + c) * num_tiles + tile];
+      const int32_t count = entry;
+      entry = sum;
+      sum += count;
+    }
+    totals[i] = sum;
+  }
+};
+
+template <class T>
+struct RasterFill {
+  RasterScene<T> scene;
+  const RasterBox* boxes;
+  int32_t* offsets;      // (N, chunks, tiles), consumed
+  const int64_t* start;  // (N tiles + 1,)
+  int32_t* list;         // faces by tile
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t view = i / scene.num_chunks, chunk = i % scene.num_chunks;
+    int32_t* row = offsets + i * scene.num_tiles();
+    const int64_t* first = start + view * scene.num_tiles();
+    for (int64_t f = scene.chunk_begin(chunk); f < scene.chunk_begin(chunk + 1); ++f) {
+      const RasterBox box = boxes[view * scene.num_faces + f];
+      if (box.x0 > box.x1) continue;
+      for (int32_t y = box.y0 / kRasterTile; y <= box.y1 / kRasterTile; ++y)
+        for (int32_t x = box.x0 / kRasterTile; x <= box.x1 / kRasterTile; ++x) {
+          const int64_t tile = static_cast<int64_t>(y) * scene.tiles_x + x;
+          list[first[tile] + row[tile]++] = static_cast<int32_t>(f);
+        }
+    }
+  }
+};
+
+template <class T>
+struct RasterOutput {
+  int64_t* face;   // (N, H, W)
+  T* barycentric;  // (N, H, W, 3)
+  T* depth;        // (N, H, W)
+
+  ML_HD void clear(int64_t pixel) const {
+    face[pixel] = -1;
+    depth[pixel] = 0;
+    for (int k = 0; k < 3; ++k) barycentric[3 * pixel + k] = 0;
+  }
+  ML_HD void put(int64_t pixel, int64_t f, const RasterSample& s) const {
+    face[pixel] = f;
+    depth[pixel] = static_cast<T>(s.z);
+    for (int k = 0; k < 3; ++k) barycentric[3 * pixel + k] = static_cast<T>(s.b[k]);
+  }
+};
+
+// One call owns one tile: faces outside, pixels inside. For the CPU.
+template <class T>
+struct RasterByTile {
+  RasterScene<T> scene;
+  const RasterBox* boxes;
+  const int64_t* start;
+  const int32_t* list;
+  RasterOutput<T> out;
+  int64_t stride;  // coprime to the number of tiles: spreads them evenly over threads
+
+  static ML_HD int64_t calls(const RasterScene<T>& s) { return s.num_views * s.num_tiles(); }
+
+  ML_HD void operator()(int64_t i) const {
+    i = (i * stride) % (scene.num_views * scene.num_tiles());
+    const int64_t view = i / scene.num_tiles(), tile = i % scene.num_tiles();
+    const int32_t tx = static_cast<int32_t>(tile % scene.tiles_x) * kRasterTile;
+    const int32_t ty = static_cast<int32_t>(tile / scene.tiles_x) * kRasterTile;
+    const int32_t ex = tx + kRasterTile < scene.width ? tx + kRasterTile : scene.width;
+    const int32_t ey = ty + kRasterTile < scene.height ? ty + kRasterTile : scene.height;
+    const double near = static_cast<double>(scene.near[view]);
+    double depth[kRasterTile * kRasterTile];
+    int32_t owner[kRasterTile * kRasterTile];
+    for (int k = 0; k < kRasterTile * kRasterTile; ++k) owner[k] = -1;
+    for (int64_t j = start[i]; j < start[i + 1]; ++j) {
+      const int32_t f = list[j];
+      const RasterBox box = boxes[view * scene.num_faces + f];
+      RasterFace face;
+      if (!scene.load(view, f, face)) continue;
+      face.setup();
+      const int32_t x0 = box.x0 > tx ? box.x0 : tx, x1 = box.x1 < ex - 1 ? box.x1 : ex - 1;
+      const int32_t y0 = box.y0 > ty ? box.y0 : ty, y1 = box.y1 < ey - 1 ? box.y1 : ey - 1;
+      for (int32_t y = y0; y <= y1; ++y) {
+        const double py = y + 0.5;
+        const double r0 = face.e[0].row(py), r1 = face.e[1].row(py), r2 = face.e[2].row(py);
+        for (int32_t x = x0; x <= x1; ++x) {
+          const double px = x + 0.5;
+          const double e0 = face.e[0].at(px, r0), e1 = face.e[1].at(px, r1),
+                       e2 = face.e[2].at(px, r2);
+          RasterSample s;
+          if (!face.covers(e0, e1, e2) || !face.sample(e0, e1, e2, near, s)) continue;
+          const int k = (y - ty) * kRasterTile + (x - tx);
+          if (owner[k] >= 0 && !(s.z < depth[k])) continue;
+          depth[k] = s.z;
+          owner[k] = f;
+        }
+      }
+    }
+    int32_t loaded = -1;
+    RasterFace face{};
+    for (int32_t y = ty; y < ey; ++y)
+      for (int32_t x = tx; x < ex; ++x) {
+        const int64_t pixel = (view * scene.height + y) * scene.width + x;
+        const int32_t f = owner[(y - ty) * kRasterTile + (x - tx)];
+        if (f < 0) {
+          out.clear(pixel);
+          continue;
+        }
+        if (f != loaded) {
+          scene.load(view, f, face);
+          face.setup();
+          loaded = f;
+        }
+        RasterSample s;
+        const double px = x + 0.5, py = y + 0.5;
+        face.sample(face.e[0].at(px, face.e[0].row(py)), face.e[1].at(px, face.e[1].row(py)),
+                    face.e[2].at(px, face.e[2].row(py)), near, s);
+        out.put(pixel, f, s);
+      }
+  }
+};
+
+// One call owns one pixel and walks the faces of its tile. For the GPU.
+template <class T>
+struct RasterByPixel {
+  RasterScene<T> scene;
+  const RasterBox* boxes;
+  const int64_t* start;
+  const int32_t* list;
+  RasterOutput<T> out;
+  int64_t stride;  // unused
+
+  static ML_HD int64_t calls(const RasterScene<T>& s) {
+    return s.num_views * s.height * static_cast<int64_t>(s.width);
+  }
+
+  ML_HD void operator()(int64_t pixel) const {
+    const int32_t x = static_cast<int32_t>(pixel % scene.width);
+    const int32_t y = static_cast<int32_t>((pixel / scene.width) % scene.height);
+    const int64_t view = pixel / scene.width / scene.height;
+    const int64_t tile = view * scene.num_tiles() +
+                         static_cast<int64_t>(y / kRasterTile) * scene.tiles_x + x / kRasterTile;
+    const double near = static_cast<double>(scene.near[view]), px = x + 0.5, py = y + 0.5;
+    RasterSample best{{0, 0, 0}, 0};
+    int32_t owner = -1;
+    for (int64_t j = start[tile]; j < start[tile + 1]; ++j) {
+      const int32_t f = list[j];
+      const RasterBox box = boxes[view * scene.num_faces + f];
+      if (x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
+      RasterFace face;
+      if (!scene.load(view, f, face)) continue;
+      face.setup();
+      const double e0 = face.e[0].at(px, face.e[0].row(py)),
+                   e1 = face.e[1].at(px, face.e[1].row(py)),
+                   e2 = face.e[2].at(px, face.e[2].row(py));
+      RasterSample s;
+      if (!face.covers(e0, e1, e2) || !face.sample(e0, e1, e2, near, s)) continue;
+      if (owner >= 0 && !(s.z < best.z)) continue;
+      best = s;
+      owner = f;
+    }
+    if (owner < 0)
+      out.clear(pixel);
+    else
+      out.put(pixel, owner, best);
+  }
+};
+
+// Gradient of barycentrics and depth. A face walks the pixels of its box and adds up those it owns,
+// in order; a vertex then adds up its corners: no atomics, one fixed order of summation.
+template <class T>
+struct RasterFaceGrad {
+  RasterScene<T> scene;
+  const int64_t* face;        // (N, H, W)
+  const T* grad_barycentric;  // (N, H, W, 3)
+  const T* grad_depth;        // (N, H, W)
+  T* grad_corner;             // (N, F, 3, 4)
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t view = i / scene.num_faces, f = i % scene.num_faces;
+    double sum[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    RasterFace tri{};
+    RasterBox box{0, 0, -1, -1};
+    if (scene.load(view, f, tri)) box = scene.box(view, tri);
+    if (box.x0 <= box.x1)
+      for (int32_t y = box.y0; y <= box.y1; ++y)
+        for (int32_t x = box.x0; x <= box.x1; ++x) {
+          const int64_t pixel = (view * scene.height + y) * scene.width + x;
+          if (face[pixel] == f) add(tri, pixel, x + 0.5, y + 0.5, sum);
+        }
+    for (int k = 0; k < 12; ++k) grad_corner[12 * i + k] = static_cast<T>(sum[k]);
+  }
+
+  // b_i = e_i / sum e with e_i = q_j x q_k, q = (x - w px, y - w py); z = sum b_i z_i.
+  ML_HD void add(const RasterFace& tri, int64_t pixel, double px, double py, double* sum) const {
+    double qx[3], qy[3], e[3], g[3];
+    for (int k = 0; k < 3; ++k) {
+      qx[k] = tri.p[k].x - tri.p[k].w * px;
+      qy[k] = tri.p[k].y - tri.p[k].w * py;
+    }
+    double total = 0;
+    for (int k = 0; k < 3; ++k) {
+      const int j = (k + 1) % 3, l = (k + 2) % 3;
+      e[k] = qx[j] * qy[l] - qy[j] * qx[l];
+      total += e[k];
+    }
+    if (total == 0) return;
+    const double gz = grad_depth[pixel];
+    double mean = 0;
+    for (int k = 0; k < 3; ++k) {
+      g[k] = grad_barycentric[3 * pixel + k] + gz * tri.p[k].z;
+      mean += g[k] * e[k] / total;
+      sum[4 * k + 2] += gz * e[k] / total;
+    }
+    for (int k = 0; k < 3; ++k) {
+      const int j = (k + 1) % 3, l = (k + 2) % 3;
+      const double ge = (g[k] - mean) / total;
+      push(j, ge * qy[l], -ge * qx[l], px, py, sum);
+      push(l, -ge * qy[j], ge * qx[j], px, py, sum);
+    }
+  }
+
+  ML_HD static void push(int k, double gx, double gy, double px, double py, double* sum) {
+    sum[4 * k] += gx;
+    sum[4 * k + 1] += gy;
+    sum[4 * k + 3] -= gx * px + gy * py;
+  }
+};
+
+template <class T>
+struct RasterVertexGrad {
+  const T* grad_corner;  // (N, 3F, 4)
+  const int64_t* start;  // (V + 1,) into order
+  const int64_t* order;  // (3F,) corners by vertex
+  int64_t num_vertices, num_corners;
+  T* grad_clip;  // (N, V, 4)
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t view = i / num_vertices, v = i % num_vertices;
+    double sum[4] = {0, 0, 0, 0};
+    for (int64_t j = start[v]; j < start[v + 1]; ++j)
+      for (int k = 0; k < 4; ++k) sum[k] += grad_corner[4 * (view * num_corners + order[j]) + k];
+    for (int k = 0; k < 4; ++k) grad_clip[4 * i + k] = static_cast<T>(sum[k]);
+  }
+};
+
+}  // namespace meshlearn

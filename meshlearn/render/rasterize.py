@@ -1,0 +1,304 @@
+"""Which face is seen at each pixel, and where on it; values interpolated there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from meshlearn._native import HAS_NATIVE, use_native
+from meshlearn._segment import Incidence, gather
+from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.render.camera import Camera, image_size
+
+if TYPE_CHECKING:
+    from meshlearn.mesh import Mesh
+
+
+class Fragments(NamedTuple):
+    """What is seen at each pixel; a batch of cameras adds a leading dimension N.
+
+    Attributes:
+        face: (H, W) int64, index of the face seen, -1 where there is none.
+        barycentric: (H, W, 3), perspective-correct weights of the face's corners; 0 where none.
+        depth: (H, W), camera-space z in the world's unit; 0 where there is none.
+    """
+
+    face: Tensor
+    barycentric: Tensor
+    depth: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """(H, W) bool, where a face is seen."""
+        return self.face >= 0
+
+
+def rasterize(
+    mesh: Mesh, cam: Camera, size: int | Sequence[int], *, backend: str = "native"
+) -> Fragments:
+    """The nearest face at each pixel centre.
+
+    A pixel belongs to a face whose image holds its centre; a centre exactly on an edge or a vertex
+    shared by faces on both sides belongs to exactly one of them. Faces are seen from both sides.
+    Of two at the same depth the lower index wins. Faces with a coordinate that is not finite, and
+    parts nearer than the near plane, are not seen.
+
+    Args:
+        mesh: vertices (V, 3) float32 or float64; V or F may be 0.
+        cam: one camera or a batch of N.
+        size: height and width in pixels, or one int for both.
+        backend: "native" (compiled where it can be) or "reference" (plain torch).
+
+    Returns:
+        Fragments; barycentric and depth are differentiable in the vertices, face is not. The
+        gradient moves points along visible faces: silhouettes have none without antialiasing.
+
+    Example:
+        >>> fragments = rasterize(mesh, Camera.look_at((0, 0, 3)), 256)
+        >>> fragments.mask.sum()
+    """
+    vertices = check_tensor(mesh.vertices, "mesh.vertices", shape=("V", 3), dtype=FLOATS)
+    if cam.view.device != vertices.device:
+        raise ValueError(
+            f"cam: expected on {vertices.device} (as mesh), got {cam.view.device}; "
+            f"move it with .to('{vertices.device}')"
+        )
+    if backend not in ("native", "reference"):
+        raise ValueError(f"backend: expected 'native' or 'reference', got {backend!r}")
+    h, w = image_size(size)
+    clip = cam.homogeneous(vertices, size)
+    clip = clip if cam.batched else clip[None]
+    near = clip.new_full((clip.shape[0],), cam.near)
+    out = rasterize_homogeneous(clip, mesh.faces, near, (h, w), native=backend == "native")
+    return out if cam.batched else Fragments(*(t[0] for t in out))
+
+
+def rasterize_homogeneous(
+    clip: Tensor, faces: Tensor, near: Tensor, size: tuple[int, int], *, native: bool = True
+) -> Fragments:
+    """`rasterize` on homogeneous image coordinates (u w, v w, z, w), (N, V, 4); near (N,)."""
+    out = _Rasterize.apply(clip, faces, near, size, native and use_native(clip))
+    return Fragments(*out)
+
+
+class _Rasterize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, clip, faces, near, size, native):
+        clip, faces = clip.contiguous(), faces.contiguous()
+        if native:
+            face, bary, depth = torch.ops.meshlearn.rasterize(clip.detach(), faces, near, *size)
+        else:
+            face, bary, depth = rasterize_reference(clip.detach(), faces, near, size)
+        ctx.save_for_backward(clip, faces, near, face)
+        ctx.native = native
+        ctx.mark_non_differentiable(face)
+        return face, bary, depth
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, _, grad_bary, grad_depth):
+        clip, faces, near, face = ctx.saved_tensors
+        if not ctx.needs_input_grad[0]:
+            return None, None, None, None, None
+        if ctx.native:
+            corners = Incidence(faces.reshape(-1), clip.shape[1])
+            grad = torch.ops.meshlearn.rasterize_backward(
+                clip, faces, near, face, grad_bary.contiguous(), grad_depth.contiguous(),
+                corners.start, corners.order,
+            )  # fmt: skip
+        else:
+            with torch.enable_grad():
+                leaf = clip.detach().requires_grad_()
+                bary, depth = surface_coordinates(leaf, faces, face)
+                (grad,) = torch.autograd.grad(
+                    (bary, depth), leaf, (grad_bary, grad_depth), allow_unused=True
+                )
+        return grad, None, None, None, None
+
+
+def surface_coordinates(clip: Tensor, faces: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+    """Barycentrics and depth at each pixel from the face seen there, differentiable in `clip`.
+
+    Args:
+        clip: (N, V, 4) homogeneous image coordinates.
+        faces: (F, 3).
+        face: (N, H, W) int64, -1 where there is none.
+
+    Returns:
+        (N, H, W, 3) and (N, H, W); 0 where there is no face.
+    """
+    n, h, w = face.shape
+    view, row, col = torch.nonzero(face >= 0, as_tuple=True)
+    index = faces[face[view, row, col]] + (view * clip.shape[1])[:, None]  # (P, 3)
+    flat = clip.reshape(-1, 4)
+    corner = gather(flat, Incidence(index.reshape(-1), flat.shape[0])).view(-1, 3, 4)
+    px, py = col.to(clip.dtype) + 0.5, row.to(clip.dtype) + 0.5
+    qx = corner[..., 0] - corner[..., 3] * px[:, None]
+    qy = corner[..., 1] - corner[..., 3] * py[:, None]
+    edge = qx.roll(-1, 1) * qy.roll(-2, 1) - qy.roll(-1, 1) * qx.roll(-2, 1)
+    weight = edge / edge.sum(1, keepdim=True)
+    z = (weight * corner[..., 2]).sum(1)
+    place = (view, row, col)
+    bary = clip.new_zeros(n, h, w, 3).index_put(place, weight)
+    depth = clip.new_zeros(n, h, w).index_put(place, z)
+    return bary, depth
+
+
+def interpolate(
+    attributes: Tensor, fragments: Fragments, index: Tensor, *, background: float = 0.0
+) -> Tensor:
+    """Values of corners, mixed by barycentric weights at each pixel.
+
+    Args:
+        attributes: (A, D) values; one row a vertex, or a row of an indexed corner attribute.
+        fragments: from `rasterize`.
+        index: (F, 3) int64 rows of `attributes` at the corners of each face: `mesh.faces` for vertex
+            attributes, the attribute's own index for corner attributes.
+        background: value where no face is seen.
+
+    Returns:
+        (H, W, D) or (N, H, W, D), differentiable in `attributes` and in the fragments' barycentrics,
+        with a deterministic gradient.
+    """
+    check_tensor(attributes, "attributes", shape=("A", "D"), dtype=FLOATS)
+    check_tensor(index, "index", shape=("F", 3), dtype=torch.int64)
+    face = fragments.face
+    place = torch.nonzero(face >= 0, as_tuple=True)
+    rows = index[face[place]].reshape(-1)
+    if attributes.requires_grad and torch.is_grad_enabled():
+        values = gather(attributes, Incidence(rows, attributes.shape[0]))
+    else:
+        values = attributes[rows]
+    values = values.view(-1, 3, attributes.shape[1])
+    weight = fragments.barycentric[place].to(attributes.dtype)
+    mixed = (
+        weight[:, 0, None] * values[:, 0]
+        + weight[:, 1, None] * values[:, 1]
+        + weight[:, 2, None] * values[:, 2]
+    )
+    out = attributes.new_full((*face.shape, attributes.shape[1]), background)
+    return out.index_put(place, mixed)
+
+
+def rasterize_reference(
+    clip: Tensor, faces: Tensor, near: Tensor, size: tuple[int, int], *, pairs: int = 1 << 21
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Torch reference of the `rasterize` operator: every pixel of every face's box is tried.
+
+    Args:
+        clip: (N, V, 4) homogeneous image coordinates (u w, v w, z, w).
+        faces: (F, 3) int64.
+        near: (N,) least depth seen.
+        size: (height, width).
+        pairs: how many (face, pixel) pairs are tried at a time, which bounds the memory.
+
+    Returns:
+        face (N, H, W), barycentric (N, H, W, 3), depth (N, H, W).
+    """
+    h, w = size
+    views = [_reference_view(c, faces, n, h, w, pairs) for c, n in zip(clip, near, strict=True)]
+    if not views:
+        return (
+            faces.new_empty(0, h, w),
+            clip.new_empty(0, h, w, 3),
+            clip.new_empty(0, h, w),
+        )
+    return tuple(torch.stack(t) for t in zip(*views, strict=True))  # type: ignore[return-value]
+
+
+def _reference_view(clip: Tensor, faces: Tensor, near: Tensor, h: int, w: int, pairs: int):
+    corner = clip.double()[faces]  # (F, 3, 4)
+    low, high = _boxes(corner, float(near), h, w)
+    span = (high - low + 1).clamp(min=0)
+    count = span[:, 0] * span[:, 1]
+    best_z = corner.new_full((h * w,), torch.inf)
+    best_face = faces.new_full((h * w,), -1)
+    best_b = corner.new_zeros(h * w, 3)
+    end = torch.cumsum(count, 0)
+    begin = 0
+    while begin < faces.shape[0]:
+        done = int(end[begin - 1]) if begin else 0
+        stop = max(int(torch.searchsorted(end, done + pairs, right=True)), begin + 1)
+        part = slice(begin, stop)
+        face = torch.repeat_interleave(torch.arange(begin, stop, device=faces.device), count[part])
+        begin = stop
+        local = torch.arange(face.numel(), device=faces.device) - (end - count)[face] + done
+        x = low[face, 0] + local % span[face, 0]
+        y = low[face, 1] + local // span[face, 0]
+        hit, weight, z = _covered(corner[face], x + 0.5, y + 0.5, float(near))
+        face, pixel, weight, z = face[hit], (y * w + x)[hit], weight[hit], z[hit]
+        # nearest first, then lowest index, of each pixel
+        order = torch.argsort(z, stable=True)
+        order = order[torch.argsort(pixel[order], stable=True)]
+        face, pixel, weight, z = face[order], pixel[order], weight[order], z[order]
+        first = torch.ones_like(pixel, dtype=torch.bool)
+        first[1:] = pixel[1:] != pixel[:-1]
+        better = first & (z < best_z[pixel])
+        at = pixel[better]
+        best_z[at], best_face[at], best_b[at] = z[better], face[better], weight[better]
+    depth = torch.where(best_face >= 0, best_z, 0.0)
+    return (
+        best_face.view(h, w),
+        best_b.view(h, w, 3).to(clip.dtype),
+        depth.view(h, w).to(clip.dtype),
+    )
+
+
+def _boxes(corner: Tensor, near: float, h: int, w: int) -> tuple[Tensor, Tensor]:
+    """First and last pixel (x, y) whose centre may lie in each face behind the near plane."""
+    following = corner.roll(-1, 1)
+    z, z_next = corner[..., 2:3], following[..., 2:3]
+    t = (near - z) / (z_next - z)
+    cut = corner + t * (following - corner)
+    points = torch.cat((corner, cut), 1)
+    seen = torch.cat((z >= near, (z >= near) != (z_next >= near)), 1)
+    seen = seen & (points[..., 3:] > 0)
+    place = points[..., :2] / points[..., 3:]
+    low = torch.where(seen, place, torch.inf).amin(1)
+    high = torch.where(seen, place, -torch.inf).amax(1)
+    pad = 1e-6 + 1e-9 * (low.abs() + high.abs())
+    limit = low.new_tensor([w, h])
+    first = torch.ceil(low - 0.5 - pad).clamp(min=0).minimum(limit)
+    last = torch.floor(high - 0.5 + pad).clamp(min=-1).minimum(limit - 1)
+    ok = torch.isfinite(corner).all(-1).all(-1) & torch.isfinite(low).all(-1)
+    empty = ~(ok & (first <= last).all(-1))
+    first[empty], last[empty] = 0, -1
+    return first.long(), last.long()
+
+
+def _covered(corner: Tensor, px: Tensor, py: Tensor, near: float):
+    """Which (face, pixel) pairs meet: (P,) bool, barycentrics (P, 3), depth (P,)."""
+    x, y, w = corner[..., 0], corner[..., 1], corner[..., 3]
+    p, q = (1, 2, 0), (2, 0, 1)
+    a = y[:, p] * w[:, q] - w[:, p] * y[:, q]
+    b = w[:, p] * x[:, q] - x[:, p] * w[:, q]
+    c = x[:, p] * y[:, q] - y[:, p] * x[:, q]
+    edge = a * px[:, None] + (b * py[:, None] + c)
+    tie = edge == 0
+    positive = (edge > 0) | (tie & ((a > 0) | ((a == 0) & (b > 0))))
+    negative = (edge < 0) | (tie & ((a < 0) | ((a == 0) & (b < 0))))
+    weight = edge / (edge[:, 0] + edge[:, 1] + edge[:, 2])[:, None]
+    z = weight[:, 0] * corner[:, 0, 2] + weight[:, 1] * corner[:, 1, 2]
+    z = z + weight[:, 2] * corner[:, 2, 2]
+    ahead = (weight * w).sum(1) > 0
+    hit = (positive.all(1) | negative.all(1)) & ~tie.all(1) & ahead & (z >= near)
+    return hit, weight, z
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::rasterize")
+    def _(clip: Tensor, faces: Tensor, near: Tensor, height: int, width: int):
+        n = clip.shape[0]
+        return (
+            faces.new_empty(n, height, width),
+            clip.new_empty(n, height, width, 3),
+            clip.new_empty(n, height, width),
+        )
+
+    @torch.library.register_fake("meshlearn::rasterize_backward")
+    def _(clip, faces, near, face, grad_barycentric, grad_depth, start, order):
+        return torch.empty_like(clip)
