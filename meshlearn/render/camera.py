@@ -4,8 +4,8 @@
 - *Camera space* (OpenCV): x to the right of the image, y down, z forward. `depth` is the camera z.
 - *Image*: pixel (row r, column c) covers [c, c + 1] × [r, r + 1]; row 0 is the top; the centre of
   pixel (r, c) is at (u, v) = (c + 0.5, r + 0.5), u along columns and v along rows.
-- *Homogeneous image space*, what the rasteriser reads: (u w, v w, z, w) with w = z for a perspective
-  camera and w = 1 for an orthographic one.
+- *Homogeneous image space*, what the rasteriser reads: (u w, v w, z, w) with w = z for a
+  perspective camera and w = 1 for an orthographic one.
 - *OpenGL*: camera space with y up and z backward; clip space with x right, y up and z in [-w, w].
   `Camera.from_opengl` and `Camera.projection` convert.
 """
@@ -301,7 +301,7 @@ class Camera:
         return out
 
     def projection(self, size: int | Sequence[int]) -> Tensor:
-        """(4, 4) or (N, 4, 4): OpenCV camera space to OpenGL clip space of an image of this size."""
+        """(4, 4) or (N, 4, 4): OpenCV camera space to OpenGL clip space of such an image."""
         h, w = image_size(size)
         image = self.intrinsics(size)
         out = torch.zeros_like(image)
@@ -331,7 +331,7 @@ class Camera:
         return column[0] * rows[0] + column[1] * rows[1] + column[2] * rows[2] + rows[3]
 
     def project(self, points: Tensor, size: int | Sequence[int]) -> Tensor:
-        """(P, 3) world points -> (P, 3) or (N, P, 3) of (u, v, depth): pixels, pixels, world unit."""
+        """(P, 3) world points -> (P, 3) or (N, P, 3) of (u, v, depth); u, v in pixels."""
         out = self.homogeneous(points, size)
         return torch.cat((out[..., :2] / out[..., 3:], out[..., 2:3]), -1)
 

@@ -88,8 +88,8 @@ def shaded_view(
 ) -> Tensor:
     """A lit picture of a mesh on a light ground, (H, W, 3) float in 0 to 1.
 
-    Three lights that move with the camera, cavities darkened by the depth around them, the inner side
-    of faces in orange, `samples` × `samples` rays a pixel.
+    Three lights that move with the camera, cavities darkened by the depth around them, the
+    inner side of faces in orange, `samples` × `samples` rays a pixel.
 
     Args:
         smooth: True mixes vertex normals, False shows facets; None mixes them on faces that bend

@@ -155,13 +155,13 @@ def interpolate(
     Args:
         attributes: (A, D) values; one row a vertex, or a row of an indexed corner attribute.
         fragments: from `rasterize`.
-        index: (F, 3) int64 rows of `attributes` at the corners of each face: `mesh.faces` for vertex
-            attributes, the attribute's own index for corner attributes.
+        index: (F, 3) int64 rows of `attributes` at the corners of each face: `mesh.faces` for
+            vertex attributes, the attribute's own index for corner attributes.
         background: value where no face is seen.
 
     Returns:
-        (H, W, D) or (N, H, W, D), differentiable in `attributes` and in the fragments' barycentrics,
-        with a deterministic gradient.
+        (H, W, D) or (N, H, W, D), differentiable in `attributes` and in the barycentrics of
+        the fragments, with a deterministic gradient.
     """
     check_tensor(attributes, "attributes", shape=("A", "D"), dtype=FLOATS)
     check_tensor(index, "index", shape=("F", 3), dtype=torch.int64)
