@@ -1,0 +1,211 @@
+"""The build: CUDA sources compile, kernels stay free of torch, the package installs anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from meshlearn import _native
+
+ROOT = Path(__file__).resolve().parents[1]
+CSRC = ROOT / "csrc"
+STABLE = ("torch/csrc/stable/", "torch/headeronly/", "torch/csrc/inductor/aoti_torch/c/")
+CUDA_SOURCES = sorted(CSRC.glob("cuda/*.cu"))
+
+
+def closure(source: Path) -> list[Path]:
+    """`source` and every file of csrc it includes."""
+    found, queue = [], [source]
+    while queue:
+        path = queue.pop()
+        if path not in found:
+            found.append(path)
+            names = re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.MULTILINE)
+            queue += [p for p in ((path.parent / name).resolve() for name in names) if p.exists()]
+    return sorted(found)
+
+
+def nvcc() -> str:
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
+    found = shutil.which("nvcc", path=f"{home}/bin") or shutil.which("nvcc")
+    if found is None:
+        pytest.skip("nvcc is not installed here (CUDA_HOME/bin or PATH)")
+    return found
+
+
+@pytest.mark.parametrize("source", CUDA_SOURCES, ids=lambda path: path.stem)
+def test_cuda_source_compiles(source, tmp_path):
+    command = [nvcc(), "-c", "-std=c++17", "-arch=sm_90", "-O1", "--expt-relaxed-constexpr"]
+    command += ["-Xcompiler", "-fPIC,-Wall", "-DUSE_CUDA"]
+    command += ["-DTORCH_TARGET_VERSION=0x020a000000000000"]
+    command += [f"-I{Path(torch.__file__).parent / 'include'}", str(source)]
+    key = hashlib.sha256(f"{torch.__version__} {command}".encode())
+    for path in closure(source):
+        key.update(path.read_bytes())
+    stamp = ROOT / "build" / "cuda-check" / f"{source.stem}-{key.hexdigest()[:16]}"
+    if stamp.exists():  # these very lines compiled before
+        return
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "out.o")], capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    for old in stamp.parent.glob(f"{source.stem}-*"):
+        old.unlink(missing_ok=True)
+    stamp.touch()
+
+
+def test_every_kernel_runs_on_both_machines():
+    cpu = {path.stem for path in CSRC.glob("cpu/*.cpp")}
+    cuda = {path.stem for path in CUDA_SOURCES}
+    kernels = {path.stem for path in CSRC.glob("kernels/*.h")}
+    assert cuda <= cpu and cuda, cuda - cpu
+    # parsers of files run on the CPU alone; whatever has a kernel has both
+    for name in cpu - cuda:
+        used = {path.stem for path in closure(CSRC / "cpu" / f"{name}.cpp")} & kernels
+        assert not used, f"csrc/cpu/{name}.cpp has kernels {used} but no csrc/cuda/{name}.cu"
+
+
+def test_kernels_are_free_of_torch():
+    for path in CSRC.glob("kernels/*.h"):
+        for file in closure(path):
+            includes = re.findall(r'#\s*include\s+[<"]([^>"]+)', file.read_text())
+            assert not [name for name in includes if "torch" in name or "ATen" in name], file
+
+
+def test_only_the_stable_abi_is_included():
+    for path in CSRC.rglob("*"):
+        if path.suffix in (".h", ".cpp", ".cu"):
+            names = re.findall(r"#\s*include\s+<((?:torch|ATen|c10)/[^>]+)", path.read_text())
+            stable = (
+                "torch/csrc/stable/",
+                "torch/headeronly/",
+                "torch/csrc/inductor/aoti_torch/c/",
+            )
+            assert all(name.startswith(stable) for name in names), (path, names)
+
+
+def test_every_operator_has_a_cpu_implementation():
+    schema = set(re.findall(r'm\.def\(\s*"(\w+)\(', (CSRC / "ops.cpp").read_text()))
+    assert schema
+    for folder, sources in (("cpu", CSRC.glob("cpu/*.cpp")), ("cuda", CUDA_SOURCES)):
+        bound = {n for p in sources for n in re.findall(r'm\.impl\(\s*"(\w+)"', p.read_text())}
+        assert bound <= schema, f"{folder}: no schema for {bound - schema}"
+        if folder == "cpu":
+            assert bound == schema, f"no CPU implementation of {schema - bound}"
+            for name in schema if _native.HAS_NATIVE else ():
+                assert hasattr(torch.ops.meshlearn, name)
+
+
+def clean_tree(folder: Path) -> Path:
+    """A copy of the sources without anything built."""
+    tree = folder / "source tree"
+    skip = shutil.ignore_patterns("*.so", "__pycache__", "_build_info.json", "*.egg-info")
+    shutil.copytree(ROOT / "meshlearn", tree / "meshlearn", ignore=skip)
+    shutil.copytree(CSRC, tree / "csrc")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, tree / name)
+    return tree
+
+
+def install(folder: Path, *options: str, **environment: str) -> tuple[Path, str]:
+    """`pip install` of a clean tree into folder/site, without dependencies; and what pip said."""
+    site = folder / "site"
+    command = [sys.executable, "-m", "pip", "install", "-v", "--no-deps", "--target", str(site)]
+    done = subprocess.run(
+        [*command, *options, str(clean_tree(folder))],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return site, done.stdout + done.stderr
+
+
+def in_site(site: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=site.parent,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+SUMS = """
+import torch
+from meshlearn import _native, _segment
+values = torch.arange(6.0).reshape(3, 2).requires_grad_()
+rows = _segment.Incidence(torch.tensor([0, 2, 2]), 3)
+sums = _segment.segment_sum(values, rows)
+sums.sum().backward()
+assert sums.tolist() == [[0, 1], [0, 0], [6, 8]] and values.grad.eq(1).all()
+print(_native.HAS_NATIVE, _native.status()["reason"], sep="|")
+"""
+
+
+@pytest.mark.slow
+def test_installed_without_native_operators_the_references_serve(tmp_path):
+    site, _ = install(tmp_path, "--no-build-isolation", MESHLEARN_BUILD_NATIVE="0")
+    assert not list(site.glob("meshlearn/*.so"))
+    assert in_site(site, SUMS) == "False|MESHLEARN_BUILD_NATIVE=0 was set when it was installed"
+
+
+@pytest.mark.slow
+def test_installed_without_a_compiler_the_references_serve(tmp_path):
+    tools = tmp_path / "tools"  # a PATH with no compiler on it
+    tools.mkdir()
+    for name in ("sh", "env", "uname", "ldconfig"):
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    environment = {"PATH": str(tools), "CXX": ""}
+    site, said = install(tmp_path, "--no-build-isolation", **environment)
+    assert "native operators not built: no C++ compiler" in said
+    assert in_site(site, SUMS) == "False|no C++ compiler (c++, g++ or clang++) was found"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--no-build-isolation"], []], ids=["direct", "isolated"])
+def test_installed_with_a_compiler_the_operators_are_built(tmp_path, options):
+    if not _native.HAS_NATIVE or _native.SANITIZED:
+        pytest.skip("native operators are not built here")
+    site, said = install(tmp_path, *options)
+    assert list(site.glob("meshlearn/_C*.so")), said
+    assert in_site(site, SUMS) == "True|"
+
+
+@pytest.mark.slow
+def test_a_failing_compiler_does_not_fail_the_install(tmp_path):
+    site, said = install(tmp_path, "--no-build-isolation", CXX="false")
+    assert "native operators not built" in said
+    assert "compiler exited with 1" in in_site(site, SUMS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are preloaded as on Linux")
+def test_operators_pass_under_the_sanitizers():
+    done = subprocess.run(
+        [ROOT / "scripts" / "sanitize"], capture_output=True, text=True, timeout=3000
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+
+
+def test_setup_finds_the_torch_that_runs_here(monkeypatch):
+    import setuptools
+
+    monkeypatch.setattr(setuptools, "setup", lambda **_: None)
+    torch_dir, cuda = runpy.run_path(str(ROOT / "setup.py"))["find_torch"]()
+    assert torch_dir == Path(torch.__file__).resolve().parent and cuda == torch.version.cuda

@@ -1,0 +1,11 @@
+import os
+
+import pytest
+
+from meshlearn import _native
+
+
+def test_a_sanitized_run_has_the_sanitized_extension():
+    if os.environ.get("MESHLEARN_EXPECT_SANITIZED") != "1":
+        pytest.skip("this is not a run of scripts/sanitize")
+    assert _native.SANITIZED
