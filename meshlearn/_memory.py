@@ -1,0 +1,70 @@
+"""How much memory can still be had, asked before a large allocation rather than after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+
+def _read_int(path: str) -> int | None:
+    try:
+        text = Path(path).read_text(encoding="ascii").strip()
+        return int(text)
+    except (OSError, ValueError):  # absent, or "max"
+        return None
+
+
+def _cgroup_room() -> int | None:
+    """Bytes left in the container's memory limit (cgroup 2, then 1), or None without a limit."""
+    for limit_file, used_file in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
+        limit, used = _read_int(limit_file), _read_int(used_file)
+        if limit is not None and used is not None:
+            return max(limit - used, 0)
+    return None
+
+
+def memory_status() -> tuple[int | None, int | None]:
+    """Bytes of main memory installed, and available to this process; None where unknown."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            sizes = {
+                key: int(rest.split()[0]) * 1024 for key, rest in (li.split(":") for li in file)
+            }
+        total, available = sizes["MemTotal"], sizes["MemAvailable"]
+    except (OSError, KeyError, ValueError, IndexError):
+        try:
+            total = available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (AttributeError, ValueError, OSError):
+            return None, None
+    room = _cgroup_room()
+    return total, available if room is None else min(available, room)
+
+
+def available_memory(device: str | torch.device = "cpu") -> int:
+    """Bytes that can be allocated on `device` now; a very large number where nobody knows."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    available = memory_status()[1]
+    return 1 << 62 if available is None else available
+
+
+def check_memory(
+    need: int, device: str | torch.device, what: str, *, argument: str = "resolution"
+) -> None:
+    """Raises ValueError, naming `argument`, when `what` needs more bytes than `device` has left."""
+    have = available_memory(device)
+    if need > have:
+        mend = "lower the resolution" if argument == "resolution" else "use a smaller one"
+        raise ValueError(
+            f"{argument}: {what} needs about {need / 2**30:,.1f} GiB of memory, but {device} has "
+            f"{have / 2**30:,.1f} GiB left; {mend}"
+        )
