@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 # name -> the room that exports it
 _EXPORTS = {
     # mesh
+    "CornerAttribute": "meshlearn.mesh",
     "Mesh": "meshlearn.mesh",
     "MeshReport": "meshlearn.mesh",
     "Meshes": "meshlearn.mesh",

@@ -1,0 +1,43 @@
+"""Connected components of a graph given by its edges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Components(NamedTuple):
+    """Labels 0 … count - 1 in the order of each component's smallest member, and their number."""
+
+    labels: Tensor
+    count: int
+
+
+def roots_reference(links: Tensor, size: int) -> Tensor:
+    """Smallest node of each node's component, by hooking and pointer jumping."""
+    root = torch.arange(size, dtype=torch.int64, device=links.device)
+    a, b = links.unbind(1)
+    while a.numel():
+        ra, rb = root[a], root[b]
+        differs = ra != rb
+        a, b, ra, rb = a[differs], b[differs], ra[differs], rb[differs]
+        if not a.numel():
+            break
+        low, high = torch.minimum(ra, rb), torch.maximum(ra, rb)
+        root = root.scatter_reduce(0, high, low, "amin")
+        while True:
+            jumped = root[root]
+            if torch.equal(jumped, root):
+                break
+            root = jumped
+    return root
+
+
+def connected_components(links: Tensor, size: int) -> Components:
+    """Components of `size` nodes joined by `links` (M, 2) int64; a lone node is a component."""
+    root = roots_reference(links, size)
+    is_root = root == torch.arange(size, device=links.device)
+    rank = torch.cumsum(is_root, 0) - 1
+    return Components(rank[root], int(is_root.sum()))
