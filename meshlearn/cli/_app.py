@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-VERBS = ("doctor",)
+VERBS = ("bench", "doctor")
 
 
 @dataclass
