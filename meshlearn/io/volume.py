@@ -10,7 +10,8 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -178,20 +179,53 @@ def _placed(
     return out
 
 
-def _read_numpy(path: Path, size: int, key: str | None) -> tuple[np.ndarray, np.ndarray]:
-    with open(path, "rb") as file:
-        magic = file.read(6)
+@contextmanager
+def _numpy_file(path: Path) -> Iterator[zipfile.ZipFile | BinaryIO]:
+    """A .npz or .npy opened; what is wrong inside becomes a ValueError that names the file."""
     try:
-        if magic.startswith(b"PK"):
-            return _read_npz(path, key)
-        if magic != b"\x93NUMPY":
-            raise ValueError("it is not a numpy file")
         with open(path, "rb") as file:
-            array = _read_array(file, size)
+            magic = file.read(6)
+            file.seek(0)
+            if magic.startswith(b"PK"):
+                with zipfile.ZipFile(file) as archive:
+                    yield archive
+            elif magic == b"\x93NUMPY":
+                yield file
+            else:
+                raise ValueError("it is not a numpy file")
     except (*_DAMAGED, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         text = " ".join(str(error).split()) or "it is damaged"
-        raise ValueError(text if str(path) in text else f"{path}: {text}") from error
-    return array, np.eye(4)
+        raise ValueError(f"{path}: {text}") from error
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as file:
+        return _read_array(file, min(info.file_size, info.compress_size * _DEFLATE + 65536))
+
+
+def peek_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in a .npy (named "") or .npz, by their headers alone."""
+    shapes = {}
+    with _numpy_file(Path(path)) as file:
+        if not isinstance(file, zipfile.ZipFile):
+            return {"": _header(file)[0]}
+        for name, info in _members(file).items():
+            with file.open(info) as member:
+                shapes[name] = _header(member)[0]
+    return shapes
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The arrays in a .npy (named "") or .npz; sizes are checked before they are believed."""
+    path = Path(path)
+    with _numpy_file(path) as file:
+        if not isinstance(file, zipfile.ZipFile):
+            return {"": _read_array(file, path.stat().st_size)}
+        return {name: _member(file, info) for name, info in _members(file).items()}
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -233,23 +267,15 @@ def _read_array(file: BinaryIO, size: int) -> np.ndarray:
     return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _read_npz(path: Path, key: str | None) -> tuple[np.ndarray, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
-
-        def read(name: str) -> np.ndarray:
-            info = members[name]
-            room = os.path.getsize(path) * _DEFLATE + 65536
-            with archive.open(info) as file:
-                return _read_array(file, min(info.file_size, room))
-
-        def shape_of(name: str) -> tuple[int, ...]:
-            with archive.open(members[name]) as file:
-                return _header(file)[0]
-
+def _read_numpy(path: Path, size: int, key: str | None) -> tuple[np.ndarray, np.ndarray]:
+    shapes = peek_shapes(path)
+    with _numpy_file(path) as file:
+        if not isinstance(file, zipfile.ZipFile):
+            return _read_array(file, size), np.eye(4)
+        members = _members(file)
         if key is None:
-            solid = [n for n in members if len(shape_of(n)) in (3, 4)]
-            named = [n for n in _KEYS if n in solid]
+            solid = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+            named = [name for name in _KEYS if name in solid]
             if len(solid) != 1 and not named:
                 raise ValueError(
                     f"it holds {len(solid)} 3-D arrays among {sorted(members)}; name one by key"
@@ -259,15 +285,15 @@ def _read_npz(path: Path, key: str | None) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"there is no array {key!r}; it holds {sorted(members)}")
         affine = np.eye(4)
         if "affine" in members:
-            affine = _small(read("affine"), "affine", (4, 4))
+            affine = _small(_member(file, members["affine"]), "affine", (4, 4))
         if "spacing" in members:
-            steps = read("spacing").astype(np.float64).reshape(-1)
+            steps = _member(file, members["spacing"]).astype(np.float64).reshape(-1)
             if steps.size not in (1, 3) or not (steps > 0).all():
                 raise ValueError(f"spacing: expected one or three positive numbers, got {steps}")
             affine[:3, :3] = np.diag(np.broadcast_to(steps, 3))
         if "origin" in members:
-            affine[:3, 3] = _small(read("origin"), "origin", (3,))
-        return read(key), affine
+            affine[:3, 3] = _small(_member(file, members["origin"]), "origin", (3,))
+        return _member(file, members[key]), affine
 
 
 def _small(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:

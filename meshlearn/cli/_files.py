@@ -1,0 +1,38 @@
+"""Checks of input and output names, made before any work starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def input_file(path: Path, *, name: str = "INPUT") -> Path:
+    """`path` if it is a file that can be read and is not empty."""
+    if path.is_dir():
+        raise ValueError(f"{name}: expected a file, got the folder {path}")
+    if not path.exists():
+        raise ValueError(f"{name}: there is no file {path}")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{name}: {path} cannot be read (permission denied)")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"{name}: the file {path} is empty")
+    return path
+
+
+def output_file(path: Path, *, overwrite: bool, suffixes: Iterable[str], name: str = "OUT") -> Path:
+    """`path` if it may be written: a known extension, an existing folder, nothing to lose."""
+    known = sorted(suffixes)
+    if not any(path.name.lower().endswith(suffix) for suffix in known):
+        raise ValueError(
+            f"{name}: unknown extension {path.suffix!r} of {path}; expected {', '.join(known)}"
+        )
+    if path.is_dir():
+        raise ValueError(f"{name}: expected a file name, got the folder {path}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{name}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{name}: {path} exists; give --overwrite to replace it")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{name}: the folder {path.parent} cannot be written to")
+    return path

@@ -1,0 +1,130 @@
+"""Point clouds: .npy, .npz and text (.xyz, .txt, .csv, .pts), with or without normals."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.io.volume import peek_shapes, read_arrays
+
+TEXT_SUFFIXES = (".xyz", ".txt", ".csv", ".pts")
+SUFFIXES = (".npy", ".npz", *TEXT_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Points of a surface.
+
+    Attributes:
+        points: (P, 3) float32 or float64, finite.
+        normals: (P, 3) unit normals, outward, or None.
+    """
+
+    points: Tensor
+    normals: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_tensor(self.points, "points", shape=("P", 3), dtype=FLOATS, finite=True)
+        if self.normals is not None:
+            check_tensor(
+                self.normals,
+                "normals",
+                shape=(self.points.shape[0], 3),
+                dtype=self.points.dtype,
+                device=self.points.device,
+                like="points",
+                finite=True,
+            )
+
+
+def is_points(path: str | os.PathLike[str]) -> bool:
+    """Whether a file holds a point cloud by its name, or for numpy files by the shapes in it."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in TEXT_SUFFIXES:
+        return True
+    if suffix not in (".npy", ".npz") or not path.is_file():
+        return False
+    shapes = peek_shapes(path)
+    return "points" in shapes or any(len(s) == 2 and s[1] in (3, 6) for s in shapes.values())
+
+
+def load_points(path: str | os.PathLike[str]) -> PointCloud:
+    """Reads points, and unit normals where each row has six numbers.
+
+    Args:
+        path: .npy of shape (P, 3) or (P, 6); .npz with ``points`` and perhaps ``normals``; text of
+            three or six numbers a line, split by spaces or commas, ``#`` starting a comment.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not such a file, is damaged, or has NaN or infinite numbers.
+
+    Warns:
+        UserWarning: the last three of six columns are not unit vectors (perhaps colours) and were
+            left out.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"{path}: unknown kind of point cloud {path.suffix!r}; expected {', '.join(SUFFIXES)}"
+        )
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: the file is empty")
+    normals = None
+    if suffix in TEXT_SUFFIXES:
+        rows = _read_text(path)
+    else:
+        arrays = read_arrays(path)
+        name = "points" if "points" in arrays else next(iter(arrays))
+        rows, normals = arrays[name], arrays.get("normals")
+    if rows.ndim == 0 or not len(rows):
+        raise ValueError(f"{path}: there are no points")
+    if rows.ndim != 2 or rows.shape[1] not in (3, 6) or rows.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: expected 3 or 6 real numbers a point, got shape {rows.shape}")
+    wide = np.float64 if rows.dtype == np.float64 else np.float32
+    rows = np.ascontiguousarray(rows, dtype=wide)
+    if rows.shape[1] == 6:
+        rows, normals = rows[:, :3].copy(), rows[:, 3:]
+    if normals is not None:
+        normals = np.array(normals, dtype=wide)
+        if normals.shape != rows.shape:
+            raise ValueError(f"{path}: {len(rows)} points but normals of shape {normals.shape}")
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        if not (np.abs(length - 1) < 0.1).all():
+            warnings.warn(
+                f"{path}: the last three columns are not unit normals and were left out",
+                stacklevel=2,
+            )
+            normals = None
+        else:
+            normals /= length
+    bad = int((~np.isfinite(rows)).any(1).sum())
+    if bad:
+        raise ValueError(
+            f"{path}: {bad:,} of {len(rows):,} points are NaN or infinite; remove them"
+        )
+    return PointCloud(
+        torch.from_numpy(rows), None if normals is None else torch.from_numpy(normals)
+    )
+
+
+def _read_text(path: Path) -> np.ndarray:
+    try:
+        with open(path, encoding="utf-8") as file:
+            comma = any("," in line.split("#")[0] for line, _ in zip(file, range(50), strict=False))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an empty file: said below
+            return np.loadtxt(path, delimiter="," if comma else None, ndmin=2, dtype=np.float64)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: it is not a text file") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error

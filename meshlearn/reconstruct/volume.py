@@ -1,0 +1,77 @@
+"""The surface of a sampled volume, placed in the world by the volume's affine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from meshlearn.io.volume import Volume
+from meshlearn.mesh import Mesh
+
+Method = Literal["mc", "dmc", "flexicubes"]
+METHODS = ("mc", "dmc", "flexicubes")
+
+
+def extract_volume(
+    volume: Volume,
+    *,
+    level: float = 0.0,
+    method: Method = "mc",
+    above: bool = False,
+    close: bool = False,
+) -> Mesh:
+    """The surface where a volume passes `level`, in the world's coordinates, normals outward.
+
+    Args:
+        volume: (X, Y, Z) samples and their affine, which may scale, rotate, shear and mirror.
+        level: the iso value; a sample equal to it is outside.
+        method: "mc" marching cubes; "dmc" dual marching cubes; "flexicubes" the same with each
+            vertex at the minimum of its tangent planes' quadric (gradients by central
+            differences), which keeps edges sharp.
+        above: the inside is where values are above `level`, as bone in a CT; default: below, as in
+            a signed distance.
+        close: surround the volume by samples outside, so that a surface that leaves it is capped;
+            default: it is open there.
+
+    Returns:
+        The mesh, in the dtype and on the device of the samples; empty, with a RuntimeWarning, where
+        nothing passes the level.
+
+    Example:
+        >>> mesh = extract_volume(load_volume("ct.nii.gz"), level=300, above=True)
+    """
+    from meshlearn import isosurface
+
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    values = -volume.values if above else volume.values
+    level = -float(level) if above else float(level)
+    affine = volume.affine.clone()
+    if close:
+        peak = max(float(values.amax()), level + max(1e-3, abs(level) * 1e-3))
+        values = torch.nn.functional.pad(values, (1,) * 6, value=peak)
+        affine[:3, 3] -= affine[:3, :3].sum(1)
+    # a box along the axes is the grid itself; anything else is extracted in index space
+    linear = affine[:3, :3]
+    steps = torch.diag(linear)
+    plain = bool(torch.equal(torch.diag(steps), linear) and (steps > 0).all())
+    last = torch.tensor(values.shape, dtype=torch.float64) - 1
+    bounds = torch.stack([torch.zeros(3, dtype=torch.float64), last])
+    if plain:
+        bounds = bounds * steps + affine[:3, 3]
+    grid = isosurface.VoxelGrid(
+        tuple(n - 1 for n in values.shape), bounds=bounds, device=values.device, dtype=values.dtype
+    )
+    if method == "mc":
+        mesh = isosurface.marching_cubes(grid, values, level=level)
+    elif method == "dmc":
+        mesh = isosurface.dual_marching_cubes(grid, values, level=level)
+    else:
+        slopes = torch.gradient(values, spacing=list(grid.spacing))
+        gradient = torch.stack(slopes, dim=-1).reshape(-1, 3)
+        mesh = isosurface.flexicubes(grid, values, level=level, gradient=gradient).mesh
+    if plain:
+        return mesh
+    placed = mesh.with_vertices(Volume(values, affine).to_world(mesh.vertices))
+    return Mesh(placed.vertices, mesh.faces.flip(1)) if torch.linalg.det(linear) < 0 else placed
