@@ -2,6 +2,7 @@
 
 from meshlearn.mesh.attributes import CornerAttribute
 from meshlearn.mesh.mesh import Mesh
+from meshlearn.mesh.meshes import Meshes
 from meshlearn.mesh.topology import Topology
 
-__all__ = ["CornerAttribute", "Mesh", "Topology"]
+__all__ = ["CornerAttribute", "Mesh", "Meshes", "Topology"]

@@ -176,7 +176,8 @@ class Topology:
     def components(self) -> Components:
         """Faces joined through shared edges: ``labels`` (F,) int64 and ``count``.
 
-        Labels are in the order of each component's first face. Faces that share a single vertex only are not joined; see `vertex_components` for that.
+        Labels are in the order of each component's first face. Faces that share only one
+        vertex are not joined.
         """
         return self._face_components
 
@@ -222,7 +223,7 @@ class Topology:
     def boundary_loops(self) -> list[Tensor]:
         """Closed loops of boundary edges: vertex indices (n,) int64 along the faces' orientation.
 
-        The first vertex is not repeated at the end of a loop. Two loops that touch in a vertex stay two.
+        The first vertex is not repeated at the end. Two loops that touch in a vertex stay two.
         Chains that end at a non-manifold edge are not loops and are left out.
         """
         return list(self._loops[0])
