@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -97,6 +98,8 @@ class BuildNative(build_ext):
         include = [str(torch_dir / "include"), sysconfig.get_path("include")]
         macros = ["-DTORCH_TARGET_VERSION=0x020a000000000000"] + (["-DUSE_CUDA"] if cuda else [])
         flags = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-Wall", "-ffp-contract=off"]
+        if platform.machine() in ("x86_64", "AMD64"):  # popcount; every x86-64 CPU since 2009
+            flags.append("-march=" + os.environ.get("MESHLEARN_MARCH", "x86-64-v2"))
         if DEBUG:
             flags += ["-O1", "-g", "-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
             flags += ["-fno-sanitize-recover=undefined", "-DMESHLEARN_SANITIZE"]

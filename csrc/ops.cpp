@@ -12,6 +12,21 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // ---------------------------------------------------------------------------------------
 
   // --- isosurface
+  m.def(
+      "marching_cubes(Tensor sdf, Tensor? deform, Tensor table, int[] resolution, float[] bounds) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "marching_cubes_backward(Tensor grad_vertices, Tensor sdf, Tensor? deform, Tensor bits, "
+      "Tensor start, int[] resolution, float[] bounds, Tensor(a!) grad_sdf, "
+      "Tensor(b!)? grad_deform) -> ()");
+  m.def(
+      "flexicubes(Tensor sdf, Tensor? deform, Tensor? alpha, Tensor? beta, Tensor? gamma, "
+      "Tensor table, int[] resolution, float[] bounds, bool training) -> Tensor[]");
+  m.def(
+      "flexicubes_backward(Tensor grad_vertices, Tensor grad_deviation, Tensor sdf, "
+      "Tensor? deform, Tensor table, Tensor[] saved, int[] resolution, float[] bounds, "
+      "bool training, Tensor(a!)? grad_sdf, Tensor(b!)? grad_deform, Tensor(c!)? grad_alpha, "
+      "Tensor(d!)? grad_beta, Tensor(e!)? grad_gamma) -> ()");
   // ---------------------------------------------------------------------------------
 
   // --- geometry

@@ -1,0 +1,42 @@
+#pragma once
+#include "../common/tensor.h"
+#include "../kernels/lattice.h"
+
+namespace meshlearn {
+
+template <class T>
+Lattice<T> make_lattice(const std::vector<int64_t>& res, const std::vector<double>& bounds) {
+  STD_TORCH_CHECK(res.size() == 3 && bounds.size() == 6, "resolution: 3 values, bounds: 6");
+  Lattice<T> g;
+  g.rx = res[0], g.ry = res[1], g.rz = res[2];
+  g.nx = g.rx + 1, g.ny = g.ry + 1, g.nz = g.rz + 1;
+  g.words = (g.nz + 63) / 64;
+  for (int a = 0; a < 3; ++a) {
+    g.lo[a] = bounds[a];
+    g.spacing[a] = (bounds[a + 3] - bounds[a]) / static_cast<double>(res[a]);
+  }
+  return g;
+}
+
+inline Word* words(const Tensor& t) { return reinterpret_cast<Word*>(mut<int64_t>(t)); }
+inline const Word* cwords(const Tensor& t) {
+  return reinterpret_cast<const Word*>(ptr<int64_t>(t));
+}
+inline Ranked ranked(const Tensor& bits, const Tensor& start) {
+  return Ranked{cwords(bits), ptr<int32_t>(start)};
+}
+
+// Bits of the inside vertices; throws when the field holds NaN or infinities.
+template <class T, class Exec>
+Tensor sign_bits(const Exec& exec, const Lattice<T>& g, const Tensor& sdf) {
+  expect<T>(sdf, "sdf");
+  STD_TORCH_CHECK(sdf.numel() == g.nx * g.ny * g.nz, "sdf: one value a grid vertex");
+  Tensor inside = empty<int64_t>(sdf, {g.rows() * g.words});
+  Tensor bad = empty<int32_t>(sdf, {g.rows()}), sum = empty<int32_t>(sdf, {g.rows() + 1});
+  exec.for_each(g.rows(), 64, SignRow<T>{g, ptr<T>(sdf), words(inside), mut<int32_t>(bad)});
+  const int32_t count = exec.exclusive_scan(ptr<int32_t>(bad), mut<int32_t>(sum), g.rows());
+  STD_TORCH_CHECK(count == 0, "sdf: ", count, " of ", sdf.numel(), " values are NaN or infinite");
+  return inside;
+}
+
+}  // namespace meshlearn

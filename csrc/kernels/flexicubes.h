@@ -1,0 +1,448 @@
+// FlexiCubes (Shen et al. 2023): dual vertices with weights, quads across crossed edges, gradients.
+//
+// Weights are mapped from unconstrained parameters where they are read, that is for surface cells only:
+// alpha, beta = 1 + 0.99 tanh(p), gamma = 0.99 sigmoid(p) + 0.005.
+#pragma once
+#include "lattice.h"
+
+namespace meshlearn {
+
+constexpr int kMaxPatches = 4;
+
+template <class T>
+ML_HD T weight_of(T p) {
+  return T(1) + T(0.99) * std::tanh(p);
+}
+template <class T>
+ML_HD T weight_slope(T w) {  // d weight / d parameter, from the weight
+  const T t = (w - T(1)) / T(0.99);
+  return T(0.99) * (T(1) - t * t);
+}
+template <class T>
+ML_HD T gamma_of(T p) {
+  return T(0.99) / (T(1) + std::exp(-p)) + T(0.005);
+}
+template <class T>
+ML_HD T gamma_slope(T w) {
+  const T s = (w - T(0.005)) / T(0.99);
+  return T(0.99) * s * (T(1) - s);
+}
+
+// The case tables as tables.py lays them out: one row of 16 an entry.
+struct DualTable {
+  const int32_t* rows;
+  ML_HD int patches(int entry) const { return rows[entry * 16]; }
+  ML_HD int patch(int entry, int edge) const { return rows[entry * 16 + 1 + edge]; }
+  ML_HD int problem_face(int entry) const { return rows[entry * 16 + 13]; }
+  ML_HD int flipped(int entry) const { return rows[entry * 16 + 14]; }
+  ML_HD int mask(int entry) const { return rows[entry * 16 + 15]; }
+};
+
+// Surface cells, bits and counts, one word of a cell row each.
+template <class T>
+struct SurfaceCells {
+  Lattice<T> g;
+  const Word* inside;
+  Word* bits;
+  int32_t* count;
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t r = i / g.words, w = i % g.words;
+    bits[i] = CellWord<T>(g, inside, r / g.ry, r % g.ry, w).surface(g.rz - w * 64);
+    count[i] = popcount(bits[i]);
+  }
+};
+
+// Grid vertices that are a corner of a surface cell.
+template <class T>
+struct SurfaceCorners {
+  Lattice<T> g;
+  const Word* cells;
+  Word* bits;  // (rows, words)
+  int32_t* count;
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t r = i / g.words, w = i % g.words, x = r / g.ny, y = r % g.ny;
+    Word touched = 0;
+    for (int64_t cx = x - 1; cx <= x; ++cx)
+      for (int64_t cy = y - 1; cy <= y; ++cy) {
+        if (cx < 0 || cy < 0 || cx >= g.rx || cy >= g.ry) continue;
+        const Word* row = cells + g.cell_row(cx, cy) * g.words;
+        touched |= row[w] | row[w] << 1 | (w > 0 ? row[w - 1] >> 63 : 0);
+      }
+    bits[i] = touched & low_bits(g.nz - w * 64);
+    count[i] = popcount(bits[i]);
+  }
+};
+
+// Displaced positions of those vertices, once for all cells around them.
+template <class T>
+struct CornerPositions {
+  Lattice<T> g;
+  const T* deform;
+  Ranked corners;
+  T* position;  // (P, 3)
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t r = i / g.words, w = i % g.words, x = r / g.ny, y = r % g.ny;
+    int64_t p = corners.start[i];
+    for (Word left = corners.bits[i]; left != 0; left &= left - 1, ++p)
+      store3(position, p, displaced(g, deform, x, y, w * 64 + lowest_bit(left)));
+  }
+};
+
+// Number and resolved table entry of each surface cell.
+template <class T>
+struct ResolveCells {
+  Lattice<T> g;
+  const Word* inside;
+  DualTable table;
+  Ranked cells;
+  int64_t* cell;     // (A,) linear cell number
+  int32_t* entry;    // (A,)
+  int32_t* patches;  // (A,)
+
+  ML_HD void operator()(int64_t i) const {
+    Word left = cells.bits[i];
+    if (left == 0) return;
+    const int64_t r = i / g.words, w = i % g.words, x = r / g.ry, y = r % g.ry;
+    const CellWord<T> signs(g, inside, x, y, w);
+    for (int64_t a = cells.start[i]; left != 0; left &= left - 1, ++a) {
+      const int bit = lowest_bit(left);
+      const int64_t z = w * 64 + bit;
+      int e = signs.cell_case(bit);
+      const int face = table.problem_face(e);
+      if (face >= 0) {
+        const int axis = face >> 1, step = face & 1 ? 1 : -1;
+        const int64_t ox = x + (axis == 0) * step, oy = y + (axis == 1) * step,
+                      oz = z + (axis == 2) * step;
+        const bool within = ox >= 0 && oy >= 0 && oz >= 0 && ox < g.rx && oy < g.ry && oz < g.rz;
+        if (within && table.problem_face(case_of_cell(g, inside, ox, oy, oz)) == (face ^ 1))
+          e = table.flipped(e);
+      }
+      cell[a] = (x * g.ry + y) * g.rz + z;
+      entry[a] = e;
+      patches[a] = table.patches(e);
+    }
+  }
+};
+
+// What a cell's patches depend on, read once: fields, positions, weights.
+template <class T>
+struct CellData {
+  T s[8], alpha[8], beta[12];
+  Vec3<T> x[8];
+
+  ML_HD Vec3<T> crossing(int e) const {
+    const EdgeStart edge(e);
+    const int a = edge.start_corner(), b = edge.end_corner();
+    const T wa = s[a] * alpha[a], wb = s[b] * alpha[b];
+    return x[a] + (x[b] - x[a]) * (wa / (wa - wb));
+  }
+};
+
+template <class T>
+struct FlexiCubesInput {
+  Lattice<T> g;
+  DualTable table;
+  const T* sdf;
+  const T* position;  // (P, 3) of `corners`, or null when nothing is displaced
+  Ranked corners;
+  const int64_t* cell;
+  const int32_t* entry;
+  const int32_t* dual_start;  // (A + 1,)
+
+  ML_HD void coordinates(int64_t a, int64_t c[3]) const {
+    c[2] = cell[a] % g.rz;
+    c[1] = cell[a] / g.rz % g.ry;
+    c[0] = cell[a] / (g.rz * g.ry);
+  }
+  ML_HD void read_corners(int64_t a, CellData<T>& data) const {
+    int64_t c[3];
+    coordinates(a, c);
+    for (int k = 0; k < 8; ++k) {
+      const int64_t x = c[0] + (k & 1), y = c[1] + (k >> 1 & 1), z = c[2] + (k >> 2);
+      data.s[k] = sdf[g.vertex(x, y, z)];
+      data.x[k] = position == nullptr
+                      ? g.position(x, y, z)
+                      : load3(position, corners.rank(g.row(x, y) * g.words + (z >> 6),
+                                                     static_cast<int>(z & 63)));
+    }
+  }
+};
+
+template <class T>
+struct DualVertices {
+  FlexiCubesInput<T> in;
+  const T *alpha, *beta, *gamma;  // parameters of all cells, or null
+  T *cell_alpha, *cell_beta;      // (A, 8), (A, 12): weights of surface cells, or null
+  T* cell_gamma;                  // (A,)
+  T* vertices;                    // (V, 3)
+  T* deviation;                   // (D,)
+
+  ML_HD void operator()(int64_t a) const {
+    CellData<T> data;
+    in.read_corners(a, data);
+    const int entry = in.entry[a];
+    const int64_t c = in.cell[a];
+    for (int k = 0; k < 8; ++k) data.alpha[k] = alpha ? weight_of(alpha[c * 8 + k]) : T(1);
+    if (alpha)
+      for (int k = 0; k < 8; ++k) cell_alpha[a * 8 + k] = data.alpha[k];
+    cell_gamma[a] = gamma ? gamma_of(gamma[c]) : T(0.5);
+
+    Vec3<T> sum[kMaxPatches] = {}, u[12];
+    T weight[kMaxPatches] = {}, length[12], mean[kMaxPatches] = {}, spread[kMaxPatches] = {};
+    int count[kMaxPatches] = {};
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      T b = T(1);
+      if (p >= 0) {
+        if (beta) b = weight_of(beta[c * 12 + e]);
+        u[e] = data.crossing(e);
+        sum[p] = sum[p] + u[e] * b;
+        weight[p] += b;
+        ++count[p];
+      }
+      if (beta) cell_beta[a * 12 + e] = b;
+    }
+    const int patches = in.table.patches(entry);
+    for (int p = 0; p < patches; ++p) sum[p] = sum[p] * (T(1) / weight[p]);
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p < 0) continue;
+      length[e] = std::sqrt(norm2(sum[p] - u[e]));
+      mean[p] += length[e] / T(count[p]);
+    }
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p >= 0) spread[p] += std::abs(length[e] - mean[p]) / T(count[p]);
+    }
+    for (int p = 0; p < patches; ++p) {
+      store3(vertices, in.dual_start[a] + p, sum[p]);
+      deviation[in.dual_start[a] + p] = spread[p];
+    }
+  }
+};
+
+// Cell k of the four around a grid edge, counter-clockwise seen from the edge's end.
+ML_HD void cell_around(int axis, int k, int64_t x, int64_t y, int64_t z, int64_t c[3]) {
+  const int u = (axis + 1) % 3, v = (axis + 2) % 3;
+  c[0] = x, c[1] = y, c[2] = z;
+  c[u] -= (k == 0 || k == 3);
+  c[v] -= (k == 0 || k == 1);
+}
+// Number within cell k of that edge (tables.py: e = 4 * axis + k).
+ML_HD int edge_in_cell(int axis, int k) {
+  const int on_u = k == 0 || k == 3, on_v = k == 0 || k == 1;
+  // Axes u, v are (axis + 1, axis + 2) mod 3; the two other axes in ascending order differ for y.
+  return 4 * axis + (axis == 1 ? on_v | on_u << 1 : on_u | on_v << 1);
+}
+
+// Quads of one word of interior crossed edges, their centres (training) and triangles.
+template <class T>
+struct Quads {
+  FlexiCubesInput<T> in;
+  const Word* inside;
+  Ranked cells, edges;
+  const T* cell_gamma;
+  bool training;
+  int64_t num_dual;
+  int32_t* quads;      // (Q, 4) dual vertices
+  int32_t* quad_cell;  // (Q, 4) surface cells
+  T* vertices;         // (V, 3)
+  int64_t* faces;      // (F, 3)
+
+  ML_HD void operator()(int64_t i) const {
+    Word left = edges.bits[i];
+    if (left == 0) return;
+    const Lattice<T>& g = in.g;
+    const int axis = static_cast<int>(i % 3);
+    const int64_t w = i / 3 % g.words, r = i / 3 / g.words, x = r / g.ny, y = r % g.ny;
+    for (int64_t q = edges.start[i]; left != 0; left &= left - 1, ++q) {
+      const int bit = lowest_bit(left);
+      const int64_t z = w * 64 + bit;
+      const bool outward = inside[r * g.words + w] >> bit & 1;
+      int64_t dual[4];
+      T gamma[4];
+      for (int k = 0; k < 4; ++k) {
+        int64_t c[3];
+        cell_around(axis, k, x, y, z, c);
+        const int32_t a = cells.rank(g.cell_row(c[0], c[1]) * g.words + (c[2] >> 6),
+                                     static_cast<int>(c[2] & 63));
+        const int at = outward ? k : 3 - k;
+        dual[at] = in.dual_start[a] + in.table.patch(in.entry[a], edge_in_cell(axis, k));
+        gamma[at] = cell_gamma[a];
+        quads[4 * q + at] = static_cast<int32_t>(dual[at]);
+        quad_cell[4 * q + at] = a;
+      }
+      const T g02 = gamma[0] * gamma[2], g13 = gamma[1] * gamma[3];
+      if (training) {
+        const Vec3<T> m02 = load3(vertices, dual[0]) + load3(vertices, dual[2]);
+        const Vec3<T> m13 = load3(vertices, dual[1]) + load3(vertices, dual[3]);
+        const int64_t centre = num_dual + q;
+        store3(vertices, centre, (m02 * g02 + m13 * g13) * (T(0.5) / (g02 + g13)));
+        for (int k = 0; k < 4; ++k) {
+          int64_t* f = faces + 12 * q + 3 * k;
+          f[0] = dual[k], f[1] = dual[(k + 1) & 3], f[2] = centre;
+        }
+      } else {
+        const int s = g02 > g13 ? 0 : 1;  // split from corner s to corner s + 2
+        int64_t* f = faces + 6 * q;
+        f[0] = dual[s], f[1] = dual[s + 1], f[2] = dual[s + 2];
+        f[3] = dual[s], f[4] = dual[s + 2], f[5] = dual[(s + 3) & 3];
+      }
+    }
+  }
+};
+
+// Gradients of one surface cell: alpha, beta, gamma in place, field and positions per corner.
+template <class T>
+struct CellBackward {
+  FlexiCubesInput<T> in;
+  Ranked edges;  // interior crossed edges: their quads
+  const T *cell_alpha, *cell_beta, *cell_gamma;
+  const int32_t *quads, *quad_cell;
+  const T* vertices;
+  bool training;
+  int64_t num_dual;
+  const T* grad_vertices;            // (V, 3)
+  const T* grad_deviation;           // (D,)
+  T *grad_alpha, *grad_beta, *grad_gamma;  // (C, 8), (C, 12), (C,), zero on entry, or null
+  T* corner_grad;                    // (A, 8, 4): d/ds and d/dx of each corner
+
+  ML_HD void operator()(int64_t a) const {
+    CellData<T> data;
+    in.read_corners(a, data);
+    const int entry = in.entry[a];
+    const int patches = in.table.patches(entry);
+    const int32_t first = in.dual_start[a];
+    for (int k = 0; k < 8; ++k) data.alpha[k] = cell_alpha ? cell_alpha[a * 8 + k] : T(1);
+
+    Vec3<T> gv[kMaxPatches], v[kMaxPatches], u[12];
+    T weight[kMaxPatches] = {}, mean[kMaxPatches] = {}, sign_mean[kMaxPatches] = {};
+    T length[12], ggamma = 0;
+    int count[kMaxPatches] = {};
+    for (int p = 0; p < patches; ++p) {
+      gv[p] = load3(grad_vertices, first + p);
+      v[p] = load3(vertices, first + p);
+    }
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p < 0) continue;
+      u[e] = data.crossing(e);
+      weight[p] += cell_beta ? cell_beta[a * 12 + e] : T(1);
+      ++count[p];
+      if (training) ggamma += centre_gradient(a, e, gv[p]);
+    }
+    // Deviation: mean over edges of |length - mean length|.
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p < 0) continue;
+      length[e] = std::sqrt(norm2(v[p] - u[e]));
+      mean[p] += length[e] / T(count[p]);
+    }
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p >= 0) sign_mean[p] += sign(length[e] - mean[p]) / T(count[p]);
+    }
+    Vec3<T> pull[12];
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p < 0) continue;
+      const T gl =
+          grad_deviation[first + p] * (sign(length[e] - mean[p]) - sign_mean[p]) / T(count[p]);
+      pull[e] = (v[p] - u[e]) * (length[e] > T(0) ? gl / length[e] : T(0));
+    }
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p >= 0) gv[p] = gv[p] + pull[e];
+    }
+
+    T gs[8] = {}, galpha[8] = {};
+    Vec3<T> gx[8] = {};
+    const int64_t c = in.cell[a];
+    for (int e = 0; e < 12; ++e) {
+      const int p = in.table.patch(entry, e);
+      if (p < 0) continue;
+      const T b = cell_beta ? cell_beta[a * 12 + e] : T(1), share = T(1) / weight[p];
+      if (grad_beta) grad_beta[c * 12 + e] = dot(gv[p], u[e] - v[p]) * share * weight_slope(b);
+      const Vec3<T> gu = gv[p] * (b * share) - pull[e];
+      const EdgeStart edge(e);
+      const int i = edge.start_corner(), j = edge.end_corner();
+      const T wi = data.s[i] * data.alpha[i], wj = data.s[j] * data.alpha[j];
+      const T inverse = T(1) / (wi - wj), t = wi * inverse;
+      const T along = dot(gu, data.x[j] - data.x[i]) * inverse * inverse;
+      const T gwi = -along * wj, gwj = along * wi;
+      gs[i] += gwi * data.alpha[i];
+      gs[j] += gwj * data.alpha[j];
+      galpha[i] += gwi * data.s[i];
+      galpha[j] += gwj * data.s[j];
+      gx[i] = gx[i] + gu * (T(1) - t);
+      gx[j] = gx[j] + gu * t;
+    }
+    if (grad_alpha)
+      for (int k = 0; k < 8; ++k) grad_alpha[c * 8 + k] = galpha[k] * weight_slope(data.alpha[k]);
+    if (grad_gamma) grad_gamma[c] = ggamma * gamma_slope(cell_gamma[a]);
+    for (int k = 0; k < 8; ++k) {
+      T* row = corner_grad + (a * 8 + k) * 4;
+      row[0] = gs[k], row[1] = gx[k].x, row[2] = gx[k].y, row[3] = gx[k].z;
+    }
+  }
+
+  ML_HD static T sign(T value) { return T(value > T(0)) - T(value < T(0)); }
+
+  // Adds to gv what edge e's quad centre sends to this cell's dual vertex; returns d/d gamma.
+  ML_HD T centre_gradient(int64_t a, int e, Vec3<T>& gv) const {
+    int64_t c[3];
+    in.coordinates(a, c);
+    const EdgeStart edge(e);
+    const int64_t x = c[0] + edge.dx, y = c[1] + edge.dy, z = c[2] + edge.dz;
+    const int64_t word = edge_word(in.g, x, y, z, edge.axis);
+    const int bit = static_cast<int>(z & 63);
+    if (!edges.has(word, bit)) return T(0);
+    const int64_t q = edges.rank(word, bit);
+    const int32_t *dual = quads + 4 * q, *owner = quad_cell + 4 * q;
+    int k = 0;
+    while (owner[k] != a) ++k;
+    const T mine = cell_gamma[a], opposite = cell_gamma[owner[(k + 2) & 3]];
+    const T other = cell_gamma[owner[(k + 1) & 3]] * cell_gamma[owner[(k + 3) & 3]];
+    const T inverse = T(1) / (mine * opposite + other);
+    const Vec3<T> gc = load3(grad_vertices, num_dual + q), centre = load3(vertices, num_dual + q);
+    const Vec3<T> middle = (load3(vertices, dual[k]) + load3(vertices, dual[(k + 2) & 3])) * T(0.5);
+    gv = gv + gc * (T(0.5) * mine * opposite * inverse);
+    return dot(gc, middle - centre) * opposite * inverse;
+  }
+};
+
+// Gradient of the grid vertices in one word: each gathers from its (up to eight) surface cells.
+template <class T>
+struct CornerBackward {
+  Lattice<T> g;
+  Ranked cells, corners;
+  const T* corner_grad;  // (A, 8, 4)
+  const T* deform;
+  T *grad_sdf, *grad_deform;  // (N,), (N, 3), zero on entry, or null
+
+  ML_HD void operator()(int64_t i) const {
+    const int64_t r = i / g.words, w = i % g.words, x = r / g.ny, y = r % g.ny;
+    for (Word left = corners.bits[i]; left != 0; left &= left - 1) {
+      const int64_t z = w * 64 + lowest_bit(left);
+      T sum[4] = {};
+      for (int k = 0; k < 8; ++k) {  // the cell in which this vertex is corner k
+        const int64_t cx = x - (k & 1), cy = y - (k >> 1 & 1), cz = z - (k >> 2);
+        if (cx < 0 || cy < 0 || cz < 0 || cx >= g.rx || cy >= g.ry || cz >= g.rz) continue;
+        const int64_t word = g.cell_row(cx, cy) * g.words + (cz >> 6);
+        const int bit = static_cast<int>(cz & 63);
+        if (!cells.has(word, bit)) continue;
+        const T* row = corner_grad + (static_cast<int64_t>(cells.rank(word, bit)) * 8 + k) * 4;
+        for (int d = 0; d < 4; ++d) sum[d] += row[d];
+      }
+      const int64_t v = g.vertex(x, y, z);
+      if (grad_sdf) grad_sdf[v] = sum[0];
+      if (grad_deform)
+        store_deform_gradient(g, deform, grad_deform, v, Vec3<T>{sum[1], sum[2], sum[3]});
+    }
+  }
+};
+
+}  // namespace meshlearn
