@@ -11,7 +11,7 @@ constexpr int kMaxPatches = 4;
 
 template <class T>
 ML_HD T weight_of(T p) {
-  return T(1) + T(0.99) * std::tanh(p);
+  return T(1) + T(0.99) * fast_tanh(p);
 }
 template <class T>
 ML_HD T weight_slope(T w) {  // d weight / d parameter, from the weight

@@ -1,0 +1,139 @@
+"""Registration of the native extraction operators: fake implementations and gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from meshlearn._native import HAS_NATIVE
+
+_SAVED = 18  # outputs of the flexicubes operator, see csrc/drivers/flexicubes.h
+
+
+def zeros_lazily(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A zero tensor whose untouched pages cost neither time nor memory.
+
+    Gradients of a fine grid are zero but near the surface. On the CPU numpy's calloc hands out pages
+    that the system zeroes at first touch; elsewhere this is new_zeros.
+    """
+    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
+        return like.new_zeros(shape)
+    dtype = np.float32 if like.dtype == torch.float32 else np.float64
+    return torch.from_numpy(np.zeros(shape, dtype=dtype))
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::marching_cubes")
+    def _(sdf, deform, table, resolution, bounds):
+        ctx = torch.library.get_ctx()
+        rx, ry, rz = resolution
+        words = (rx + 1) * (ry + 1) * ((rz + 64) // 64) * 3
+        vertices = sdf.new_empty(ctx.new_dynamic_size(), 3)
+        faces = sdf.new_empty(ctx.new_dynamic_size(), 3, dtype=torch.int64)
+        bits = sdf.new_empty(words, dtype=torch.int64)
+        return vertices, faces, bits, sdf.new_empty(words + 1, dtype=torch.int32)
+
+    @torch.library.register_fake("meshlearn::marching_cubes_backward")
+    def _(grad, sdf, deform, bits, start, resolution, bounds, grad_sdf, grad_deform):
+        return None
+
+    def _marching_cubes_setup(ctx, inputs, output) -> None:
+        sdf, deform, _, ctx.resolution, ctx.bounds = inputs
+        ctx.save_for_backward(sdf, deform, output[2], output[3])
+
+    def _marching_cubes_backward(ctx, grad_vertices, _faces, _bits, _start):
+        sdf, deform, bits, start = ctx.saved_tensors
+        grad_sdf = zeros_lazily(sdf, tuple(sdf.shape))
+        wants = ctx.needs_input_grad[1]
+        grad_deform = zeros_lazily(sdf, tuple(deform.shape)) if wants else None
+        if grad_vertices is not None:
+            torch.ops.meshlearn.marching_cubes_backward(
+                grad_vertices.contiguous(),
+                sdf,
+                deform,
+                bits,
+                start,
+                ctx.resolution,
+                ctx.bounds,
+                grad_sdf,
+                grad_deform,
+            )
+        return grad_sdf, grad_deform, None, None, None
+
+    torch.library.register_autograd(
+        "meshlearn::marching_cubes", _marching_cubes_backward, setup_context=_marching_cubes_setup
+    )
+
+    @torch.library.register_fake("meshlearn::flexicubes")
+    def _(sdf, deform, alpha, beta, gamma, table, resolution, bounds, training):
+        ctx = torch.library.get_ctx()
+        rx, ry, rz = resolution
+        words = (rz + 64) // 64
+        cell_words, corner_words = rx * ry * words, (rx + 1) * (ry + 1) * words
+        cells, duals, quads = (ctx.new_dynamic_size() for _ in range(3))
+        corners = ctx.new_dynamic_size() if deform is not None else 0
+
+        def new(*shape, dtype=sdf.dtype):
+            return sdf.new_empty(shape, dtype=dtype)
+
+        def bits(n):
+            return [new(n, dtype=torch.int64), new(n + 1, dtype=torch.int32)]
+
+        return [
+            new(duals + quads if training else duals, 3),
+            new((4 if training else 2) * quads, 3, dtype=torch.int64),
+            new(duals),
+            new(cells, dtype=torch.int64),
+            new(cells, dtype=torch.int32),
+            new(cells + 1, dtype=torch.int32),
+            *bits(cell_words),
+            *bits(3 * corner_words),
+            *bits(corner_words),
+            new(corners, 3),
+            new(cells if alpha is not None else 0, 8),
+            new(cells if beta is not None else 0, 12),
+            new(cells),
+            new(quads, 4, dtype=torch.int32),
+            new(quads, 4, dtype=torch.int32),
+        ]
+
+    @torch.library.register_fake("meshlearn::flexicubes_backward")
+    def _(*_args):
+        return None
+
+    def _flexicubes_setup(ctx, inputs, output) -> None:
+        sdf, deform, alpha, beta, gamma, table, ctx.resolution, ctx.bounds, ctx.training = inputs
+        ctx.shapes = [None if t is None else tuple(t.shape) for t in (alpha, beta, gamma)]
+        ctx.save_for_backward(sdf, deform, table, *output)
+
+    def _flexicubes_backward(ctx, grads):
+        sdf, deform, table, *saved = ctx.saved_tensors
+        grad_vertices, grad_deviation = grads[0], grads[2]
+        shapes = [tuple(sdf.shape), None if deform is None else tuple(deform.shape), *ctx.shapes]
+        found = [
+            zeros_lazily(sdf, shape) if wants and shape is not None else None
+            for wants, shape in zip(ctx.needs_input_grad[:5], shapes, strict=True)
+        ]
+        if grad_vertices is None:
+            grad_vertices = torch.zeros_like(saved[0])
+        if grad_deviation is None:
+            grad_deviation = torch.zeros_like(saved[2])
+        torch.ops.meshlearn.flexicubes_backward(
+            grad_vertices.contiguous(),
+            grad_deviation.contiguous(),
+            sdf,
+            deform,
+            table,
+            saved,
+            ctx.resolution,
+            ctx.bounds,
+            ctx.training,
+            *found,
+        )
+        return *found, None, None, None, None
+
+    torch.library.register_autograd(
+        "meshlearn::flexicubes", _flexicubes_backward, setup_context=_flexicubes_setup
+    )

@@ -1,0 +1,172 @@
+"""Regular grids on which fields are sampled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from meshlearn._validate import FLOATS, check_tensor
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that can be allocated on `device` at most (free memory on a GPU, installed on a CPU)."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return 1 << 62
+
+
+def check_memory(need: int, device: torch.device, what: str) -> None:
+    """Raises ValueError when `what` needs more bytes than the device has."""
+    have = available_memory(device)
+    if need > have:
+        raise ValueError(
+            f"resolution: {what} needs about {need / 2**30:,.1f} GiB, but {device} has "
+            f"{have / 2**30:,.1f} GiB; lower the resolution"
+        )
+
+
+class VoxelGrid:
+    """A box of cubic (or box-shaped) cells, with a value at each corner.
+
+    Grid vertex (i, j, k) lies at ``lower + (i, j, k) * spacing``; vertices and cells are numbered with
+    x slowest and z fastest: vertex ``(i * ny + j) * nz + k`` with ``ny = ry + 1``, ``nz = rz + 1``,
+    cell ``(i * ry + j) * rz + k``. Corner c of a cell is at offsets ``(c & 1, c >> 1 & 1, c >> 2)``
+    along x, y, z; edge ``e = 4 * axis + m`` starts at the corner whose offsets along the two other
+    axes, in ascending order, are the bits of m.
+
+    Args:
+        resolution: number of cells along each axis, one int or three (rx, ry, rz), at least 1.
+        bounds: lower and upper corner of the box, two triples.
+        device: where `vertices` live and fields are expected.
+        dtype: float32 or float64, of `vertices` and of fields.
+
+    Raises:
+        ValueError: a resolution below 1 or beyond memory, or bounds that are empty or not finite.
+
+    Example:
+        >>> grid = VoxelGrid(64)
+        >>> sdf = grid.vertices.norm(dim=1) - 0.5        # (N,), negative inside
+        >>> mesh = marching_cubes(grid, sdf)
+    """
+
+    def __init__(
+        self,
+        resolution: int | Sequence[int],
+        *,
+        bounds: Sequence[Sequence[float]] | Tensor = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.resolution = _three_ints(resolution)
+        box = torch.as_tensor(bounds, dtype=torch.float64).detach().cpu()
+        if box.shape != (2, 3):
+            raise ValueError(
+                f"bounds: expected a lower and an upper corner, shape (2, 3), got {tuple(box.shape)}"
+            )
+        if not bool(torch.isfinite(box).all()) or bool((box[1] <= box[0]).any()):
+            raise ValueError(
+                f"bounds: expected finite corners with lower < upper on each axis, got {box.tolist()}"
+            )
+        if dtype not in FLOATS:
+            raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
+        self.bounds: tuple[tuple[float, ...], tuple[float, ...]] = (
+            tuple(box[0].tolist()),
+            tuple(box[1].tolist()),
+        )
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self._vertices: Tensor | None = None
+        check_memory(self.num_vertices * dtype.itemsize, self.device, f"a field on {self}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of grid vertices along each axis."""
+        rx, ry, rz = self.resolution
+        return rx + 1, ry + 1, rz + 1
+
+    @property
+    def num_vertices(self) -> int:
+        """N = (rx + 1)(ry + 1)(rz + 1)."""
+        nx, ny, nz = self.shape
+        return nx * ny * nz
+
+    @property
+    def num_cells(self) -> int:
+        """C = rx ry rz."""
+        rx, ry, rz = self.resolution
+        return rx * ry * rz
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Edge lengths of a cell."""
+        low, high = self.bounds
+        return tuple((h - s) / r for s, h, r in zip(low, high, self.resolution, strict=True))  # type: ignore[return-value]
+
+    @property
+    def flat_bounds(self) -> list[float]:
+        """Lower then upper corner, six numbers."""
+        return [*self.bounds[0], *self.bounds[1]]
+
+    def axes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Coordinates of the grid vertices along each axis."""
+        found = []
+        for low, step, n in zip(self.bounds[0], self.spacing, self.shape, strict=True):
+            line = low + torch.arange(n, dtype=torch.float64) * step
+            found.append(line.to(device=self.device, dtype=self.dtype))
+        return tuple(found)  # type: ignore[return-value]
+
+    @property
+    def vertices(self) -> Tensor:
+        """(N, 3) positions of the grid vertices, x slowest and z fastest; made at first use."""
+        if self._vertices is None:
+            need = 3 * self.num_vertices * self.dtype.itemsize
+            check_memory(need, self.device, f"the vertices of {self}")
+            self._vertices = torch.stack(
+                torch.meshgrid(*self.axes(), indexing="ij"), dim=-1
+            ).reshape(-1, 3)
+        return self._vertices
+
+    def evaluate(self, field: Callable[[Tensor], Tensor], *, chunk: int = 1 << 20) -> Tensor:
+        """(N,) values of `field`, a function of points (P, 3) -> (P,), evaluated in pieces."""
+        values = [field(part).reshape(-1) for part in self.vertices.split(chunk)]
+        return torch.cat(values)
+
+    def check_field(self, value: object, name: str = "sdf") -> Tensor:
+        """`value` if it is one number a grid vertex; also accepts the shape (nx, ny, nz)."""
+        if isinstance(value, Tensor) and tuple(value.shape) == self.shape:
+            value = value.reshape(-1)
+        return check_tensor(
+            value,
+            name,
+            shape=(self.num_vertices,),
+            dtype=self.dtype,
+            device=self.device,
+            like="the grid",
+        )
+
+    def to(self, target: str | torch.device | torch.dtype) -> VoxelGrid:
+        """The same grid for another device or dtype."""
+        if isinstance(target, torch.dtype):
+            return VoxelGrid(
+                self.resolution, bounds=self.bounds, device=self.device, dtype=target
+            )
+        return VoxelGrid(self.resolution, bounds=self.bounds, device=target, dtype=self.dtype)
+
+    def __repr__(self) -> str:
+        rx, ry, rz = self.resolution
+        return f"VoxelGrid({rx} x {ry} x {rz}, bounds={self.bounds}, {self.device}, {self.dtype})"
+
+
+def _three_ints(resolution: int | Sequence[int]) -> tuple[int, int, int]:
+    values = [resolution] * 3 if isinstance(resolution, int) else list(resolution)
+    if len(values) != 3 or any(int(v) != v or v < 1 for v in values):
+        raise ValueError(
+            f"resolution: expected one or three whole numbers of at least 1, got {resolution!r}"
+        )
+    return int(values[0]), int(values[1]), int(values[2])
