@@ -1,7 +1,7 @@
 // FlexiCubes (Shen et al. 2023): dual vertices with weights, quads across crossed edges, gradients.
 //
-// Weights are mapped from unconstrained parameters where they are read, that is for surface cells only:
-// alpha, beta = 1 + 0.99 tanh(p), gamma = 0.99 sigmoid(p) + 0.005.
+// Weights are mapped from unconstrained parameters where they are read, that is for surface cells
+// only: alpha, beta = 1 + 0.99 tanh(p), gamma = 0.99 sigmoid(p) + 0.005.
 #pragma once
 #include "lattice.h"
 
@@ -267,8 +267,8 @@ struct Quads {
       for (int k = 0; k < 4; ++k) {
         int64_t c[3];
         cell_around(axis, k, x, y, z, c);
-        const int32_t a = cells.rank(g.cell_row(c[0], c[1]) * g.words + (c[2] >> 6),
-                                     static_cast<int>(c[2] & 63));
+        const int32_t a =
+            cells.rank(g.cell_row(c[0], c[1]) * g.words + (c[2] >> 6), static_cast<int>(c[2] & 63));
         const int at = outward ? k : 3 - k;
         dual[at] = in.dual_start[a] + in.table.patch(in.entry[a], edge_in_cell(axis, k));
         gamma[at] = cell_gamma[a];
@@ -305,10 +305,10 @@ struct CellBackward {
   const T* vertices;
   bool training;
   int64_t num_dual;
-  const T* grad_vertices;            // (V, 3)
-  const T* grad_deviation;           // (D,)
+  const T* grad_vertices;                  // (V, 3)
+  const T* grad_deviation;                 // (D,)
   T *grad_alpha, *grad_beta, *grad_gamma;  // (C, 8), (C, 12), (C,), zero on entry, or null
-  T* corner_grad;                    // (A, 8, 4): d/ds and d/dx of each corner
+  T* corner_grad;                          // (A, 8, 4): d/ds and d/dx of each corner
 
   ML_HD void operator()(int64_t a) const {
     CellData<T> data;

@@ -2,7 +2,8 @@
 //
 // Grid vertex (x, y, z) is number (x * ny + y) * nz + z; a row is one (x, y). Rows are packed into
 // 64-bit words along z, so that surface cells and crossed edges follow by bitwise operations, and
-// "the how manieth" is a prefix sum over words plus a popcount: no map from cell to index is stored.
+// "the how manieth" is a prefix sum over words plus a popcount: no map from cell to index is
+// stored.
 #pragma once
 #include "../common/hd.h"
 
@@ -27,7 +28,9 @@ ML_HD int lowest_bit(Word w) {
 #endif
 }
 
-ML_HD Word low_bits(int64_t n) { return n >= 64 ? ~Word(0) : n <= 0 ? Word(0) : (Word(1) << n) - 1; }
+ML_HD Word low_bits(int64_t n) {
+  return n >= 64 ? ~Word(0) : n <= 0 ? Word(0) : (Word(1) << n) - 1;
+}
 
 // A set of lattice elements as bits and the number of elements before each word.
 struct Ranked {
@@ -42,9 +45,9 @@ struct Ranked {
 
 template <class T>
 struct Lattice {
-  int64_t rx, ry, rz;       // cells
-  int64_t nx, ny, nz;       // vertices
-  int64_t words;            // words per row
+  int64_t rx, ry, rz;        // cells
+  int64_t nx, ny, nz;        // vertices
+  int64_t words;             // words per row
   double lo[3], spacing[3];  // position of vertex 0, edge lengths
 
   ML_HD int64_t rows() const { return nx * ny; }
@@ -60,7 +63,8 @@ struct Lattice {
   }
 };
 
-// tanh to an absolute error of 1e-7, which is what the weights need; several times std::tanh's speed.
+// tanh to an absolute error of 1e-7, which is what the weights need; several times std::tanh's
+// speed.
 ML_HD float fast_tanh(float x) { return 1.0f - 2.0f / (std::exp(2.0f * x) + 1.0f); }
 ML_HD double fast_tanh(double x) { return std::tanh(x); }
 
@@ -91,12 +95,13 @@ ML_HD void store_deform_gradient(const Lattice<T>& g, const T* deform, T* grad, 
   grad[3 * vertex + 2] = gx.z * half_cell<T>(g.spacing[2]) * (1 - t[2] * t[2]);
 }
 
-// Row of vertices -> inside bits (s < 0; exactly 0 and NaN are outside) and the count of non-finite.
+// Row of vertices -> inside bits (s < 0; exactly 0 and NaN are outside) and the count of
+// non-finite.
 template <class T>
 struct SignRow {
   Lattice<T> g;
   const T* sdf;
-  Word* inside;      // (rows, words)
+  Word* inside;        // (rows, words)
   int32_t* nonfinite;  // (rows,)
 
   ML_HD void operator()(int64_t r) const {
@@ -159,7 +164,8 @@ struct CellWord {
   ML_HD int cell_case(int bit) const {
     int mask = 0;
     for (int k = 0; k < 4; ++k)
-      mask |= static_cast<int>(low[k] >> bit & 1) << k | static_cast<int>(high[k] >> bit & 1) << (k + 4);
+      mask |= static_cast<int>(low[k] >> bit & 1) << k | static_cast<int>(high[k] >> bit & 1)
+                                                             << (k + 4);
     return mask;
   }
 };

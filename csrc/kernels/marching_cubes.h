@@ -121,7 +121,8 @@ struct EdgeVerticesBackward {
         const Vec3<T> gv = load3(grad_vertices, edges.rank(word, static_cast<int>(az & 63)));
         const int64_t a = g.vertex(ax, ay, az), b = a + g.vertex_step(axis);
         const Vec3<T> xa = displaced(g, deform, ax, ay, az);
-        const Vec3<T> xb = displaced(g, deform, ax + (axis == 0), ay + (axis == 1), az + (axis == 2));
+        const Vec3<T> xb =
+            displaced(g, deform, ax + (axis == 0), ay + (axis == 1), az + (axis == 2));
         const T inverse = 1 / (sdf[a] - sdf[b]);
         const T along = dot(gv, xb - xa) * inverse * inverse;
         const T t = sdf[a] * inverse;

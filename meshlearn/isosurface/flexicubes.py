@@ -185,12 +185,12 @@ def sign_regularizer(grid: VoxelGrid, sdf: Tensor) -> Tensor:
     ends = []
     for axis, n in enumerate(grid.shape):
         crossed = inside.narrow(axis, 0, n - 1) != inside.narrow(axis, 1, n - 1)
-        ends.append((values.narrow(axis, 0, n - 1)[crossed], values.narrow(axis, 1, n - 1)[crossed]))
+        ends.append(
+            (values.narrow(axis, 0, n - 1)[crossed], values.narrow(axis, 1, n - 1)[crossed])
+        )
     a, b = (torch.cat(side) for side in zip(*ends, strict=True))
     if a.numel() == 0:
         return values.sum() * 0
     bce = torch.nn.functional.binary_cross_entropy_with_logits
     outside = [(side >= 0).to(side.dtype) for side in (a, b)]
-    return stable_mean(
-        bce(a, outside[1], reduction="none") + bce(b, outside[0], reduction="none")
-    )
+    return stable_mean(bce(a, outside[1], reduction="none") + bce(b, outside[0], reduction="none"))

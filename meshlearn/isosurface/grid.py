@@ -153,9 +153,7 @@ class VoxelGrid:
     def to(self, target: str | torch.device | torch.dtype) -> VoxelGrid:
         """The same grid for another device or dtype."""
         if isinstance(target, torch.dtype):
-            return VoxelGrid(
-                self.resolution, bounds=self.bounds, device=self.device, dtype=target
-            )
+            return VoxelGrid(self.resolution, bounds=self.bounds, device=self.device, dtype=target)
         return VoxelGrid(self.resolution, bounds=self.bounds, device=target, dtype=self.dtype)
 
     def __repr__(self) -> str:

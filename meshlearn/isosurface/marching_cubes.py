@@ -59,7 +59,7 @@ def finite_or_value_error() -> Iterator[None]:
         if "NaN or infinite" not in str(error):
             raise
         found = next(line for line in str(error).splitlines() if "NaN or infinite" in line)
-        raise ValueError(f"{found[found.index('sdf'):]}; remove them first") from None
+        raise ValueError(f"{found[found.index('sdf') :]}; remove them first") from None
 
 
 def warn_if_empty(mesh: Mesh, grid: VoxelGrid) -> None:

@@ -161,9 +161,21 @@ def flexicubes_parts(
     used = patch >= 0
 
     ones = torch.ones((), dtype=sdf.dtype, device=device)
-    a = 1 + 0.99 * torch.tanh(alpha[cells.cell]) if alpha is not None else ones.expand(len(cells.cell), 8)
-    b = 1 + 0.99 * torch.tanh(beta[cells.cell]) if beta is not None else ones.expand(len(cells.cell), 12)
-    g = 0.99 * torch.sigmoid(gamma[cells.cell]) + 0.005 if gamma is not None else 0.5 * ones.expand(len(cells.cell))
+    a = (
+        1 + 0.99 * torch.tanh(alpha[cells.cell])
+        if alpha is not None
+        else ones.expand(len(cells.cell), 8)
+    )
+    b = (
+        1 + 0.99 * torch.tanh(beta[cells.cell])
+        if beta is not None
+        else ones.expand(len(cells.cell), 12)
+    )
+    g = (
+        0.99 * torch.sigmoid(gamma[cells.cell]) + 0.005
+        if gamma is not None
+        else 0.5 * ones.expand(len(cells.cell))
+    )
 
     weighted = sdf[cells.corners] * a  # (A, 8)
     x = displaced_vertices(grid, deform, cells.corners)

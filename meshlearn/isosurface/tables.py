@@ -110,9 +110,7 @@ def triangulate_cycle(cycle: list[int]) -> list[tuple[int, int, int]]:
     first, last = cycle[0], cycle[-1]
     for k in range(1, len(cycle) - 1):
         left, right = cycle[: k + 1], cycle[k:]
-        legal = all(
-            len(part) == 2 or not _on_one_face(part[0], part[-1]) for part in (left, right)
-        )
+        legal = all(len(part) == 2 or not _on_one_face(part[0], part[-1]) for part in (left, right))
         if not legal:
             continue
         parts = [triangulate_cycle(p) if len(p) > 2 else [] for p in (left, right)]

@@ -226,7 +226,35 @@ def fill_tetrahedra(
     index = (at[..., 0] * ny + at[..., 1]) * nz + at[..., 2]
     positions.append(displaced_vertices(grid, deform, index).mean(1))
     positions.append(lattice)
-    return TetMesh(torch.cat(positions), tets)
+    points_all = torch.cat(positions)
+    spacing = grid.spacing
+    shift = _untangle(points_all.detach(), tets, surface, spacing[0] * spacing[1] * spacing[2])
+    return TetMesh(points_all + shift, tets)
+
+
+def _untangle(points: Tensor, tets: Tensor, fixed: int, cell: float, rounds: int = 20) -> Tensor:
+    """Displacement of the points after the first `fixed` that turns inverted tetrahedra.
+
+    A dual surface cuts corners, so an inside grid vertex within a hair of the surface can lie beyond
+    it: such points move towards the mean of their neighbours until all is positive.
+    """
+    moved = points.clone()
+    for _ in range(rounds):
+        edges = moved[tets[:, 1:]] - moved[tets[:, :1]]
+        bad = torch.linalg.det(edges) <= 1e-4 * cell
+        apex = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        apex[tets[bad].reshape(-1)] = True
+        apex[:fixed] = False
+        if not bool(apex.any()):
+            break
+        star = tets[apex[tets].any(1)]
+        total, count = torch.zeros_like(moved), torch.zeros_like(moved[:, :1])
+        centre = moved[star].mean(1)
+        for k in range(4):
+            total.index_put_((star[:, k],), centre, accumulate=True)
+            count.index_put_((star[:, k],), torch.ones_like(centre[:, :1]), accumulate=True)
+        moved[apex] += 0.5 * (total[apex] / count[apex] - moved[apex])
+    return moved - points
 
 
 def _gaps(
