@@ -14,7 +14,8 @@ _SAVED = 18  # outputs of the flexicubes operator, see csrc/drivers/flexicubes.h
 def zeros_lazily(like: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A zero tensor whose untouched pages cost neither time nor memory.
 
-    Gradients of a fine grid are zero but near the surface. On the CPU numpy's calloc hands out pages
+    Gradients of a fine grid are zero but near the surface. On the CPU numpy's calloc hands out
+    pages
     that the system zeroes at first touch; elsewhere this is new_zeros.
     """
     if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):

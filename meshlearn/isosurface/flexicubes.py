@@ -1,9 +1,11 @@
-"""FlexiCubes and dual marching cubes: one vertex a patch of surface in a cell, quads across edges."""
+"""FlexiCubes and dual marching cubes: one vertex a patch of surface in a cell, quads across
+edges."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -24,7 +26,10 @@ from meshlearn.isosurface.qef import qef_mesh
 from meshlearn.isosurface.reference import flexicubes_parts, split_quads
 from meshlearn.isosurface.tables import dual_table
 from meshlearn.isosurface.tetrahedra import fill_tetrahedra
-from meshlearn.mesh import Mesh, TetMesh
+from meshlearn.mesh import Mesh
+
+if TYPE_CHECKING:
+    from meshlearn.mesh import TetMesh
 
 Gradient = Tensor | Callable[[Tensor], Tensor]
 
@@ -70,7 +75,8 @@ def flexicubes(
         training: split each quad into four triangles about a fifth vertex (smooth in gamma) instead
             of two along the diagonal whose gammas are larger.
         tets: also fill the inside with tetrahedra whose boundary is the mesh.
-        gradient: for a known field, its gradient, as a function (P, 3) -> (P, 3) or as (N, 3) values
+        gradient: for a known field, its gradient, as a function (P, 3) -> (P, 3) or as (N, 3)
+        values
             at the grid vertices: dual vertices then minimise the quadric of the tangent planes
             within their cell and quads split along the better diagonal, so that sharp edges are
             kept. Not with `training` or `tets`.
@@ -155,7 +161,8 @@ def dual_marching_cubes(
     """The surface of a field by dual marching cubes: FlexiCubes with unit weights.
 
     A vertex is the mean of the edge crossings of its patch, or with `gradient` (see `flexicubes`)
-    the minimiser of their tangent planes' quadric, which keeps sharp edges. Manifold as `flexicubes`.
+    the minimiser of their tangent planes' quadric, which keeps sharp edges. Manifold as
+    `flexicubes`.
 
     Args:
         grid: the grid.

@@ -12,7 +12,8 @@ from meshlearn._validate import FLOATS, check_tensor
 
 
 def available_memory(device: torch.device) -> int:
-    """Bytes that can be allocated on `device` at most (free memory on a GPU, installed on a CPU)."""
+    """Bytes that can be allocated on `device` at most (free memory on a GPU, installed on a
+    CPU)."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
@@ -34,7 +35,8 @@ def check_memory(need: int, device: torch.device, what: str) -> None:
 class VoxelGrid:
     """A box of cubic (or box-shaped) cells, with a value at each corner.
 
-    Grid vertex (i, j, k) lies at ``lower + (i, j, k) * spacing``; vertices and cells are numbered with
+    Grid vertex (i, j, k) lies at ``lower + (i, j, k) * spacing``; vertices and cells are numbered
+    with
     x slowest and z fastest: vertex ``(i * ny + j) * nz + k`` with ``ny = ry + 1``, ``nz = rz + 1``,
     cell ``(i * ry + j) * rz + k``. Corner c of a cell is at offsets ``(c & 1, c >> 1 & 1, c >> 2)``
     along x, y, z; edge ``e = 4 * axis + m`` starts at the corner whose offsets along the two other
@@ -67,11 +69,13 @@ class VoxelGrid:
         box = torch.as_tensor(bounds, dtype=torch.float64).detach().cpu()
         if box.shape != (2, 3):
             raise ValueError(
-                f"bounds: expected a lower and an upper corner, shape (2, 3), got {tuple(box.shape)}"
+                f"bounds: expected a lower and an upper corner, shape (2, 3), got "
+                f"{tuple(box.shape)}"
             )
         if not bool(torch.isfinite(box).all()) or bool((box[1] <= box[0]).any()):
             raise ValueError(
-                f"bounds: expected finite corners with lower < upper on each axis, got {box.tolist()}"
+                f"bounds: expected finite corners with lower < upper on each axis, got "
+                f"{box.tolist()}"
             )
         if dtype not in FLOATS:
             raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")

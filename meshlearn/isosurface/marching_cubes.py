@@ -66,8 +66,8 @@ def warn_if_empty(mesh: Mesh, grid: VoxelGrid) -> None:
     """Says that a field has no zero crossing, since an empty mesh seldom is what was meant."""
     if mesh.num_vertices == 0:
         warnings.warn(
-            f"the field has no zero crossing on {grid}: the mesh is empty (is the sign or the level "
-            "right, and does the box hold the surface?)",
+            f"the field has no zero crossing on {grid}: the mesh is empty (is the sign or the "
+            "level right, and does the box hold the surface?)",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -83,7 +83,8 @@ def marching_cubes(
     """The surface where a field on a grid passes `level`, by marching cubes.
 
     One vertex on each crossed grid edge, by linear interpolation; triangles by a case table whose
-    ambiguous faces are cut by one fixed rule on both sides, so that a field which is positive on the
+    ambiguous faces are cut by one fixed rule on both sides, so that a field which is positive on
+    the
     border of the grid always gives a closed, manifold and oriented mesh, noise included. Vertices
     are shared; a surface that leaves the grid is open there.
 

@@ -123,7 +123,8 @@ class FlexiCubesParts(NamedTuple):
 
 
 def resolve_cases(grid: VoxelGrid, inside: Tensor, cells: SurfaceCells) -> Tensor:
-    """Table entry of each surface cell: problem cases that face each other are flipped (C16/C19)."""
+    """Table entry of each surface cell: problem cases that face each other are flipped
+    (C16/C19)."""
     table = dual_table(inside.device).long()
     case_of = torch.zeros(grid.num_cells, dtype=torch.int64, device=inside.device)
     case_of[cells.cell] = cells.case

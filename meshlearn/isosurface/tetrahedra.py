@@ -10,6 +10,7 @@ different dual points in a cell, the gap between their rings is coned too.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,16 +18,20 @@ from torch import Tensor
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.reference import FlexiCubesParts, crossed_edges, displaced_vertices
 from meshlearn.isosurface.tables import CORNERS, EDGES, FACES, dual_entries, inside_components
-from meshlearn.mesh import TetMesh
+
+if TYPE_CHECKING:
+    from meshlearn.mesh import TetMesh
 
 _EDGE_OF = {frozenset(e): i for i, e in enumerate(EDGES)}
 
 
 @lru_cache(maxsize=1)
-def _point_tables() -> tuple[Tensor, Tensor, Tensor]:
-    """Per table entry: dual point of each inside corner (8), component of each corner (8), number of
-    extra points. A point below 4 is a patch, 4 + k the k-th extra point; -1 for outside corners."""
-    points, labels, extras = [], [], []
+def _point_tables() -> tuple[Tensor, Tensor]:
+    """Per table entry: dual point of each inside corner (8), number of extra points.
+
+    A point below 4 is a patch, 4 + k the k-th extra point; -1 for outside corners.
+    """
+    points, extras = [], []
     for case, flipped, patches in dual_entries():
         label = inside_components(case, flipped)
         bounding: dict[int, set[int]] = {k: set() for k in label if k >= 0}
@@ -42,9 +47,8 @@ def _point_tables() -> tuple[Tensor, Tensor, Tensor]:
                 code[k] = 4 + extra
                 extra += 1
         points.append([code[k] if k >= 0 else -1 for k in label])
-        labels.append(label)
         extras.append(extra)
-    return torch.tensor(points), torch.tensor(labels), torch.tensor(extras)
+    return torch.tensor(points), torch.tensor(extras)
 
 
 def _corner_rings() -> list[tuple[int, int, int, int]]:
@@ -65,7 +69,7 @@ class _DualPoints:
     def __init__(self, grid: VoxelGrid, inside: Tensor, parts: FlexiCubesParts, base: int) -> None:
         device = inside.device
         self.device = device
-        points, labels, extras = (t.to(device) for t in _point_tables())
+        points, extras = (t.to(device) for t in _point_tables())
         cells, entry = parts.cells, parts.entry
         extra = extras[entry]
         first = base + torch.cumsum(extra, 0) - extra
@@ -130,7 +134,8 @@ def _inside_edges(grid: VoxelGrid, inside: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cells_around(grid: VoxelGrid, start: Tensor, axis: Tensor) -> tuple[Tensor, Tensor]:
-    """The four cells around grid edges, counter-clockwise seen from the end, and their local edge."""
+    """The four cells around grid edges, counter-clockwise seen from the end, and their local
+    edge."""
     _, ny, nz = grid.shape
     _, ry, rz = grid.resolution
     at = torch.stack([start // (ny * nz), start // nz % ny, start % nz], dim=1)
@@ -175,9 +180,12 @@ def fill_tetrahedra(
 ) -> TetMesh:
     """The tetrahedral mesh inside a FlexiCubes surface (closed inside the grid).
 
-    Its first vertices are the surface's, in order; then come points inside cells and the inside grid
+    Its first vertices are the surface's, in order; then come points inside cells and the inside
+    grid
     vertices. Tetrahedra are positively oriented: (b - a) x (c - a) . (d - a) > 0.
     """
+    from meshlearn.mesh import TetMesh
+
     device = sdf.device
     inside_flat = sdf < 0
     inside = inside_flat.view(grid.shape)
@@ -235,7 +243,8 @@ def fill_tetrahedra(
 def _untangle(points: Tensor, tets: Tensor, fixed: int, cell: float, rounds: int = 20) -> Tensor:
     """Displacement of the points after the first `fixed` that turns inverted tetrahedra.
 
-    A dual surface cuts corners, so an inside grid vertex within a hair of the surface can lie beyond
+    A dual surface cuts corners, so an inside grid vertex within a hair of the surface can lie
+    beyond
     it: such points move towards the mean of their neighbours until all is positive.
     """
     moved = points.clone()

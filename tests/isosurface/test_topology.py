@@ -35,7 +35,8 @@ def test_a_thousand_noise_fields_are_manifold():
 
 
 def test_small_blobs_and_thin_walls_are_manifold():
-    """All fields of one or two inside vertices in a 2 x 2 x 2 neighbourhood, and their complements."""
+    """All fields of one or two inside vertices in a 2 x 2 x 2 neighbourhood, and their
+    complements."""
     grid = VoxelGrid(5, dtype=torch.float64)
     for case in range(1, 256):
         sdf = torch.ones(grid.shape, dtype=torch.float64)
