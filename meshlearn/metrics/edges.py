@@ -15,8 +15,8 @@ def edge_points(
 ) -> Tensor:
     """Samples with a neighbour whose normal is nearly perpendicular.
 
-    A point i is an edge point where some j within `radius` has |n_i · n_j| < `max_dot` (Chen et al.,
-    BSP-Net, 2020; radius and bound as in Neural Marching Cubes, 2021, for 100,000 samples).
+    A point i is an edge point where some j within `radius` has |n_i · n_j| < `max_dot` (Chen et
+    al., BSP-Net, 2020; radius and bound as in Neural Marching Cubes, 2021, for 100,000 samples).
 
     Args:
         points: (P, 3).
