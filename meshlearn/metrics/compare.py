@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn import geometry
 from meshlearn._segment import stable_mean
 from meshlearn._validate import check_tensor
-from meshlearn.geometry import knn, point_mesh_distance, sample_points
 from meshlearn.metrics.edges import edge_points
 from meshlearn.metrics.quality import mesh_quality
 
@@ -154,15 +154,15 @@ def _has_area(mesh: Mesh) -> bool:
 
 def _side(mesh: Mesh, samples: int, seed: int) -> _Side:
     generator = torch.Generator(device=mesh.vertices.device).manual_seed(seed)
-    points, normals = sample_points(mesh, samples, normals=True, generator=generator)
+    points, normals = geometry.sample_points(mesh, samples, normals=True, generator=generator)
     return _Side(mesh, points, normals)
 
 
 def _reach(source: _Side, goal: _Side) -> _Reach:
-    squared, face, _ = point_mesh_distance(source.points, goal.mesh)
+    squared, face, _ = geometry.point_mesh_distance(source.points, goal.mesh)
     cosine = (source.normals * goal.mesh.face_normals()[face]).sum(1)
     used = source.mesh.vertices[torch.unique(source.mesh.faces)]
-    corners, _, _ = point_mesh_distance(used, goal.mesh)
+    corners, _, _ = geometry.point_mesh_distance(used, goal.mesh)
     worst = max(float(squared.amax()), float(corners.amax()))
     return _Reach(squared.clamp(min=0).sqrt(), cosine, math.sqrt(max(worst, 0.0)))
 
@@ -222,7 +222,7 @@ def _edges(
 
 def _nearest(x: Tensor, y: Tensor) -> Tensor:
     """(X,) distance from each of x to the nearest of y."""
-    index = knn(x, y, 1).index[:, 0]
+    index = geometry.knn(x, y, 1).index[:, 0]
     return (x - y[index]).norm(dim=1)
 
 
@@ -258,7 +258,7 @@ def _sharp_edge_distance(own: Mesh, goal: Mesh, samples: int, seed: int) -> floa
     along = ((place - (end - length.cpu())[edge]) / length.cpu()[edge].clamp(min=1e-300)).to(a)
     edge = edge.to(a.device)
     points = a[edge] + along[:, None].clamp(0, 1) * (b[edge] - a[edge])
-    squared, _, _ = point_mesh_distance(points, own)
+    squared, _, _ = geometry.point_mesh_distance(points, own)
     return float(stable_mean(squared.clamp(min=0).sqrt()))
 
 

@@ -69,11 +69,11 @@ def mesh_quality(mesh: Mesh) -> dict[str, float | int | bool]:
     shapes = triangle_shapes(mesh)
     topology = mesh.topology
     edge, vertex = bool(mesh.is_edge_manifold), bool(mesh.is_vertex_manifold)
-    boundary = int((topology.edge_face_counts == 1).sum())
+    boundary = len(topology.boundary_edges)
     return {
         "vertices": int(mesh.vertices.shape[0]),
         "faces": int(mesh.faces.shape[0]),
-        "components": int(topology.num_components),
+        "components": int(topology.components().count),
         "euler_number": int(topology.euler_number),
         "boundary_edges": boundary,
         "watertight": bool(mesh.is_watertight),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 
@@ -57,3 +58,22 @@ def box(low: tuple = (-0.5, -0.5, -0.5), high: tuple = (0.5, 0.5, 0.5), dtype=to
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     faces = [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))]
     return ml.Mesh(vertices, torch.tensor(faces))
+
+
+def read(path: Path) -> ml.Mesh:
+    """Positions and triangles of a plain OBJ or OFF file."""
+    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    if path.suffix == ".off":
+        count, faces_count = (int(v) for v in lines[1][:2])
+        points = [[float(v) for v in line[:3]] for line in lines[2 : 2 + count]]
+        polygons = [
+            [int(v) for v in line[1 : 1 + int(line[0])]]
+            for line in lines[2 + count : 2 + count + faces_count]
+        ]
+    else:
+        points = [[float(v) for v in line[1:4]] for line in lines if line[0] == "v"]
+        polygons = [
+            [int(v.split("/")[0]) - 1 for v in line[1:]] for line in lines if line[0] == "f"
+        ]
+    faces = [(p[0], p[k], p[k + 1]) for p in polygons for k in range(1, len(p) - 1)]
+    return ml.Mesh(torch.tensor(points), torch.tensor(faces))

@@ -7,7 +7,7 @@ from meshlearn import Camera, Mesh, rasterize
 from meshlearn._native import HAS_NATIVE
 from meshlearn.render import interpolate
 from meshlearn.render.rasterize import rasterize_homogeneous
-from tests.render.shapes import box, plane, sphere
+from tests.render.shapes import box, plane, read, sphere
 from tests.shared_data import shared_data
 
 BACKENDS = ["reference", *(["native"] if HAS_NATIVE else [])]
@@ -105,9 +105,7 @@ def test_agrees_with_rays_on_a_sphere() -> None:
 
 @pytest.mark.parametrize("name", ["spot.obj", "suzanne.obj", "beetle.obj", "truck.obj"])
 def test_agrees_with_rays_on_real_meshes(name: str) -> None:
-    import meshlearn as ml
-
-    mesh = ml.load(shared_data("meshes", name)).to(torch.float32)
+    mesh = read(shared_data("meshes", name))
     agree(mesh, Camera.framing(*mesh.bounds()), 48)
 
 
@@ -117,9 +115,7 @@ def test_agrees_with_rays_on_real_meshes(name: str) -> None:
     ["fandisk.obj", "rocker-arm.obj", "armadillo.obj", "cheburashka.obj", "camelhead.off"],
 )
 def test_agrees_with_rays_on_large_meshes(name: str) -> None:
-    import meshlearn as ml
-
-    mesh = ml.load(shared_data("meshes", name)).to(torch.float32)
+    mesh = read(shared_data("meshes", name))
     agree(mesh, Camera.framing(*mesh.bounds()), 64)
 
 
