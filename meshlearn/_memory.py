@@ -18,16 +18,19 @@ def _read_int(path: str) -> int | None:
 
 def _cgroup_room() -> int | None:
     """Bytes left in the container's memory limit (cgroup 2, then 1), or None without a limit."""
-    for limit_file, used_file in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
+    for folder, limit_name, used_name in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
-        limit, used = _read_int(limit_file), _read_int(used_file)
-        if limit is not None and used is not None:
-            return max(limit - used, 0)
+        limit, used = _read_int(f"{folder}/{limit_name}"), _read_int(f"{folder}/{used_name}")
+        if limit is None or used is None:
+            continue
+        try:  # cached files count as used, but are given back
+            lines = Path(folder, "memory.stat").read_text(encoding="ascii").splitlines()
+            cached = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file"))
+        except (OSError, ValueError, IndexError):
+            cached = 0
+        return max(limit - used + cached, 0)
     return None
 
 

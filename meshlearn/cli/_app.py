@@ -123,5 +123,16 @@ def _show_warning(text: Warning | str, *_: object, **__: object) -> None:
     message(f"warning: {' '.join(str(text).split())}")
 
 
+def choice(*values: str, help: str) -> object:
+    """An option that takes one of `values`; anything else is wrong usage (exit 2)."""
+
+    def check(value: str) -> str:
+        if value not in values:
+            raise typer.BadParameter(f"expected one of {', '.join(values)}, got {value!r}")
+        return value
+
+    return typer.Option(metavar="|".join(values), callback=check, help=help)
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")]

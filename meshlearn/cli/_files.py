@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import typer
+
 
 def input_file(path: Path, *, name: str = "INPUT") -> Path:
     """`path` if it is a file that can be read and is not empty."""
@@ -36,3 +38,26 @@ def output_file(path: Path, *, overwrite: bool, suffixes: Iterable[str], name: s
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"{name}: the folder {path.parent} cannot be written to")
     return path
+
+
+def mesh_output(path: Path, *, overwrite: bool, name: str = "OUT") -> Path:
+    """As `output_file`, for the mesh formats that can be written."""
+    from meshlearn.io import writable_suffixes
+
+    return output_file(path, overwrite=overwrite, suffixes=writable_suffixes(), name=name)
+
+
+def triple(text: str | None, name: str, *, single: bool = False) -> float | list[float] | None:
+    """ "1,2,3" as three numbers; also "1" as one where `single`."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if single and len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) != 3:
+        wanted = "one or three numbers" if single else "three numbers"
+        raise typer.BadParameter(f"expected {wanted} such as 1,2,3, got {text!r}", param_hint=name)
+    return numbers

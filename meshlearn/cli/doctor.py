@@ -49,16 +49,6 @@ def _tool(names: list[str], line: str) -> dict[str, object]:
     return {"found": False, "path": None, "version": None}
 
 
-def _memory() -> dict[str, int | None]:
-    """Bytes of memory: all of it, and what can still be had."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        sizes = {key: int(rest.split()[0]) * 1024 for key, rest in (e.split(":") for e in lines)}
-        return {"total": sizes["MemTotal"], "available": sizes["MemAvailable"]}
-    except (OSError, KeyError, ValueError, IndexError):
-        return {"total": None, "available": None}
-
-
 def _cuda() -> dict[str, object]:
     import torch
 
@@ -99,8 +89,9 @@ def diagnose() -> dict[str, object]:
     import torch
 
     import meshlearn
-    from meshlearn import _native
+    from meshlearn import _memory, _native
 
+    total, available = _memory.memory_status()
     native, cuda = _native.status(), _cuda()
     operators: dict[str, dict[str, object]] = {}
     cpu_runs, cuda_runs = bool(native["native"]), bool(native["native_cuda"])
@@ -132,7 +123,7 @@ def diagnose() -> dict[str, object]:
         "cuda": cuda,
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
-        "memory": _memory(),
+        "memory": {"total": total, "available": available},
         "optional": {
             name: {"version": _version(name), "unlocks": what} for name, what in OPTIONAL.items()
         },

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from meshlearn._memory import check_memory
 from meshlearn._validate import FLOATS, check_tensor
-
-
-def available_memory(device: torch.device) -> int:
-    """Bytes that can be allocated on `device` at most (free memory on a GPU, installed on a
-    CPU)."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        return 1 << 62
-
-
-def check_memory(need: int, device: torch.device, what: str) -> None:
-    """Raises ValueError when `what` needs more bytes than the device has."""
-    have = available_memory(device)
-    if need > have:
-        raise ValueError(
-            f"resolution: {what} needs about {need / 2**30:,.1f} GiB, but {device} has "
-            f"{have / 2**30:,.1f} GiB; lower the resolution"
-        )
 
 
 class VoxelGrid:
