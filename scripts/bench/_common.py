@@ -203,10 +203,14 @@ def _time(timing: Timing | None) -> str:
     return "" if timing is None else f"{timing.min_ms:,.3g} ms (median {timing.median_ms:,.3g})"
 
 
+def _text(value: float | str) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
 def _cells(row: Row) -> list[str]:
-    values = ", ".join(
-        f"{k} {v:,.4g}" if isinstance(v, float | int) else f"{k} {v}" for k, v in row.values.items()
-    )
+    values = ", ".join(f"{key} {_text(value)}" for key, value in row.values.items())
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}×"
     return [row.case, _time(row.ours), row.peer or "", _time(row.theirs), ratio, values, row.note]
 
