@@ -7,9 +7,15 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // --- segments
   // -----------------------------------------------------------------------------------
   m.def("gather_sum(Tensor values, Tensor start, Tensor order) -> Tensor");
+  m.def("incidence(Tensor index, int size) -> (Tensor, Tensor)");
 
   // --- mesh
   // ---------------------------------------------------------------------------------------
+  m.def("edge_table(Tensor faces, int size) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def("component_roots(Tensor links, int size) -> Tensor");
+  m.def(
+      "triangulate_polygons(Tensor vertices, Tensor start, Tensor index, Tensor target, int "
+      "triangles) -> Tensor");
 
   // --- isosurface
   m.def(

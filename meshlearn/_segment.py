@@ -28,6 +28,9 @@ class Incidence:
     def __init__(self, index: Tensor, size: int) -> None:
         self.index = index
         self.size = size
+        if HAS_NATIVE and index.device.type == "cpu":
+            self.start, self.order = torch.ops.meshlearn.incidence(index.contiguous(), size)
+            return
         self.order = torch.argsort(index, stable=True)
         counts = torch.bincount(index, minlength=size)
         self.start = torch.zeros(size + 1, dtype=torch.int64, device=index.device)

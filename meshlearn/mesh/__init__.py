@@ -1,8 +1,20 @@
 """The data model: triangles, batches of them, polygons, tetrahedra, and their connectivity."""
 
+from meshlearn.mesh._components import Components
 from meshlearn.mesh.attributes import CornerAttribute
 from meshlearn.mesh.mesh import Mesh
 from meshlearn.mesh.meshes import Meshes
+from meshlearn.mesh.polygon import PolygonMesh, Triangulation
+from meshlearn.mesh.tet import TetMesh
 from meshlearn.mesh.topology import Topology
 
-__all__ = ["CornerAttribute", "Mesh", "Meshes", "Topology"]
+__all__ = [
+    "Components",
+    "CornerAttribute",
+    "Mesh",
+    "Meshes",
+    "PolygonMesh",
+    "TetMesh",
+    "Topology",
+    "Triangulation",
+]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._native import HAS_NATIVE
+
 
 class Components(NamedTuple):
     """Labels 0 … count - 1 in the order of each component's smallest member, and their number."""
@@ -37,7 +39,17 @@ def roots_reference(links: Tensor, size: int) -> Tensor:
 
 def connected_components(links: Tensor, size: int) -> Components:
     """Components of `size` nodes joined by `links` (M, 2) int64; a lone node is a component."""
-    root = roots_reference(links, size)
+    if HAS_NATIVE and links.device.type == "cpu":
+        root = torch.ops.meshlearn.component_roots(links.contiguous(), size)
+    else:
+        root = roots_reference(links, size)
     is_root = root == torch.arange(size, device=links.device)
     rank = torch.cumsum(is_root, 0) - 1
     return Components(rank[root], int(is_root.sum()))
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::component_roots")
+    def _(links: Tensor, size: int) -> Tensor:
+        return links.new_empty(size)

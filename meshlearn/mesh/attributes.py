@@ -53,7 +53,7 @@ def check_domain(
 def check_corners(
     attributes: Mapping[str, CornerAttribute] | None,
     name: str,
-    faces: int,
+    shape: tuple[int, ...],
     device: torch.device,
     *,
     indices: bool = True,
@@ -75,7 +75,7 @@ def check_corners(
         check_tensor(
             index,
             f"{label}.index",
-            shape=(faces, 3),
+            shape=shape,
             dtype=torch.int64,
             device=device,
             like="vertices",

@@ -67,7 +67,7 @@ class Mesh:
             face_attributes, "face_attributes", faces.shape[0], "faces", device
         )
         self.corner_attributes = check_corners(
-            corner_attributes, "corner_attributes", faces.shape[0], device, indices=validate
+            corner_attributes, "corner_attributes", tuple(faces.shape), device, indices=validate
         )
         self.materials = tuple(materials) if materials is not None else ()
         self.topology = Topology(faces, vertices.shape[0])

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence
 from meshlearn.mesh._boundary import trace_loops
 from meshlearn.mesh._components import Components, connected_components
@@ -17,6 +18,20 @@ def _incidence(index: Tensor, size: int, start: Tensor, order: Tensor) -> Incide
     made = Incidence.__new__(Incidence)
     made.index, made.size, made.start, made.order = index, size, start, order
     return made
+
+
+def edge_table_reference(faces: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Edges (E, 2); start (E + 1,) and order (3F,) of half-edges on them; edge of each (3F,)."""
+    a, b = faces.reshape(-1), faces.roll(-1, 1).reshape(-1)
+    size = max(size, 1)
+    key, order = torch.sort(torch.minimum(a, b) * size + torch.maximum(a, b), stable=True)
+    first = torch.ones_like(key, dtype=torch.bool)
+    first[1:] = key[1:] != key[:-1]
+    begin = first.nonzero().squeeze(1)
+    edges = torch.stack([key[begin] // size, key[begin] % size], 1)
+    index = torch.empty_like(order)
+    index[order] = torch.cumsum(first, 0) - 1
+    return edges, torch.cat([begin, begin.new_full((1,), key.numel())]), order, index
 
 
 class Topology:
@@ -66,18 +81,11 @@ class Topology:
 
     @cached_property
     def _sorted_edges(self) -> tuple[Tensor, Incidence]:
-        half = self.half_edges
-        low, high = torch.minimum(half[:, 0], half[:, 1]), torch.maximum(half[:, 0], half[:, 1])
-        size = max(self.num_vertices, 1)
-        key, order = torch.sort(low * size + high, stable=True)
-        first = torch.ones_like(key, dtype=torch.bool)
-        first[1:] = key[1:] != key[:-1]
-        begin = first.nonzero().squeeze(1)
-        unique = key[begin]
-        start = torch.cat([begin, begin.new_full((1,), key.numel())])
-        index = torch.empty_like(order)
-        index[order] = torch.cumsum(first, 0) - 1
-        edges = torch.stack([torch.div(unique, size, rounding_mode="floor"), unique % size], 1)
+        if HAS_NATIVE and self.faces.device.type == "cpu":
+            made = torch.ops.meshlearn.edge_table(self.faces.contiguous(), self.num_vertices)
+        else:
+            made = edge_table_reference(self.faces, self.num_vertices)
+        edges, start, order, index = made
         return edges, _incidence(index, edges.shape[0], start, order)
 
     @property

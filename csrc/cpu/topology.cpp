@@ -1,0 +1,54 @@
+#include <tuple>
+
+#include "../common/exec_cpu.h"
+#include "../kernels/topology.h"
+
+namespace meshlearn {
+
+static std::tuple<Tensor, Tensor> incidence(const Tensor& index, int64_t size) {
+  expect<int64_t>(index, "index");
+  Tensor start = empty<int64_t>(index, {size + 1}), order = empty<int64_t>(index, {index.numel()});
+  counting_sort(ptr<int64_t>(index), index.numel(), size, mut<int64_t>(start), mut<int64_t>(order));
+  return std::make_tuple(start, order);
+}
+
+// edges (E, 2), start (E + 1,), order (H,), edge of each half-edge (H,)
+static std::tuple<Tensor, Tensor, Tensor, Tensor> edge_table(const Tensor& faces, int64_t size) {
+  expect<int64_t>(faces, "faces");
+  const int64_t half = faces.numel();
+  const int64_t* f = ptr<int64_t>(faces);
+  Tensor low = empty<int64_t>(faces, {half}), high = empty<int64_t>(faces, {half});
+  CpuExec exec(faces);
+  int64_t *lo = mut<int64_t>(low), *hi = mut<int64_t>(high);
+  exec.for_each(half, 16384, [=](int64_t h) {
+    const int64_t a = f[h], b = f[h % 3 == 2 ? h - 2 : h + 1];
+    lo[h] = a < b ? a : b;
+    hi[h] = a < b ? b : a;
+  });
+  auto [start, order] = incidence(low, size);
+  Tensor distinct = empty<int64_t>(faces, {size}), first = empty<int64_t>(faces, {size + 1});
+  exec.for_each(size, 4096,
+                SortBucket{hi, ptr<int64_t>(start), mut<int64_t>(order), mut<int64_t>(distinct)});
+  const int64_t count = exec.exclusive_scan(ptr<int64_t>(distinct), mut<int64_t>(first), size);
+  Tensor edges = empty<int64_t>(faces, {count, 2}), edge_start = empty<int64_t>(faces, {count + 1});
+  exec.for_each(size, 4096,
+                NumberEdges{hi, ptr<int64_t>(start), ptr<int64_t>(order), ptr<int64_t>(first),
+                            mut<int64_t>(edges), mut<int64_t>(edge_start), lo});
+  mut<int64_t>(edge_start)[count] = half;
+  return std::make_tuple(edges, edge_start, order, low);
+}
+
+static Tensor component_roots_op(const Tensor& links, int64_t size) {
+  expect<int64_t>(links, "links");
+  Tensor parent = empty<int64_t>(links, {size});
+  component_roots(ptr<int64_t>(links), links.size(0), size, mut<int64_t>(parent));
+  return parent;
+}
+
+}  // namespace meshlearn
+
+STABLE_TORCH_LIBRARY_IMPL(meshlearn, CPU, m) {
+  m.impl("incidence", TORCH_BOX(&meshlearn::incidence));
+  m.impl("edge_table", TORCH_BOX(&meshlearn::edge_table));
+  m.impl("component_roots", TORCH_BOX(&meshlearn::component_roots_op));
+}

@@ -1,0 +1,111 @@
+// Connectivity of faces: counting sort, edges by bucket, disjoint sets. Sequential but for
+// SortBucket; on a GPU torch's sorts and the references take their place.
+#pragma once
+#include "../common/hd.h"
+
+namespace meshlearn {
+
+// Rows of `index` by value, stable: order[start[v]] ... order[start[v + 1] - 1] are the rows of
+// value v.
+inline void counting_sort(const int64_t* index, int64_t rows, int64_t size, int64_t* start,
+                          int64_t* order) {
+  for (int64_t v = 0; v <= size; ++v) start[v] = 0;
+  for (int64_t i = 0; i < rows; ++i) ++start[index[i] + 1];
+  for (int64_t v = 0; v < size; ++v) start[v + 1] += start[v];
+  // start[v] runs to its end while rows are placed; a shift puts it back.
+  for (int64_t i = 0; i < rows; ++i) order[start[index[i]]++] = i;
+  for (int64_t v = size; v > 0; --v) start[v] = start[v - 1];
+  if (size > 0) start[0] = 0;
+}
+
+// Half-edges of one smaller vertex in the order of their larger vertex, then of themselves.
+struct SortBucket {
+  const int64_t* high;   // (H,) larger vertex of each half-edge
+  const int64_t* start;  // (V + 1,)
+  int64_t* order;        // (H,) half-edges by smaller vertex, ascending in a bucket
+  int64_t* distinct;     // (V,) edges in the bucket
+
+  ML_HD bool less(int64_t a, int64_t b) const {
+    return high[a] < high[b] || (high[a] == high[b] && a < b);
+  }
+  ML_HD void sift(int64_t* row, int64_t from, int64_t count) const {
+    for (int64_t child; (child = 2 * from + 1) < count; from = child) {
+      if (child + 1 < count && less(row[child], row[child + 1])) ++child;
+      if (!less(row[from], row[child])) return;
+      int64_t t = row[from];
+      row[from] = row[child];
+      row[child] = t;
+    }
+  }
+  ML_HD void operator()(int64_t v) const {
+    int64_t* row = order + start[v];
+    const int64_t count = start[v + 1] - start[v];
+    if (count <= 24) {
+      for (int64_t i = 1; i < count; ++i) {
+        int64_t h = row[i], j = i;
+        for (; j > 0 && less(h, row[j - 1]); --j) row[j] = row[j - 1];
+        row[j] = h;
+      }
+    } else {
+      for (int64_t i = count / 2 - 1; i >= 0; --i) sift(row, i, count);
+      for (int64_t last = count - 1; last > 0; --last) {
+        int64_t t = row[0];
+        row[0] = row[last];
+        row[last] = t;
+        sift(row, 0, last);
+      }
+    }
+    int64_t edges = 0;
+    for (int64_t i = 0; i < count; ++i) edges += i == 0 || high[row[i]] != high[row[i - 1]];
+    distinct[v] = edges;
+  }
+};
+
+// Numbers the edges of one smaller vertex.
+struct NumberEdges {
+  const int64_t* high;
+  const int64_t* start;
+  const int64_t* order;
+  const int64_t* first;  // (V + 1,) first edge of each bucket
+  int64_t* edges;        // (E, 2)
+  int64_t* edge_start;   // (E + 1,)
+  int64_t* edge_of;      // (H,)
+
+  ML_HD void operator()(int64_t v) const {
+    int64_t edge = first[v] - 1;
+    for (int64_t i = start[v]; i < start[v + 1]; ++i) {
+      const int64_t h = order[i];
+      if (i == start[v] || high[h] != high[order[i - 1]]) {
+        ++edge;
+        edges[2 * edge] = v;
+        edges[2 * edge + 1] = high[h];
+        edge_start[edge] = i;
+      }
+      edge_of[h] = edge;
+    }
+  }
+};
+
+inline int64_t find_root(int64_t* parent, int64_t node) {
+  while (parent[node] != node) {
+    parent[node] = parent[parent[node]];
+    node = parent[node];
+  }
+  return node;
+}
+
+// Smallest node of each node's component. Roots are always the smaller node.
+inline void component_roots(const int64_t* links, int64_t count, int64_t size, int64_t* parent) {
+  for (int64_t i = 0; i < size; ++i) parent[i] = i;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t a = find_root(parent, links[2 * i]), b = find_root(parent, links[2 * i + 1]);
+    if (a < b) {
+      parent[b] = a;
+    } else {
+      parent[a] = b;
+    }
+  }
+  for (int64_t i = 0; i < size; ++i) parent[i] = parent[parent[i]];
+}
+
+}  // namespace meshlearn
