@@ -48,6 +48,10 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "rasterize_backward(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor "
       "grad_barycentric, Tensor grad_depth, Tensor start, Tensor order) -> Tensor");
 
+  // --- metrics
+  // ------------------------------------------------------------------------------------
+  m.def("self_intersections(Tensor vertices, Tensor faces, Tensor order) -> Tensor");
+
   // --- io
   // -----------------------------------------------------------------------------------------
 }

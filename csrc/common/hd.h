@@ -59,4 +59,13 @@ ML_HD T norm2(Vec3<T> a) {
   return dot(a, a);
 }
 
+// Product rounded on its own: never contracted into a fused multiply-add.
+ML_HD double product(double a, double b) {
+#if defined(__CUDA_ARCH__)
+  return __dmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
 }  // namespace meshlearn

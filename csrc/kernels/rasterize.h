@@ -13,15 +13,6 @@ namespace meshlearn {
 
 constexpr int32_t kRasterTile = 16;
 
-// Product rounded on its own: a contracted multiply-add would break the antisymmetry of edges.
-ML_HD double product(double a, double b) {
-#if defined(__CUDA_ARCH__)
-  return __dmul_rn(a, b);
-#else
-  return a * b;
-#endif
-}
-
 struct RasterCorner {
   double x, y, z, w;
 };

@@ -236,6 +236,8 @@ class Camera:
     @staticmethod
     def from_opengl(view: Tensor, *, fov: float = 45.0, near: float = 1e-3) -> Camera:
         """From an OpenGL world-to-camera matrix (y up, z backward), (4, 4) or (N, 4, 4)."""
+        if view.dim() not in (2, 3) or view.shape[-2:] != (4, 4):
+            raise ValueError(f"view: expected (4, 4) or (N, 4, 4), got {tuple(view.shape)}")
         flip = torch.tensor(_FLIP, dtype=view.dtype, device=view.device)
         focal = 0.5 / math.tan(math.radians(fov) / 2)
         return Camera(

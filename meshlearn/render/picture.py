@@ -185,20 +185,24 @@ def _cavities(fragments: Fragments, samples: int) -> Tensor:
     reach = float(high - low) or 1.0
     weight = seen.float()
     shade = torch.ones_like(depth)
+    # at the resolution of the picture: nobody sees finer cavities
+    pair = torch.stack((depth * weight, weight))[None]
+    small = torch.nn.functional.avg_pool2d(pair, samples)
     for radius in (3, 8, 20):
-        k = 2 * radius + 1
-        # at the resolution of the picture: nobody sees finer cavities
-        small = torch.nn.functional.avg_pool2d(torch.stack((depth * weight, weight))[None], samples)
+        blurred = small
         for _ in range(2):
-            small = torch.nn.functional.avg_pool2d(
-                torch.nn.functional.pad(small, (radius,) * 4), k, stride=1
-            )
-        big = torch.nn.functional.interpolate(
-            small, size=depth.shape, mode="bilinear", align_corners=False
-        )[0]
+            blurred = _box_mean(_box_mean(blurred, radius).mT, radius).mT
+        big = torch.nn.functional.interpolate(blurred, size=depth.shape, mode="bilinear")[0]
         mean = big[0] / big[1].clamp(min=1e-6)
         shade = shade - 1.6 * ((depth - mean) / reach).clamp(0, 0.12)
     return shade.clamp(min=0.45)
+
+
+def _box_mean(image: Tensor, radius: int) -> Tensor:
+    """Mean along the last axis over 2 radius + 1 pixels, 0 outside."""
+    total = torch.cumsum(torch.nn.functional.pad(image, (radius + 1, radius)).double(), -1)
+    width = 2 * radius + 1
+    return ((total[..., width:] - total[..., :-width]) / width).to(image.dtype)
 
 
 def _wire(

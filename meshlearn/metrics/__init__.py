@@ -1,0 +1,17 @@
+"""What is reported: distances, normals, edges, quality of triangles, soundness."""
+
+from meshlearn.metrics.compare import compare, sharp_edges
+from meshlearn.metrics.edges import edge_points
+from meshlearn.metrics.intersections import self_intersections
+from meshlearn.metrics.quality import mesh_quality, triangle_shapes
+from meshlearn.metrics.table import table
+
+__all__ = [
+    "compare",
+    "edge_points",
+    "mesh_quality",
+    "self_intersections",
+    "sharp_edges",
+    "table",
+    "triangle_shapes",
+]
