@@ -163,14 +163,14 @@ struct IntersectQuery {
       const double sum = t.p[c].x + t.p[c].y + t.p[c].z;
       if (!(sum - sum == 0)) return false;
     }
-    return projection_axis(t) >= 0;
+    return true;
   }
 
   ML_HD void operator()(int64_t i) const {
     const int64_t f = order[i];
     partner[f] = -1;
     Triangle own;
-    if (!load(f, own)) return;
+    if (!load(f, own) || projection_axis(own) < 0) return;
     T low[3], high[3];
     for (int d = 0; d < 3; ++d) {
       low[d] = high[d] = vertices[3 * faces[3 * f] + d];
@@ -198,7 +198,9 @@ struct IntersectQuery {
         Triangle other;
         if (g == f || !box_meets(g, low, high) || !load(g, other)) continue;
         // the same order of arguments for both of a pair
-        if (f < g ? triangles_intersect(own, other) : triangles_intersect(other, own)) {
+        // A face without area can only be taken for one that intersects, so it is asked about last.
+        if ((f < g ? triangles_intersect(own, other) : triangles_intersect(other, own)) &&
+            projection_axis(other) >= 0) {
           partner[f] = g;
           return;
         }
