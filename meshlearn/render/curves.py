@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from meshlearn.render.picture import INK, MUTED, PAPER, _font, save_image
+from meshlearn.render.picture import INK, MUTED, PAPER, _drawable, _font, save_image
 
 _COLORS = (
     (37, 99, 176), (214, 93, 44), (44, 138, 84), (142, 78, 160),
@@ -201,8 +201,9 @@ class _Axes:
             )
         draw.line((self.left, self.top, self.left, self.bottom), fill=_FRAME, width=s)
         draw.line((self.left, self.bottom, self.right, self.bottom), fill=_FRAME, width=s)
+        x_label, y_label = (_drawable(text, self.font) for text in (x_label, y_label))
         if title:
-            draw.text((self.left, 14 * s), title, fill=INK, font=self.bold)
+            draw.text((self.left, 14 * s), _drawable(title, self.bold), fill=INK, font=self.bold)
         middle = (self.left + self.right) / 2 - self._width(x_label) / 2
         draw.text((middle, self.bottom + 24 * s), x_label, fill=INK, font=self.font)
         if y_label:
@@ -223,6 +224,7 @@ class _Axes:
 
     def finish(self, names: list[str]) -> Image.Image:
         draw, s = self.draw, _SCALE
+        names = [_drawable(name, self.font) for name in names]
         if names:
             wide = max(self._width(n) for n in names) + 44 * s
             tall = (18 * len(names) + 10) * s

@@ -282,6 +282,32 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
         return ImageFont.load_default()
 
 
+_SPELLED = {"³": "^3", "²": "^2", "×": "x", "·": ".", "–": "-", "—": "-", "≤": "<=", "≥": ">="}
+
+
+def _drawable(text: object, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """The text with characters that the font lacks spelled out."""
+    try:
+        missing = bytes(font.getmask("\uffff"))
+        parts = [
+            _SPELLED.get(c, "?") if not c.isascii() and bytes(font.getmask(c)) == missing else c
+            for c in str(text)
+        ]
+    except (UnicodeError, OSError):  # the bitmap font of old Pillow: Latin-1 only
+        parts = [c if c.isascii() else _SPELLED.get(c, "?") for c in str(text)]
+    return "".join(parts)
+
+
+def _columns(count: int, views: int) -> int:
+    """Meshes a row: a page wider than high, with few cells left empty."""
+
+    def cost(k: int) -> float:
+        rows = -(-count // k)
+        return abs(math.log(k * views / rows / 1.6)) + 3 * (1 - count / (k * rows))
+
+    return min(range(1, count + 1), key=cost)
+
+
 def contact_sheet(
     meshes: Sequence[Mesh],
     path: str | os.PathLike[str],
@@ -327,7 +353,7 @@ def contact_sheet(
             else [(35.0 + 360.0 * i / views, 22.0) for i in range(views)]
         )
     (size, _) = image_size(size)
-    per_row = columns or max(1, min(len(meshes), round(math.sqrt(1.6 * len(meshes) / len(views)))))
+    per_row = columns or _columns(len(meshes), len(views))
     gap, margin = max(8, size // 30), max(16, size // 16)
     name_font, note_font, head_font = _font(size // 18), _font(size // 24), _font(size // 13)
     label_height = (size // 12 if labels else 0) + (size // 16 if captions else 0)
@@ -344,7 +370,8 @@ def contact_sheet(
     )
     draw = ImageDraw.Draw(sheet)
     if title:
-        draw.text((margin, margin - size // 40), title, fill=INK, font=head_font)
+        text = _drawable(title, head_font)
+        draw.text((margin, margin - size // 40), text, fill=INK, font=head_font)
     cameras = _frames(meshes, views, shared=frame == "shared")
     for i, mesh in enumerate(meshes):
         x = margin + (i % per_row) * (cell_w + gap)
@@ -354,8 +381,10 @@ def contact_sheet(
             sheet.paste(to_pil(view), (x + j * (size + 2), y))
         line = y + size + size // 60
         if labels:
-            draw.text((x + 2, line), str(labels[i]), fill=INK, font=name_font)
+            text = _drawable(labels[i], name_font)
+            draw.text((x + 2, line), text, fill=INK, font=name_font)
             line += size // 15
         if captions:
-            draw.text((x + 2, line), str(captions[i]), fill=MUTED, font=note_font)
+            text = _drawable(captions[i], note_font)
+            draw.text((x + 2, line), text, fill=MUTED, font=note_font)
     return save_image(sheet, path)

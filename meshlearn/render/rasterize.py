@@ -72,28 +72,40 @@ def rasterize(
     clip = cam.homogeneous(vertices, size)
     clip = clip if cam.batched else clip[None]
     near = clip.new_full((clip.shape[0],), cam.near)
-    out = rasterize_homogeneous(clip, mesh.faces, near, (h, w), native=backend == "native")
+    corners = mesh.topology.corners if clip.requires_grad else None
+    out = rasterize_homogeneous(
+        clip, mesh.faces, near, (h, w), native=backend == "native", corners=corners
+    )
     return out if cam.batched else Fragments(*(t[0] for t in out))
 
 
 def rasterize_homogeneous(
-    clip: Tensor, faces: Tensor, near: Tensor, size: tuple[int, int], *, native: bool = True
+    clip: Tensor,
+    faces: Tensor,
+    near: Tensor,
+    size: tuple[int, int],
+    *,
+    native: bool = True,
+    corners: Incidence | None = None,
 ) -> Fragments:
-    """`rasterize` on homogeneous image coordinates (u w, v w, z, w), (N, V, 4); near (N,)."""
-    out = _Rasterize.apply(clip, faces, near, size, native and use_native(clip))
+    """`rasterize` on homogeneous image coordinates (u w, v w, z, w), (N, V, 4); near (N,).
+
+    `corners`: the inverse of `faces`, which the gradient needs, where it is known already.
+    """
+    out = _Rasterize.apply(clip, faces, near, size, native and use_native(clip), corners)
     return Fragments(*out)
 
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, clip, faces, near, size, native):
+    def forward(ctx, clip, faces, near, size, native, corners):
         clip, faces = clip.contiguous(), faces.contiguous()
         if native:
             face, bary, depth = torch.ops.meshlearn.rasterize(clip.detach(), faces, near, *size)
         else:
             face, bary, depth = rasterize_reference(clip.detach(), faces, near, size)
         ctx.save_for_backward(clip, faces, near, face)
-        ctx.native = native
+        ctx.native, ctx.corners = native, corners
         ctx.mark_non_differentiable(face)
         return face, bary, depth
 
@@ -102,9 +114,9 @@ class _Rasterize(torch.autograd.Function):
     def backward(ctx, _, grad_bary, grad_depth):
         clip, faces, near, face = ctx.saved_tensors
         if not ctx.needs_input_grad[0]:
-            return None, None, None, None, None
+            return None, None, None, None, None, None
         if ctx.native:
-            corners = Incidence(faces.reshape(-1), clip.shape[1])
+            corners = ctx.corners or Incidence(faces.reshape(-1), clip.shape[1])
             grad = torch.ops.meshlearn.rasterize_backward(
                 clip, faces, near, face, grad_bary.contiguous(), grad_depth.contiguous(),
                 corners.start, corners.order,
@@ -116,7 +128,7 @@ class _Rasterize(torch.autograd.Function):
                 (grad,) = torch.autograd.grad(
                     (bary, depth), leaf, (grad_bary, grad_depth), allow_unused=True
                 )
-        return grad, None, None, None, None
+        return grad, None, None, None, None, None
 
 
 def surface_coordinates(clip: Tensor, faces: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
