@@ -12,6 +12,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // --- mesh
   // ---------------------------------------------------------------------------------------
   m.def("edge_table(Tensor faces, int size) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def("first_equal(Tensor vertices) -> Tensor");
   m.def("component_roots(Tensor links, int size) -> Tensor");
   m.def(
       "triangulate_polygons(Tensor vertices, Tensor start, Tensor index, Tensor target, int "

@@ -106,6 +106,10 @@ def stable_mean(values: Tensor) -> Tensor:
 
 if HAS_NATIVE:
 
+    @torch.library.register_fake("meshlearn::incidence")
+    def _(index: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        return index.new_empty(size + 1), index.new_empty(index.shape[0])
+
     @torch.library.register_fake("meshlearn::gather_sum")
     def _(values: Tensor, start: Tensor, order: Tensor) -> Tensor:
         return values.new_empty(start.shape[0] - 1, values.shape[1])

@@ -45,10 +45,25 @@ static Tensor component_roots_op(const Tensor& links, int64_t size) {
   return parent;
 }
 
+static Tensor first_equal(const Tensor& vertices) {
+  STD_TORCH_CHECK(vertices.is_contiguous() && vertices.dim() == 2 && vertices.size(1) == 3,
+                  "vertices: (V, 3), contiguous");
+  const int64_t count = vertices.size(0);
+  int64_t slots = 2;
+  while (slots < 2 * count) slots *= 2;
+  Tensor table = empty<int64_t>(vertices, {slots}), out = empty<int64_t>(vertices, {count});
+  return ML_DISPATCH_FLOAT(vertices, T, ([&] {
+                             first_equal_rows(ptr<T>(vertices), count, mut<int64_t>(table),
+                                              static_cast<uint64_t>(slots), mut<int64_t>(out));
+                             return out;
+                           }));
+}
+
 }  // namespace meshlearn
 
 STABLE_TORCH_LIBRARY_IMPL(meshlearn, CPU, m) {
   m.impl("incidence", TORCH_BOX(&meshlearn::incidence));
   m.impl("edge_table", TORCH_BOX(&meshlearn::edge_table));
+  m.impl("first_equal", TORCH_BOX(&meshlearn::first_equal));
   m.impl("component_roots", TORCH_BOX(&meshlearn::component_roots_op));
 }

@@ -108,4 +108,34 @@ inline void component_roots(const int64_t* links, int64_t count, int64_t size, i
   for (int64_t i = 0; i < size; ++i) parent[i] = parent[parent[i]];
 }
 
+// First row (x, y, z) equal to each row; NaN equals nothing. `table` has `slots` entries, a power
+// of two above the number of rows.
+template <class T>
+void first_equal_rows(const T* rows, int64_t count, int64_t* table, uint64_t slots, int64_t* out) {
+  for (uint64_t s = 0; s < slots; ++s) table[s] = -1;
+  for (int64_t i = 0; i < count; ++i) {
+    const T* p = rows + 3 * i;
+    out[i] = i;
+    if (p[0] != p[0] || p[1] != p[1] || p[2] != p[2]) continue;
+    uint64_t hash = 0;
+    for (int k = 0; k < 3; ++k) {
+      double value = static_cast<double>(p[k]) + 0.0;  // -0 to 0
+      uint64_t bits;
+      __builtin_memcpy(&bits, &value, 8);
+      hash = (hash ^ bits) * 0x9e3779b97f4a7c15u;
+      hash ^= hash >> 32;
+    }
+    uint64_t slot = hash & (slots - 1);
+    for (; table[slot] >= 0; slot = (slot + 1) & (slots - 1)) {
+      const T* q = rows + 3 * table[slot];
+      if (p[0] == q[0] && p[1] == q[1] && p[2] == q[2]) break;
+    }
+    if (table[slot] >= 0) {
+      out[i] = table[slot];
+    } else {
+      table[slot] = i;
+    }
+  }
+}
+
 }  // namespace meshlearn

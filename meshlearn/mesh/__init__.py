@@ -2,19 +2,27 @@
 
 from meshlearn.mesh._components import Components
 from meshlearn.mesh.attributes import CornerAttribute
+from meshlearn.mesh.edit import Edit, Part
+from meshlearn.mesh.join import Joined, cat
 from meshlearn.mesh.mesh import Mesh
 from meshlearn.mesh.meshes import Meshes
 from meshlearn.mesh.polygon import PolygonMesh, Triangulation
+from meshlearn.mesh.report import MeshReport
 from meshlearn.mesh.tet import TetMesh
 from meshlearn.mesh.topology import Topology
 
 __all__ = [
     "Components",
     "CornerAttribute",
+    "Edit",
+    "Joined",
     "Mesh",
+    "MeshReport",
     "Meshes",
+    "Part",
     "PolygonMesh",
     "TetMesh",
     "Topology",
     "Triangulation",
+    "cat",
 ]

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_index, check_tensor
-from meshlearn.mesh import measure
+from meshlearn.mesh import edit, measure, repair, report
 from meshlearn.mesh.attributes import CornerAttribute, check_corners, check_domain, map_corners
+from meshlearn.mesh.edit import Edit, Part
+from meshlearn.mesh.report import MeshReport
 from meshlearn.mesh.topology import Topology
 
 
@@ -236,6 +238,44 @@ class Mesh:
     def triangles(self) -> Tensor:
         """(F, 3, 3) corner positions, differentiable."""
         return measure.corner_positions(self.vertices, self.topology)
+
+    # --- edits: see meshlearn.mesh.edit and meshlearn.mesh.repair ---------------------------------
+
+    def merge_vertices(self, tol: float = 0.0) -> Edit:
+        """Vertices at most `tol` apart become one (`repair.merge_vertices`)."""
+        return repair.merge_vertices(self, tol)
+
+    def remove_unreferenced(self) -> Edit:
+        """Without the vertices that no face uses (`edit.remove_unreferenced`)."""
+        return edit.remove_unreferenced(self)
+
+    def remove_degenerate(self) -> Edit:
+        """Without the faces that have no area (`repair.remove_degenerate`)."""
+        return repair.remove_degenerate(self)
+
+    def remove_duplicate_faces(self) -> Edit:
+        """Without the faces of the same vertices as an earlier one."""
+        return repair.remove_duplicate_faces(self)
+
+    def submesh(self, faces: Tensor) -> Edit:
+        """Some faces, by mask or index, with the vertices they use (`edit.submesh`)."""
+        return edit.submesh(self, faces)
+
+    def split(self) -> list[Part]:
+        """Components of faces joined through edges (`edit.split`)."""
+        return edit.split(self)
+
+    def flip(self) -> Edit:
+        """With the orientation of all faces turned (`edit.flip`)."""
+        return edit.flip(self)
+
+    def orient(self, *, outward: bool = True) -> Edit:
+        """With neighbours agreeing, and closed components outward (`repair.orient`)."""
+        return repair.orient(self, outward=outward)
+
+    def check(self) -> MeshReport:
+        """Counts and indices of every kind of defect (`report.check`)."""
+        return report.check(self)
 
     def save(self, path: str | PathLike[str], **options: Any) -> None:
         """Writes the mesh to a file; the format follows the extension (see `meshlearn.io.save`)."""

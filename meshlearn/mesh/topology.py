@@ -276,3 +276,13 @@ class Topology:
 
 def _next_corner(corner: Tensor) -> Tensor:
     return torch.where(corner % 3 == 2, corner - 2, corner + 1)
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::edge_table")
+    def _(faces: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        edges = torch.library.get_ctx().new_dynamic_size()
+        half = faces.shape[0] * 3
+        sizes = ((edges, 2), (edges + 1,), (half,), (half,))
+        return tuple(faces.new_empty(shape) for shape in sizes)
