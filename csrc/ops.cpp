@@ -12,6 +12,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // --- mesh
   // ---------------------------------------------------------------------------------------
   m.def("edge_table(Tensor faces, int size) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def("edge_unions(Tensor faces, Tensor start, Tensor order, bool corners) -> Tensor");
   m.def("first_equal(Tensor vertices) -> Tensor");
   m.def("component_roots(Tensor links, int size) -> Tensor");
   m.def(

@@ -45,6 +45,18 @@ static Tensor component_roots_op(const Tensor& links, int64_t size) {
   return parent;
 }
 
+static Tensor edge_unions_op(const Tensor& faces, const Tensor& start, const Tensor& order,
+                             bool corners) {
+  expect<int64_t>(faces, "faces");
+  expect<int64_t>(start, "start");
+  expect<int64_t>(order, "order");
+  const int64_t size = corners ? faces.numel() : faces.size(0);
+  Tensor parent = empty<int64_t>(faces, {size});
+  edge_unions(ptr<int64_t>(faces), ptr<int64_t>(start), ptr<int64_t>(order), start.numel() - 1,
+              size, corners, mut<int64_t>(parent));
+  return parent;
+}
+
 static Tensor first_equal(const Tensor& vertices) {
   STD_TORCH_CHECK(vertices.is_contiguous() && vertices.dim() == 2 && vertices.size(1) == 3,
                   "vertices: (V, 3), contiguous");
@@ -64,6 +76,7 @@ static Tensor first_equal(const Tensor& vertices) {
 STABLE_TORCH_LIBRARY_IMPL(meshlearn, CPU, m) {
   m.impl("incidence", TORCH_BOX(&meshlearn::incidence));
   m.impl("edge_table", TORCH_BOX(&meshlearn::edge_table));
+  m.impl("edge_unions", TORCH_BOX(&meshlearn::edge_unions_op));
   m.impl("first_equal", TORCH_BOX(&meshlearn::first_equal));
   m.impl("component_roots", TORCH_BOX(&meshlearn::component_roots_op));
 }

@@ -94,18 +94,51 @@ inline int64_t find_root(int64_t* parent, int64_t node) {
   return node;
 }
 
-// Smallest node of each node's component. Roots are always the smaller node.
-inline void component_roots(const int64_t* links, int64_t count, int64_t size, int64_t* parent) {
+// Roots are always the smaller node.
+inline void unite(int64_t* parent, int64_t a, int64_t b) {
+  a = find_root(parent, a);
+  b = find_root(parent, b);
+  if (a < b) {
+    parent[b] = a;
+  } else {
+    parent[a] = b;
+  }
+}
+
+inline void start_sets(int64_t* parent, int64_t size) {
   for (int64_t i = 0; i < size; ++i) parent[i] = i;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t a = find_root(parent, links[2 * i]), b = find_root(parent, links[2 * i + 1]);
-    if (a < b) {
-      parent[b] = a;
-    } else {
-      parent[a] = b;
+}
+
+inline void point_to_roots(int64_t* parent, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) parent[i] = parent[parent[i]];
+}
+
+// Smallest node of each node's component.
+inline void component_roots(const int64_t* links, int64_t count, int64_t size, int64_t* parent) {
+  start_sets(parent, size);
+  for (int64_t i = 0; i < count; ++i) unite(parent, links[2 * i], links[2 * i + 1]);
+  point_to_roots(parent, size);
+}
+
+// Faces joined across edges, or where `corners` is set the corners of faces joined around their
+// vertices. start (E + 1,) and order (3F,) list the half-edges on each edge.
+inline void edge_unions(const int64_t* faces, const int64_t* start, const int64_t* order,
+                        int64_t edges, int64_t size, bool corners, int64_t* parent) {
+  start_sets(parent, size);
+  for (int64_t e = 0; e < edges; ++e) {
+    for (int64_t i = start[e] + 1; i < start[e + 1]; ++i) {
+      const int64_t a = order[i - 1], b = order[i];
+      if (!corners) {
+        unite(parent, a / 3, b / 3);
+        continue;
+      }
+      const int64_t next_a = a % 3 == 2 ? a - 2 : a + 1, next_b = b % 3 == 2 ? b - 2 : b + 1;
+      const bool same = faces[a] == faces[b];
+      unite(parent, a, same ? b : next_b);
+      unite(parent, next_a, same ? next_b : b);
     }
   }
-  for (int64_t i = 0; i < size; ++i) parent[i] = parent[parent[i]];
+  point_to_roots(parent, size);
 }
 
 // First row (x, y, z) equal to each row; NaN equals nothing. `table` has `slots` entries, a power

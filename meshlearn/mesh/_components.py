@@ -43,7 +43,12 @@ def connected_components(links: Tensor, size: int) -> Components:
         root = torch.ops.meshlearn.component_roots(links.contiguous(), size)
     else:
         root = roots_reference(links, size)
-    is_root = root == torch.arange(size, device=links.device)
+    return label_roots(root)
+
+
+def label_roots(root: Tensor) -> Components:
+    """Components from the smallest member of each node's component (N,)."""
+    is_root = root == torch.arange(root.numel(), device=root.device)
     rank = torch.cumsum(is_root, 0) - 1
     return Components(rank[root], int(is_root.sum()))
 

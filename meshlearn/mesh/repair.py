@@ -139,11 +139,11 @@ def merge_vertices(mesh: Mesh, tol: float = 0.0) -> Edit:
     return Edit(made, vertex_map, torch.arange(mesh.num_faces, device=mesh.device))
 
 
-def degenerate_faces(mesh: Mesh) -> Tensor:
+def degenerate_faces(mesh: Mesh, areas: Tensor | None = None) -> Tensor:
     """(F,) bool: faces that name a vertex twice, or have no area."""
-    repeated = (mesh.faces == mesh.faces.roll(1, 1)).any(1)
-    with torch.no_grad():
-        return repeated | (mesh.face_areas() == 0)
+    a, b, c = mesh.faces.unbind(1)
+    areas = mesh.detach().face_areas() if areas is None else areas
+    return (a == b) | (b == c) | (c == a) | (areas == 0)
 
 
 def duplicate_faces(mesh: Mesh) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from meshlearn._segment import stable_sum
 from meshlearn.mesh.repair import (
     component_volumes,
     degenerate_faces,
@@ -141,6 +142,7 @@ def _check(mesh: Mesh) -> MeshReport:
         sound = mesh.detach()
     topology = sound.topology
 
+    areas = sound.face_areas()
     finite = vertices.isfinite().all(1)
     own = torch.arange(mesh.num_vertices, device=mesh.device)
     components = topology.components()
@@ -148,7 +150,7 @@ def _check(mesh: Mesh) -> MeshReport:
     defects = {
         "non_finite_vertices": (~finite).nonzero().squeeze(1),
         "out_of_range_faces": out_of_range,
-        "degenerate_faces": kept[degenerate_faces(sound)],
+        "degenerate_faces": kept[degenerate_faces(sound, areas)],
         "duplicate_faces": kept[duplicate_faces(sound)],
         "non_manifold_edges": topology.non_manifold_edges,
         "non_manifold_vertices": topology.non_manifold_vertices,
@@ -172,7 +174,7 @@ def _check(mesh: Mesh) -> MeshReport:
         "vertex_manifold": topology.is_vertex_manifold,
         "consistently_oriented": topology.is_consistently_oriented,
         "bounds": [inside.amin(0).tolist(), inside.amax(0).tolist()] if inside.numel() else None,
-        "area": None if unusable else float(sound.area()),
+        "area": None if unusable else float(stable_sum(areas)),
         "volume": None if unusable else float(sound.volume()),
     }
     return MeshReport(facts, defects, topology.edges)

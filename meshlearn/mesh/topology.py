@@ -10,7 +10,12 @@ from torch import Tensor
 from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence
 from meshlearn.mesh._boundary import trace_loops
-from meshlearn.mesh._components import Components, connected_components
+from meshlearn.mesh._components import (
+    Components,
+    connected_components,
+    label_roots,
+    roots_reference,
+)
 
 
 def _incidence(index: Tensor, size: int, start: Tensor, order: Tensor) -> Incidence:
@@ -32,6 +37,21 @@ def edge_table_reference(faces: Tensor, size: int) -> tuple[Tensor, Tensor, Tens
     index = torch.empty_like(order)
     index[order] = torch.cumsum(first, 0) - 1
     return edges, torch.cat([begin, begin.new_full((1,), key.numel())]), order, index
+
+
+def edge_unions_reference(faces: Tensor, start: Tensor, order: Tensor, corners: bool) -> Tensor:
+    """Smallest member of each face's, or each corner's, set of those joined across edges."""
+    edge = torch.repeat_interleave(torch.arange(start.numel() - 1).to(order), start.diff())
+    link = (edge[1:] == edge[:-1]).nonzero().squeeze(1)
+    a, b = order[link], order[link + 1]
+    if not corners:
+        return roots_reference(torch.stack([a, b], 1) // 3, faces.shape[0])
+    vertex = faces.reshape(-1)
+    same = vertex[a] == vertex[b]
+    next_a, next_b = _next_corner(a), _next_corner(b)
+    with_a, with_next = torch.where(same, b, next_b), torch.where(same, next_b, b)
+    links = torch.stack([torch.cat([a, next_a]), torch.cat([with_a, with_next])], 1)
+    return roots_reference(links, faces.numel())
 
 
 class Topology:
@@ -137,8 +157,7 @@ class Topology:
         An edge of an odd number of faces may be traversed once more in one of them.
         """
         incidence = self.edge_half_edges
-        half = self.half_edges[incidence.order]
-        forward = (half[:, 0] < half[:, 1]).to(torch.int64)
+        forward = (self.faces < self.faces.roll(-1, 1)).reshape(-1)[incidence.order]
         total = torch.nn.functional.pad(torch.cumsum(forward, 0), (1, 0))
         ahead = total[incidence.start[1:]] - total[incidence.start[:-1]]
         balance = (2 * ahead - self.edge_face_counts).abs()
@@ -165,17 +184,20 @@ class Topology:
 
     # --- components -----------------------------------------------------------------------------
 
-    @cached_property
-    def _edge_links(self) -> Tensor:
-        """(L, 2) pairs of half-edges next to each other on an edge: 3F - E of them."""
-        incidence = self.edge_half_edges
-        edge = incidence.index[incidence.order]
-        same = (edge[1:] == edge[:-1]).nonzero().squeeze(1)
-        return torch.stack([incidence.order[same], incidence.order[same + 1]], 1)
+    def _unions(self, corners: bool) -> Components:
+        """Faces, or corners of faces, joined across edges."""
+        faces, incidence = self.faces, self.edge_half_edges
+        if HAS_NATIVE and faces.device.type == "cpu":
+            root = torch.ops.meshlearn.edge_unions(
+                faces.contiguous(), incidence.start, incidence.order, corners
+            )
+        else:
+            root = edge_unions_reference(faces, incidence.start, incidence.order, corners)
+        return label_roots(root)
 
     @cached_property
     def _face_components(self) -> Components:
-        return connected_components(self._edge_links // 3, self.num_faces)
+        return self._unions(corners=False)
 
     @cached_property
     def _vertex_components(self) -> Components:
@@ -196,18 +218,7 @@ class Topology:
     @cached_property
     def fans(self) -> Components:
         """Corners joined around their vertex across edges: ``labels`` (3F,), ``count``."""
-        a, b = self._edge_links.unbind(1)
-        next_a, next_b = _next_corner(a), _next_corner(b)
-        vertex = self.faces.reshape(-1)
-        same = vertex[a] == vertex[b]
-        links = torch.stack(
-            [
-                torch.cat([a, next_a]),
-                torch.cat([torch.where(same, b, next_b), torch.where(same, next_b, b)]),
-            ],
-            1,
-        )
-        return connected_components(links, 3 * self.num_faces)
+        return self._unions(corners=True)
 
     @cached_property
     def non_manifold_vertices(self) -> Tensor:
@@ -286,3 +297,7 @@ if HAS_NATIVE:
         half = faces.shape[0] * 3
         sizes = ((edges, 2), (edges + 1,), (half,), (half,))
         return tuple(faces.new_empty(shape) for shape in sizes)
+
+    @torch.library.register_fake("meshlearn::edge_unions")
+    def _(faces: Tensor, start: Tensor, order: Tensor, corners: bool) -> Tensor:
+        return faces.new_empty(faces.shape[0] * (3 if corners else 1))

@@ -12,7 +12,7 @@ from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence
 from meshlearn.data import shapes
 from meshlearn.mesh._components import connected_components, roots_reference
-from meshlearn.mesh.topology import edge_table_reference
+from meshlearn.mesh.topology import edge_table_reference, edge_unions_reference
 from tests.shared_data import shared_data
 
 native = pytest.mark.skipif(not HAS_NATIVE, reason="the extension was not built")
@@ -185,6 +185,13 @@ def test_operators_equal_references():
     assert torch.equal(start.diff(), torch.bincount(index, minlength=45))
     torch.library.opcheck(torch.ops.meshlearn.incidence, (index, 45))
     torch.library.opcheck(torch.ops.meshlearn.component_roots, (faces[:, :2].contiguous(), 45))
+    for soup in (faces, shapes.torus().flip().mesh.faces.contiguous()):
+        _, edge_start, edge_order, _ = edge_table_reference(soup, 2000)
+        for corners in (False, True):
+            args = (soup, edge_start, edge_order, corners)
+            got = torch.ops.meshlearn.edge_unions(*args)
+            assert torch.equal(got, edge_unions_reference(*args))
+    torch.library.opcheck(torch.ops.meshlearn.edge_unions, args)
     torch.library.opcheck(torch.ops.meshlearn.edge_table, (faces, 45))
     assert Incidence(index[:0], 0).start.tolist() == [0]
 
