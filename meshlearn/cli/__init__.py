@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -16,7 +17,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Runs the command line; always ends by SystemExit (0 done, 1 bad input, 2 wrong usage)."""
     args = list(sys.argv[1:] if args is None else args)
     try:
-        signal.signal(signal.SIGTERM, _terminated)  # so that half-written files are removed
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminated)  # so that half-written files are removed
         from meshlearn.cli import _app
 
         if "--debug" in args:  # taken anywhere on the line

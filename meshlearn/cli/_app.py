@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-VERBS = ("bench", "doctor")
+VERBS = ("doctor", "bench")
 
 
 @dataclass
@@ -102,10 +102,10 @@ def command(*names: str) -> Callable[[Callable], Callable]:
                 except BrokenPipeError:  # the reader (head, less) closed: nothing to say
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                     raise SystemExit(0) from None
-                except KeyboardInterrupt:
+                except KeyboardInterrupt as stop:
                     if state.debug:
                         raise
-                    message("interrupted")
+                    message(f"interrupted{f'; {stop}' if str(stop) else ''}")
                     raise SystemExit(130) from None
                 except Exception as error:
                     if state.debug or type(error).__name__ in ("Exit", "Abort", "BadParameter"):

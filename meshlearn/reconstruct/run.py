@@ -1,0 +1,113 @@
+"""From a file or an object to a fitted mesh: picks target, representation and schedule."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from meshlearn.io import load
+from meshlearn.io.points import PointCloud, is_points, load_points
+from meshlearn.io.volume import Volume, is_volume, load_volume
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.fit import FitResult, fit
+from meshlearn.reconstruct.targets import FromField, FromMesh, FromPoints, Target
+from meshlearn.representations import FlexiCubes
+
+Source = Mesh | PointCloud | Volume
+METHODS = ("flexicubes",)
+
+
+def read_source(path: str | os.PathLike[str]) -> Source:
+    """A mesh, point cloud or volume file as what can be fitted.
+
+    A mesh file without faces is a point cloud; its vertex attribute "normal" is kept.
+    """
+    if is_points(path):
+        return load_points(path)
+    if is_volume(path):
+        return load_volume(path)
+    mesh = load(path)
+    if mesh.num_faces or not mesh.num_vertices:
+        return mesh
+    return PointCloud(mesh.vertices, mesh.vertex_attributes.get("normal"))
+
+
+def target_of(source: Source) -> Target:
+    """The target that a mesh, point cloud or volume makes."""
+    if isinstance(source, PointCloud):
+        return FromPoints(source.points, source.normals)
+    if isinstance(source, Volume):
+        return FromField(source, bounds=source.bounds())
+    if not isinstance(source, Mesh):
+        raise ValueError(
+            f"source: expected a Mesh, PointCloud or Volume, got {type(source).__name__}"
+        )
+    if source.num_faces == 0:
+        raise ValueError("source: expected a mesh with faces, got none")
+    return FromMesh(source)
+
+
+def reconstruct(
+    source: Source,
+    *,
+    method: str = "flexicubes",
+    resolution: int = 64,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    progress: bool | None = None,
+) -> FitResult:
+    """Fits a mesh to `source`, coarse to fine.
+
+    Args:
+        source: what the mesh should be.
+        method: the representation.
+        resolution: cells along the longest side of the box around `source`.
+        steps: of the fit; default: those that its quality was measured with.
+        seed: of all sampling; the same seed gives the same mesh.
+        device: where it is computed.
+        checkpoint, resume, progress: as in `fit`.
+
+    Raises:
+        ValueError: bad options, an empty source, a resolution beyond memory.
+
+    Example:
+        >>> reconstruct(meshlearn.load("part.obj"), resolution=64).mesh.save("fit.glb")
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    where = _device(device)
+    target = target_of(_moved(source, where))
+    shape = FlexiCubes(resolution, bounds=target.bounds, device=where)
+    return fit(
+        shape,
+        target,
+        steps=300 if steps is None else steps,
+        resolution=(resolution // 2, resolution) if resolution >= 32 else resolution,
+        seed=seed,
+        checkpoint=checkpoint,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device: {device!s} cannot be used here ({str(error).splitlines()[0]}); use cpu"
+        ) from None
+    return found
+
+
+def _moved(source: Source, device: torch.device) -> Source:
+    if isinstance(source, PointCloud):
+        normals = None if source.normals is None else source.normals.to(device)
+        return PointCloud(source.points.to(device), normals)
+    return source.to(device)
