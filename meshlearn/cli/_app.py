@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-VERBS = ("doctor", "bench")
+VERBS = "reconstruct extract convert info check compare render doctor bench".split()
 
 
 @dataclass

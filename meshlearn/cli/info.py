@@ -1,4 +1,4 @@
-"""`meshlearn info FILE` and `meshlearn check MESH`: what a file holds, what is wrong with it."""
+"""`meshlearn info FILE`: what a mesh, point cloud or volume file holds."""
 
 from __future__ import annotations
 
