@@ -75,7 +75,7 @@ class Topology:
         non_manifold_edges: (N,) int64, edges with more than two faces.
 
     Example:
-        >>> topology = ml.shapes.icosphere(1).topology
+        >>> topology = ml.data.shapes.icosphere(1).topology
         >>> topology.edges.shape, topology.euler_number, topology.genus
         (torch.Size([120, 2]), 2, 0)
     """
