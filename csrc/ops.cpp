@@ -38,6 +38,19 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // ---------------------------------------------------------------------------------
 
   // --- geometry
+  m.def("morton_codes(Tensor points, float[] lo, float[] hi) -> Tensor");
+  m.def("bvh_order(Tensor centres) -> Tensor");
+  m.def("bvh_build(Tensor vertices, Tensor faces, Tensor order) -> (Tensor, Tensor)");
+  m.def(
+      "bvh_closest(Tensor points, Tensor sequence, Tensor triangles, Tensor order, Tensor boxes) "
+      "-> (Tensor, Tensor)");
+  m.def("bvh_moments(Tensor triangles, Tensor order, Tensor boxes) -> Tensor");
+  m.def(
+      "bvh_winding(Tensor points, Tensor sequence, Tensor triangles, Tensor order, Tensor boxes, "
+      "Tensor moments, float beta) -> Tensor");
+  m.def(
+      "bvh_rays(Tensor origins, Tensor directions, Tensor triangles, Tensor order, Tensor boxes) "
+      "-> (Tensor, Tensor, Tensor)");
   // -----------------------------------------------------------------------------------
 
   // --- render

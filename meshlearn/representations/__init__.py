@@ -1,0 +1,6 @@
+"""Ways to parametrise a mesh, each one module: forward() gives the mesh and its regularisers."""
+
+from meshlearn.representations.base import Representation, RepresentationOutput
+from meshlearn.representations.flexicubes import FlexiCubes
+
+__all__ = ["FlexiCubes", "Representation", "RepresentationOutput"]

@@ -1,0 +1,289 @@
+"""The one fitting loop: any representation to any target."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from meshlearn.mesh import Mesh
+from meshlearn.progress import progress_bar
+from meshlearn.reconstruct.checkpoint import load_checkpoint, save_checkpoint, write_atomic
+from meshlearn.reconstruct.targets import Target
+from meshlearn.representations import Representation
+
+History = dict[str, list[float]]
+
+
+@dataclass
+class FitResult:
+    """A fitted mesh and how it came about.
+
+    Attributes:
+        mesh: the final mesh, detached, on the representation's device.
+        history: lists of equal length: ``step``, ``seconds``, ``resolution``, ``loss`` and one
+        for each
+            term of the loss.
+        seconds: wall time of all steps, earlier runs of a resumed fit included.
+        representation: the fitted module.
+    """
+
+    mesh: Mesh
+    history: History
+    seconds: float = 0.0
+    representation: Representation | None = field(default=None, repr=False)
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss became NaN or infinite; the message names the step and the term."""
+
+
+def _schedule(step: int, total: int, warm: int = 5, last: float = 0.05) -> float:
+    """Learning-rate factor: short warm-up, then a cosine down to `last`."""
+    if step < warm:
+        return (step + 1) / warm
+    done = (step - warm) / max(1, total - warm)
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _stages(resolution: Sequence[int] | int | None, steps: int) -> list[tuple[int | None, int]]:
+    """(resolution, steps) of each stage; earlier stages get half the steps of the next."""
+    levels = [resolution] if resolution is None or isinstance(resolution, int) else [*resolution]
+    if not levels:
+        raise ValueError("resolution: expected at least one number, got none")
+    shares = [2.0**k for k in range(len(levels))]
+    counts = [round(steps * s / sum(shares)) for s in shares]
+    counts[-1] = steps - sum(counts[:-1])
+    return list(zip(levels, counts, strict=True))
+
+
+def fit(
+    representation: Representation,
+    target: Target,
+    *,
+    steps: int = 300,
+    resolution: Sequence[int] | int | None = None,
+    lr: float = 0.02,
+    weights: dict[str, float] | None = None,
+    initialize: bool = True,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 50,
+    resume: bool = False,
+    progress: bool | None = None,
+    callback: Callable[[int, Mesh, dict[str, float]], None] | None = None,
+) -> FitResult:
+    """Fits a representation to a target by gradient descent (Adam).
+
+    Args:
+        representation: what is fitted; changed in place.
+        target: what it is fitted to, see `meshlearn.reconstruct.targets`.
+        steps: number of steps in all; at least 0 (0 gives the starting mesh).
+        resolution: progressive resolutions such as (32, 64), each with twice the steps of the one
+            before; None keeps the representation's own.
+        lr: learning rate, in the representation's units (cells for FlexiCubes).
+        weights: weights of loss terms by name, on top of the target's and representation's
+        defaults.
+        initialize: start from the target's own field, where it has one.
+        seed: of all sampling; the same seed gives the same mesh.
+        checkpoint: folder for a checkpoint, the history and the settings; made if missing.
+        checkpoint_every: steps between checkpoints. An interrupt (Ctrl-C) writes one too.
+        resume: go on from the checkpoint in that folder, to the same result as without a stop.
+        progress: show a bar; default: on a terminal.
+        callback: called after each step with the step, the mesh and the loss terms.
+
+    Returns:
+        FitResult(mesh, history, seconds, representation).
+
+    Raises:
+        ValueError: bad options, or a checkpoint of another fit.
+        NonFiniteLoss: the loss became NaN or infinite.
+
+    Example:
+        >>> target = targets.FromMesh(meshlearn.load("part.obj"))
+        >>> shape = representations.FlexiCubes(64, bounds=target.bounds)
+        >>> result = fit(shape, target, steps=200)
+        >>> result.mesh.save("part_fit.glb")
+    """
+    if steps < 0:
+        raise ValueError(f"steps: expected 0 or more, got {steps}")
+    if not lr > 0:
+        raise ValueError(f"lr: expected a positive learning rate, got {lr}")
+    if resume and checkpoint is None:
+        raise ValueError("resume: expected a checkpoint folder too, got none; give checkpoint=")
+    known = {**target.default_weights, **representation.default_weights}
+    unknown = sorted(set(weights or {}) - set(known))
+    if unknown:
+        raise ValueError(
+            f"weights: unknown term {unknown[0]!r}; there are {', '.join(sorted(known))}"
+        )
+    weights = {**known, **(weights or {})}
+    run = _Run(representation, target, _stages(resolution, steps), lr, weights, seed)
+    run.folder = Path(checkpoint) if checkpoint is not None else None
+    run.start(resume, initialize)
+    try:
+        with progress_bar("fitting", max(1, steps), enabled=progress) as bar:
+            while run.step < steps:
+                mesh, terms = run.advance()
+                bar.update(run.step, f"loss {terms['loss']:.4g}, {mesh.num_faces:,} faces")
+                if callback is not None:
+                    callback(run.step, mesh, terms)
+                if run.folder is not None and run.step % checkpoint_every == 0:
+                    run.save()
+    except KeyboardInterrupt:
+        if run.folder is not None:
+            run.save()
+        raise
+    if run.folder is not None:
+        run.save()
+    return FitResult(representation.final_mesh(), run.history, run.seconds, representation)
+
+
+class _Run:
+    """State of one fit."""
+
+    folder: Path | None = None
+
+    def __init__(
+        self,
+        representation: Representation,
+        target: Target,
+        stages: list[tuple[int | None, int]],
+        lr: float,
+        weights: dict[str, float],
+        seed: int,
+    ) -> None:
+        self.representation, self.target = representation, target
+        self.stages, self.lr, self.weights = stages, lr, weights
+        self.generator = torch.Generator().manual_seed(seed)
+        self.step, self.stage, self.seconds = 0, 0, 0.0
+        self.history: History = {}
+        self.settings = {
+            "representation": type(representation).__name__,
+            "target": type(target).__name__,
+            "stages": stages,
+            "lr": lr,
+            "weights": weights,
+            "seed": seed,
+        }
+
+    def start(self, resume: bool, initialize: bool) -> None:
+        if resume:
+            assert self.folder is not None
+            self._resume(self.folder)
+            return
+        if self.stages[0][0] is not None:
+            self.representation.refine(self.stages[0][0])
+        if initialize and self.target.has_field:
+            self.representation.initialize(self.target.field)
+        self._make_optimizer()
+
+    def _make_optimizer(self) -> None:
+        groups = self.representation.parameter_groups(self.lr)
+        fused = all(p.dtype in (torch.float32, torch.float64) for g in groups for p in g["params"])
+        self.optimizer = torch.optim.Adam(groups, lr=self.lr, betas=(0.9, 0.98), fused=fused)
+        self.base_rates = [g["lr"] for g in self.optimizer.param_groups]
+
+    @property
+    def _stage_start(self) -> int:
+        return sum(count for _, count in self.stages[: self.stage])
+
+    def advance(self) -> tuple[Mesh, dict[str, float]]:
+        """One step; moves to the next stage where its time has come."""
+        begin = time.perf_counter()
+        while self.step >= self._stage_start + self.stages[self.stage][1]:
+            self.stage += 1
+            resolution = self.stages[self.stage][0]
+            if resolution is not None:
+                self.representation.refine(resolution)
+            self._make_optimizer()
+        within = self.step - self._stage_start
+        factor = _schedule(within, self.stages[self.stage][1])
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+
+        self.representation.train()
+        mesh, regularisers = self.representation()
+        terms = dict(regularisers)
+        if mesh.num_faces:
+            done = within / max(1, self.stages[self.stage][1])
+            terms.update(
+                self.target.losses(
+                    mesh, scale=self.representation.scale, generator=self.generator, done=done
+                )
+            )
+        used = {k: v for k, v in terms.items() if self.weights.get(k, 1.0) != 0}
+        loss = sum(self.weights.get(k, 1.0) * v for k, v in used.items())
+        if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
+            raise ValueError(
+                f"the mesh became empty at step {self.step}: nothing is left to fit; start from "
+                "a field with a zero crossing or lower lr"
+            )
+        values = {k: float(v.detach()) for k, v in used.items()}
+        values["loss"] = float(loss.detach())
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise NonFiniteLoss(f"step {self.step}: the term {name!r} is {value}; lower lr")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.representation.after_step()
+        self.step += 1
+        self.seconds += time.perf_counter() - begin
+        record = {"step": self.step, "seconds": self.seconds, **values}
+        resolution = self.stages[self.stage][0]
+        record["resolution"] = float(resolution or 0)
+        for key in {*record, *self.history}:
+            column = self.history.setdefault(key, [math.nan] * (self.step - 1))
+            column.append(record.get(key, math.nan))
+        return mesh, values
+
+    def save(self) -> None:
+        assert self.folder is not None
+        state = {
+            "settings": self.settings,
+            "step": self.step,
+            "stage": self.stage,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        save_checkpoint(
+            self.folder,
+            parameters=dict(self.representation.named_parameters()),
+            optimizer=self.optimizer,
+            generator=self.generator,
+            state=state,
+        )
+        write_atomic(self.folder / "history.json", json.dumps(self.history).encode())
+        write_atomic(self.folder / "run.json", json.dumps(self.settings, indent=1).encode())
+
+    def _resume(self, folder: Path) -> None:
+        parameters, moments, random_state, state = load_checkpoint(folder)
+        mine = json.loads(json.dumps(self.settings))
+        if state["settings"] != mine:
+            key = next(k for k in mine if state["settings"].get(k) != mine[k])
+            raise ValueError(
+                f"{folder}: the checkpoint is of another fit ({key} was "
+                f"{state['settings'].get(key)}, is {mine[key]}); give the same options"
+            )
+        self.step, self.stage = state["step"], state["stage"]
+        self.seconds, self.history = state["seconds"], state["history"]
+        resolution = self.stages[self.stage][0]
+        if resolution is not None:
+            self.representation.refine(resolution)
+        own = dict(self.representation.named_parameters())
+        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in parameters.items()}:
+            raise ValueError(f"{folder}: the checkpoint's parameters are of another size or kind")
+        with torch.no_grad():
+            for name, value in parameters.items():
+                own[name].copy_(value)
+        self._make_optimizer()
+        packed = self.optimizer.state_dict()
+        packed["state"] = moments
+        self.optimizer.load_state_dict(packed)
+        self.generator.set_state(random_state)
