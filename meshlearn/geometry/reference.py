@@ -21,7 +21,8 @@ def _segment(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def closest_on_triangles(p: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared distances (P, F) and barycentric coordinates (P, F, 3) of points (P, 3) on (F, 3, 3)."""
+    """Squared distances (P, F) and barycentric coordinates (P, F, 3) of points (P, 3) on (F, 3,
+    3)."""
     p = p[:, None]
     a, b, c = corners.unbind(1)
     ab, ac = b - a, c - a

@@ -32,7 +32,8 @@ def sample_surface(
         mesh: at least one face of positive area (when n > 0).
         n: number of points, 0 or more.
         generator: source of randomness, on the CPU; the global one by default.
-        stratified: one point in each of n equal strata of the cumulative area, in face order; points
+        stratified: one point in each of n equal strata of the cumulative area, in face order;
+        points
             are then more even than independent ones, and as uniform.
         face_weights: (F,) density per area relative to uniform.
 
