@@ -6,9 +6,17 @@ learning rates hold for any size of object and grid.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
+from meshlearn import geometry
+from meshlearn._segment import stable_mean
+from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.isosurface import VoxelGrid
+from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
 
 
@@ -52,10 +60,12 @@ class FromMesh(Target):
     Args:
         mesh: the target; its inside is decided by the generalised winding number.
         samples: points drawn on each surface at each step.
-        sharp_angle: degrees between faces from which an edge counts as sharp. Sharp edges are sampled
+        sharp_angle: degrees between faces from which an edge counts as sharp. Sharp edges are
+        sampled
             too, so that the fit keeps them.
 
-    Loss terms, all in cells: ``distance`` (mean distance of samples of the fit to the target, and the
+    Loss terms, all in cells: ``distance`` (mean distance of samples of the fit to the target, and
+    the
     other way round), ``normal`` (1 - cosine between normals at the same pairs of points), ``sharp``
     (mean distance of points on sharp edges to the fit).
 
@@ -198,7 +208,8 @@ class FromField(Target):
             gradient = torch.autograd.grad(value.sum(), probe)[0]
         length = gradient.norm(dim=1).clamp(min=1e-6)
         direction = gradient / length[:, None]
-        # Distance to first order, as a function of the sample: f(p0) + grad f . (p - p0), over |grad f|.
+        # Distance to first order, as a function of the sample: f(p0) + grad f . (p - p0), over
+        # |grad f|.
         moved = ((mine.points - probe.detach()) * direction).sum(1)
         distance = (value.detach() / length).clamp(-4 * scale, 4 * scale) + moved
         normals = mesh.face_normals()[mine.faces]
@@ -321,7 +332,7 @@ class FromPoints(Target):
         terms = {
             "points": stable_mean((to_fit.squared_distance / scale**2 + soft).sqrt()),
             "surface": stable_mean((beyond / scale**2 + 1e-4).sqrt()),
-            "smooth": losses.normal_consistency_loss(mesh),
+            "smooth": normal_consistency_loss(mesh),
         }
         if self.normals is not None:
             normals = mesh.face_normals()[to_fit.face]
