@@ -8,6 +8,14 @@
 #else
 #define ML_HD inline
 #endif
+// A long function off the usual path: one copy of it, or nvcc takes minutes over its callers.
+#if defined(__CUDACC__)
+#define ML_HD_COLD __host__ __device__ __noinline__ inline
+#elif defined(_MSC_VER)
+#define ML_HD_COLD __declspec(noinline) inline
+#else
+#define ML_HD_COLD __attribute__((noinline)) inline
+#endif
 
 namespace meshlearn {
 

@@ -62,18 +62,7 @@ ML_HD void add_product(Expansion<Capacity>& sum, const double a[2], const double
 
 using Point = Vec3<double>;
 
-// Sign of the volume (a - d) . ((b - d) x (c - d)): +1 where d sees a, b, c clockwise.
-ML_HD int orient3d(const Point& a, const Point& b, const Point& c, const Point& d) {
-  const double ax = a.x - d.x, ay = a.y - d.y, az = a.z - d.z;
-  const double bx = b.x - d.x, by = b.y - d.y, bz = b.z - d.z;
-  const double cx = c.x - d.x, cy = c.y - d.y, cz = c.z - d.z;
-  const double bcx = by * cz, bcy = bz * cx, bcz = bx * cy;
-  const double cbx = bz * cy, cby = bx * cz, cbz = by * cx;
-  const double det = ax * (bcx - cbx) + ay * (bcy - cby) + az * (bcz - cbz);
-  const double bound = (fabs(bcx) + fabs(cbx)) * fabs(ax) + (fabs(bcy) + fabs(cby)) * fabs(ay) +
-                       (fabs(bcz) + fabs(cbz)) * fabs(az);
-  if (fabs(det) > 1e-15 * bound) return det > 0 ? 1 : -1;
-  if (bound == 0) return 0;
+ML_HD_COLD int orient3d_exact(const Point& a, const Point& b, const Point& c, const Point& d) {
   double u[9][2];
   difference(a.x, d.x, u[0]);
   difference(a.y, d.y, u[1]);
@@ -94,12 +83,21 @@ ML_HD int orient3d(const Point& a, const Point& b, const Point& c, const Point& 
   return sum.sign();
 }
 
-// Sign of the area of (a, b, c) in the plane: +1 counter-clockwise.
-ML_HD int orient2d(double ax, double ay, double bx, double by, double cx, double cy) {
-  const double left = (ax - cx) * (by - cy), right = (ay - cy) * (bx - cx);
-  const double det = left - right;
-  const double bound = fabs(left) + fabs(right);
-  if (fabs(det) > 4e-16 * bound) return det > 0 ? 1 : -1;
+// Sign of the volume (a - d) . ((b - d) x (c - d)): +1 where d sees a, b, c clockwise.
+ML_HD int orient3d(const Point& a, const Point& b, const Point& c, const Point& d) {
+  const double ax = a.x - d.x, ay = a.y - d.y, az = a.z - d.z;
+  const double bx = b.x - d.x, by = b.y - d.y, bz = b.z - d.z;
+  const double cx = c.x - d.x, cy = c.y - d.y, cz = c.z - d.z;
+  const double bcx = by * cz, bcy = bz * cx, bcz = bx * cy;
+  const double cbx = bz * cy, cby = bx * cz, cbz = by * cx;
+  const double det = ax * (bcx - cbx) + ay * (bcy - cby) + az * (bcz - cbz);
+  const double bound = (fabs(bcx) + fabs(cbx)) * fabs(ax) + (fabs(bcy) + fabs(cby)) * fabs(ay) +
+                       (fabs(bcz) + fabs(cbz)) * fabs(az);
+  if (fabs(det) > 1e-15 * bound) return det > 0 ? 1 : -1;
+  return bound == 0 ? 0 : orient3d_exact(a, b, c, d);
+}
+
+ML_HD_COLD int orient2d_exact(double ax, double ay, double bx, double by, double cx, double cy) {
   Expansion<16> sum;  // ax by - ax cy - cx by - ay bx + ay cx + cy bx
   add_product(sum, ax, by);
   add_product(sum, -ax, cy);
@@ -108,6 +106,15 @@ ML_HD int orient2d(double ax, double ay, double bx, double by, double cx, double
   add_product(sum, ay, cx);
   add_product(sum, cy, bx);
   return sum.sign();
+}
+
+// Sign of the area of (a, b, c) in the plane: +1 counter-clockwise.
+ML_HD int orient2d(double ax, double ay, double bx, double by, double cx, double cy) {
+  const double left = (ax - cx) * (by - cy), right = (ay - cy) * (bx - cx);
+  const double det = left - right;
+  const double bound = fabs(left) + fabs(right);
+  if (fabs(det) > 4e-16 * bound) return det > 0 ? 1 : -1;
+  return orient2d_exact(ax, ay, bx, by, cx, cy);
 }
 
 }  // namespace meshlearn
