@@ -38,6 +38,11 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // ---------------------------------------------------------------------------------
 
   // --- geometry
+  m.def("spatial_order(Tensor points, float[] frame) -> Tensor");
+  m.def("point_tree(Tensor points, float[] frame) -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "nearest_points(Tensor points, Tensor order, Tensor node, Tensor least, Tensor leaf, "
+      "Tensor id, float scale, int k) -> (Tensor, Tensor)");
   m.def("morton_codes(Tensor points, float[] lo, float[] hi) -> Tensor");
   m.def("bvh_order(Tensor centres) -> Tensor");
   m.def("bvh_build(Tensor vertices, Tensor faces, Tensor order) -> (Tensor, Tensor)");

@@ -9,13 +9,18 @@ from meshlearn.geometry.bvh import (
     signed_distance,
     winding_number,
 )
+from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 
 __all__ = [
     "ClosestPoints",
     "MeshBVH",
+    "Neighbours",
+    "PointTree",
     "RayHits",
     "SurfaceSamples",
+    "chamfer_distance",
+    "knn",
     "point_mesh_distance",
     "ray_mesh_intersection",
     "sample_points",

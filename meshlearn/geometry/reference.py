@@ -106,3 +106,18 @@ def rays_reference(
         return faces.new_zeros(0), origins.new_zeros(0), origins.new_zeros(0, 3)
     face, distance, barycentric = (torch.cat(x) for x in zip(*found, strict=True))
     return face, distance, barycentric
+
+
+def nearest_points(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Squared distance (P, k), index (P, k), in the order (distance, index)."""
+    squared, index = [], []
+    for part in _pieces(x, y):
+        d = y - part[:, None]
+        square = d * d
+        distance = square[..., 0] + square[..., 1] + square[..., 2]
+        value, order = torch.sort(distance, dim=1, stable=True)
+        squared.append(value[:, :k])
+        index.append(order[:, :k])
+    if not squared:
+        return x.new_empty(0, k), x.new_empty(0, k, dtype=torch.int64)
+    return torch.cat(squared), torch.cat(index)

@@ -1,0 +1,95 @@
+"""What every search in space starts from: checks, a frame of the box, an order along a curve."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from meshlearn._native import HAS_NATIVE
+from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.mesh import Mesh
+
+_CELLS = 2**21 - 1  # of a Morton code along the longest axis
+
+
+def check_points(points: object, name: str, like: Tensor | None = None, of: str = "") -> Tensor:
+    """(P, 3) finite points, in the dtype and on the device of `like`."""
+    dtype, device = (FLOATS, None) if like is None else (like.dtype, like.device)
+    check_tensor(points, name, shape=("P", 3), dtype=dtype, device=device, like=of)
+    if points.numel() and not bool(torch.isfinite(points.detach().abs().amax())):
+        check_tensor(points.detach(), name, finite=True)
+    return points
+
+
+def check_mesh(mesh: object, name: str = "mesh") -> Mesh:
+    """A mesh with at least one face, whose corners are finite."""
+    if not isinstance(mesh, Mesh):
+        raise ValueError(
+            f"{name}: expected a Mesh, got {type(mesh).__name__}; make one with "
+            "ml.Mesh(vertices, faces) or read one with ml.load"
+        )
+    if mesh.num_faces == 0:
+        raise ValueError(f"{name}: expected at least one face, got an empty mesh; give it faces")
+    return mesh
+
+
+def frame(points: Tensor) -> list[float] | None:
+    """Low corner, Morton cells per unit, scale and box inflation of points (P, 3), P > 0.
+
+    None if a coordinate is not finite.
+
+    The scale is a power of two that brings the box near size one, so that products neither
+    overflow nor vanish; the inflation, in scaled units, is above the rounding of distances.
+    """
+    low, high = torch.aminmax(points.detach(), dim=0)
+    low, high = low.double().tolist(), high.double().tolist()
+    extent = max(h - v for v, h in zip(low, high, strict=True))
+    if not math.isfinite(extent):
+        return None
+    dtype = points.dtype
+    limit = 120 if dtype == torch.float32 else 1000
+    exponent = min(max(math.frexp(extent)[1], -limit), limit) if extent > 0 else 0
+    scale = 2.0**-exponent
+    size = max(abs(v) for v in (*low, *high))
+    cells = _CELLS / extent if extent > 0 and math.isfinite(_CELLS / extent) else 0.0
+    inflation = min(4 * torch.finfo(dtype).eps * size * scale, 1e30)
+    return [*low, cells, scale, inflation]
+
+
+def curve_order(points: Tensor) -> Tensor:
+    """(P,) int32: points along a space curve, so that neighbours in the list are neighbours."""
+    if points.shape[0] < 64:
+        return torch.arange(points.shape[0], dtype=torch.int32, device=points.device)
+    return torch.ops.meshlearn.spatial_order(points, frame(points))
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::spatial_order")
+    def _(points: Tensor, frame: list[float]) -> Tensor:
+        return points.new_empty(points.shape[0], dtype=torch.int32)
+
+
+def tree_sizes(items: int, lanes: int) -> tuple[int, int]:
+    """Nodes and leaves of the tree of `items` (see csrc/kernels/tree.h)."""
+    used, inner, width = 2, 1, 4
+    while used * lanes < items:
+        used *= 2
+        if used > width:
+            inner += width
+            width *= 4
+    return inner, used
+
+
+def fake_tree(like: Tensor, items: int, rows: int, lanes: int) -> tuple[Tensor, ...]:
+    """Tensors of the shapes a tree has, for tracing."""
+    inner, used = tree_sizes(items, lanes)
+    return (
+        like.new_empty(inner, 24),
+        like.new_empty(inner, 4, dtype=torch.int32),
+        like.new_empty(used, rows, lanes),
+        like.new_empty(used, lanes, dtype=torch.int32),
+        like.new_empty(items, dtype=torch.int32),
+    )

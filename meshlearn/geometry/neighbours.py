@@ -1,0 +1,230 @@
+"""Nearest neighbours among points and the chamfer distance, on a tree of boxes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meshlearn._native import HAS_NATIVE, use_native
+from meshlearn._segment import Incidence, gather, segment_sum, stable_mean
+from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.geometry._space import check_points, curve_order, fake_tree, frame
+from meshlearn.geometry.reference import nearest_points
+
+
+class Neighbours(NamedTuple):
+    """What `knn` finds, nearest first; of equally near ones the lower index first."""
+
+    squared_distance: Tensor  # (P, k) differentiable in both clouds
+    index: Tensor  # (P, k) int64
+
+
+class PointTree:
+    """Points under a balanced tree of boxes, for many questions about the same cloud.
+
+    Args:
+        points: (N, 3) float32 or float64, finite, N > 0. Clusters, duplicates and outliers do no
+            harm: the tree halves the points, not the space.
+
+    Example:
+        >>> tree = geometry.PointTree(cloud)
+        >>> squared, index = tree.knn(queries, 8)
+    """
+
+    def __init__(self, points: Tensor) -> None:
+        self.points = check_points(points, "points")
+        if points.shape[0] == 0:
+            raise ValueError("points: expected at least one point, got none")
+        self._order: Tensor | None = None
+        if use_native(points):
+            own = points.detach().contiguous()
+            box = frame(own)
+            self._scale = box[4]
+            *self._tree, self._order = torch.ops.meshlearn.point_tree(own, box)
+
+    def knn(self, x: Tensor, k: int = 1) -> Neighbours:
+        """The k points nearest to each of `x` (P, 3); see `meshlearn.knn`."""
+        check_points(x, "x", self.points, "y")
+        return self._knn(x, _check_k(k, self.points.shape[0]), None)
+
+    def _knn(self, x: Tensor, k: int, order: Tensor | None) -> Neighbours:
+        return Neighbours(*_Nearest.apply(x, self.points, self, k, order))
+
+    def _search(self, x: Tensor, k: int, order: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self._order is None:
+            return nearest_points(x, self.points.detach(), k)
+        x = x.contiguous()
+        if order is None:
+            order = curve_order(x)
+        return torch.ops.meshlearn.nearest_points(x, order, *self._tree, self._scale, k)
+
+
+class _Nearest(torch.autograd.Function):
+    """Squared distances to neighbours that stay the same under small moves."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, y: Tensor, tree: PointTree, k: int, order: Tensor | None):
+        squared, index = tree._search(x.detach(), k, order)
+        ctx.mark_non_differentiable(index)
+        ctx.save_for_backward(x, y, index)
+        return squared, index
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, _):
+        x, y, index = ctx.saved_tensors
+        names = Incidence(index.reshape(-1), y.shape[0])
+        step = x[:, None] - gather(y, names).view(*index.shape, 3)
+        step = (2 * grad)[..., None] * step
+        grad_y = -segment_sum(step.reshape(-1, 3), names) if ctx.needs_input_grad[1] else None
+        return step.sum(1), grad_y, None, None, None
+
+
+def _check_k(k: object, size: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= size:
+        raise ValueError(f"k: expected 1 to {size}, the number of points in y, got {k!r}")
+    return k
+
+
+def knn(x: Tensor, y: Tensor | PointTree, k: int = 1) -> Neighbours:
+    """The k nearest points of `y` for each point of `x`.
+
+    Args:
+        x: (P, 3) float32 or float64, finite. P may be 0.
+        y: (N, 3), dtype and device of x, finite; or a `PointTree` of them, to build it once.
+        k: how many, 1 to N.
+
+    Returns:
+        Neighbours: ``squared_distance`` (P, k) in squared units, ascending, with gradients to x
+        and y (summed in a fixed order), and ``index`` (P, k) int64 into y. At equal distance the
+        lower index comes first, so the answer is one.
+
+    Raises:
+        ValueError: wrong shape, dtype or device, coordinates that are not finite, k out of range.
+
+    Example:
+        >>> squared, index = ml.knn(queries, cloud, 8)
+    """
+    if isinstance(y, PointTree):
+        return y.knn(x, k)
+    check_points(x, "x")
+    check_points(y, "y", x, "x")
+    _check_k(k, y.shape[0])
+    return PointTree(y)._knn(x, k, None)
+
+
+def chamfer_distance(
+    x: Tensor,
+    y: Tensor,
+    *,
+    norm: int = 2,
+    single_directional: bool = False,
+    x_normals: Tensor | None = None,
+    y_normals: Tensor | None = None,
+    normal_weight: float = 1.0,
+) -> Tensor:
+    """Chamfer distance between point clouds: how far each point is from the other cloud.
+
+    With ``norm=2`` the mean squared distance from x to its nearest points in y plus that from y to
+    x (in squared units); with ``norm=1`` the same of the distances themselves. Both are sums of
+    two means, as in PyTorch3D; halve them for an average of both ways.
+
+    Args:
+        x, y: (N, 3) and (M, 3), or batches (B, N, 3) and (B, M, 3), whose results are averaged;
+            float32 or float64, finite, not empty.
+        norm: 2 for squared Euclidean distances, 1 for Euclidean distances.
+        single_directional: only from x to y.
+        x_normals, y_normals: unit normals, shaped as x and y; adds ``normal_weight`` times the
+            mean of one minus the absolute cosine between normals of a point and of its nearest.
+
+    Returns:
+        () scalar; gradients reach x and y (and the normals), and like the value do not depend on
+        the number of threads.
+
+    Raises:
+        ValueError: wrong shape, dtype or device, an empty cloud, coordinates that are not finite.
+
+    Example:
+        >>> loss = ml.chamfer_distance(ml.sample_points(mesh, 5000), target)
+    """
+    if norm not in (1, 2):
+        raise ValueError(f"norm: expected 1 or 2, got {norm!r}")
+    if (x_normals is None) != (y_normals is None):
+        raise ValueError(
+            "x_normals, y_normals: expected both or neither, got one; give the other too"
+        )
+    check_tensor(x, "x", dtype=FLOATS)
+    check_tensor(y, "y", dtype=x.dtype, device=x.device, like="x")
+    if x.dim() != 3:
+        x, y = _batch(x, "x"), _batch(y, "y")
+        if x_normals is not None:
+            x_normals, y_normals = _batch(x_normals, "x_normals"), _batch(y_normals, "y_normals")
+    check_tensor(x, "x", shape=("B", "N", 3))
+    check_tensor(y, "y", shape=(x.shape[0], "M", 3))
+    if x.numel() == 0 or y.numel() == 0:
+        raise ValueError(
+            f"{'y' if x.numel() else 'x'}: expected at least one point, got none; "
+            "leave empty clouds out"
+        )
+    if x_normals is not None:
+        check_tensor(x_normals, "x_normals", shape=x.shape, dtype=x.dtype, device=x.device)
+        check_tensor(y_normals, "y_normals", shape=y.shape, dtype=x.dtype, device=x.device)
+    total = x.new_zeros(())
+    for b in range(x.shape[0]):
+        normals = None if x_normals is None else (x_normals[b], y_normals[b])
+        total = total + _chamfer(x[b], y[b], normals, normal_weight, norm, single_directional)
+    return total / x.shape[0]
+
+
+def _batch(points: Tensor, name: str) -> Tensor:
+    return check_tensor(points, name, shape=("N", 3))[None]
+
+
+def _chamfer(
+    x: Tensor,
+    y: Tensor,
+    normals: tuple[Tensor, Tensor] | None,
+    weight: float,
+    norm: int,
+    single: bool,
+) -> Tensor:
+    y_tree = PointTree(check_points(y, "y"))
+    x_tree = None if single else PointTree(check_points(x, "x"))
+    order = None if x_tree is None else x_tree._order
+    total = _one_way(check_points(x, "x"), y_tree, order, normals, weight, norm)
+    if x_tree is not None:
+        back = None if normals is None else normals[::-1]
+        total = total + _one_way(y, x_tree, y_tree._order, back, weight, norm)
+    return total
+
+
+def _one_way(
+    x: Tensor,
+    tree: PointTree,
+    order: Tensor | None,
+    normals: tuple[Tensor, Tensor] | None,
+    weight: float,
+    norm: int,
+) -> Tensor:
+    squared, index = tree._knn(x, 1, order)
+    if norm == 1:
+        apart = squared > 0
+        squared = torch.where(apart, squared, 1).sqrt() * apart
+    total = stable_mean(squared)
+    if normals is not None:
+        other = gather(normals[1], Incidence(index[:, 0], tree.points.shape[0]))
+        total = total + weight * stable_mean(1 - (normals[0] * other).sum(1).abs())
+    return total
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::point_tree")
+    def _(points: Tensor, frame: list[float]) -> tuple[Tensor, ...]:
+        return fake_tree(points, points.shape[0], 3, 8)
+
+    @torch.library.register_fake("meshlearn::nearest_points")
+    def _(points, order, node, least, leaf, id, scale, k):
+        n = points.shape[0]
+        return points.new_empty(n, k), points.new_empty(n, k, dtype=torch.int64)

@@ -1,0 +1,170 @@
+"""Nearest neighbours and chamfer distance: against all pairs, scipy, and finite differences."""
+
+import pytest
+import torch
+
+import meshlearn as ml
+from meshlearn import geometry
+from meshlearn._native import HAS_NATIVE
+from meshlearn.geometry import _space
+from meshlearn.geometry.reference import nearest_points
+from tests.geometry.shapes import clouds, random_points
+
+DTYPES = (torch.float32, torch.float64)
+native = pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
+
+
+@pytest.mark.parametrize("name", clouds())
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matches_all_pairs(name, dtype):
+    y = clouds(dtype)[name]
+    queries = torch.cat([y, y + 0.01, random_points(50, dtype) * y.abs().max()])
+    for k in sorted({1, min(2, len(y)), min(9, len(y)), len(y)}):
+        squared, index = ml.knn(queries, y, k)
+        distance, order = nearest_points(queries, y, k)
+        assert torch.equal(index, order)
+        torch.testing.assert_close(squared, distance, rtol=1e-6, atol=0)
+        if k <= 9:
+            exact = ((queries[:, None] - y[index]) ** 2).sum(-1)
+            torch.testing.assert_close(squared, exact, rtol=1e-5, atol=1e-30)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 16, 17, 63, 64, 65, 128, 129, 513])
+def test_trees_of_every_shape(size):
+    y, x = random_points(size, seed=size), random_points(100, seed=2)
+    for k in {1, min(3, size)}:
+        assert torch.equal(ml.knn(x, y, k).index, nearest_points(x, y, k)[1])
+
+
+def test_against_scipy():
+    spatial = pytest.importorskip("scipy.spatial")
+    x, y = random_points(5000, seed=3), random_points(20_000, seed=4)
+    distance, index = spatial.cKDTree(y.numpy()).query(x.numpy(), k=5)
+    found = ml.knn(x, y, 5)
+    torch.testing.assert_close(found.squared_distance.sqrt(), torch.from_numpy(distance))
+    assert torch.equal(found.index, torch.from_numpy(index))
+
+
+def test_duplicates_by_the_million_are_quick():
+    """Equal points answer by their index: no query may walk through all of them."""
+    y = torch.zeros(200_000, 3)
+    found = ml.knn(torch.zeros(200_000, 3), y, 3) if HAS_NATIVE else ml.knn(y[:5], y[:50], 3)
+    assert torch.equal(found.index, torch.arange(3).expand_as(found.index))
+
+
+@pytest.mark.parametrize("scale", [1e-18, 1e15])
+def test_any_unit(scale):
+    x, y = random_points(200, torch.float32), random_points(300, torch.float32, seed=5)
+    assert torch.equal(ml.knn(x * scale, y * scale, 4).index, ml.knn(x, y, 4).index)
+
+
+def test_answer_does_not_depend_on_the_order_of_points():
+    x, y = random_points(500, torch.float32), random_points(600, torch.float32, seed=6)
+    turn = torch.randperm(600, generator=torch.Generator().manual_seed(0))
+    a, b = ml.knn(x, y, 3), ml.knn(x, y[turn], 3)
+    assert torch.equal(a.squared_distance, b.squared_distance)
+    assert torch.equal(a.index, turn[b.index])
+
+
+def test_gradients():
+    x = random_points(15).requires_grad_()
+    y = random_points(20, seed=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, y: ml.knn(x, y, 3).squared_distance, (x, y))
+    assert torch.autograd.gradgradcheck(lambda x, y: ml.knn(x, y, 3).squared_distance, (x, y))
+    for options in ({}, {"norm": 1}, {"single_directional": True}):
+        assert torch.autograd.gradcheck(
+            lambda x, y, o=options: ml.chamfer_distance(x, y, **o), (x, y)
+        )
+
+
+def test_gradient_of_touching_clouds_is_zero():
+    x = random_points(20).requires_grad_()
+    ml.chamfer_distance(x, x.detach(), norm=1).backward()
+    assert torch.equal(x.grad, torch.zeros_like(x))
+
+
+def test_chamfer_is_the_sum_of_two_means():
+    x, y = random_points(300), random_points(200, seed=2)
+    d = torch.cdist(x, y)
+    there, back = d.amin(1), d.amin(0)
+    torch.testing.assert_close(ml.chamfer_distance(x, y), (there**2).mean() + (back**2).mean())
+    torch.testing.assert_close(ml.chamfer_distance(x, y, norm=1), there.mean() + back.mean())
+    torch.testing.assert_close(
+        ml.chamfer_distance(x, y, single_directional=True), (there**2).mean()
+    )
+    u, v = (torch.nn.functional.normalize(random_points(n, seed=9), dim=1) for n in (300, 200))
+    cosine = 1 - (u @ v.T).abs()
+    normals = cosine.gather(1, d.argmin(1, keepdim=True)).mean()
+    normals = normals + cosine.gather(0, d.argmin(0, keepdim=True)).mean()
+    torch.testing.assert_close(
+        ml.chamfer_distance(x, y, x_normals=u, y_normals=v, normal_weight=0.5),
+        (there**2).mean() + (back**2).mean() + 0.5 * normals,
+    )
+
+
+def test_chamfer_of_a_batch():
+    x, y = random_points(60).view(3, 20, 3), random_points(90, seed=2).view(3, 30, 3)
+    each = torch.stack([ml.chamfer_distance(a, b) for a, b in zip(x, y, strict=True)])
+    torch.testing.assert_close(ml.chamfer_distance(x, y), each.mean())
+
+
+@native
+def test_threads():
+    results, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            x = random_points(20_000, torch.float32).requires_grad_()
+            y = random_points(30_000, torch.float32, seed=2).requires_grad_()
+            loss = ml.chamfer_distance(x, y)
+            loss.backward()
+            results.append([*geometry.PointTree(y)._tree, *ml.knn(x, y, 5), loss, x.grad, y.grad])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+@native
+@pytest.mark.parametrize("size", [1, 8, 17, 70])
+def test_operators(size):
+    points = random_points(size)
+    box = _space.frame(points)
+    ops = torch.ops.meshlearn
+    torch.library.opcheck(ops.spatial_order, (points, box))
+    torch.library.opcheck(ops.point_tree, (points, box))
+    *tree, order = ops.point_tree(points, box)
+    torch.library.opcheck(ops.nearest_points, (points, order, *tree, box[4], 1))
+    curve = ops.spatial_order(points, box)
+    assert torch.equal(curve.sort().values, torch.arange(size, dtype=torch.int32))
+    assert torch.equal(order.sort().values, torch.arange(size, dtype=torch.int32))
+
+
+def test_none_to_ask_for():
+    found = ml.knn(torch.empty(0, 3), torch.zeros(4, 3), 2)
+    assert found.squared_distance.shape == found.index.shape == (0, 2)
+
+
+def test_bad_input():
+    x = random_points(5)
+    for k in (0, 6, 1.0, True):
+        with pytest.raises(ValueError, match="k: expected 1 to 5, the number of points in y"):
+            ml.knn(x, x, k)
+    with pytest.raises(ValueError, match="y: expected dtype float64"):
+        ml.knn(x, x.float())
+    with pytest.raises(ValueError, match="points: expected at least one point"):
+        geometry.PointTree(x[:0])
+    with pytest.raises(ValueError, match="y: expected at least one point, got none"):
+        ml.chamfer_distance(x, x[:0])
+    with pytest.raises(ValueError, match="x: expected at least one point, got none"):
+        ml.chamfer_distance(x[:0], x)
+    with pytest.raises(ValueError, match="norm: expected 1 or 2, got 3"):
+        ml.chamfer_distance(x, x, norm=3)
+    with pytest.raises(ValueError, match="x_normals, y_normals: expected both or neither"):
+        ml.chamfer_distance(x, x, x_normals=x)
+    with pytest.raises(ValueError, match=r"y: expected shape \(2, M, 3\)"):
+        ml.chamfer_distance(torch.zeros(2, 4, 3), torch.zeros(3, 4, 3))
+    bad = x.clone()
+    bad[2, 1] = float("nan")
+    for call in (ml.knn, ml.chamfer_distance, lambda a, b: ml.knn(b, a)):
+        with pytest.raises(ValueError, match=r"[xy]: 1 of 15 values are NaN or infinite"):
+            call(x, bad)
