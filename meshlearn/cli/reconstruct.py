@@ -75,7 +75,7 @@ def reconstruct(
     if picture:
         from meshlearn.render.picture import contact_sheet
 
-        shown = {"fit": result.mesh.to("cpu")}
+        shown = {f"{method} {resolution}": result.mesh.to("cpu")}
         if isinstance(given, Mesh) and given.num_faces:
             shown = {source.name: given, **shown}
         contact_sheet(list(shown.values()), sheet, labels=list(shown))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE, use_native
+from meshlearn._segment import Incidence, gather
 from meshlearn._validate import check_tensor
 from meshlearn.geometry.reference import (
     closest_reference,
@@ -110,7 +111,11 @@ class MeshBVH:
                 f"a "
                 "mesh of NaN alone); remove them first"
             )
-        corners = self.mesh.vertices[self.mesh.faces[face]]
+        if self.mesh.vertices.requires_grad:
+            chosen = Incidence(face, self.mesh.num_faces)
+            corners = gather(self.mesh.triangles.reshape(-1, 9), chosen).reshape(-1, 3, 3)
+        else:
+            corners = self.mesh.vertices[self.mesh.faces[face]]
         nearest = (corners * barycentric[:, :, None]).sum(1)
         return ClosestPoints(((points - nearest) ** 2).sum(1), face, barycentric)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._segment import Incidence, gather
 from meshlearn.mesh import Mesh
 
 
@@ -75,7 +76,8 @@ def sample_surface(
         root = r[:, 0].sqrt()
         barycentric = torch.stack([1 - root, root * (1 - r[:, 1]), root * r[:, 1]], 1)
         barycentric = barycentric.to(mesh.dtype)
-    points = (mesh.vertices[mesh.faces[face]] * barycentric[:, :, None]).sum(1)
+    corners = gather(mesh.triangles.reshape(-1, 9), Incidence(face, mesh.num_faces))
+    points = (corners.reshape(-1, 3, 3) * barycentric[:, :, None]).sum(1)
     return SurfaceSamples(points, face, barycentric)
 
 
@@ -108,4 +110,5 @@ def sample_points(
         return samples.points
     if n == 0:
         return samples.points, samples.points
-    return samples.points, mesh.face_normals()[samples.faces]
+    chosen = Incidence(samples.faces, mesh.num_faces)
+    return samples.points, gather(mesh.face_normals(), chosen)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from meshlearn.io import load
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
@@ -28,6 +27,8 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         return load_points(path)
     if is_volume(path):
         return load_volume(path)
+    from meshlearn.io import load
+
     mesh = load(path)
     if mesh.num_faces or not mesh.num_vertices:
         return mesh
@@ -40,10 +41,6 @@ def target_of(source: Source) -> Target:
         return FromPoints(source.points, source.normals)
     if isinstance(source, Volume):
         return FromField(source, bounds=source.bounds())
-    if not isinstance(source, Mesh):
-        raise ValueError(
-            f"source: expected a Mesh, PointCloud or Volume, got {type(source).__name__}"
-        )
     if source.num_faces == 0:
         raise ValueError("source: expected a mesh with faces, got none")
     return FromMesh(source)
@@ -80,9 +77,14 @@ def reconstruct(
     """
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    if not isinstance(source, Source):
+        raise ValueError(
+            f"source: expected a Mesh, PointCloud or Volume, got {type(source).__name__}"
+        )
     where = _device(device)
-    target = target_of(_moved(source, where))
-    shape = FlexiCubes(resolution, bounds=target.bounds, device=where)
+    dtype = _precision(source)
+    target = target_of(_moved(source, where, dtype))
+    shape = FlexiCubes(resolution, bounds=target.bounds, device=where, dtype=dtype)
     return fit(
         shape,
         target,
@@ -106,8 +108,24 @@ def _device(device: str | torch.device) -> torch.device:
     return found
 
 
-def _moved(source: Source, device: torch.device) -> Source:
+def _precision(source: Source) -> torch.dtype:
+    """float32, unless the object is so far from the origin that its details would be lost."""
+    if isinstance(source, Volume):
+        box = source.bounds()
+    else:
+        points = source.vertices if isinstance(source, Mesh) else source.points
+        points = points[torch.isfinite(points).all(1)]
+        if not len(points):
+            return torch.float32
+        box = torch.stack([points.amin(0), points.amax(0)])
+    far, size = float(box.abs().max()), float((box[1] - box[0]).max())
+    return torch.float64 if far > 1000 * size else torch.float32
+
+
+def _moved(source: Source, device: torch.device, dtype: torch.dtype) -> Source:
     if isinstance(source, PointCloud):
-        normals = None if source.normals is None else source.normals.to(device)
-        return PointCloud(source.points.to(device), normals)
-    return source.to(device)
+        normals = None if source.normals is None else source.normals.to(device, dtype)
+        return PointCloud(source.points.to(device, dtype), normals)
+    if isinstance(source, Volume):
+        return Volume(source.values.to(device, dtype), source.affine)
+    return source.to(device, dtype)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from meshlearn import geometry
-from meshlearn._segment import stable_mean
+from meshlearn._segment import Incidence, gather, stable_mean
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
@@ -118,8 +118,13 @@ class FromMesh(Target):
         to_fit = bvh.closest(theirs.points)
         normals = mesh.face_normals()
         cosines = (
-            (normals[mine.faces] * self.normals[to_target.face]).sum(1),
-            (normals[to_fit.face] * self.normals[theirs.faces]).sum(1),
+            (
+                gather(normals, Incidence(mine.faces, mesh.num_faces))
+                * self.normals[to_target.face]
+            ).sum(1),
+            (
+                gather(normals, Incidence(to_fit.face, mesh.num_faces)) * self.normals[theirs.faces]
+            ).sum(1),
         )
         terms = {
             "distance": _surface_distance(to_target.squared_distance, scale)
