@@ -42,6 +42,7 @@ if HAS_NATIVE:
 
     def _marching_cubes_setup(ctx, inputs, output) -> None:
         sdf, deform, _, ctx.resolution, ctx.bounds = inputs
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(sdf, deform, output[2], output[3])
 
     def _marching_cubes_backward(ctx, grad_vertices, _faces, _bits, _start):
@@ -106,6 +107,7 @@ if HAS_NATIVE:
 
     def _flexicubes_setup(ctx, inputs, output) -> None:
         sdf, deform, alpha, beta, gamma, table, ctx.resolution, ctx.bounds, ctx.training = inputs
+        ctx.set_materialize_grads(False)
         ctx.shapes = [None if t is None else tuple(t.shape) for t in (alpha, beta, gamma)]
         ctx.save_for_backward(sdf, deform, table, *output)
 
