@@ -1,0 +1,488 @@
+"""glTF 2.0, as .glb and .gltf: scene graph, primitives of all modes, sparse and packed
+accessors."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+
+from meshlearn.io.document import Document, FileFormatError, Material, Part
+
+SUFFIXES = (".glb", ".gltf")
+
+_COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+_KNOWN_EXTENSIONS = {
+    "KHR_mesh_quantization",
+    "KHR_materials_unlit",
+    "KHR_texture_transform",
+    "KHR_materials_specular",
+    "KHR_materials_ior",
+}
+
+
+class _File:
+    def __init__(self, data: bytes, path: Path) -> None:
+        self.path = path
+        self.chunk: bytes | None = None
+        if data[:4] == b"glTF":
+            text = self._chunks(data)
+        else:
+            text = data
+        try:
+            self.json = json.loads(text.decode("utf-8-sig"))
+        except (UnicodeDecodeError, ValueError, RecursionError):
+            raise self.error("expected the JSON of a glTF file") from None
+        if not isinstance(self.json, dict) or not isinstance(self.json.get("asset"), dict):
+            raise self.error("expected a glTF object with 'asset'")
+        version = str(self.json["asset"].get("version", ""))
+        if not version.startswith("2"):
+            raise self.error(f"expected glTF version 2, got {version!r}")
+        needed = set(self.json.get("extensionsRequired", [])) - _KNOWN_EXTENSIONS
+        if needed:
+            raise self.error(f"it requires the extension {sorted(needed)[0]}, which is not read")
+        self._buffers: dict[int, bytes] = {}
+
+    def error(self, text: str) -> FileFormatError:
+        return FileFormatError(f"{self.path}: {text}")
+
+    def _chunks(self, data: bytes) -> bytes:
+        if len(data) < 20:
+            raise self.error(f"expected a GLB of at least 20 bytes, got {len(data)}")
+        _, version, total = struct.unpack_from("<III", data)
+        if version != 2:
+            raise self.error(f"expected GLB version 2, got {version}")
+        if total > len(data):
+            raise self.error(f"the header promises {total} bytes, the file has {len(data)}")
+        at, text = 12, None
+        while at + 8 <= total:
+            length, kind = struct.unpack_from("<II", data, at)
+            if length > total - at - 8:
+                raise self.error(f"a chunk promises {length} bytes, {total - at - 8} are left")
+            body = data[at + 8 : at + 8 + length]
+            if kind == 0x4E4F534A and text is None:
+                text = body
+            elif kind == 0x004E4942 and self.chunk is None:
+                self.chunk = body
+            at += 8 + length
+        if text is None:
+            raise self.error("expected a chunk of JSON")
+        return text
+
+    def item(self, kind: str, index: object) -> dict:
+        """Entry `index` of a top-level array."""
+        found = self.json.get(kind, [])
+        if (
+            not isinstance(found, list)
+            or not isinstance(index, int)
+            or isinstance(index, bool)
+            or not 0 <= index < len(found)
+            or not isinstance(found[index], dict)
+        ):
+            raise self.error(f"it names {kind}[{index}], which is not there")
+        return found[index]
+
+    def number(self, where: dict, key: str, default: int | None = None) -> int:
+        value = where.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.error(f"expected a whole number for {key!r}, got {value!r}")
+        return value
+
+    def buffer(self, index: int) -> bytes:
+        if index not in self._buffers:
+            entry = self.item("buffers", index)
+            uri = entry.get("uri")
+            if uri is None:
+                if self.chunk is None or index != 0:
+                    raise self.error(f"buffers[{index}] has no data")
+                found = self.chunk
+            else:
+                found = self.resource(uri)
+            need = self.number(entry, "byteLength")
+            if len(found) < need:
+                raise self.error(f"buffers[{index}] promises {need} bytes, has {len(found)}")
+            self._buffers[index] = found
+        return self._buffers[index]
+
+    def resource(self, uri: object) -> bytes:
+        """Bytes behind a data URI or a relative path inside the file's folder."""
+        if not isinstance(uri, str):
+            raise self.error(f"expected a URI, got {uri!r}")
+        if uri.startswith("data:"):
+            head, _, body = uri.partition(",")
+            try:
+                return base64.b64decode(body, validate=True) if "base64" in head else b""
+            except ValueError:
+                raise self.error("a data URI is not legal base64") from None
+        folder = self.path.parent.resolve()
+        name = unquote(uri)
+        target = (folder / name).resolve()
+        if "://" in uri or "\0" in name or not target.is_relative_to(folder):
+            raise self.error(f"it names {uri!r}, which is outside its folder")
+        try:
+            return target.read_bytes()
+        except OSError:
+            raise self.error(f"it names {uri!r}, which cannot be read") from None
+
+    def view(self, index: int) -> tuple[bytes, int, int, int]:
+        """Buffer, offset, length and stride (0: packed) of a buffer view."""
+        entry = self.item("bufferViews", index)
+        data = self.buffer(self.number(entry, "buffer"))
+        offset, length = self.number(entry, "byteOffset", 0), self.number(entry, "byteLength")
+        if offset + length > len(data):
+            raise self.error(f"bufferViews[{index}] ends at byte {offset + length} of {len(data)}")
+        return data, offset, length, self.number(entry, "byteStride", 0)
+
+    def _packed(self, where: dict, dtype: np.dtype, width: int, count: int) -> np.ndarray:
+        data, offset, length, stride = self.view(self.number(where, "bufferView"))
+        inner = self.number(where, "byteOffset", 0)
+        size = dtype.itemsize * width
+        stride = stride or size
+        if stride < size or (count and inner + (count - 1) * stride + size > length):
+            raise self.error(
+                f"an accessor promises {count} entries of {size} bytes, its view has {length} bytes"
+            )
+        if count == 0:
+            return np.zeros((0, width), dtype)
+        raw = np.frombuffer(data, np.uint8, (count - 1) * stride + size, offset + inner)
+        rows = np.lib.stride_tricks.as_strided(raw, (count, size), (stride, 1))
+        return np.ascontiguousarray(rows).view(dtype).reshape(count, width)
+
+    def accessor(self, index: object) -> np.ndarray:
+        """(count, width) values, normalised integers as float32."""
+        entry = self.item("accessors", index)
+        dtype = _COMPONENT.get(entry.get("componentType"))
+        width = _WIDTH.get(entry.get("type"))
+        if dtype is None or width is None:
+            raise self.error(f"accessors[{index}] has an unknown type")
+        kind, count = np.dtype(dtype), self.number(entry, "count")
+        if "bufferView" in entry:
+            values = self._packed(entry, kind, width, count)
+        else:
+            limit = 1 << 26
+            if count * width > limit and "sparse" not in entry:
+                raise self.error(f"accessors[{index}] promises {count} entries without data")
+            if count * width > limit:
+                raise self.error(f"accessors[{index}] promises {count} entries, too many")
+            values = np.zeros((count, width), kind)
+        if "sparse" in entry:
+            sparse = entry["sparse"]
+            n = self.number(sparse, "count")
+            index_kind = np.dtype(_COMPONENT.get(sparse["indices"].get("componentType"), "V"))
+            if index_kind.kind != "u":
+                raise self.error(f"accessors[{index}] has sparse indices of an unknown type")
+            where = self._packed(sparse["indices"], index_kind, 1, n)[:, 0]
+            if n and int(where.max()) >= count:
+                raise self.error(f"accessors[{index}] has a sparse index out of range")
+            values = values.copy()
+            values[where] = self._packed(sparse["values"], kind, width, n)
+        if entry.get("normalized") and kind.kind in "iu":
+            top = np.float32(np.iinfo(kind).max)
+            values = np.maximum(values.astype(np.float32) / top, -1.0).astype(np.float32)
+        return values.astype(values.dtype.newbyteorder("="))
+
+
+def _triangles(mode: int, index: np.ndarray) -> np.ndarray:
+    """(F, 3) of a list, strip or fan of vertex indices."""
+    if mode == 4:
+        return index[: len(index) // 3 * 3].reshape(-1, 3)
+    n = max(0, len(index) - 2)
+    k = np.arange(n)
+    if mode == 5:
+        swap = k % 2
+        return index[np.stack([k + swap, k + 1 - swap, k + 2], 1)]
+    return index[np.stack([np.zeros(n, np.int64), k + 1, k + 2], 1)]
+
+
+def _primitive(file: _File, entry: dict, name: str) -> Part | None:
+    attributes = entry.get("attributes", {})
+    if "POSITION" not in attributes:
+        return None
+    vertices = file.accessor(attributes["POSITION"])
+    if vertices.shape[1] != 3:
+        raise file.error("expected POSITION of three components")
+    if vertices.dtype != np.float32:
+        vertices = vertices.astype(np.float32)
+    count = len(vertices)
+    if "indices" in entry:
+        values = file.accessor(entry["indices"])
+        if values.dtype.kind != "u" or values.shape[1] != 1:
+            raise file.error("expected indices of unsigned whole numbers")
+        index = values[:, 0].astype(np.int64)
+    else:
+        index = np.arange(count)
+    if len(index) and int(index.max()) >= count:
+        raise file.error(f"an index names vertex {int(index.max())} of {count}")
+    mode = entry.get("mode", 4)
+    part = Part(name=name, vertices=vertices)
+    if mode in (4, 5, 6):
+        part = Part.triangles(vertices, _triangles(mode, index), name=name)
+    elif mode == 0:
+        part.points = index
+    elif mode in (1, 2, 3):
+        part.lines = (
+            [pair for pair in index[: len(index) // 2 * 2].reshape(-1, 2)]
+            if mode == 1
+            else [np.append(index, index[:1]) if mode == 2 else index]
+        )
+    else:
+        raise file.error(f"a primitive has the unknown mode {mode!r}")
+    names = {"NORMAL": "normal", "COLOR_0": "color", "TEXCOORD_0": "uv", "TANGENT": "tangent"}
+    for key, where in attributes.items():
+        label = names.get(key, key.lower().lstrip("_"))
+        if key == "POSITION":
+            continue
+        values = file.accessor(where)
+        if len(values) != count:
+            raise file.error(f"{key} has {len(values)} entries for {count} vertices")
+        part.vertex_fields[label] = values[:, 0] if values.shape[1] == 1 else values
+    if isinstance(entry.get("material"), int) and part.num_faces:
+        file.item("materials", entry["material"])
+        part.face_fields["material"] = np.full(part.num_faces, entry["material"], np.int32)
+    return part
+
+
+def _local(file: _File, node: dict) -> np.ndarray:
+    def numbers(key: str, n: int, default: list[float]) -> np.ndarray:
+        values = node.get(key, default)
+        if (
+            not isinstance(values, list)
+            or len(values) != n
+            or not all(isinstance(v, (int, float)) for v in values)
+        ):
+            raise file.error(f"expected {n} numbers for {key!r} of a node")
+        return np.array(values, np.float64)
+
+    if "matrix" in node:
+        return numbers("matrix", 16, []).reshape(4, 4).T
+    x, y, z, w = numbers("rotation", 4, [0, 0, 0, 1])
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn * numbers("scale", 3, [1, 1, 1])
+    matrix[:3, 3] = numbers("translation", 3, [0, 0, 0])
+    return matrix
+
+
+def read(data: bytes, path: Path) -> Document:
+    """Reads the default scene: a part for each primitive of each node, with the node's
+    transform."""
+    file = _File(data, path)
+    document = Document(metadata={"asset": file.json["asset"]})
+    for index, entry in enumerate(file.json.get("materials", [])):
+        document.materials.append(
+            Material(str(entry.get("name", f"material {index}")), dict(entry))
+        )
+    nodes = file.json.get("nodes", [])
+    scenes = file.json.get("scenes", [])
+    if scenes:
+        roots = file.item("scenes", file.json.get("scene", 0)).get("nodes", [])
+    else:
+        children = {c for n in nodes for c in n.get("children", [])}
+        roots = [k for k in range(len(nodes)) if k not in children]
+        if not nodes:
+            for index in range(len(file.json.get("meshes", []))):
+                _mesh_parts(file, document, index, np.eye(4), "")
+    pending = [(k, np.eye(4), ()) for k in reversed(roots)]
+    while pending:
+        index, above, trail = pending.pop()
+        node = file.item("nodes", index)
+        if index in trail or len(trail) > 1000:
+            raise file.error(f"nodes[{index}] is its own ancestor")
+        matrix = above @ _local(file, node)
+        if "mesh" in node:
+            _mesh_parts(file, document, node["mesh"], matrix, str(node.get("name", "")))
+        if len(document.parts) > 1_000_000:
+            raise file.error("it has more than a million parts")
+        below = (*trail, index)
+        pending += [(k, matrix, below) for k in reversed(node.get("children", []))]
+    return document
+
+
+def _mesh_parts(file: _File, document: Document, index: int, matrix, name: str) -> None:
+    mesh = file.item("meshes", index)
+    for entry in mesh.get("primitives", []):
+        part = _primitive(file, entry, name or str(mesh.get("name", "")))
+        if part is not None:
+            part.transform = None if np.array_equal(matrix, np.eye(4)) else matrix
+            document.parts.append(part)
+
+
+def losses(document: Document) -> list[str]:
+    """What a GLB file cannot hold of this document."""
+    lost = []
+    for part in document.parts:
+        lost += ["polygons of more than 3 corners"] * bool((part.sizes > 3).any())
+        lost += ["double precision"] * (part.vertices.dtype == np.float64)
+        lost += [f"face field {k!r}" for k in part.face_fields if k != "material"]
+        known = ("uv", "normal")
+        lost += [f"corner field {k!r}" for k in part.corner_fields if k not in known]
+    return list(dict.fromkeys(lost))
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.views: list[dict] = []
+        self.accessors: list[dict] = []
+
+    def add(self, values: np.ndarray, kind: str, target: int, *, bounds: bool = False) -> int:
+        data = np.ascontiguousarray(values).tobytes()
+        self.views.append(
+            {"buffer": 0, "byteOffset": self.size, "byteLength": len(data), "target": target}
+        )
+        padded = data + b"\0" * (-len(data) % 4)
+        self.pieces.append(padded)
+        self.size += len(padded)
+        codes = {"f4": 5126, "u4": 5125, "u2": 5123, "u1": 5121}
+        entry = {
+            "bufferView": len(self.views) - 1,
+            "componentType": codes[values.dtype.str[1:]],
+            "count": len(values),
+            "type": kind,
+        }
+        if bounds and len(values):
+            entry["min"] = [float(v) for v in values.min(0)]
+            entry["max"] = [float(v) for v in values.max(0)]
+        self.accessors.append(entry)
+        return len(self.accessors) - 1
+
+
+def _unshared(part: Part, faces: np.ndarray, corner: np.ndarray):
+    """Vertices split where corner attributes differ: faces, source vertex, attribute rows."""
+    corner_fields = {
+        k: f
+        for k, f in part.corner_fields.items()
+        if k in ("uv", "normal") and len(f.values) and not (f.index < 0).any()
+    }
+    vertex = faces.reshape(-1)
+    if not corner_fields:
+        return faces, None, {}
+    keys = np.stack([vertex, *(f.index[corner.reshape(-1)] for f in corner_fields.values())], 1)
+    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
+    rows = {k: unique[:, 1 + n] for n, k in enumerate(corner_fields)}
+    return inverse.reshape(-1, 3), unique[:, 0], rows
+
+
+def _write_part(writer: _Writer, part: Part) -> dict | None:
+    from meshlearn.io.document import _tensor
+    from meshlearn.mesh import PolygonMesh
+
+    sizes = part.sizes
+    if len(part.vertices) == 0:
+        return None
+    if (sizes == 3).all():
+        faces = part.polygon_index.reshape(-1, 3)
+        corner = np.arange(faces.size).reshape(-1, 3)
+        owner = np.arange(len(faces))
+    else:
+        polygons = PolygonMesh(
+            _tensor(part.vertices), (_tensor(part.polygon_start), _tensor(part.polygon_index))
+        )
+        cut = polygons.triangulation()
+        faces, corner = cut.mesh.faces.numpy(), cut.corner_map.numpy()
+        owner = cut.face_map.numpy()
+    faces, source, rows = _unshared(part, faces, corner)
+    take = slice(None) if source is None else source
+    with np.errstate(over="ignore"):
+        position = part.vertices[take].astype(np.float32)
+    attributes = {"POSITION": writer.add(position, "VEC3", 34962, bounds=True)}
+    vectors = {"normal": ("NORMAL", 3), "uv": ("TEXCOORD_0", 2), "color": ("COLOR_0", 4)}
+    for key, (label, width) in vectors.items():
+        if key in rows:
+            values = part.corner_fields[key].values[rows[key]]
+        elif key in part.vertex_fields:
+            values = part.vertex_fields[key][take]
+        else:
+            continue
+        if values.ndim != 2 or values.shape[1] not in (width, 3 if key == "color" else width):
+            continue
+        if key == "color" and values.dtype == np.uint8:
+            values = values.astype(np.float32) / 255
+        kind = f"VEC{values.shape[1]}"
+        attributes[label] = writer.add(values.astype(np.float32), kind, 34962)
+    for key, values in part.vertex_fields.items():
+        if key in vectors or values.dtype.kind not in "fiub" or values.ndim > 2:
+            continue
+        values = values.reshape(len(values), -1)[take]
+        if 1 <= values.shape[1] <= 4:
+            kind = "SCALAR" if values.shape[1] == 1 else f"VEC{values.shape[1]}"
+            name = "_" + "".join(c if c.isalnum() else "_" for c in key).upper()
+            attributes[name] = writer.add(values.astype(np.float32), kind, 34962)
+    primitives = []
+    material = part.face_fields.get("material")
+    label = np.full(len(faces), -1) if material is None else np.asarray(material)[owner]
+    small = len(position) <= 65535
+    for number in np.unique(label).tolist() if len(faces) else []:
+        index = faces[label == number].reshape(-1).astype(np.uint16 if small else np.uint32)
+        entry = {"attributes": attributes, "indices": writer.add(index, "SCALAR", 34963)}
+        if number >= 0:
+            entry["material"] = int(number)
+        primitives.append(entry)
+    if not primitives:
+        primitives = [{"attributes": attributes, "mode": 0}]
+    return (
+        {"name": part.name, "primitives": primitives} if part.name else {"primitives": primitives}
+    )
+
+
+def write(document: Document, path: Path) -> bytes:
+    """A GLB (or .gltf with its data inside) of one scene; polygons are triangulated."""
+    writer = _Writer()
+    meshes, nodes = [], []
+    for part in document.parts:
+        mesh = _write_part(writer, part)
+        if mesh is None:
+            continue
+        node: dict = {"mesh": len(meshes)}
+        if part.name:
+            node["name"] = part.name
+        if part.transform is not None:
+            node["matrix"] = [float(v) for v in np.asarray(part.transform).T.reshape(-1)]
+        meshes.append(mesh)
+        nodes.append(node)
+    scene = {"nodes": list(range(len(nodes)))} if nodes else {}
+    body: dict = {"asset": {"version": "2.0", "generator": "meshlearn"}, "scene": 0}
+    body["scenes"] = [scene]
+    binary = b"".join(writer.pieces)
+    if nodes:
+        body |= {"nodes": nodes, "meshes": meshes}
+        body |= {"accessors": writer.accessors, "bufferViews": writer.views}
+        body["buffers"] = [{"byteLength": len(binary)}]
+    used = max((p.get("material", -1) for m in meshes for p in m["primitives"]), default=-1)
+    if used >= 0:
+        keep = ("name", "pbrMetallicRoughness", "alphaMode", "doubleSided", "emissiveFactor")
+        materials = [*document.materials, *(Material(f"material {k}") for k in range(used + 1))]
+        body["materials"] = [
+            {"name": m.name, **{k: _plain(v) for k, v in m.values.items() if k in keep[1:]}}
+            for m in materials[: max(used + 1, len(document.materials))]
+        ]
+    if path.suffix.lower() == ".gltf":
+        if nodes:
+            uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
+            body["buffers"][0]["uri"] = uri
+        return json.dumps(body, indent=1).encode()
+    text = json.dumps(body, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
+    if binary:
+        chunks += struct.pack("<II", len(binary), 0x004E4942) + binary
+    return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
+
+
+def _plain(value: object) -> object:
+    """A material's value without the textures it names, which are not written."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if not k.endswith("Texture")}
+    return value

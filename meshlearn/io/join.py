@@ -1,0 +1,50 @@
+"""Several parts as one, for formats that know only one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from meshlearn.io.document import CornerField, Document, Part, _place
+
+
+def joined(document: Document) -> Part:
+    """All parts in order as one, transforms applied; fields that all parts have are kept."""
+    parts = document.parts
+    if len(parts) == 1 and parts[0].transform is None:
+        return parts[0]
+    out = Part()
+    if not parts:
+        return out
+    placed = [_place(p, p.vertices) for p in parts]
+    out.vertices = np.concatenate([v for v, _ in placed])
+    starts, index, base = [np.zeros(1, np.int64)], [], 0
+    order = []  # corners, reversed within polygons of mirrored parts
+    for part, (_, mirrored) in zip(parts, placed, strict=True):
+        corners = np.arange(len(part.polygon_index))
+        if mirrored:
+            first = np.repeat(part.polygon_start[:-1], part.sizes)
+            last = np.repeat(part.polygon_start[1:] - 1, part.sizes)
+            corners = first + last - corners
+        order.append(corners)
+        starts.append(part.polygon_start[1:] + starts[-1][-1])
+        index.append(part.polygon_index[corners] + base)
+        base += len(part.vertices)
+    out.polygon_start = np.concatenate(starts)
+    out.polygon_index = np.concatenate(index)
+    for kind in ("vertex_fields", "face_fields"):
+        tables = [getattr(p, kind) for p in parts]
+        for name, first in tables[0].items():
+            if all(name in t and t[name].shape[1:] == first.shape[1:] for t in tables):
+                getattr(out, kind)[name] = np.concatenate([t[name] for t in tables])
+    for name in parts[0].corner_fields:
+        if not all(name in p.corner_fields for p in parts):
+            continue
+        values, labels, base = [], [], 0
+        for part, corners in zip(parts, order, strict=True):
+            field = part.corner_fields[name]
+            values.append(field.values)
+            label = field.index[corners]
+            labels.append(np.where(label < 0, -1, label + base))
+            base += len(field.values)
+        out.corner_fields[name] = CornerField(np.concatenate(values), np.concatenate(labels))
+    return out

@@ -1,0 +1,549 @@
+"""PLY: ascii and binary of both byte orders, any element with any property, scalar or list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from meshlearn._native import HAS_NATIVE
+from meshlearn.io.document import CornerField, Document, FileFormatError, Part
+from meshlearn.io.text import as_bytes, call, rows_of, write_polygons, write_rows
+
+SUFFIXES = (".ply",)
+
+_TYPES = {
+    "char": "i1",
+    "uchar": "u1",
+    "short": "i2",
+    "ushort": "u2",
+    "int": "i4",
+    "uint": "u4",
+    "float": "f4",
+    "double": "f8",
+    "int8": "i1",
+    "uint8": "u1",
+    "int16": "i2",
+    "uint16": "u2",
+    "int32": "i4",
+    "uint32": "u4",
+    "float32": "f4",
+    "float64": "f8",
+}
+_NAMES = {np.dtype(code).str[1:]: name for name, code in list(_TYPES.items())[:8]}
+
+
+@dataclass
+class _Property:
+    name: str
+    type: str
+    count: str | None = None  # type of a list's length
+
+
+@dataclass
+class _Element:
+    name: str
+    count: int
+    properties: list[_Property] = field(default_factory=list)
+
+
+@dataclass
+class _List:
+    """A list property of all rows: values (K,), start (rows + 1,)."""
+
+    values: np.ndarray
+    start: np.ndarray
+
+
+_Columns = dict[str, "np.ndarray | _List"]
+
+
+def _header(data: bytes, path: Path) -> tuple[str, list[_Element], dict, int]:
+    if data[:3] != b"ply":
+        raise FileFormatError(f"{path}: expected 'ply' as the first line of a PLY file")
+    stop = data.find(b"end_header", 0, 1 << 20)
+    eol = data.find(b"\n", stop)
+    if stop < 0:
+        raise FileFormatError(f"{path}: expected a line 'end_header', the header does not end")
+    body = eol + 1 if eol >= 0 else len(data)
+    form, elements, metadata = "", [], {"comments": []}
+    for line in data[:stop].decode("latin-1").splitlines()[1:]:
+        words = line.split()
+        if not words:
+            continue
+        try:
+            if words[0] == "format":
+                form = words[1]
+            elif words[0] in ("comment", "obj_info"):
+                metadata["comments"].append(line.strip().partition(" ")[2])
+            elif words[0] == "element":
+                count = int(words[2])
+                if count < 0:
+                    raise ValueError
+                elements.append(_Element(words[1], count))
+            elif words[0] == "property" and words[1] == "list":
+                given = _Property(words[4], _TYPES[words[3]], _TYPES[words[2]])
+                elements[-1].properties.append(given)
+            elif words[0] == "property":
+                elements[-1].properties.append(_Property(words[2], _TYPES[words[1]]))
+            else:
+                raise ValueError
+        except (KeyError, IndexError, ValueError):
+            raise FileFormatError(f"{path}: not a legal line of a PLY header: {line!r}") from None
+    if form not in ("ascii", "binary_little_endian", "binary_big_endian"):
+        raise FileFormatError(f"{path}: expected format ascii or binary_*_endian, got {form!r}")
+    return form, elements, metadata, body
+
+
+def _short(path: Path, element: _Element) -> FileFormatError:
+    return FileFormatError(
+        f"{path}: the header promises {element.count} of {element.name!r}, the file ends before"
+    )
+
+
+def _binary(data: bytes, path: Path, elements: list[_Element], at: int, order: str):
+    for element in elements:
+        if not element.properties or element.count == 0:
+            yield element, {p.name: _empty(p) for p in element.properties}
+            continue
+        columns, at = _binary_element(data, path, element, at, order)
+        yield element, columns
+
+
+def _empty(given: _Property) -> np.ndarray | _List:
+    values = np.zeros(0, given.type)
+    return _List(values, np.zeros(1, np.int64)) if given.count else values
+
+
+def _binary_element(data: bytes, path: Path, element: _Element, at: int, order: str):
+    """Columns of one element, and where the next begins."""
+    rows = element.count
+    lists = [p for p in element.properties if p.count]
+    lengths: dict[str, int] = {}
+    if lists:  # as long as the first row's everywhere? Then it is a table.
+        probe = at
+        for given in element.properties:
+            width = np.dtype(given.type).itemsize
+            if given.count:
+                size = np.dtype(given.count).itemsize
+                if probe + size > len(data):
+                    raise _short(path, element)
+                n = int(np.frombuffer(data, order + given.count, 1, probe)[0])
+                if n < 0:
+                    raise FileFormatError(f"{path}: a list of {element.name!r} has length {n}")
+                lengths[given.name] = n
+                probe += size + n * width
+            else:
+                probe += width
+    fields: list[tuple] = []
+    for k, given in enumerate(element.properties):
+        if given.count:
+            fields.append((f"n{k}", order + given.count))
+            fields.append((f"p{k}", order + given.type, (lengths[given.name],)))
+        else:
+            fields.append((f"p{k}", order + given.type))
+    if sum(lengths.values()) < 1 << 16:
+        table = np.dtype(fields)
+        if rows <= (len(data) - at) // table.itemsize:
+            view = np.frombuffer(data, table, rows, at)
+            names = [(k, p) for k, p in enumerate(element.properties)]
+            if all((view[f"n{k}"] == lengths[p.name]).all() for k, p in names if p.count):
+                columns: _Columns = {}
+                for k, given in names:
+                    column = view[f"p{k}"]
+                    native = np.dtype(given.type)
+                    if given.count:
+                        start = np.arange(rows + 1, dtype=np.int64) * lengths[given.name]
+                        columns[given.name] = _List(column.astype(native).reshape(-1), start)
+                    else:
+                        columns[given.name] = column.astype(native)
+                return columns, at + rows * table.itemsize
+        elif not lists:
+            raise _short(path, element)
+    return _walk(data, path, element, at, order)
+
+
+def _walk(data: bytes, path: Path, element: _Element, at: int, order: str):
+    """Columns of an element whose lists differ in length."""
+    layout = np.array(
+        [
+            (
+                np.dtype(p.type).itemsize,
+                np.dtype(p.count).itemsize if p.count else 0,
+                int(bool(p.count) and p.count[0] == "i"),
+            )
+            for p in element.properties
+        ],
+        np.int64,
+    )
+    if HAS_NATIVE:
+        try:
+            out = call(
+                "ply_walk",
+                as_bytes(data),
+                at,
+                element.count,
+                torch.from_numpy(layout),
+                order == ">",
+            )
+        except ValueError as error:
+            if "promises" in str(error):
+                raise _short(path, element) from None
+            raise FileFormatError(f"{path}: {error}") from None
+        offsets = [t.numpy() for t in out[:-1]]
+        end = int(out[-1])
+    else:
+        offsets, end = _walk_plain(data, path, element, at, order, layout)
+    raw = np.frombuffer(data, np.uint8)
+    columns: _Columns = {}
+    for k, given in enumerate(element.properties):
+        width = int(layout[k, 0])
+        where, count = offsets[2 * k], offsets[2 * k + 1]
+        if not given.count:
+            count = np.ones(element.count, np.int64)
+        start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        item = np.arange(start[-1]) - np.repeat(start[:-1], count)
+        first = np.repeat(where, count) + item * width
+        values = np.empty((len(first), width), np.uint8)
+        for b in range(width):
+            values[:, b] = raw[first + b]
+        native = values.reshape(-1).view(order + given.type).astype(given.type)
+        columns[given.name] = _List(native, start) if given.count else native
+    return columns, end
+
+
+def _walk_plain(data: bytes, path: Path, element: _Element, at: int, order: str, layout):
+    offsets: list[list[int]] = [[] for _ in range(2 * len(element.properties))]
+    for _ in range(element.count):
+        for k, given in enumerate(element.properties):
+            n = 1
+            if given.count:
+                size = int(layout[k, 1])
+                if at + size > len(data):
+                    raise _short(path, element)
+                n = int(np.frombuffer(data, order + given.count, 1, at)[0])
+                if n < 0:
+                    raise FileFormatError(f"{path}: a list of {element.name!r} has length {n}")
+                at += size
+                offsets[2 * k + 1].append(n)
+            if at + n * int(layout[k, 0]) > len(data):
+                raise _short(path, element)
+            offsets[2 * k].append(at)
+            at += n * int(layout[k, 0])
+    return [np.array(o, np.int64) for o in offsets], at
+
+
+def _ascii(data: bytes, path: Path, elements: list[_Element], at: int):
+    """Elements of an ascii body: a line each, as the format says, or at least one after another."""
+    try:
+        values, lengths = rows_of(memoryview(data)[at:])
+    except ValueError as error:
+        raise FileFormatError(f"{path}: in the body, {error}") from None
+    by_lines = []
+    row, ends = 0, np.concatenate([[0], np.cumsum(lengths)])
+    for element in elements:
+        if element.properties and element.count > len(lengths) - row:
+            break
+        rows = element.count if element.properties else 0
+        columns = _by_lines(values, ends[row : row + rows + 1], element.properties)
+        if columns is None:
+            break
+        by_lines.append((element, columns))
+        row += rows
+    if len(by_lines) == len(elements):
+        yield from by_lines
+        return
+    cursor = 0
+    for element in elements:
+        if element.count * len(element.properties) > len(values) - cursor:
+            raise _short(path, element)
+        columns, cursor = _ascii_mixed(values, path, element, cursor)
+        yield element, columns
+
+
+def _by_lines(values: np.ndarray, ends: np.ndarray, properties: list[_Property]):
+    """Columns where row r is values[ends[r]:ends[r + 1]], numbers behind it left out; None if not."""
+    cursor, stop = ends[:-1].copy(), ends[1:]
+    columns: _Columns = {}
+    for given in properties:
+        if (cursor >= stop).any():
+            return None
+        first = values[cursor]
+        cursor = cursor + 1
+        if not given.count:
+            columns[given.name] = _cast(first, given.type)
+            continue
+        if not ((first >= 0) & (first <= stop - cursor)).all():
+            return None
+        count = first.astype(np.int64)
+        start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        item = np.arange(start[-1]) - np.repeat(start[:-1], count)
+        found = values[np.repeat(cursor, count) + item]
+        columns[given.name] = _List(_cast(found, given.type), start)
+        cursor = cursor + count
+    return columns
+
+
+def _cast(values: np.ndarray, kind: str) -> np.ndarray:
+    native = np.dtype(kind)
+    if native.kind == "f":
+        with np.errstate(over="ignore"):
+            return values.astype(native)
+    info = np.iinfo(native)
+    return np.nan_to_num(np.clip(values, info.min, info.max)).astype(native)
+
+
+def _ascii_mixed(values: np.ndarray, path: Path, element: _Element, cursor: int):
+    found: dict[str, list] = {p.name: [] for p in element.properties}
+    counts: dict[str, list[int]] = {p.name: [] for p in element.properties}
+    for _ in range(element.count):
+        for given in element.properties:
+            n = 1
+            if given.count:
+                if cursor >= len(values) or not 0 <= values[cursor] <= len(values) - cursor - 1:
+                    raise _short(path, element)
+                n = int(values[cursor])
+                cursor += 1
+            if cursor + n > len(values):
+                raise _short(path, element)
+            found[given.name].append(values[cursor : cursor + n])
+            counts[given.name].append(n)
+            cursor += n
+    columns: _Columns = {}
+    for given in element.properties:
+        joined = np.concatenate([*found[given.name], np.zeros(0)])
+        start = np.concatenate([[0], np.cumsum(counts[given.name])]).astype(np.int64)
+        cast = _cast(joined, given.type)
+        columns[given.name] = _List(cast, start) if given.count else cast
+    return columns, cursor
+
+
+def _together(columns: _Columns, names: tuple[str, ...]) -> np.ndarray | None:
+    found = [columns.get(n) for n in names]
+    if any(f is None or isinstance(f, _List) for f in found):
+        return None
+    return np.stack(found, axis=1)  # type: ignore[arg-type]
+
+
+_VECTORS = {
+    "normal": [("nx", "ny", "nz")],
+    "color": [
+        ("red", "green", "blue", "alpha"),
+        ("red", "green", "blue"),
+        ("r", "g", "b", "a"),
+        ("r", "g", "b"),
+        ("diffuse_red", "diffuse_green", "diffuse_blue"),
+    ],
+    "uv": [("u", "v"), ("s", "t"), ("texture_u", "texture_v")],
+}
+
+
+def _fields(columns: _Columns, skip: set[str]) -> dict[str, np.ndarray]:
+    """Scalar columns as fields; those that are parts of a vector together."""
+    out: dict[str, np.ndarray] = {}
+    used = set(skip)
+    for name, choices in _VECTORS.items():
+        for parts in choices:
+            vector = None if used & set(parts) else _together(columns, parts)
+            if vector is not None:
+                out[name] = vector
+                used |= set(parts)
+                break
+    for name, values in columns.items():
+        if name not in used and isinstance(values, np.ndarray):
+            out[name] = values
+    return out
+
+
+def _strips(strip: np.ndarray) -> np.ndarray:
+    """Triangles of strips separated by -1."""
+    faces = []
+    for run in np.split(strip, np.nonzero(strip < 0)[0]):
+        run = run[run >= 0]
+        for k in range(len(run) - 2):
+            a, b, c = run[k : k + 3]
+            if len({int(a), int(b), int(c)}) == 3:
+                faces.append((a, b, c) if k % 2 == 0 else (b, a, c))
+    return np.array(faces, np.int64).reshape(-1, 3)
+
+
+def read(data: bytes, path: Path) -> Document:
+    """Reads a PLY; elements other than vertex, face and tristrips stay in the metadata."""
+    form, elements, metadata, at = _header(data, path)
+    part = Part()
+    if form == "ascii":
+        source = _ascii(data, path, elements, at)
+    else:
+        source = _binary(data, path, elements, at, "<" if "little" in form else ">")
+    other = {}
+    for element, columns in source:
+        if element.name == "vertex":
+            xyz = _together(columns, ("x", "y", "z"))
+            if xyz is None:
+                raise FileFormatError(f"{path}: expected properties x, y and z of vertices")
+            if xyz.dtype not in (np.float32, np.float64):
+                xyz = xyz.astype(np.float64)
+            part.vertices = xyz
+            part.vertex_fields = _fields(columns, {"x", "y", "z"})
+        elif element.name == "face":
+            key = next((k for k in ("vertex_indices", "vertex_index") if k in columns), None)
+            corners = columns[key] if key else None
+            if not isinstance(corners, _List):
+                if element.count:
+                    raise FileFormatError(f"{path}: expected a list vertex_indices of each face")
+                continue
+            part.polygon_start = corners.start
+            part.polygon_index = corners.values.astype(np.int64)
+            part.face_fields = _fields(columns, {key or ""})
+            uv = columns.get("texcoord")
+            if isinstance(uv, _List) and np.array_equal(uv.start, 2 * corners.start):
+                values = uv.values.reshape(-1, 2)
+                part.corner_fields["uv"] = CornerField(values, np.arange(len(values)))
+            elif isinstance(uv, _List):
+                other["texcoord"] = uv.values
+        elif element.name == "tristrips" and columns:
+            strip = next(iter(columns.values()))
+            if isinstance(strip, _List):
+                made = Part.triangles(part.vertices, _strips(strip.values.astype(np.int64)))
+                part.polygon_start, part.polygon_index = made.polygon_start, made.polygon_index
+        else:
+            other[element.name] = {
+                k: v if isinstance(v, np.ndarray) else v.values for k, v in columns.items()
+            }
+    if other:
+        metadata["elements"] = other
+    return Document([part], metadata=metadata)
+
+
+def losses(document: Document) -> list[str]:
+    """What a PLY file cannot hold of this document."""
+    lost = ["names of parts"] * (len(document.parts) > 1)
+    lost += ["materials"] * bool(document.materials)
+    for part in document.parts:
+        lost += [f"corner field {k!r}" for k in part.corner_fields if k != "uv"]
+        lost += ["lines"] * bool(part.lines)
+    return lost
+
+
+_COMPONENTS = {
+    "normal": ("nx", "ny", "nz"),
+    "color": ("red", "green", "blue", "alpha"),
+    "uv": ("u", "v"),
+}
+
+
+def _columns_of(fields: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """(name, values (R,)) of fields, vectors by component."""
+    out = []
+    for name, values in fields.items():
+        if values.dtype.kind not in "fiub":
+            continue
+        if values.dtype.itemsize == 8 and values.dtype.kind in "iu":
+            values = values.astype(np.int32)
+        if values.dtype == bool:
+            values = values.astype(np.uint8)
+        if values.dtype == np.float16:
+            values = values.astype(np.float32)
+        flat = values.reshape(len(values), -1)
+        names = _COMPONENTS.get(name, ())
+        if flat.shape[1] == 1:
+            out.append((name.replace(" ", "_"), flat[:, 0]))
+            continue
+        for k in range(flat.shape[1]):
+            label = names[k] if flat.shape[1] <= len(names) else f"{name}_{k}"
+            out.append((label.replace(" ", "_"), flat[:, k]))
+    return out
+
+
+def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
+    """A PLY file, binary little endian unless `ascii`; parts are joined."""
+    from meshlearn.io.join import joined
+
+    part = joined(document)
+    vertex = [(n, part.vertices[:, k]) for k, n in enumerate("xyz")]
+    vertex += _columns_of(part.vertex_fields)
+    face = _columns_of(part.face_fields)
+    form = "ascii" if ascii else "binary_little_endian"
+    head = ["ply", f"format {form} 1.0", "comment meshlearn"]
+    head.append(f"element vertex {len(part.vertices)}")
+    head += [f"property {_NAMES[v.dtype.str[1:]]} {n}" for n, v in vertex]
+    head.append(f"element face {part.num_faces}")
+    sizes = part.sizes
+    small = not len(sizes) or int(sizes.max()) < 256
+    head.append(f"property list {'uchar' if small else 'uint'} int vertex_indices")
+    uv = part.corner_fields.get("uv")
+    if uv is not None and (uv.index < 0).any():
+        uv = None
+    if uv is not None:
+        small = small and 2 * int(sizes.max(initial=0)) < 256
+        head[-1] = f"property list {'uchar' if small else 'uint'} int vertex_indices"
+        kind = _NAMES[uv.values.dtype.str[1:]]
+        head.append(f"property list {'uchar' if small else 'uint'} {kind} texcoord")
+    head += [f"property {_NAMES[v.dtype.str[1:]]} {n}" for n, v in face]
+    out = [("\n".join([*head, "end_header"]) + "\n").encode()]
+    count = "u1" if small else "u4"
+    if ascii:
+        out.append(_ascii_table(vertex))
+        out.append(_ascii_faces(part, uv, face))
+        return b"".join(out)
+    if len({v.dtype for _, v in vertex}) == 1 and len(part.vertices):
+        out.append(np.stack([v for _, v in vertex], axis=1).astype(vertex[0][1].dtype).tobytes())
+    else:
+        table = np.zeros(
+            len(part.vertices), [(f"p{k}", v.dtype) for k, (_, v) in enumerate(vertex)]
+        )
+        for k, (_, values) in enumerate(vertex):
+            table[f"p{k}"] = values
+        out.append(table.tobytes())
+    for size, rows in _runs(sizes):  # polygons of one size after another make a table
+        corners = slice(part.polygon_start[rows.start], part.polygon_start[rows.stop])
+        layout: list[tuple] = [("n", "<" + count), ("i", "<i4", (size,))]
+        if uv is not None:
+            layout += [("m", "<" + count), ("t", uv.values.dtype, (2 * size,))]
+        layout += [(f"p{k}", v.dtype) for k, (_, v) in enumerate(face)]
+        table = np.zeros(rows.stop - rows.start, layout)
+        table["n"] = size
+        table["i"] = part.polygon_index[corners].reshape(-1, size)
+        if uv is not None:
+            table["m"] = 2 * size
+            table["t"] = uv.values[uv.index[corners]].reshape(-1, 2 * size)
+        for k, (_, values) in enumerate(face):
+            table[f"p{k}"] = values[rows]
+        out.append(table.tobytes())
+    return b"".join(out)
+
+
+def _runs(sizes: np.ndarray) -> list[tuple[int, slice]]:
+    if len(sizes) == 0:
+        return []
+    ends = [*(np.nonzero(np.diff(sizes))[0] + 1).tolist(), len(sizes)]
+    starts = [0, *ends[:-1]]
+    return [(int(sizes[a]), slice(a, b)) for a, b in zip(starts, ends, strict=True)]
+
+
+def _ascii_table(columns: list[tuple[str, np.ndarray]]) -> bytes:
+    kinds = {v.dtype for _, v in columns}
+    if len(kinds) == 1:
+        return write_rows(np.stack([v for _, v in columns], axis=1))
+    parts = [write_rows(v[:, None]).splitlines() for _, v in columns]
+    return b"".join(b" ".join(row) + b"\n" for row in zip(*parts, strict=True))
+
+
+def _ascii_faces(part: Part, uv: CornerField | None, face: list[tuple[str, np.ndarray]]) -> bytes:
+    plain = write_polygons(part.polygon_start, [part.polygon_index], counted=True)
+    if uv is None and not face:
+        return plain
+    rows = plain.splitlines()
+    extra: list[list[bytes]] = []
+    if uv is not None:
+        flat = write_rows(uv.values[uv.index]).splitlines()
+        extra.append(
+            [
+                b" ".join([str(2 * (b - a)).encode(), *flat[a:b]])
+                for a, b in zip(part.polygon_start[:-1], part.polygon_start[1:], strict=True)
+            ]
+        )
+    extra += [write_rows(v[:, None]).splitlines() for _, v in face]
+    return b"".join(b" ".join(row) + b"\n" for row in zip(rows, *extra, strict=True))

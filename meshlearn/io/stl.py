@@ -1,0 +1,132 @@
+"""STL, binary and ascii: a soup of triangles; nothing is merged."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from meshlearn._native import HAS_NATIVE
+from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.text import as_bytes, call
+
+SUFFIXES = (".stl",)
+_FACET = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
+
+
+def read(data: bytes, path: Path) -> Document:
+    """Reads an STL; told by its size, since binary files too may begin with "solid"."""
+    if len(data) >= 84:
+        count = int(np.frombuffer(data, "<u4", 1, 80)[0])
+        if len(data) == 84 + 50 * count or (
+            not data.lstrip()[:5].lower() == b"solid" and len(data) >= 84 + 50 * count
+        ):
+            return _binary(data, count)
+    if data.lstrip()[:5].lower() == b"solid" and b"\0" not in data[:4096]:
+        return _ascii(data, path)
+    if len(data) < 84:
+        raise FileFormatError(
+            f"{path}: expected an STL file of at least 84 bytes or 'solid' in front, got "
+            f"{len(data)} bytes"
+        )
+    raise FileFormatError(
+        f"{path}: the header promises {count} triangles ({84 + 50 * count} bytes), the file has "
+        f"{len(data)} bytes"
+    )
+
+
+def _binary(data: bytes, count: int) -> Document:
+    table = np.frombuffer(data, _FACET, count, 84)
+    corners = np.ascontiguousarray(table["corners"], dtype=np.float32).reshape(-1, 3)
+    part = Part.triangles(corners, np.arange(3 * count))
+    part.name = data[:80].split(b"\0")[0].decode("latin-1").strip()
+    if table["extra"].any():
+        part.face_fields["attribute"] = table["extra"].astype(np.int32)
+    return Document([part])
+
+
+def _ascii(data: bytes, path: Path) -> Document:
+    if b"endsolid" not in data[-512:].lower():
+        raise FileFormatError(f"{path}: expected 'endsolid' at the end of an ascii STL file")
+    if re.search(rb"\b(FACET|VERTEX|SOLID)\b", data[:4096]):
+        data = data.lower()
+    try:
+        corners, solids = _native(data) if HAS_NATIVE else _plain(data)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: {error}") from None
+    document = Document()
+    begins = [s[0] for s in solids] or [0]
+    for (first, name), last in zip(
+        solids or [(0, "")], [*begins[1:], len(corners) // 3], strict=True
+    ):
+        piece = corners[3 * first : 3 * last]
+        document.parts.append(Part.triangles(piece, np.arange(len(piece)), name=name))
+    return document
+
+
+def _native(data: bytes):
+    corners, solids = (t.numpy() for t in call("stl_parse", as_bytes(data)))
+    named = [
+        (int(first), data[offset : offset + length].decode("utf-8", errors="replace"))
+        for first, offset, length in solids.reshape(-1, 3).tolist()
+    ]
+    return corners.reshape(-1, 3), named
+
+
+def _plain(data: bytes):
+    corners: list[list[float]] = []
+    solids: list[tuple[int, str]] = []
+    facets = 0
+    for number, line in enumerate(data.split(b"\n"), 1):
+        words = line.split()
+        if not words:
+            continue
+        if words[0] == b"vertex":
+            try:
+                x = [float(w) for w in words[1:4]]
+            except ValueError:
+                x = []
+            if len(x) != 3:
+                raise ValueError(f"line {number}: expected the 3 coordinates of a vertex")
+            corners.append(x)
+        elif words[0] == b"facet":
+            facets += 1
+        elif words[0].startswith(b"solid"):
+            name = line.strip()[5:].strip().decode("utf-8", errors="replace")
+            solids.append((facets, name))
+    if len(corners) != 3 * facets:
+        raise ValueError(
+            f"expected 3 vertices a facet, got {len(corners)} vertices in {facets} facets"
+        )
+    return np.array(corners, np.float64).reshape(-1, 3), solids
+
+
+def losses(document: Document) -> list[str]:
+    """What an STL file cannot hold of this document."""
+    lost = ["names of parts"] * (len(document.parts) > 1)
+    lost += ["materials"] * bool(document.materials)
+    for part in document.parts:
+        lost += [f"vertex field {k!r}" for k in part.vertex_fields]
+        lost += [f"face field {k!r}" for k in part.face_fields]
+        lost += [f"corner field {k!r}" for k in part.corner_fields]
+        lost += ["polygons of more than 3 corners"] * bool((part.sizes > 3).any())
+        lost += ["shared vertices"] * (len(part.vertices) > 0)
+        lost += ["double precision"] * (part.vertices.dtype == np.float64)
+    return list(dict.fromkeys(lost))
+
+
+def write(document: Document, path: Path) -> bytes:
+    """A binary STL; polygons are triangulated."""
+    from meshlearn.io.document import to_mesh
+
+    mesh = to_mesh(document, dtype=None)
+    corners = mesh.vertices.numpy()[mesh.faces.numpy()]
+    with np.errstate(over="ignore", invalid="ignore"):
+        table = np.zeros(len(corners), _FACET)
+        table["corners"] = corners
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        length = np.linalg.norm(normal, axis=1, keepdims=True)
+        table["normal"] = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
+    head = b"meshlearn".ljust(80, b"\0") + np.uint32(len(corners)).tobytes()
+    return head + table.tobytes()
