@@ -79,7 +79,7 @@ def _plain(data: bytes):
         return found
 
     offset = 0
-    for number, raw in enumerate(data.split(b"\n"), 1):
+    for number, raw in enumerate(bytes(data).split(b"\n"), 1):
         text = raw.split(b"#", 1)[0].replace(b",", b" ")
         tokens = text.split()
         begin, offset = offset, offset + len(raw) + 1
@@ -151,7 +151,7 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
     kinds = {b"g": "group", b"o": "object", b"usemtl": "material", b"s": "smooth"}
     marks: dict[str, list[tuple[int, int]]] = {key: [] for key in names}
     for face, offset, length in event.tolist():
-        word, _, rest = data[offset : offset + length].partition(b" ")
+        word, _, rest = bytes(data[offset : offset + length]).partition(b" ")
         text = rest.strip().decode("utf-8", errors="replace")
         if word == b"mtllib":
             document.metadata.setdefault("mtllib", []).append(text)

@@ -264,7 +264,8 @@ def _ascii(data: bytes, path: Path, elements: list[_Element], at: int):
 
 
 def _by_lines(values: np.ndarray, ends: np.ndarray, properties: list[_Property]):
-    """Columns where row r is values[ends[r]:ends[r + 1]], numbers behind it left out; None if not."""
+    """Columns where row r is values[ends[r]:ends[r + 1]], numbers behind it left out; None if
+    not."""
     cursor, stop = ends[:-1].copy(), ends[1:]
     columns: _Columns = {}
     for given in properties:

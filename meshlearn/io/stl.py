@@ -78,7 +78,7 @@ def _plain(data: bytes):
     corners: list[list[float]] = []
     solids: list[tuple[int, str]] = []
     facets = 0
-    for number, line in enumerate(data.split(b"\n"), 1):
+    for number, line in enumerate(bytes(data).split(b"\n"), 1):
         words = line.split()
         if not words:
             continue

@@ -9,7 +9,8 @@ from meshlearn._native import HAS_NATIVE
 
 
 def as_bytes(data: bytes | memoryview | np.ndarray) -> torch.Tensor:
-    """A uint8 tensor over the same memory where that is writable (torch asks for it), else a copy."""
+    """A uint8 tensor over the same memory where that is writable (torch asks for it), else a
+    copy."""
     if len(data) == 0:
         return torch.zeros(0, dtype=torch.uint8)
     array = np.frombuffer(data, dtype=np.uint8)

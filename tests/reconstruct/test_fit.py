@@ -96,7 +96,7 @@ def test_resumes_to_the_same_result(tmp_path, resolution):
 def test_refuses_the_checkpoint_of_another_fit(tmp_path):
     target = targets.FromMesh(turned_box(), **SMALL)
     fit(FlexiCubes(12, bounds=target.bounds), target, steps=2, checkpoint=tmp_path, progress=False)
-    with pytest.raises(ValueError, match="another fit .*seed was 0, is 1"):
+    with pytest.raises(ValueError, match=r"another fit .*seed was 0, is 1"):
         fit(
             FlexiCubes(12, bounds=target.bounds),
             target,

@@ -1,0 +1,434 @@
+"""A matrix of meshes against formats, files of others, and input that is not what it says."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+import meshlearn as ml
+from meshlearn import io as mio
+from meshlearn._native import HAS_NATIVE
+from meshlearn.data import shapes
+from meshlearn.io import CornerField, Document, FileFormatError, Material, Part
+from tests.shared_data import shared_data
+
+SUFFIXES = [".obj", ".ply", ".stl", ".off", ".glb", ".gltf"]
+
+
+def polygons(vertices, faces, **more) -> Document:
+    start = np.concatenate([[0], np.cumsum([len(f) for f in faces])]).astype(np.int64)
+    index = np.array([i for f in faces for i in f], np.int64)
+    return Document(
+        [Part(vertices=np.array(vertices), polygon_start=start, polygon_index=index, **more)]
+    )
+
+
+SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+ARROW = np.array([[0, 0, 0], [2, 0, 0], [0.5, 0.5, 0], [0, 2, 0]], np.float64)  # concave
+RING = np.array([[np.cos(a), np.sin(a), 0.25] for a in np.arange(7) * 2 * np.pi / 7])
+
+
+def documents() -> dict[str, Document]:
+    rng = np.random.default_rng(0)
+    uv = CornerField(rng.random((5, 2)).astype(np.float32), np.array([0, 1, 2, 0, 4, 3]))
+    two = [[0, 1, 2], [0, 2, 3]]
+    tagged = polygons(SQUARE, two, face_fields={"material": np.array([1, 0], np.int32)})
+    tagged.materials = [Material("rot"), Material("grün")]
+    return {
+        "empty": Document([Part()]),
+        "triangle": polygons(SQUARE[:3], [[0, 1, 2]]),
+        "quad": polygons(SQUARE, [[0, 1, 2, 3]]),
+        "n-gon": polygons(RING, [list(range(7))]),
+        "concave": polygons(ARROW, [[0, 1, 2, 3]]),
+        "mixed": polygons(np.concatenate([RING, SQUARE + 2]), [list(range(7)), [7, 8, 9]]),
+        "double": polygons(SQUARE.astype(np.float64) / 3 + 1e-9, two),
+        "tiny and huge": polygons(SQUARE * np.float32(1e-30) + np.float32(1e-38), two),
+        "unused vertex": polygons(np.concatenate([SQUARE, [[9, 9, 9]]]).astype(np.float32), two),
+        "indexed uv": polygons(SQUARE, two, corner_fields={"uv": uv}),
+        "colours": polygons(SQUARE, two, vertex_fields={"color": rng.random((4, 3))}),
+        "fields": polygons(
+            SQUARE,
+            two,
+            vertex_fields={"heat": rng.random(4), "label": np.arange(4, dtype=np.int32)},
+            face_fields={"part": np.array([3, 4], np.int32)},
+        ),
+        "materials": tagged,
+        "unicode": polygons(SQUARE, two, name="größe 木"),
+    }
+
+
+def held(part: Part, suffix: str) -> np.ndarray:
+    if suffix in (".stl", ".glb", ".gltf"):
+        return part.vertices.astype(np.float32)
+    return part.vertices
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", list(documents()))
+def test_round_trip(name, suffix, tmp_path):
+    document = documents()[name]
+    part, path = document.parts[0], tmp_path / f"ü {name}{suffix}"
+    report = mio.save_document(document, path)
+    again = mio.load_document(path)
+    mesh, before = mio.to_mesh(again, dtype=None), mio.to_mesh(document, dtype=None)
+    if suffix in (".glb", ".gltf") and name == "unused vertex":
+        assert mesh.num_vertices == 5
+    assert mesh.num_faces == before.num_faces
+    if suffix == ".stl":
+        corners = held(part, suffix)[before.faces.numpy()].reshape(-1, 3)
+        assert np.array_equal(mesh.vertices.numpy(), corners)
+        return
+    if name == "empty":
+        assert mesh.num_vertices == 0
+        return
+    after = again.parts[0]
+    if name != "indexed uv" or suffix not in (".glb", ".gltf"):
+        expected = held(part, suffix)  # text has no precision of its own
+        assert np.array_equal(after.vertices.astype(expected.dtype), expected)
+    else:  # a vertex for each pair of position and coordinate
+        assert after.num_faces == 2 and len(after.vertices) == 5
+    if suffix in (".obj", ".ply", ".off"):
+        assert np.array_equal(after.polygon_start, part.polygon_start)
+        assert np.array_equal(after.polygon_index, part.polygon_index)
+    lost = " ".join(report.losses)
+    for kind in ("vertex_fields", "face_fields", "corner_fields"):
+        for key, value in getattr(part, kind).items():
+            mine = getattr(after, kind).get(key)
+            if mine is None:
+                kept = key in after.vertex_fields or key in lost or "material" in lost
+                assert kept or (key == "uv" and suffix in (".glb", ".gltf")), (kind, key, lost)
+            elif isinstance(value, CornerField):
+                assert np.allclose(mine.values[mine.index], value.values[value.index])
+            elif key != "material":
+                mine = mine[:, : value.shape[1]] if value.ndim == 2 else mine  # opaque alpha
+                assert np.allclose(mine, value)
+    if name == "materials" and suffix != ".gltf" and "materials" not in lost:
+        label = after.face_fields.get("material")
+        if label is not None and suffix == ".obj":
+            assert [again.materials[k].name for k in label] == ["grün", "rot"]
+    if name == "unicode" and suffix in (".obj", ".glb", ".gltf"):
+        names = after.name or again.metadata.get("object", [""])[0]
+        assert names == "größe 木"
+
+
+def test_ascii_ply_equals_binary(tmp_path):
+    from meshlearn.io import ply
+
+    for name, document in documents().items():
+        path = tmp_path / "a.ply"
+        path.write_bytes(ply.write(document, path, ascii=True))
+        part, mine = document.parts[0], mio.load_document(path).parts[0]
+        assert np.array_equal(mine.vertices, part.vertices), name
+        assert np.array_equal(mine.polygon_index, part.polygon_index), name
+
+
+def test_big_endian_ply(tmp_path):
+    head = (
+        "ply\nformat binary_big_endian 1.0\nelement vertex 4\nproperty double x\n"
+        "property double y\nproperty double z\nelement face 2\n"
+        "property list uchar ushort vertex_indices\nproperty short tag\nend_header\n"
+    )
+    body = ARROW.astype(">f8").tobytes()
+    body += struct.pack(">B3Hh", 3, 0, 1, 2, -7) + struct.pack(">B4Hh", 4, 0, 1, 2, 3, 300)
+    path = tmp_path / "big.ply"
+    path.write_bytes(head.encode() + body)
+    part = mio.load_document(path).parts[0]
+    assert np.array_equal(part.vertices, ARROW)
+    assert part.sizes.tolist() == [3, 4] and part.face_fields["tag"].tolist() == [-7, 300]
+
+
+OBJ = """\ufeff# a comment
+mtllib things.mtl
+o first
+v 0 0 0 1 0 0
+v 1 0 0 0 1 0\r
+v 1 1 0 0 0 1
+v\t0 1 0
+vt 0 0\nvt 1 0\nvt 1 1
+vn 0 0 1
+g lower upper
+usemtl red
+f 1/1/1 2/2/1 \\
+  3/3/1
+s off
+usemtl blue
+f -4//-1 -2//1 -1//1
+l 1 2 3
+p 4
+f 1 2 3 4
+"""
+
+
+def check_obj(document):
+    part = document.parts[0]
+    assert part.sizes.tolist() == [3, 3, 4]
+    assert part.polygon_index.tolist() == [0, 1, 2, 0, 2, 3, 0, 1, 2, 3]
+    assert part.vertex_fields["color"].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]
+    assert part.corner_fields["uv"].index.tolist() == [0, 1, 2, *[-1] * 7]
+    assert part.corner_fields["normal"].index.tolist() == [0] * 6 + [-1] * 4
+    assert [document.materials[k].name for k in part.face_fields["material"]] == [
+        "red",
+        "blue",
+        "blue",
+    ]
+    assert [line.tolist() for line in part.lines] == [[0, 1, 2]] and part.points.tolist() == [3]
+    assert document.metadata["mtllib"] == ["things.mtl"]
+
+
+def test_odd_but_legal_obj(tmp_path):
+    path = tmp_path / "odd.obj"
+    path.write_text(OBJ, encoding="utf-8", newline="")
+    check_obj(mio.load_document(path))
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
+def test_plain_parsers_equal_the_native_ones(tmp_path, monkeypatch):
+    from meshlearn.io import obj, ply, stl, text
+
+    mesh = shapes.torus(dtype=torch.float64)
+    found = []
+    for native in (True, False):
+        for module in (obj, ply, stl, text):
+            monkeypatch.setattr(module, "HAS_NATIVE", native)
+        path = tmp_path / f"odd{native}.obj"
+        path.write_text(OBJ, encoding="utf-8", newline="")
+        check_obj(mio.load_document(path))
+        files = []
+        for suffix in (".obj", ".ply", ".off"):
+            path = tmp_path / f"{native}{suffix}"
+            ml.save(mesh, path)
+            files.append(ml.load(path, dtype=None))
+        path = tmp_path / f"mixed{native}.ply"
+        mio.save_document(documents()["mixed"], path)
+        files.append(ml.load(path, dtype=None))
+        path = tmp_path / f"{native}.stl"
+        path.write_text(
+            "solid a b\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\n"
+            "vertex 0 1e-3 0\nendloop\nendfacet\nendsolid a b\n"
+        )
+        files.append(ml.load(path, dtype=None))
+        found.append(files)
+    for a, b in zip(*found, strict=True):
+        assert torch.equal(a.vertices, b.vertices) and torch.equal(a.faces, b.faces)
+
+
+def test_numbers_read_as_python_reads_them(tmp_path):
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 1 << 64, 3000, dtype=np.uint64).view(np.float64)
+    values = raw[np.isfinite(raw)][:2400]
+    texts = [repr(float(v)) for v in values] + ["1e400", "-1e-400", "+.5", "5.", "1E5", "0.1"]
+    texts += [
+        "123456789012345678901234567890",
+        "0.000000000000000000000000000001234567890123456789",
+    ]
+    texts += ["9007199254740993", "1.7976931348623157e308", "4.9e-324", "-0.0"] + ["0"] * 2
+    texts = texts[: len(texts) // 3 * 3]
+    path = tmp_path / "numbers.obj"
+    rows = [" ".join(["v", *texts[k : k + 3]]) for k in range(0, len(texts), 3)]
+    path.write_text("\n".join(rows) + "\n")
+    found = mio.load_document(path).parts[0].vertices.reshape(-1)
+    assert np.array_equal(found, np.array([float(t) for t in texts]))
+
+
+def test_shared_meshes_have_the_counts_of_their_manifest():
+    folder = shared_data("meshes")
+    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    seen = 0
+    for entry in manifest:
+        path = folder / entry["file"]
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        mesh, expected = ml.load(path), entry.get("as_read_by_trimesh_5") or {}
+        assert mesh.num_faces > 0
+        if "faces" in expected:
+            assert mesh.num_faces == expected["faces"], path.name
+            assert float(mesh.area()) == pytest.approx(expected["area"], rel=5e-3)
+        seen += 1
+    assert seen >= 25
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl", ".off", ".glb"])
+def test_trimesh_reads_what_is_written(suffix, tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    mesh = shapes.torus(dtype=torch.float32)
+    ml.save(mesh, tmp_path / f"a{suffix}")
+    theirs = trimesh.load(tmp_path / f"a{suffix}", force="mesh", process=False)
+    assert len(theirs.faces) == mesh.num_faces
+    assert theirs.area == pytest.approx(float(mesh.area()), rel=1e-5)
+    theirs.export(tmp_path / f"b{suffix}")
+    assert float(ml.load(tmp_path / f"b{suffix}").area()) == pytest.approx(theirs.area, rel=1e-5)
+
+
+# --- not what it says
+# -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_truncations_are_refused_or_whole(suffix, tmp_path):
+    """Cut anywhere: an error of one sentence, or for text a mesh of whole lines."""
+    ml.save(shapes.torus(), tmp_path / f"whole{suffix}")
+    data = (tmp_path / f"whole{suffix}").read_bytes()
+    refused = 0
+    for tenth in range(1, 10):
+        path = tmp_path / f"cut{suffix}"
+        path.write_bytes(data[: len(data) * tenth // 10])
+        try:
+            ml.load(path)
+        except FileFormatError as error:
+            assert "\n" not in str(error) and str(path) in str(error)
+            refused += 1
+    assert refused == 9 or (suffix == ".obj" and refused >= 1)
+
+
+def ply_head(vertices=3, faces=1, form="ascii"):
+    return (
+        f"ply\nformat {form} 1.0\nelement vertex {vertices}\nproperty float x\nproperty float y\n"
+        f"property float z\nelement face {faces}\nproperty list uchar int vertex_indices\n"
+        "end_header\n"
+    ).encode()
+
+
+HOSTILE = {
+    "empty.obj": (b"", "the file is empty"),
+    "lying.ply": (ply_head(4_000_000_000) + b"0 0 0\n", "promises 4000000000"),
+    "lying2.ply": (ply_head(3, 10**18, "binary_little_endian") + bytes(40), "promises"),
+    "list.ply": (
+        ply_head(1, 1, "binary_little_endian").replace(b"uchar int", b"uint int")
+        + bytes(12)
+        + b"\xff\xff\xff\xff",
+        "promises",
+    ),
+    "negative.ply": (ply_head() + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 -1\n", "names vertex -1"),
+    "range.ply": (
+        ply_head() + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n",
+        "names vertex 3, expected 0 to 2",
+    ),
+    "word.ply": (ply_head() + b"0 0 0\n1 0 zero\n", "line 2: expected a number"),
+    "head.ply": (b"ply\nformat ascii 1.0\nelement vertex many\nend_header\n", "not a legal line"),
+    "open.ply": (b"ply\nformat ascii 1.0\n", "expected a line 'end_header'"),
+    "type.ply": (
+        b"ply\nformat ascii 1.0\nelement vertex 1\nproperty real x\nend_header\n",
+        "legal",
+    ),
+    "range.obj": (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 4\n", "names vertex 3, expected 0 to 2"),
+    "zero.obj": (b"v 0 0 0\nf 0 1 1\n", "line 2"),
+    "relative.obj": (b"v 0 0 0\nf -1 -2 -1\n", "relative index|line 2"),
+    "word.obj": (b"v 0 0 0\nv a b c\n", "line 2"),
+    "uv.obj": (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1/1 2/2 3/3\n", "names uv 0"),
+    "binary.obj": (bytes(200), "got binary data"),
+    "lying.stl": (b"x" * 80 + struct.pack("<I", 1 << 31) + bytes(50), "promises 2147483648"),
+    "short.stl": (b"solid\nfacet\nvertex 0 0 0\nendsolid\n", "3 vertices a facet"),
+    "cut.stl": (b"solid a\nfacet normal 0 0 1\n", "expected 'endsolid'"),
+    "lying.off": (b"OFF\n4000000000 1 0\n0 0 0\n", "promises 4000000000 vertices"),
+    "short.off": (b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n9 0 1 2\n", "face 0 promises 9 corners"),
+    "range.off": (b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 -2\n", "names vertex -2"),
+    "head.off": (b"PLY\n", "expected 'OFF'"),
+    "bad.glb": (b"glTF" + struct.pack("<II", 2, 10**9) + bytes(20), "promises 1000000000 bytes"),
+    "json.gltf": (b"{", "expected the JSON"),
+    "deep.gltf": (b"[" * 100_000, "expected the JSON"),
+    "version.gltf": (b'{"asset": {"version": "1.0"}}', "expected glTF version 2"),
+    "cycle.gltf": (
+        b'{"asset":{"version":"2.0"},"scenes":[{"nodes":[0]}],"nodes":[{"children":[0]}]}',
+        "its own ancestor",
+    ),
+    "outside.gltf": (
+        b'{"asset":{"version":"2.0"},"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0}],"meshes":'
+        b'[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"bufferView":0,'
+        b'"componentType":5126,"type":"VEC3","count":1}],"bufferViews":[{"buffer":0,"byteLength":12}],'
+        b'"buffers":[{"uri":"../secret.bin","byteLength":12}]}',
+        "outside its folder",
+    ),
+    "huge.gltf": (
+        b'{"asset":{"version":"2.0"},"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0}],"meshes":'
+        b'[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"componentType":5126,'
+        b'"type":"VEC3","count":4000000000}]}',
+        "promises 4000000000 entries",
+    ),
+    "what.xyzzy": (b"hello", "expected a mesh file by its extension"),
+    "none": (b"hello", "no extension"),
+}
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_hostile_files_get_one_sentence(name, tmp_path):
+    data, message = HOSTILE[name]
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(FileFormatError, match=message) as caught:
+        ml.load(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_missing_file_and_directory(tmp_path):
+    with pytest.raises(FileFormatError, match="there is no such file"):
+        ml.load(tmp_path / "none.obj")
+    (tmp_path / "dir.obj").mkdir()
+    with pytest.raises(FileFormatError, match="got a directory"):
+        ml.load(tmp_path / "dir.obj")
+
+
+def test_nan_is_kept_with_a_word_or_refused(tmp_path, caplog):
+    path = tmp_path / "nan.obj"
+    path.write_text("v nan 0 0\nv 1 0 inf\nv 0 1 0\nf 1 2 3\n")
+    mesh = ml.load(path)
+    assert bool(mesh.vertices[0, 0].isnan()) and "2 of 3 vertices" in caplog.text
+    with pytest.raises(FileFormatError, match="2 of 3 vertices are NaN or infinite"):
+        ml.load(path, nan="refuse")
+    with pytest.raises(ValueError, match="nan: expected 'keep' or 'refuse'"):
+        ml.load(path, nan="drop")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.ply"
+    ml.save(shapes.box(), path)
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(FileFormatError, match="No space left"):
+        ml.save(shapes.torus(), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ply"]
+
+
+def test_overwrite_is_asked_for(tmp_path):
+    path = tmp_path / "a.obj"
+    ml.save(shapes.box(), path)
+    with pytest.raises(FileFormatError, match="it exists"):
+        ml.save(shapes.box(), path, overwrite=False)
+    with pytest.raises(FileFormatError, match="does not exist"):
+        ml.save(shapes.box(), tmp_path / "no" / "a.obj")
+
+
+def test_convert_keeps_polygons_and_reports_losses(tmp_path):
+    mio.save_document(documents()["mixed"], tmp_path / "a.obj")
+    assert not mio.convert(tmp_path / "a.obj", tmp_path / "b.ply")
+    assert mio.load_document(tmp_path / "b.ply").parts[0].sizes.tolist() == [7, 3]
+    report = mio.convert(tmp_path / "a.obj", tmp_path / "c.glb")
+    assert "polygons of more than 3 corners" in str(report)
+
+
+def test_gltf_transforms_mirrors_and_strips(tmp_path):
+    corners = SQUARE.tobytes()
+    body = {
+        "asset": {"version": "2.0"},
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"children": [1], "translation": [1, 2, 3]}, {"mesh": 0, "scale": [-2, 2, 2]}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": 5}]}],
+        "accessors": [{"bufferView": 0, "componentType": 5126, "type": "VEC3", "count": 4}],
+        "bufferViews": [{"buffer": 0, "byteLength": 48}],
+        "buffers": [{"byteLength": 48, "uri": "a%20b.bin"}],
+    }
+    (tmp_path / "a b.bin").write_bytes(corners)
+    path = tmp_path / "m.gltf"
+    path.write_text(json.dumps(body))
+    mesh = ml.load(path)
+    assert mesh.num_faces == 2
+    assert mesh.vertices[1].tolist() == [-1, 2, 3]
+    plain = ml.Mesh(torch.from_numpy(SQUARE), torch.tensor([[0, 1, 2], [2, 1, 3]]))
+    turned = mesh.face_normals()[:, 2] * plain.face_normals()[:, 2]
+    assert torch.allclose(turned.abs(), torch.ones(2)) and bool((turned[0] < 0) == (turned[1] < 0))
