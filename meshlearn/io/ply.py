@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,45 +10,13 @@ import torch
 
 from meshlearn._native import HAS_NATIVE
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
+from meshlearn.io.ply_header import Element, Property, read_header
 from meshlearn.io.ply_write import losses, write
 from meshlearn.io.text import as_bytes, call, rows_of
 
 __all__ = ["SUFFIXES", "losses", "read", "write"]
 
 SUFFIXES = (".ply",)
-
-_TYPES = {
-    "char": "i1",
-    "uchar": "u1",
-    "short": "i2",
-    "ushort": "u2",
-    "int": "i4",
-    "uint": "u4",
-    "float": "f4",
-    "double": "f8",
-    "int8": "i1",
-    "uint8": "u1",
-    "int16": "i2",
-    "uint16": "u2",
-    "int32": "i4",
-    "uint32": "u4",
-    "float32": "f4",
-    "float64": "f8",
-}
-
-
-@dataclass
-class _Property:
-    name: str
-    type: str
-    count: str | None = None  # type of a list's length
-
-
-@dataclass
-class _Element:
-    name: str
-    count: int
-    properties: list[_Property] = field(default_factory=list)
 
 
 @dataclass
@@ -62,50 +30,13 @@ class _List:
 _Columns = dict[str, "np.ndarray | _List"]
 
 
-def _header(data: bytes, path: Path) -> tuple[str, list[_Element], dict, int]:
-    if data[:3] != b"ply":
-        raise FileFormatError(f"{path}: expected 'ply' as the first line of a PLY file")
-    stop = data.find(b"end_header", 0, 1 << 20)
-    eol = data.find(b"\n", stop)
-    if stop < 0:
-        raise FileFormatError(f"{path}: expected a line 'end_header', the header does not end")
-    body = eol + 1 if eol >= 0 else len(data)
-    form, elements, metadata = "", [], {"comments": []}
-    for line in data[:stop].decode("latin-1").splitlines()[1:]:
-        words = line.split()
-        if not words:
-            continue
-        try:
-            if words[0] == "format":
-                form = words[1]
-            elif words[0] in ("comment", "obj_info"):
-                metadata["comments"].append(line.strip().partition(" ")[2])
-            elif words[0] == "element":
-                count = int(words[2])
-                if count < 0:
-                    raise ValueError
-                elements.append(_Element(words[1], count))
-            elif words[0] == "property" and words[1] == "list":
-                given = _Property(words[4], _TYPES[words[3]], _TYPES[words[2]])
-                elements[-1].properties.append(given)
-            elif words[0] == "property":
-                elements[-1].properties.append(_Property(words[2], _TYPES[words[1]]))
-            else:
-                raise ValueError
-        except (KeyError, IndexError, ValueError):
-            raise FileFormatError(f"{path}: not a legal line of a PLY header: {line!r}") from None
-    if form not in ("ascii", "binary_little_endian", "binary_big_endian"):
-        raise FileFormatError(f"{path}: expected format ascii or binary_*_endian, got {form!r}")
-    return form, elements, metadata, body
-
-
-def _short(path: Path, element: _Element) -> FileFormatError:
+def _short(path: Path, element: Element) -> FileFormatError:
     return FileFormatError(
         f"{path}: the header promises {element.count} of {element.name!r}, the file ends before"
     )
 
 
-def _binary(data: bytes, path: Path, elements: list[_Element], at: int, order: str):
+def _binary(data: bytes, path: Path, elements: list[Element], at: int, order: str):
     for element in elements:
         if not element.properties or element.count == 0:
             yield element, {p.name: _empty(p) for p in element.properties}
@@ -114,12 +45,12 @@ def _binary(data: bytes, path: Path, elements: list[_Element], at: int, order: s
         yield element, columns
 
 
-def _empty(given: _Property) -> np.ndarray | _List:
+def _empty(given: Property) -> np.ndarray | _List:
     values = np.zeros(0, given.type)
     return _List(values, np.zeros(1, np.int64)) if given.count else values
 
 
-def _binary_element(data: bytes, path: Path, element: _Element, at: int, order: str):
+def _binary_element(data: bytes, path: Path, element: Element, at: int, order: str):
     """Columns of one element, and where the next begins."""
     rows = element.count
     lists = [p for p in element.properties if p.count]
@@ -167,7 +98,7 @@ def _binary_element(data: bytes, path: Path, element: _Element, at: int, order: 
     return _walk(data, path, element, at, order)
 
 
-def _walk(data: bytes, path: Path, element: _Element, at: int, order: str):
+def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
     """Columns of an element whose lists differ in length."""
     layout = np.array(
         [
@@ -216,7 +147,7 @@ def _walk(data: bytes, path: Path, element: _Element, at: int, order: str):
     return columns, end
 
 
-def _walk_plain(data: bytes, path: Path, element: _Element, at: int, order: str, layout):
+def _walk_plain(data: bytes, path: Path, element: Element, at: int, order: str, layout):
     offsets: list[list[int]] = [[] for _ in range(2 * len(element.properties))]
     for _ in range(element.count):
         for k, given in enumerate(element.properties):
@@ -237,7 +168,7 @@ def _walk_plain(data: bytes, path: Path, element: _Element, at: int, order: str,
     return [np.array(o, np.int64) for o in offsets], at
 
 
-def _ascii(data: bytes, path: Path, elements: list[_Element], at: int):
+def _ascii(data: bytes, path: Path, elements: list[Element], at: int):
     """Elements of an ascii body: a line each, as the format says, or at least one after another."""
     try:
         values, lengths = rows_of(memoryview(data)[at:])
@@ -265,7 +196,7 @@ def _ascii(data: bytes, path: Path, elements: list[_Element], at: int):
         yield element, columns
 
 
-def _by_lines(values: np.ndarray, ends: np.ndarray, properties: list[_Property]):
+def _by_lines(values: np.ndarray, ends: np.ndarray, properties: list[Property]):
     """Columns where row r is values[ends[r]:ends[r + 1]], numbers behind it left out; None if
     not."""
     cursor, stop = ends[:-1].copy(), ends[1:]
@@ -298,7 +229,7 @@ def _cast(values: np.ndarray, kind: str) -> np.ndarray:
     return np.nan_to_num(np.clip(values, info.min, info.max)).astype(native)
 
 
-def _ascii_mixed(values: np.ndarray, path: Path, element: _Element, cursor: int):
+def _ascii_mixed(values: np.ndarray, path: Path, element: Element, cursor: int):
     found: dict[str, list] = {p.name: [] for p in element.properties}
     counts: dict[str, list[int]] = {p.name: [] for p in element.properties}
     for _ in range(element.count):
@@ -374,7 +305,7 @@ def _strips(strip: np.ndarray) -> np.ndarray:
 
 def read(data: bytes, path: Path) -> Document:
     """Reads a PLY; elements other than vertex, face and tristrips stay in the metadata."""
-    form, elements, metadata, at = _header(data, path)
+    form, elements, metadata, at = read_header(data, path)
     part = Part()
     if form == "ascii":
         source = _ascii(data, path, elements, at)
