@@ -39,23 +39,23 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
 
   // --- geometry
   m.def("spatial_order(Tensor points, float[] frame) -> Tensor");
+  m.def(
+      "triangle_tree(Tensor vertices, Tensor faces, float[] frame) -> (Tensor, Tensor, Tensor, "
+      "Tensor, Tensor)");
+  m.def(
+      "closest_on_mesh(Tensor points, Tensor order, Tensor vertices, Tensor faces, Tensor node, "
+      "Tensor least, Tensor leaf, Tensor id, float scale) -> (Tensor, Tensor, Tensor)");
   m.def("point_tree(Tensor points, float[] frame) -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "nearest_points(Tensor points, Tensor order, Tensor node, Tensor least, Tensor leaf, "
       "Tensor id, float scale, int k) -> (Tensor, Tensor)");
-  m.def("morton_codes(Tensor points, float[] lo, float[] hi) -> Tensor");
-  m.def("bvh_order(Tensor centres) -> Tensor");
-  m.def("bvh_build(Tensor vertices, Tensor faces, Tensor order) -> (Tensor, Tensor)");
+  m.def("winding_moments(Tensor node, Tensor least, Tensor leaf, Tensor id) -> Tensor");
   m.def(
-      "bvh_closest(Tensor points, Tensor sequence, Tensor triangles, Tensor order, Tensor boxes) "
-      "-> (Tensor, Tensor)");
-  m.def("bvh_moments(Tensor triangles, Tensor order, Tensor boxes) -> Tensor");
+      "winding_on_mesh(Tensor points, Tensor order, Tensor node, Tensor least, Tensor leaf, "
+      "Tensor id, Tensor moment, float scale, float beta) -> Tensor");
   m.def(
-      "bvh_winding(Tensor points, Tensor sequence, Tensor triangles, Tensor order, Tensor boxes, "
-      "Tensor moments, float beta) -> Tensor");
-  m.def(
-      "bvh_rays(Tensor origins, Tensor directions, Tensor triangles, Tensor order, Tensor boxes) "
-      "-> (Tensor, Tensor, Tensor)");
+      "rays_on_mesh(Tensor origins, Tensor directions, Tensor node, Tensor least, Tensor leaf, "
+      "Tensor id, float scale, bool any) -> (Tensor, Tensor, Tensor)");
   // -----------------------------------------------------------------------------------
 
   // --- render

@@ -2,11 +2,10 @@
 #include "../drivers/bvh.h"
 
 STABLE_TORCH_LIBRARY_IMPL(meshlearn, CUDA, m) {
-  using Exec = meshlearn::CudaExec;
-  m.impl("morton_codes", TORCH_BOX(&meshlearn::morton_codes<Exec>));
-  m.impl("bvh_build", TORCH_BOX(&meshlearn::bvh_build<Exec>));
-  m.impl("bvh_closest", TORCH_BOX(&meshlearn::bvh_closest<Exec>));
-  m.impl("bvh_moments", TORCH_BOX(&meshlearn::bvh_moments<Exec>));
-  m.impl("bvh_winding", TORCH_BOX(&meshlearn::bvh_winding<Exec>));
-  m.impl("bvh_rays", TORCH_BOX(&meshlearn::bvh_rays<Exec>));
+  using meshlearn::CudaExec;
+  m.impl("triangle_tree", TORCH_BOX(&meshlearn::triangle_tree<CudaExec>));
+  m.impl("closest_on_mesh", TORCH_BOX(&meshlearn::closest_on_mesh<CudaExec>));
+  m.impl("winding_moments", TORCH_BOX(&meshlearn::winding_moments<CudaExec>));
+  m.impl("winding_on_mesh", TORCH_BOX(&meshlearn::winding_on_mesh<CudaExec>));
+  m.impl("rays_on_mesh", TORCH_BOX(&meshlearn::rays_on_mesh<CudaExec>));
 }

@@ -4,12 +4,11 @@
 
 namespace meshlearn {
 
+// Squared distance from p to points of a leaf, side by side.
 template <class T>
-ML_HD void point_distance(const T* leaf, Vec3<T> p, T* out) {
-  for (int k = 0; k < kPointLanes; ++k) {
-    const T x = leaf[k] - p.x, y = leaf[kPointLanes + k] - p.y, z = leaf[2 * kPointLanes + k] - p.z;
-    out[k] = x * x + y * y + z * z;
-  }
+ML_PACK Pack<T> point_distance(const T* leaf, const PackVec3<T>& p) {
+  const PackVec3<T> d = load_pack3(leaf, kPointLanes) - p;
+  return pack_dot<T>(d, d);
 }
 
 template <class T>
@@ -24,13 +23,17 @@ struct NearestVisit {
     return distance > best || (distance == best && least >= index);
   }
   ML_HD void leaf(int64_t l) {
-    T distance[kPointLanes];
-    point_distance(tree.leaf + l * kPointRows * kPointLanes, p, distance);
-    for (int k = 0; k < kPointLanes; ++k) {
-      if (distance[k] > best) continue;
-      const int32_t id = tree.id[l * kPointLanes + k];
-      if (id >= 0 && (distance[k] < best || id < index)) {
-        best = distance[k];
+    const PackVec3<T> at = pack_of3(p);
+    const T* rows = tree.leaf + l * kPointRows * kPointLanes;
+    const int32_t* ids = tree.id + l * kPointLanes;
+    for (int first = 0; first < kPointLanes; first += PackOf<T>::width) {
+      const Pack<T> distance = point_distance(rows + first, at);
+      for (int k = 0; k < PackOf<T>::width; ++k) {
+        const T d = lane(distance, k);
+        if (d > best) continue;
+        const int32_t id = ids[first + k];
+        if (id < 0 || (d == best && id > index)) continue;
+        best = d;
         index = id;
         where = l;
       }
@@ -94,13 +97,17 @@ struct HeapVisit {
     return count == k && (d > distance[0] || (d == distance[0] && least >= index[0]));
   }
   ML_HD void leaf(int64_t l) {
-    T d[kPointLanes];
-    point_distance(tree.leaf + l * kPointRows * kPointLanes, p, d);
-    for (int lane = 0; lane < kPointLanes; ++lane) {
-      const int32_t id = tree.id[l * kPointLanes + lane];
-      if (id < 0) continue;
-      if (count < k || d[lane] < distance[0] || (d[lane] == distance[0] && id < index[0]))
-        push(d[lane], id);
+    const PackVec3<T> at = pack_of3(p);
+    const T* rows = tree.leaf + l * kPointRows * kPointLanes;
+    const int32_t* ids = tree.id + l * kPointLanes;
+    for (int first = 0; first < kPointLanes; first += PackOf<T>::width) {
+      const Pack<T> distance_here = point_distance(rows + first, at);
+      for (int lane_at = 0; lane_at < PackOf<T>::width; ++lane_at) {
+        const T d = lane(distance_here, lane_at);
+        const int32_t id = ids[first + lane_at];
+        if (id < 0) continue;
+        if (count < k || d < distance[0] || (d == distance[0] && id < index[0])) push(d, id);
+      }
     }
   }
 };

@@ -7,7 +7,7 @@
 // and the least item index below each child, by which ties are cut short. A box without items has
 // low = inf, high = -inf. A leaf keeps its items by lanes: row[r][lane].
 #pragma once
-#include "hd_limits.h"
+#include "pack.h"
 
 namespace meshlearn {
 
@@ -131,15 +131,15 @@ struct TreeNode {
   }
 };
 
-// Squared distance from p to the boxes of a node's children.
+// Squared distance from p to boxes of a node's children, side by side.
 template <class T>
-ML_HD void box_distance(const T* node, Vec3<T> p, T* out) {
-  for (int c = 0; c < 4; ++c) {
-    const T x = larger(larger(node[c] - p.x, p.x - node[12 + c]), T(0));
-    const T y = larger(larger(node[4 + c] - p.y, p.y - node[16 + c]), T(0));
-    const T z = larger(larger(node[8 + c] - p.z, p.z - node[20 + c]), T(0));
-    out[c] = x * x + y * y + z * z;
-  }
+ML_PACK Pack<T> box_distance(const T* node, const PackVec3<T>& p) {
+  const PackVec3<T> below = load_pack3(node, 4) - p, above = p - load_pack3(node + 12, 4);
+  const Pack<T> zero = pack_of(T(0));
+  const PackVec3<T> d{pack_larger(pack_larger(below.x, above.x), zero),
+                      pack_larger(pack_larger(below.y, above.y), zero),
+                      pack_larger(pack_larger(below.z, above.z), zero)};
+  return pack_dot<T>(d, d);
 }
 
 // Visits leaves, nearest boxes first. `visit.leaf(l)` looks at a leaf, `visit.skip(distance,
@@ -149,18 +149,19 @@ ML_HD void nearest_first(const TreeView<T>& tree, Vec3<T> p, Visit& visit) {
   int64_t node_stack[kTreeStack];
   T distance_stack[kTreeStack];
   int32_t least_stack[kTreeStack];
+  const PackVec3<T> wide = pack_of3(p);
   int top = 0;
   int64_t at = 0;
   for (;;) {
     if (at >= tree.inner) {
       visit.leaf(at - tree.inner);
     } else {
-      T distance[4];
-      box_distance(tree.node + 24 * at, p, distance);
       const int32_t* least = tree.least + 4 * at;
       const int base = top;
+      Pack<T> distance{};
       for (int c = 0; c < 4; ++c) {
-        const T d = distance[c];
+        if (c % PackOf<T>::width == 0) distance = box_distance(tree.node + 24 * at + c, wide);
+        const T d = lane(distance, c % PackOf<T>::width);
         if (visit.skip(d, least[c])) continue;
         int k = top++;
         while (k > base && (distance_stack[k - 1] < d ||

@@ -1,30 +1,26 @@
-"""A bounding volume hierarchy over the faces of a mesh: closest points, winding numbers, rays."""
+"""A mesh under a tree of boxes: closest points, winding numbers, signed distances, rays."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE, use_native
-from meshlearn._segment import Incidence, gather
+from meshlearn._segment import Incidence, segment_sum
 from meshlearn._validate import check_tensor
-from meshlearn.geometry.reference import (
-    closest_reference,
-    rays_reference,
-    winding_reference,
-)
+from meshlearn.geometry._space import check_mesh, check_points, curve_order, fake_tree, frame
+from meshlearn.geometry.reference import closest_reference, rays_reference, winding_reference
 from meshlearn.mesh import Mesh
 
 
 class ClosestPoints(NamedTuple):
     """Closest points of a mesh, see `point_mesh_distance`."""
 
-    squared_distance: Tensor  # (P,)
+    squared_distance: Tensor  # (P,) differentiable in points and vertices
     face: Tensor  # (P,) int64
-    barycentric: Tensor  # (P, 3)
+    barycentric: Tensor  # (P, 3) no gradient; sums to one
 
 
 class RayHits(NamedTuple):
@@ -35,23 +31,18 @@ class RayHits(NamedTuple):
     barycentric: Tensor  # (R, 3)
 
 
-def _check_mesh(mesh: object) -> Mesh:
-    if not isinstance(mesh, Mesh):
-        raise ValueError(f"mesh: expected a Mesh, got {type(mesh).__name__}")
-    if mesh.num_faces == 0:
-        raise ValueError("mesh: expected at least one face, got none")
-    return mesh
-
-
 class MeshBVH:
     """Answers spatial queries about one mesh; build once, ask often.
 
-    Built from the mesh's detached vertices: build it anew when they move. Queries take points of
-    the
-    mesh's dtype and device. A face with a NaN corner is never found.
+    The tree is a snapshot of the vertices: build it anew when they move (a few ms for 40k faces, so
+    a fitting loop can build one a step). Queries take points of the mesh's dtype and device.
 
     Args:
-        mesh: at least one face.
+        mesh: at least one face, corners finite. Faces without area count as the segment or point
+            that they are; vertices that no face uses do not matter.
+
+    Raises:
+        ValueError: the mesh has no faces, or a corner is not finite.
 
     Example:
         >>> bvh = MeshBVH(mesh)
@@ -60,82 +51,52 @@ class MeshBVH:
     """
 
     def __init__(self, mesh: Mesh) -> None:
-        self.mesh = _check_mesh(mesh)
+        self.mesh = check_mesh(mesh)
         self.native = use_native(mesh.vertices)
+        self._vertices = mesh.vertices.detach().contiguous()
+        self._faces = mesh.faces.contiguous()
+        box = frame(self._vertices)
+        if box is None:
+            used = self._vertices[self._faces.reshape(-1)]
+            check_tensor(used, "mesh.vertices", finite=True)
+            box = frame(used)
+        self._scale = box[4]
         self._moments: Tensor | None = None
-        vertices = mesh.vertices.detach().contiguous()
-        if not self.native:
-            return
-        corners = vertices[mesh.faces]
-        centre = corners.mean(1)
-        if vertices.device.type == "cpu":
-            self.order = torch.ops.meshlearn.bvh_order(centre)
-        else:
-            code = torch.ops.meshlearn.morton_codes(centre, *_finite_bounds(centre))
-            self.order = torch.argsort(code, stable=True)
-        self.triangles, self.boxes = torch.ops.meshlearn.bvh_build(
-            vertices, mesh.faces.contiguous(), self.order
-        )
+        self._tree: tuple[Tensor, ...] = ()
+        if self.native:
+            *tree, _ = torch.ops.meshlearn.triangle_tree(self._vertices, self._faces, box)
+            self._tree = tuple(tree)
 
     def _points(self, points: Tensor, name: str = "points") -> Tensor:
-        check_tensor(
-            points,
-            name,
-            shape=("P", 3),
-            dtype=self.mesh.dtype,
-            device=self.mesh.device,
-            like="the mesh",
-        )
-        return points
-
-    def _sequence(self, points: Tensor) -> Tensor:
-        """Order in which to visit the points: along a Morton curve, for the sake of the caches."""
-        low, high = _finite_bounds(points)
-        return torch.argsort(torch.ops.meshlearn.morton_codes(points, low, high))
+        return check_points(points, name, self._vertices, "the mesh")
 
     def closest(self, points: Tensor) -> ClosestPoints:
         """Closest point of the mesh for each of `points` (P, 3); see `point_mesh_distance`."""
-        query = self._points(points).detach().contiguous()
+        return ClosestPoints(*_Closest.apply(self._points(points), self.mesh.vertices, self))
+
+    def _closest(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        points = points.contiguous()
         if self.native:
-            face, barycentric = torch.ops.meshlearn.bvh_closest(
-                query, self._sequence(query), self.triangles, self.order, self.boxes
+            order = curve_order(points)
+            return torch.ops.meshlearn.closest_on_mesh(
+                points, order, self._vertices, self._faces, *self._tree, self._scale
             )
-        else:
-            face, barycentric = closest_reference(
-                query, self.mesh.vertices.detach(), self.mesh.faces
-            )
-        if query.numel() and int(face.min()) < 0:
-            bad = int((face < 0).sum())
-            raise ValueError(
-                f"points: {bad} of {len(query)} have no closest point (NaN or infinite points, or "
-                f"a "
-                "mesh of NaN alone); remove them first"
-            )
-        if self.mesh.vertices.requires_grad:
-            chosen = Incidence(face, self.mesh.num_faces)
-            corners = gather(self.mesh.triangles.reshape(-1, 9), chosen).reshape(-1, 3, 3)
-        else:
-            corners = self.mesh.vertices[self.mesh.faces[face]]
-        nearest = (corners * barycentric[:, :, None]).sum(1)
-        return ClosestPoints(((points - nearest) ** 2).sum(1), face, barycentric)
+        face, barycentric = closest_reference(points, self._vertices, self._faces)
+        corners = self._vertices[self._faces[face]].double()
+        foot = (corners * barycentric.double()[:, :, None]).sum(1)
+        return ((points - foot) ** 2).sum(1).to(points.dtype), face, barycentric
 
     def winding_number(self, points: Tensor, *, beta: float = 2.0) -> Tensor:
         """Generalised winding numbers (P,); see `winding_number`."""
         query = self._points(points).detach().contiguous()
         if not beta > 0:
-            raise ValueError(f"beta: expected a positive number or inf, got {beta}")
+            raise ValueError(f"beta: expected a positive number or inf, got {beta}; try 2.0")
         if not self.native:
-            return winding_reference(query, self.mesh.vertices.detach(), self.mesh.faces)
+            return winding_reference(query, self._vertices, self._faces)
         if self._moments is None:
-            self._moments = torch.ops.meshlearn.bvh_moments(self.triangles, self.order, self.boxes)
-        return torch.ops.meshlearn.bvh_winding(
-            query,
-            self._sequence(query),
-            self.triangles,
-            self.order,
-            self.boxes,
-            self._moments,
-            float(beta),
+            self._moments = torch.ops.meshlearn.winding_moments(*self._tree)
+        return torch.ops.meshlearn.winding_on_mesh(
+            query, curve_order(query), *self._tree, self._moments, self._scale, float(beta)
         )
 
     def signed_distance(self, points: Tensor) -> Tensor:
@@ -146,142 +107,172 @@ class MeshBVH:
         inside = self.winding_number(points).abs() > 0.5
         return torch.where(inside, -distance, distance)
 
-    def rays(self, origins: Tensor, directions: Tensor) -> RayHits:
+    def rays(self, origins: Tensor, directions: Tensor, *, any_hit: bool = False) -> RayHits:
         """First hits of rays; see `ray_mesh_intersection`."""
         origins = self._points(origins, "origins").detach().contiguous()
         directions = self._points(directions, "directions").detach().contiguous()
         if origins.shape != directions.shape:
             raise ValueError(
-                f"directions: expected as many as origins ({len(origins)}), got {len(directions)}"
+                f"directions: expected as many as origins ({len(origins)}), got {len(directions)}; "
+                "pass one direction for each origin"
             )
         if self.native:
-            face, distance, barycentric = torch.ops.meshlearn.bvh_rays(
-                origins, directions, self.triangles, self.order, self.boxes
+            face, distance, barycentric = torch.ops.meshlearn.rays_on_mesh(
+                origins, directions, *self._tree, self._scale, any_hit
             )
         else:
             face, distance, barycentric = rays_reference(
-                origins, directions, self.mesh.vertices.detach(), self.mesh.faces
+                origins, directions, self._vertices, self._faces
             )
         return RayHits(distance, face, barycentric)
 
 
-def _finite_bounds(points: Tensor) -> tuple[list[float], list[float]]:
-    if points.numel() == 0:
-        return [0.0] * 3, [0.0] * 3
-    clean = torch.nan_to_num(points, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = torch.aminmax(clean, dim=0)
-    return low.tolist(), high.tolist()
+class _Closest(torch.autograd.Function):
+    """To first order the foot moves only with its corners: d|p - q|² = 2 (p - q)·(dp - dq)."""
+
+    @staticmethod
+    def forward(ctx, points: Tensor, vertices: Tensor, bvh: MeshBVH):
+        squared, face, barycentric = bvh._closest(points.detach())
+        ctx.mark_non_differentiable(face, barycentric)
+        ctx.save_for_backward(points, vertices, bvh._faces, face, barycentric)
+        return squared, face, barycentric
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor, *_):
+        points, vertices, faces, face, barycentric = ctx.saved_tensors
+        corner = faces[face]
+        foot = (barycentric[:, None] @ vertices.detach()[corner]).squeeze(1)
+        step = (2 * grad)[:, None] * (points - foot)
+        grad_vertices = None
+        if ctx.needs_input_grad[1]:
+            parts = -barycentric[:, :, None] * step[:, None]
+            names = Incidence(corner.reshape(-1), vertices.shape[0])
+            grad_vertices = segment_sum(parts.reshape(-1, 3), names)
+        return step if ctx.needs_input_grad[0] else None, grad_vertices, None
 
 
-def point_mesh_distance(points: Tensor, mesh: Mesh) -> ClosestPoints:
+def _bvh(mesh: Mesh | MeshBVH) -> MeshBVH:
+    return mesh if isinstance(mesh, MeshBVH) else MeshBVH(mesh)
+
+
+def point_mesh_distance(points: Tensor, mesh: Mesh | MeshBVH) -> ClosestPoints:
     """Squared distance from points to the surface of a mesh, by a tree of boxes.
 
     Args:
-        points: (P, 3), of the mesh's dtype and device.
-        mesh: at least one face; degenerate faces count as their edges.
+        points: (P, 3), of the mesh's dtype and device, finite. P may be 0.
+        mesh: at least one face, or a `MeshBVH`, to build the tree once for several calls.
+            Degenerate faces count as their edges.
 
     Returns:
         ``(squared_distance (P,), face (P,), barycentric (P, 3))``: of equally near faces the one
-        with
-        the lowest number. Gradients of the squared distance reach `points` and the vertices.
+        with the lowest number. Gradients of the squared distance reach `points` and the vertices,
+        summed in a fixed order, the same on any number of threads.
 
     Raises:
-        ValueError: a mesh without faces, NaN points, wrong shape, dtype or device.
+        ValueError: a mesh without faces, coordinates that are not finite, wrong shape, dtype or
+            device.
 
     Example:
-        >>> squared, face, barycentric = point_mesh_distance(points, mesh)
+        >>> squared, face, barycentric = ml.point_mesh_distance(points, mesh)
         >>> squared.mean().backward()
     """
-    return MeshBVH(mesh).closest(points)
+    return _bvh(mesh).closest(points)
 
 
-def winding_number(points: Tensor, mesh: Mesh, *, beta: float = 2.0) -> Tensor:
+def winding_number(points: Tensor, mesh: Mesh | MeshBVH, *, beta: float = 2.0) -> Tensor:
     """Generalised winding number: 1 inside a closed, outward-oriented mesh, 0 outside.
 
-    Between the two near holes of an open mesh, which makes it a robust test of inside.
+    Between the two near holes of an open mesh, which makes it a robust test of inside. Faces in
+    whose plane a point lies add nothing to it, so it is one half on a flat closed surface.
 
     Args:
-        points: (P, 3), of the mesh's dtype and device.
-        mesh: at least one face, consistently oriented.
+        points: (P, 3), of the mesh's dtype and device, finite.
+        mesh: at least one face, consistently oriented; or a `MeshBVH`.
         beta: a group of faces further than beta times its radius is replaced by its expansion to
-            second order; larger is more accurate (at 2 the error is about 1e-3 on average, and a
-            few percent next to coarse faces), `math.inf` exact.
+            second order; larger is more accurate, `math.inf` exact.
 
     Returns:
         (P,), not differentiable.
 
-    Source: Jacobson et al. (2013); Barill et al., "Fast Winding Numbers for Soups and Clouds"
-    (2018).
+    Raises:
+        ValueError: as `point_mesh_distance`, or beta is not positive.
+
+    Source: Jacobson et al., Robust inside-outside segmentation using generalized winding numbers
+    (2013); Barill et al., Fast winding numbers for soups and clouds (2018).
     """
-    return MeshBVH(mesh).winding_number(points, beta=beta)
+    return _bvh(mesh).winding_number(points, beta=beta)
 
 
-def signed_distance(points: Tensor, mesh: Mesh) -> Tensor:
+def signed_distance(points: Tensor, mesh: Mesh | MeshBVH) -> Tensor:
     """Distance to the surface of a mesh, negative inside.
 
     Inside is where the generalised winding number is above one half in magnitude: holes,
     self-intersections and overlapping parts do no harm, and neither does a mesh that is inside out.
 
     Args:
-        points: (P, 3), of the mesh's dtype and device.
-        mesh: at least one face.
+        points: (P, 3), of the mesh's dtype and device, finite.
+        mesh: at least one face, or a `MeshBVH`.
 
     Returns:
-        (P,); gradients reach `points` and the vertices (zero exactly on the surface).
+        (P,) in the mesh's unit; gradients reach `points` and the vertices (zero exactly on the
+        surface).
+
+    Raises:
+        ValueError: as `point_mesh_distance`.
 
     Example:
-        >>> grid = VoxelGrid(64)
-        >>> sdf = signed_distance(grid.vertices, mesh)
+        >>> grid = ml.VoxelGrid(64)
+        >>> sdf = ml.signed_distance(grid.vertices, mesh)
     """
-    return MeshBVH(mesh).signed_distance(points)
+    return _bvh(mesh).signed_distance(points)
 
 
-def ray_mesh_intersection(origins: Tensor, directions: Tensor, mesh: Mesh) -> RayHits:
-    """First face hit by each ray, from either side.
+def ray_mesh_intersection(
+    origins: Tensor, directions: Tensor, mesh: Mesh | MeshBVH, *, any_hit: bool = False
+) -> RayHits:
+    """First face hit by each ray, from either side; no ray slips between two faces of an edge.
 
     Args:
-        origins, directions: (R, 3), of the mesh's dtype and device; directions of any length.
-        mesh: at least one face.
+        origins, directions: (R, 3), of the mesh's dtype and device, finite; directions of any
+            length, a zero one hits nothing.
+        mesh: at least one face, or a `MeshBVH`.
+        any_hit: stop at the first face met in the search, not along the ray: quicker where the
+            question is only whether ``face >= 0``.
 
     Returns:
         ``(distance (R,), face (R,), barycentric (R, 3))``: distance in lengths of the direction,
         infinite and face -1 for a miss. Not differentiable.
 
-    Source: Möller and Trumbore, "Fast, Minimum Storage Ray/Triangle Intersection" (1997).
+    Raises:
+        ValueError: as `point_mesh_distance`, or the counts differ.
+
+    Source: Woop, Benthin, Wald, Watertight ray/triangle intersection (2013).
     """
-    return MeshBVH(mesh).rays(origins, directions)
+    return _bvh(mesh).rays(origins, directions, any_hit=any_hit)
 
 
 if HAS_NATIVE:
 
-    @torch.library.register_fake("meshlearn::morton_codes")
-    def _(points, lo, hi):
-        return points.new_empty(points.shape[0], dtype=torch.int64)
+    @torch.library.register_fake("meshlearn::triangle_tree")
+    def _(vertices: Tensor, faces: Tensor, frame: list[float]) -> tuple[Tensor, ...]:
+        return fake_tree(vertices, faces.shape[0], 9, 4)
 
-    @torch.library.register_fake("meshlearn::bvh_order")
-    def _(centres):
-        return centres.new_empty(centres.shape[0], dtype=torch.int64)
-
-    @torch.library.register_fake("meshlearn::bvh_build")
-    def _(vertices, faces, order):
-        leaves = 1 << max(0, math.ceil(math.log2(max(1, -(-faces.shape[0] // 4)))))
-        return vertices.new_empty(faces.shape[0], 9), vertices.new_empty(2 * leaves - 1, 6)
-
-    @torch.library.register_fake("meshlearn::bvh_closest")
-    def _(points, sequence, triangles, order, boxes):
+    @torch.library.register_fake("meshlearn::closest_on_mesh")
+    def _(points, order, vertices, faces, node, least, leaf, id, scale):
         n = points.shape[0]
-        return points.new_empty(n, dtype=torch.int64), points.new_empty(n, 3)
+        return points.new_empty(n), faces.new_empty(n), points.new_empty(n, 3)
 
-    @torch.library.register_fake("meshlearn::bvh_moments")
-    def _(triangles, order, boxes):
-        return triangles.new_empty(boxes.shape[0], 17)
+    @torch.library.register_fake("meshlearn::winding_moments")
+    def _(node, least, leaf, id):
+        return node.new_empty(node.shape[0], 24, 4)
 
-    @torch.library.register_fake("meshlearn::bvh_winding")
-    def _(points, sequence, triangles, order, boxes, moments, beta):
+    @torch.library.register_fake("meshlearn::winding_on_mesh")
+    def _(points, order, node, least, leaf, id, moment, scale, beta):
         return points.new_empty(points.shape[0])
 
-    @torch.library.register_fake("meshlearn::bvh_rays")
-    def _(origins, directions, triangles, order, boxes):
+    @torch.library.register_fake("meshlearn::rays_on_mesh")
+    def _(origins, directions, node, least, leaf, id, scale, any):
         n = origins.shape[0]
         new = origins.new_empty
         return new(n, dtype=torch.int64), new(n), new(n, 3)
