@@ -9,6 +9,7 @@ from meshlearn.geometry.bvh import (
     signed_distance,
     winding_number,
 )
+from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 
@@ -21,6 +22,8 @@ __all__ = [
     "SurfaceSamples",
     "chamfer_distance",
     "knn",
+    "laplacian",
+    "laplacian_matrix",
     "point_mesh_distance",
     "ray_mesh_intersection",
     "sample_points",

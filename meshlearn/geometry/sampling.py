@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import Incidence, gather
+from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.mesh import Mesh
 
 
@@ -32,11 +33,10 @@ def sample_surface(
     Args:
         mesh: at least one face of positive area (when n > 0).
         n: number of points, 0 or more.
-        generator: source of randomness, on the CPU; the global one by default.
+        generator: source of randomness, on any device; the CPU's global one by default.
         stratified: one point in each of n equal strata of the cumulative area, in face order;
-        points
-            are then more even than independent ones, and as uniform.
-        face_weights: (F,) density per area relative to uniform.
+            points are then more even than independent ones, and as uniform.
+        face_weights: (F,) density per area relative to uniform, finite, 0 or more.
 
     Returns:
         SurfaceSamples(points, faces, barycentric) on the mesh's device. Gradients of `points` reach
@@ -56,9 +56,17 @@ def sample_surface(
         empty = mesh.vertices.new_zeros(0, 3)
         return SurfaceSamples(empty, torch.zeros(0, dtype=torch.int64, device=device), empty)
     with torch.no_grad():
-        areas = mesh.face_areas().double()
+        # in float64 and in one order, whatever the mesh's dtype and device
+        areas = mesh.detach().to(torch.float64).face_areas().cpu()
         if face_weights is not None:
-            areas = areas * face_weights
+            check_tensor(
+                face_weights, "face_weights", shape=(mesh.num_faces,), dtype=FLOATS, finite=True
+            )
+            if bool((face_weights < 0).any()):
+                raise ValueError(
+                    f"face_weights: expected 0 or more, got {float(face_weights.min())}; clamp them"
+                )
+            areas = areas * face_weights.detach().to(areas)
         cumulative = torch.cumsum(areas, 0)
         total = float(cumulative[-1]) if areas.numel() else 0.0
         if not 0 < total < float("inf"):
@@ -66,19 +74,29 @@ def sample_surface(
                 f"mesh: expected a surface with a positive, finite area to sample, got {total} on "
                 f"{mesh.num_faces} faces"
             )
-        u = torch.rand(int(n), generator=generator, dtype=torch.float64)
+        source = device_of(generator)
+        u = torch.rand(int(n), generator=generator, dtype=torch.float64, device=source).cpu()
         if stratified:
             u = (u + torch.arange(int(n), dtype=torch.float64)) / n
-        face = torch.searchsorted(cumulative, u.to(device) * total, right=True)
+        face = torch.searchsorted(cumulative, u * total, right=True)
         last = int((areas > 0).nonzero()[-1])  # rounding never picks a face beyond the last
-        face = face.clamp(max=last)
-        r = torch.rand(int(n), 2, generator=generator, dtype=torch.float64).to(device)
+        face = face.clamp(max=last).to(device)
+        r = torch.rand(int(n), 2, generator=generator, dtype=torch.float64, device=source)
+        r = r.to(device)
         root = r[:, 0].sqrt()
         barycentric = torch.stack([1 - root, root * (1 - r[:, 1]), root * r[:, 1]], 1)
         barycentric = barycentric.to(mesh.dtype)
-    corners = gather(mesh.triangles.reshape(-1, 9), Incidence(face, mesh.num_faces))
+    if torch.is_grad_enabled() and mesh.vertices.requires_grad:
+        corners = gather(mesh.triangles.reshape(-1, 9), Incidence(face, mesh.num_faces))
+    else:
+        corners = mesh.vertices[mesh.faces[face]]
     points = (corners.reshape(-1, 3, 3) * barycentric[:, :, None]).sum(1)
     return SurfaceSamples(points, face, barycentric)
+
+
+def device_of(generator: torch.Generator | None) -> torch.device:
+    """Where random numbers are drawn."""
+    return torch.device("cpu") if generator is None else generator.device
 
 
 def sample_points(
@@ -94,16 +112,17 @@ def sample_points(
         mesh: at least one face of positive area.
         n: number of points.
         normals: also return the unit normals of the faces the points lie on.
-        generator: source of randomness, on the CPU.
+        generator: source of randomness, on any device; the CPU's global one by default.
 
     Returns:
-        points (n, 3), or (points, normals). Differentiable in the vertices.
+        points (n, 3), or (points, normals), in the order of faces. Differentiable in the vertices.
 
     Raises:
         ValueError: nothing to sample, or n < 0.
 
     Example:
-        >>> points, normals = sample_points(mesh, 10_000, normals=True)
+        >>> mesh = ml.data.shapes.icosphere(2)
+        >>> points, normals = ml.sample_points(mesh, 10_000, normals=True)
     """
     samples = sample_surface(mesh, n, generator=generator)
     if not normals:

@@ -70,6 +70,7 @@ class Topology:
         edges: (E, 2) int64, each edge once, smaller vertex first, in lexicographic order.
         face_edges: (F, 3) int64, edge of each half-edge.
         edge_half_edges: Incidence, half-edges on each edge (ascending).
+        edge_ends: Incidence, ends of edges (2 e + side) at each vertex (ascending).
         corners: Incidence, corners (3 f + k) at each vertex (ascending).
         boundary_edges: (B,) int64, edges with one face.
         non_manifold_edges: (N,) int64, edges with more than two faces.
@@ -116,6 +117,10 @@ class Topology:
     def edge_half_edges(self) -> Incidence:
         return self._sorted_edges[1]
 
+    @cached_property
+    def edge_ends(self) -> Incidence:
+        return Incidence(self.edges.reshape(-1), self.num_vertices)
+
     @property
     def face_edges(self) -> Tensor:
         return self.edge_half_edges.index.view(-1, 3)
@@ -149,6 +154,11 @@ class Topology:
         begin = self.edge_half_edges.start[:-1][self.edge_face_counts == 2]
         face = self.edge_faces[1]
         return torch.stack([face[begin], face[begin + 1]], 1)
+
+    @cached_property
+    def face_pair_members(self) -> Incidence:
+        """Incidence, places in `face_pairs` (2 p + side) of each face."""
+        return Incidence(self.face_pairs.reshape(-1), self.num_faces)
 
     @cached_property
     def inconsistent_edges(self) -> Tensor:

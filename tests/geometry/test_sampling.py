@@ -5,6 +5,7 @@ import torch
 
 import meshlearn as ml
 from meshlearn import geometry
+from meshlearn._native import HAS_NATIVE
 from tests.geometry.shapes import octahedron, soup, sphere
 
 
@@ -103,3 +104,44 @@ def test_bad_input():
     ):
         with pytest.raises(ValueError, match="mesh: expected a surface with a positive, finite"):
             ml.sample_points(broken, 4)
+
+
+def test_faces_without_area_or_weight_get_none():
+    mesh = soup(300)
+    faces = geometry.sample_surface(mesh, 20_000, generator=seeded()).faces
+    assert bool((mesh.face_areas()[faces] > 0).all())
+    weights = torch.zeros(300, dtype=torch.float64)
+    weights[100:110] = 2.0
+    faces = geometry.sample_surface(mesh, 1000, generator=seeded(), face_weights=weights).faces
+    assert 100 <= int(faces.min()) and int(faces.max()) < 110
+    for bad in (torch.ones(3), -torch.ones(300), torch.full((300,), float("nan"))):
+        with pytest.raises(ValueError, match="face_weights"):
+            geometry.sample_surface(mesh, 3, face_weights=bad)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_any_unit(scale):
+    mesh = octahedron(torch.float32, scale)
+    points, normals = ml.sample_points(mesh, 500, normals=True, generator=seeded())
+    assert torch.allclose((points.double() / scale).abs().sum(1).float(), torch.ones(500))
+    assert torch.allclose(normals.abs(), torch.full((500, 3), 3**-0.5))
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
+def test_the_same_bits_on_any_number_of_threads():
+    mesh = sphere(60, torch.float32)
+    weights = torch.randn(100_000, 3, generator=seeded(5))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            v = mesh.vertices.clone().requires_grad_()
+            points, normals = ml.sample_points(
+                mesh.with_vertices(v), 100_000, normals=True, generator=seeded()
+            )
+            torch.autograd.backward([points, normals], [weights, weights])
+            found.append((points.detach(), normals.detach(), v.grad))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))

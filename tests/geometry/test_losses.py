@@ -1,0 +1,162 @@
+"""Regularisers: known values, gradients, meshes without the elements they average."""
+
+import doctest
+import math
+from importlib import import_module
+
+import pytest
+import torch
+
+import meshlearn as ml
+from meshlearn import losses
+from meshlearn._native import HAS_NATIVE
+
+from .shapes import octahedron, soup, sphere
+
+MESH_LOSSES = {
+    "normals": losses.normal_consistency_loss,
+    "edges": losses.edge_length_loss,
+    "edges to a length": lambda mesh: losses.edge_length_loss(mesh, target_length=0.7),
+    "uniform": losses.laplacian_loss,
+    "cotangent": lambda mesh: losses.laplacian_loss(mesh, method="cotangent"),
+    "chamfer": lambda mesh: losses.chamfer_loss(
+        mesh,
+        torch.linspace(-1, 1, 30, dtype=mesh.dtype).reshape(10, 3),
+        samples=50_000,
+        generator=torch.Generator().manual_seed(0),
+    ),
+}
+
+
+def fold(degrees: float) -> ml.Mesh:
+    """Two triangles hinged on the x axis."""
+    a = math.radians(degrees)
+    v = [[0, 0, 0], [1, 0, 0], [0.5, -1, 0], [0.5, math.cos(a), math.sin(a)]]
+    return ml.Mesh(torch.tensor(v, dtype=torch.float64), torch.tensor([[0, 2, 1], [0, 1, 3]]))
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90, 179])
+def test_normal_consistency_of_a_fold(degrees):
+    loss = losses.normal_consistency_loss(fold(degrees))
+    assert math.isclose(float(loss), 1 - math.cos(math.radians(degrees)), abs_tol=1e-12)
+
+
+def test_normal_consistency_leaves_out_what_has_no_normal():
+    mesh = fold(90)
+    v = torch.cat([mesh.vertices, torch.tensor([[0.25, -0.5, 0.0]], dtype=torch.float64)])
+    flat = torch.tensor([[2, 0, 4]])  # without area, on the edge from 0 to 2
+    with_flat = ml.Mesh(v, torch.cat([mesh.faces, flat]))
+    assert len(with_flat.topology.face_pairs) == 2
+    assert math.isclose(float(losses.normal_consistency_loss(with_flat)), 1.0, abs_tol=1e-12)
+
+
+def test_edge_length():
+    mesh = octahedron()  # 12 edges of length sqrt(2)
+    assert math.isclose(float(losses.edge_length_loss(mesh)), 2.0)
+    wanted = losses.edge_length_loss(mesh, target_length=1.0)
+    assert math.isclose(float(wanted), (math.sqrt(2) - 1) ** 2)
+    exact = losses.edge_length_loss(mesh, target_length=math.sqrt(2))
+    assert abs(float(exact)) < 1e-30
+
+
+def test_laplacian_loss():
+    mesh = octahedron()  # neighbours of a vertex have their mean in the centre
+    assert math.isclose(float(losses.laplacian_loss(mesh)), 1.0)
+    inward = losses.laplacian_loss(mesh, method="cotangent")
+    # four edges of equilateral faces, cotangent 1/sqrt(3), each towards the centre by 1
+    assert math.isclose(float(inward), (4 / math.sqrt(3)) ** 2)
+
+
+def test_chamfer_loss_is_zero_only_on_the_surface():
+    mesh = ml.data.shapes.plane(dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    target = ml.sample_points(mesh, 2000, generator=generator)
+    lifted = target + torch.tensor([0, 0, 0.5], dtype=torch.float64)
+    on = losses.chamfer_loss(mesh, target, samples=20_000, generator=generator)
+    off = losses.chamfer_loss(mesh, lifted, samples=20_000, generator=generator)
+    assert float(on) < 2e-3 and abs(float(off) - 0.5) < 2e-3
+    one_way = losses.chamfer_loss(
+        mesh, lifted, samples=20_000, single_directional=True, generator=generator
+    )
+    assert abs(float(one_way) - 0.25) < 2e-3
+
+
+def test_chamfer_loss_pulls_the_mesh_to_its_target():
+    target = ml.sample_points(ml.data.shapes.icosphere(3), 500)
+    mesh = ml.data.shapes.icosphere(2)
+    scale = torch.tensor(0.6, requires_grad=True)
+    losses.chamfer_loss(mesh.with_vertices(mesh.vertices * scale), target).backward()
+    assert float(scale.grad) < -0.5
+
+
+@pytest.mark.parametrize("name", [n for n in MESH_LOSSES if n != "chamfer"])
+def test_gradcheck(name):
+    mesh = octahedron()
+    noise = 0.1 * torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    v = (mesh.vertices + noise).requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: MESH_LOSSES[name](mesh.with_vertices(p)), v)
+
+
+@pytest.mark.parametrize("name", MESH_LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_finite_on_faces_without_area(name, dtype):
+    mesh = soup(300, dtype)
+    v = mesh.vertices.clone().requires_grad_()
+    loss = MESH_LOSSES[name](mesh.with_vertices(v))
+    loss.backward()
+    assert loss.dim() == 0 and loss.dtype == dtype
+    assert bool(torch.isfinite(loss)) and bool(torch.isfinite(v.grad).all())
+    # no edge of the soup has two faces
+    assert (float(loss.detach()) == 0) == (name == "normals")
+
+
+@pytest.mark.parametrize("name", [n for n in MESH_LOSSES if n != "chamfer"])
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_mesh_without_faces_costs_nothing(name, size):
+    v = torch.rand(size, 3, requires_grad=True)
+    loss = MESH_LOSSES[name](ml.Mesh(v, torch.zeros(0, 3, dtype=torch.int64)))
+    loss.backward()
+    assert float(loss.detach()) == 0 and not v.grad.any()
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
+@pytest.mark.parametrize("name", MESH_LOSSES)
+def test_the_same_bits_on_any_number_of_threads(name):
+    mesh = sphere(100, torch.float32)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            v = mesh.vertices.clone().requires_grad_()
+            loss = MESH_LOSSES[name](ml.Mesh(v, mesh.faces))
+            loss.backward()
+            found.append((loss.detach(), v.grad))
+    finally:
+        torch.set_num_threads(before)
+    assert float(found[0][1].abs().max()) > 0
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_bad_input():
+    mesh = octahedron()
+    for loss in (losses.normal_consistency_loss, losses.edge_length_loss, losses.laplacian_loss):
+        with pytest.raises(ValueError, match="mesh: expected a Mesh"):
+            loss(mesh.vertices)
+    for length in (-1, math.nan, math.inf):
+        with pytest.raises(ValueError, match="target_length: expected"):
+            losses.edge_length_loss(mesh, target_length=length)
+    with pytest.raises(ValueError, match="method"):
+        losses.laplacian_loss(mesh, method="mean")
+    with pytest.raises(ValueError, match="float64"):
+        losses.chamfer_loss(mesh, torch.rand(5, 3))
+    with pytest.raises(ValueError):
+        losses.chamfer_loss(mesh, [1, 2, 3])
+
+
+@pytest.mark.parametrize("name", ["losses", "geometry.laplacian", "geometry.sampling"])
+def test_examples(name):
+    result = doctest.testmod(
+        import_module(f"meshlearn.{name}"), extraglobs={"ml": ml, "torch": torch}
+    )
+    assert result.attempted > 0 and result.failed == 0
