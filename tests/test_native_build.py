@@ -19,8 +19,8 @@ from meshlearn import _native
 ROOT = Path(__file__).resolve().parents[1]
 CSRC = ROOT / "csrc"
 STABLE = ("torch/csrc/stable/", "torch/headeronly/", "torch/csrc/inductor/aoti_torch/c/")
-# counting sorts and union-find, sequential by nature: on a GPU their torch references serve
-CPU_ONLY = {"topology"}
+# counting sorts, union-find, parsers of files: sequential by nature; on a GPU torch serves
+CPU_ONLY = {"topology", "io"}
 CUDA_SOURCES = sorted(CSRC.glob("cuda/*.cu"))
 
 

@@ -77,8 +77,6 @@ class FromMesh(Target):
 
     def __init__(self, mesh: Mesh, *, samples: int = 20_000, sharp_angle: float = 30.0) -> None:
         self.bvh = geometry.MeshBVH(mesh.detach())
-        if not bool(torch.isfinite(mesh.vertices).all()):
-            raise ValueError("mesh: expected finite vertices to fit to, got NaN or infinite ones")
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")
         self.mesh, self.samples = self.bvh.mesh, int(samples)

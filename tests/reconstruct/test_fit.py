@@ -121,9 +121,14 @@ def test_fits_a_field():
         return p.norm(dim=1) - 0.7
 
     target = targets.FromField(field, bounds=((-0.8,) * 3, (0.8,) * 3), samples=3000)
-    result = fit(FlexiCubes(16, bounds=target.bounds), target, steps=40, progress=False)
+    shape = FlexiCubes(16, bounds=target.bounds)
+    start = marching_cubes(shape.grid, target.field(shape.grid.vertices))
+    result = fit(shape, target, steps=40, progress=False)
     exact = shapes.icosphere(5, radius=0.7)
-    assert distance(result.mesh, exact) < 2e-4
+    # the best that 1,068 flat faces of equal size can do: a quarter of their height L²/(6 R)
+    edge = (exact.area() / result.mesh.num_faces * 4 / 3**0.5).sqrt()
+    best = 0.25 * edge**2 / (6 * 0.7) / (1.4 * 3**0.5)
+    assert distance(result.mesh, exact) < min(1.5 * best, 0.25 * distance(start, exact))
 
 
 def test_fits_a_sampled_field():
@@ -180,7 +185,7 @@ BOX = shapes.box()
         (lambda t, r: targets.FromMesh(Mesh(BOX.vertices, BOX.faces[:0])), "at least one face"),
         (
             lambda t, r: targets.FromMesh(BOX.with_vertices(BOX.vertices * math.nan)),
-            "mesh: expected finite vertices",
+            "mesh.vertices: 108 of 108 values are NaN",
         ),
         (lambda t, r: targets.FromMesh(BOX, samples=0), "samples: expected at least 1"),
         (lambda t, r: targets.FromField(3, bounds=BOX.bounds()), "field: expected a function"),
