@@ -7,6 +7,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // --- segments
   // -----------------------------------------------------------------------------------
   m.def("gather_sum(Tensor values, Tensor start, Tensor order) -> Tensor");
+  m.def("clear(Tensor(a!) values) -> ()");
   m.def("incidence(Tensor index, int size) -> (Tensor, Tensor)");
 
   // --- mesh

@@ -31,11 +31,12 @@ FLOOR = {
     "progress": 1,
     "_native": 1,
     "_segment": 1,
+    "_zeros": 1,
     "_validate": 1,
     "_memory": 1,
 }
 # Rooms that may use another of their own floor; never the other way round.
-SIDEWAYS = {("_segment", "_native"), ("interop", "io")}
+SIDEWAYS = {("_segment", "_native"), ("_zeros", "_native"), ("interop", "io")}
 # Imports inside a function that go up: the one convenience of `mesh.save(path)`.
 LATE = {("mesh", "io")}
 

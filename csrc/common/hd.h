@@ -17,6 +17,15 @@
 #define ML_HD_COLD __attribute__((noinline)) inline
 #endif
 
+// Asks for memory that will be read (or written) a few elements later, where the processor can.
+#if defined(__CUDA_ARCH__) || defined(_MSC_VER)
+#define ML_PREFETCH(address)
+#define ML_PREFETCH_WRITE(address)
+#else
+#define ML_PREFETCH(address) __builtin_prefetch(address, 0)
+#define ML_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
+#endif
+
 namespace meshlearn {
 
 template <class T>

@@ -76,7 +76,8 @@ std::vector<Tensor> flexicubes(const Tensor& sdf, const MaybeTensor& deform,
                                     corners,
                                     ptr<int64_t>(cell),
                                     ptr<int32_t>(entry),
-                                    ptr<int32_t>(dual_start)};
+                                    ptr<int32_t>(dual_start),
+                                    A};
         exec.for_each(A, 256,
                       DualVertices<T>{in, ptr_or_null<T>(alpha), ptr_or_null<T>(beta),
                                       ptr_or_null<T>(gamma), mut<T>(cell_alpha), mut<T>(cell_beta),
@@ -119,7 +120,8 @@ void flexicubes_backward(const Tensor& grad_vertices, const Tensor& grad_deviati
                                     corners,
                                     ptr<int64_t>(saved[3]),
                                     ptr<int32_t>(saved[4]),
-                                    ptr<int32_t>(saved[5])};
+                                    ptr<int32_t>(saved[5]),
+                                    A};
         Tensor corner_grad = empty<T>(sdf, {A, 8, 4});
         exec.for_each(
             A, 256,

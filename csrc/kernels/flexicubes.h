@@ -13,6 +13,14 @@ template <class T>
 ML_HD T weight_of(T p) {
   return T(1) + T(0.99) * fast_tanh(p);
 }
+// The N weights of cell c from the parameters, kept for the gradient as row a; 1 without any.
+template <int N, class T>
+ML_HD void weights_of(const T* parameters, int64_t c, int64_t a, T* kept, T* weights) {
+  for (int k = 0; k < N; ++k) weights[k] = T(1);
+  if (parameters == nullptr) return;
+  for (int k = 0; k < N; ++k) weights[k] = weight_of(parameters[c * N + k]);
+  for (int k = 0; k < N; ++k) kept[a * N + k] = weights[k];
+}
 template <class T>
 ML_HD T weight_slope(T w) {  // d weight / d parameter, from the weight
   const T t = (w - T(1)) / T(0.99);
@@ -151,6 +159,10 @@ struct FlexiCubesInput {
   const int64_t* cell;
   const int32_t* entry;
   const int32_t* dual_start;  // (A + 1,)
+  int64_t num_cells;          // A
+
+  // The cell whose data is asked for while cell a is worked on: rows of weights lie far apart.
+  ML_HD int64_t ahead(int64_t a) const { return cell[a + 12 < num_cells ? a + 12 : a]; }
 
   ML_HD void coordinates(int64_t a, int64_t c[3]) const {
     c[2] = cell[a] % g.rz;
@@ -181,13 +193,19 @@ struct DualVertices {
   T* deviation;                   // (D,)
 
   ML_HD void operator()(int64_t a) const {
+    const int64_t next = in.ahead(a);
+    if (alpha) ML_PREFETCH(alpha + next * 8);
+    if (beta) {
+      ML_PREFETCH(beta + next * 12);
+      ML_PREFETCH(beta + next * 12 + 11);
+    }
+    if (gamma) ML_PREFETCH(gamma + next);
     CellData<T> data;
     in.read_corners(a, data);
     const int entry = in.entry[a];
     const int64_t c = in.cell[a];
-    for (int k = 0; k < 8; ++k) data.alpha[k] = alpha ? weight_of(alpha[c * 8 + k]) : T(1);
-    if (alpha)
-      for (int k = 0; k < 8; ++k) cell_alpha[a * 8 + k] = data.alpha[k];
+    weights_of<8>(alpha, c, a, cell_alpha, data.alpha);
+    weights_of<12>(beta, c, a, cell_beta, data.beta);
     cell_gamma[a] = gamma ? gamma_of(gamma[c]) : T(0.5);
 
     Vec3<T> sum[kMaxPatches] = {}, u[12];
@@ -195,15 +213,11 @@ struct DualVertices {
     int count[kMaxPatches] = {};
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
-      T b = T(1);
-      if (p >= 0) {
-        if (beta) b = weight_of(beta[c * 12 + e]);
-        u[e] = data.crossing(e);
-        sum[p] = sum[p] + u[e] * b;
-        weight[p] += b;
-        ++count[p];
-      }
-      if (beta) cell_beta[a * 12 + e] = b;
+      if (p < 0) continue;
+      u[e] = data.crossing(e);
+      sum[p] = sum[p] + u[e] * data.beta[e];
+      weight[p] += data.beta[e];
+      ++count[p];
     }
     const int patches = in.table.patches(entry);
     for (int p = 0; p < patches; ++p) sum[p] = sum[p] * (T(1) / weight[p]);
@@ -311,6 +325,13 @@ struct CellBackward {
   T* corner_grad;                          // (A, 8, 4): d/ds and d/dx of each corner
 
   ML_HD void operator()(int64_t a) const {
+    const int64_t next = in.ahead(a);
+    if (grad_alpha) ML_PREFETCH_WRITE(grad_alpha + next * 8);
+    if (grad_beta) {
+      ML_PREFETCH_WRITE(grad_beta + next * 12);
+      ML_PREFETCH_WRITE(grad_beta + next * 12 + 11);
+    }
+    if (grad_gamma) ML_PREFETCH_WRITE(grad_gamma + next);
     CellData<T> data;
     in.read_corners(a, data);
     const int entry = in.entry[a];

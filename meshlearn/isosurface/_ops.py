@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE
+from meshlearn._zeros import zeros_lazily
 
 _SAVED = 18  # outputs of the flexicubes operator, see csrc/drivers/flexicubes.h
-
-
-def zeros_lazily(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A zero tensor whose untouched pages cost neither time nor memory.
-
-    Gradients of a fine grid are zero but near the surface. On the CPU numpy's calloc hands out
-    pages
-    that the system zeroes at first touch; elsewhere this is new_zeros.
-    """
-    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
-        return like.new_zeros(shape)
-    dtype = np.float32 if like.dtype == torch.float32 else np.float64
-    return torch.from_numpy(np.zeros(shape, dtype=dtype))
-
 
 if HAS_NATIVE:
 

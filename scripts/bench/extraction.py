@@ -1,4 +1,7 @@
-"""Extraction: marching cubes, dual marching cubes, FlexiCubes with gradients; time and memory."""
+"""Extraction: marching cubes, dual marching cubes, FlexiCubes with gradients; time and memory.
+
+Peers: scikit-image, and the authors' pure-torch FlexiCubes where its folder is on PYTHONPATH.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,38 @@ N, C = sdf.numel(), grid.num_cells
 weights = dict(deform=make(N, 3), alpha=make(C, 8), beta=make(C, 12), gamma=make(C))
 sdf.requires_grad_()
 def step():
+    for p in (sdf, *weights.values()): p.grad = None  # as zero_grad does
     out = ml.flexicubes(grid, sdf, training=True, **weights)
     (out.mesh.vertices.square().sum() + out.dev_loss.sum()).backward()
     return out
+"""
+
+
+PUBLIC = """
+import torch, flexicubes
+n = {n}
+public = flexicubes.FlexiCubes(device="cpu")
+line = torch.linspace(-1, 1, n + 1)
+points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).view(-1, 3)
+i, j, k = torch.meshgrid(*[torch.arange(n)] * 3, indexing="ij")
+at = lambda c: ((i + (c & 1)) * (n + 1) + j + (c >> 1 & 1)) * (n + 1) + k + (c >> 2)
+cells = torch.stack([at(c) for c in range(8)], -1).view(-1, 8)
+del i, j, k, line
+x, y, z = points.unbind(1)
+sdf = (((x * x + y * y).sqrt() - 0.55).square() + z * z).sqrt().sub(0.25)
+generator = torch.Generator().manual_seed(0)
+make = lambda *shape: (0.1 * torch.randn(*shape, generator=generator)).requires_grad_()
+N, C = len(points), len(cells)
+deform, alpha, beta, gamma = make(N, 3), make(C, 8), make(C, 12), make(C)
+weights = dict(deform=deform, alpha=alpha, beta=beta, gamma=gamma)
+sdf.requires_grad_()
+def step():
+    for p in (sdf, *weights.values()): p.grad = None
+    moved = points + (1 - 1e-8) / n * torch.tanh(deform)
+    vertices, faces, deviation = public(moved, sdf, cells, n, beta_fx12=beta, alpha_fx8=alpha,
+                                        gamma_f=gamma, training=True)
+    (vertices.square().sum() + deviation.sum()).backward()
+    return faces
 """
 
 
@@ -51,20 +83,33 @@ def run(bench: Bench) -> None:
     for n in (32,) if bench.quick else (64, 128):
         names: dict = {}
         exec(FLEXICUBES.format(n=n), names)
+        theirs: dict = {}
+        if optional("flexicubes"):
+            exec(PUBLIC.format(n=n), theirs)
         bench.compare(
             f"FlexiCubes, all weights, training, forward + backward, torus {n}³",
             names["step"],
+            {"public FlexiCubes (pure torch)": theirs.get("step")},
             faces=names["step"]().mesh.num_faces,
         )
     for n in (32,) if bench.quick else (64, 128, 256):
         # gradients of the inputs are as large as the inputs: made before, so that they do not count
-        warm = "\nfor p in (sdf, *weights.values()): p.grad = torch.zeros_like(p)"
-        found = peak_memory(FLEXICUBES.format(n=n) + warm, "out = step()")
+        warm = "\nkept = [torch.zeros_like(p).add_(0) for p in (sdf, *weights.values())]"
+        ours, step = FLEXICUBES.format(n=n) + warm, "kept.clear(); out = step()"
+        found = peak_memory(ours, step)
         bench.value(
             f"FlexiCubes forward + backward, torus {n}³: memory above inputs and gradients",
             MB=round(found["above"], 1),
-            inputs_MB=round(found["before"], 1),
+            peak_MB=round(found["peak"], 1),
         )
+        if optional("flexicubes") and n < 256:
+            found = peak_memory(PUBLIC.format(n=n) + warm, step)
+            bench.value(
+                f"the same, torus {n}³",
+                peer="public FlexiCubes (pure torch)",
+                MB=round(found["above"], 1),
+                peak_MB=round(found["peak"], 1),
+            )
 
 
 if __name__ == "__main__":
