@@ -76,6 +76,12 @@ class FromMesh(Target):
     default_weights = {"distance": 1.0, "normal": 0.1, "sharp": 0.1}  # noqa: RUF012
 
     def __init__(self, mesh: Mesh, *, samples: int = 20_000, sharp_angle: float = 30.0) -> None:
+        wrong = int((~torch.isfinite(mesh.vertices)).any(1).sum())
+        if wrong:
+            raise ValueError(
+                f"mesh: expected finite vertices to fit to, got {wrong} of {mesh.num_vertices} "
+                "with NaN or infinite coordinates; remove them first"
+            )
         self.bvh = geometry.MeshBVH(mesh.detach())
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")

@@ -185,7 +185,7 @@ BOX = shapes.box()
         (lambda t, r: targets.FromMesh(Mesh(BOX.vertices, BOX.faces[:0])), "at least one face"),
         (
             lambda t, r: targets.FromMesh(BOX.with_vertices(BOX.vertices * math.nan)),
-            "mesh.vertices: 108 of 108 values are NaN",
+            "mesh: expected finite vertices to fit to, got 8 of 8",
         ),
         (lambda t, r: targets.FromMesh(BOX, samples=0), "samples: expected at least 1"),
         (lambda t, r: targets.FromField(3, bounds=BOX.bounds()), "field: expected a function"),
