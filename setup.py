@@ -54,6 +54,27 @@ def find_nvcc() -> str | None:
     return str(candidate) if candidate.is_file() else shutil.which("nvcc")
 
 
+def cuda_choice(torch_cuda: str | None, nvcc: str | None) -> tuple[bool, str]:
+    """Whether to compile for CUDA, and why not."""
+    wanted = os.environ.get("MESHLEARN_BUILD_CUDA")
+    if wanted == "0":
+        return False, "MESHLEARN_BUILD_CUDA=0 was set when it was installed"
+    if nvcc is None:
+        return False, "nvcc was not found when it was installed (CUDA_HOME/bin or PATH)"
+    if wanted == "1":
+        return True, ""
+    if torch_cuda is None:
+        return False, "torch was built without CUDA when it was installed"
+    told = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
+    release = re.search(r"release (\d+)\.", told)
+    if release and release[1] != torch_cuda.split(".")[0]:
+        return False, (
+            f"nvcc is of CUDA {release[1]}, torch of CUDA {torch_cuda}; install the toolkit of "
+            "torch's CUDA and reinstall, or set MESHLEARN_BUILD_CUDA=1 to build all the same"
+        )
+    return True, ""
+
+
 def cuda_arch_flags() -> list[str]:
     listed = os.environ.get("TORCH_CUDA_ARCH_LIST", "").replace(",", " ").replace(";", " ").split()
     flags = []
@@ -65,24 +86,35 @@ def cuda_arch_flags() -> list[str]:
     return flags
 
 
+class CudaCompilerFailed(RuntimeError):
+    """nvcc failed: the operators are then built for the CPU alone."""
+
+
 class BuildNative(build_ext):
     """Compiles sources in parallel, .cu files with nvcc, and never fails the installation."""
+
+    def run(self) -> None:
+        self.in_source = bool(self.inplace)  # setuptools clears it while it builds
+        super().run()
 
     def build_extension(self, ext: Extension) -> None:
         info = {"native": False, "cuda": False, "reason": ""}
         try:
-            info.update(self._build(ext))
+            try:
+                info.update(self._build(ext))
+            except CudaCompilerFailed as error:
+                info.update({**self._build(ext, cuda=False), "cuda_reason": str(error)})
         except Exception as error:
             if os.environ.get("MESHLEARN_BUILD_NATIVE") == "1":
                 raise
             info["reason"] = f"the compiler failed: {str(error).splitlines()[0]}"
         if info["reason"]:
             print(f"meshlearn: native operators not built: {info['reason']}", file=sys.stderr)
-        target = ROOT if self.inplace else Path(self.build_lib)
+        target = ROOT if self.in_source else Path(self.build_lib)
         (target / "meshlearn").mkdir(parents=True, exist_ok=True)
         (target / "meshlearn" / "_build_info.json").write_text(json.dumps(info) + "\n")
 
-    def _build(self, ext: Extension) -> dict:
+    def _build(self, ext: Extension, *, cuda: bool = True) -> dict:
         if os.environ.get("MESHLEARN_BUILD_NATIVE") == "0":
             return {"reason": "MESHLEARN_BUILD_NATIVE=0 was set when it was installed"}
         found = find_torch()
@@ -93,8 +125,8 @@ class BuildNative(build_ext):
             }
         torch_dir, torch_cuda = found
         nvcc = find_nvcc()
-        want_cuda = os.environ.get("MESHLEARN_BUILD_CUDA", "1" if torch_cuda and nvcc else "0")
-        cuda = want_cuda == "1" and nvcc is not None
+        choice, cuda_reason = cuda_choice(torch_cuda, nvcc)
+        cuda = cuda and choice
         include = [str(torch_dir / "include"), sysconfig.get_path("include")]
         macros = ["-DTORCH_TARGET_VERSION=0x020a000000000000"] + (["-DUSE_CUDA"] if cuda else [])
         flags = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-Wall", "-ffp-contract=off"]
@@ -108,6 +140,7 @@ class BuildNative(build_ext):
         headers = [p for p in (ROOT / "csrc").rglob("*.h")]
         newest_header = max(p.stat().st_mtime for p in [*headers, ROOT / "setup.py"])
         temp = Path(self.build_temp) / ("debug" if DEBUG else "release")
+        temp = temp / ("cuda" if cuda else "cpu")
         cxx = os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++"
         if shutil.which(cxx.split()[0]) is None:
             cxx = next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), "")
@@ -145,7 +178,8 @@ class BuildNative(build_ext):
                 print(result.stderr, file=sys.stderr)
             if result.returncode != 0:
                 target.unlink(missing_ok=True)
-                raise RuntimeError(f"{source}: compiler exited with {result.returncode}")
+                failed = CudaCompilerFailed if path.suffix == ".cu" else RuntimeError
+                raise failed(f"{source}: compiler exited with {result.returncode}")
             return str(target)
 
         sources = sorted(s for s in ext.sources if cuda or not s.endswith(".cu"))
@@ -163,7 +197,8 @@ class BuildNative(build_ext):
         if DEBUG:
             link += ["-fsanitize=address,undefined"]
         subprocess.run([*link, "-o", str(output)], check=True)
-        return {"native": True, "cuda": cuda, "torch_cuda": torch_cuda}
+        found = {"native": True, "cuda": cuda, "torch_cuda": torch_cuda}
+        return {**found, "cuda_reason": cuda_reason}
 
 
 def sources() -> list[str]:

@@ -37,18 +37,11 @@ def use_native(tensor: torch.Tensor) -> bool:
 def status() -> dict[str, object]:
     """What runs here and why: the facts behind `meshlearn doctor`.
 
-    Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` (str, empty
-    when native operators run).
+    Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` and
+    ``cuda_reason`` (str, empty when native operators run).
     """
-    reason = ""
+    reason, built = "", _build_info()
     if not HAS_NATIVE:
-        info_file = Path(__file__).with_name("_build_info.json")
-        built: dict = {}
-        if info_file.is_file():
-            try:
-                built = json.loads(info_file.read_text())
-            except ValueError:
-                built = {}
         if _forced_off:
             reason = "MESHLEARN_NATIVE=0 is set"
         elif built.get("reason"):
@@ -62,4 +55,12 @@ def status() -> dict[str, object]:
         "native_cuda": HAS_CUDA,
         "sanitized": SANITIZED,
         "reason": reason,
+        "cuda_reason": "" if HAS_CUDA else reason or str(built.get("cuda_reason", "")),
     }
+
+
+def _build_info() -> dict:
+    try:
+        return json.loads(Path(__file__).with_name("_build_info.json").read_text())
+    except (OSError, ValueError):
+        return {}

@@ -212,3 +212,33 @@ def test_setup_finds_the_torch_that_runs_here(monkeypatch):
     monkeypatch.setattr(setuptools, "setup", lambda **_: None)
     torch_dir, cuda = runpy.run_path(str(ROOT / "setup.py"))["find_torch"]()
     assert torch_dir == Path(torch.__file__).resolve().parent and cuda == torch.version.cuda
+
+
+@pytest.mark.parametrize(
+    ("torch_cuda", "release", "wanted", "built", "why"),
+    [
+        ("13.0", "13.0", None, True, ""),
+        ("12.8", "13.0", None, False, "nvcc is of CUDA 13, torch of CUDA 12.8; install"),
+        ("12.8", "13.0", "1", True, ""),
+        (None, "13.0", None, False, "torch was built without CUDA"),
+        ("13.0", None, None, False, "nvcc was not found"),
+        ("13.0", "13.0", "0", False, "MESHLEARN_BUILD_CUDA=0 was set"),
+    ],
+)
+def test_cuda_is_built_where_toolkit_and_torch_agree(
+    monkeypatch, tmp_path, torch_cuda, release, wanted, built, why
+):
+    import setuptools
+
+    monkeypatch.setattr(setuptools, "setup", lambda **_: None)
+    monkeypatch.delenv("MESHLEARN_BUILD_CUDA", raising=False)
+    if wanted is not None:
+        monkeypatch.setenv("MESHLEARN_BUILD_CUDA", wanted)
+    nvcc = None
+    if release is not None:
+        nvcc = tmp_path / "nvcc"
+        nvcc.write_text(f"#!/bin/sh\necho 'Cuda compilation tools, release {release}, V1'\n")
+        nvcc.chmod(0o755)
+    choice = runpy.run_path(str(ROOT / "setup.py"))["cuda_choice"]
+    chosen, reason = choice(torch_cuda, nvcc and str(nvcc))
+    assert chosen is built and reason.startswith(why)

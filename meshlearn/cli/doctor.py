@@ -100,7 +100,7 @@ def diagnose() -> dict[str, object]:
     if not cuda["available"]:
         why = str(cuda["reason"])
     elif not cuda_runs:
-        why = str(native["reason"]) or "it was installed without nvcc or for a CPU torch"
+        why = str(native["cuda_reason"]) or "they were not built"
     operators["cuda"] = {"compiled": cuda_runs, "reason": why}
     if cpu_runs:
         operators["cpu"]["self_test"] = self_test("cpu")
