@@ -38,7 +38,11 @@ _EXPORTS = {
     "winding_number": "meshlearn.geometry",
     # render
     "Camera": "meshlearn.render",
+    "Fragments": "meshlearn.render",
+    "antialias": "meshlearn.render",
+    "interpolate": "meshlearn.render",
     "rasterize": "meshlearn.render",
+    "texture": "meshlearn.render",
 }
 
 # rooms and modules reached as meshlearn.NAME

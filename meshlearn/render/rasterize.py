@@ -1,9 +1,9 @@
-"""Which face is seen at each pixel, and where on it; values interpolated there."""
+"""Which face is seen at each pixel, and where on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,28 +12,13 @@ from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.render.camera import Camera, image_size
+from meshlearn.render.fragments import Fragments
+from meshlearn.render.interpolate import interpolate
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
 
-
-class Fragments(NamedTuple):
-    """What is seen at each pixel; a batch of cameras adds a leading dimension N.
-
-    Attributes:
-        face: (H, W) int64, index of the face seen, -1 where there is none.
-        barycentric: (H, W, 3), perspective-correct weights of the face's corners; 0 where none.
-        depth: (H, W), camera-space z in the world's unit; 0 where there is none.
-    """
-
-    face: Tensor
-    barycentric: Tensor
-    depth: Tensor
-
-    @property
-    def mask(self) -> Tensor:
-        """(H, W) bool, where a face is seen."""
-        return self.face >= 0
+__all__ = ["Fragments", "interpolate", "rasterize", "rasterize_homogeneous"]
 
 
 def rasterize(
@@ -157,42 +142,6 @@ def surface_coordinates(clip: Tensor, faces: Tensor, face: Tensor) -> tuple[Tens
     bary = clip.new_zeros(n, h, w, 3).index_put(place, weight)
     depth = clip.new_zeros(n, h, w).index_put(place, z)
     return bary, depth
-
-
-def interpolate(
-    attributes: Tensor, fragments: Fragments, index: Tensor, *, background: float = 0.0
-) -> Tensor:
-    """Values of corners, mixed by barycentric weights at each pixel.
-
-    Args:
-        attributes: (A, D) values; one row a vertex, or a row of an indexed corner attribute.
-        fragments: from `rasterize`.
-        index: (F, 3) int64 rows of `attributes` at the corners of each face: `mesh.faces` for
-            vertex attributes, the attribute's own index for corner attributes.
-        background: value where no face is seen.
-
-    Returns:
-        (H, W, D) or (N, H, W, D), differentiable in `attributes` and in the barycentrics of
-        the fragments, with a deterministic gradient.
-    """
-    check_tensor(attributes, "attributes", shape=("A", "D"), dtype=FLOATS)
-    check_tensor(index, "index", shape=("F", 3), dtype=torch.int64)
-    face = fragments.face
-    place = torch.nonzero(face >= 0, as_tuple=True)
-    rows = index[face[place]].reshape(-1)
-    if attributes.requires_grad and torch.is_grad_enabled():
-        values = gather(attributes, Incidence(rows, attributes.shape[0]))
-    else:
-        values = attributes[rows]
-    values = values.view(-1, 3, attributes.shape[1])
-    weight = fragments.barycentric[place].to(attributes.dtype)
-    mixed = (
-        weight[:, 0, None] * values[:, 0]
-        + weight[:, 1, None] * values[:, 1]
-        + weight[:, 2, None] * values[:, 2]
-    )
-    out = attributes.new_full((*face.shape, attributes.shape[1]), background)
-    return out.index_put(place, mixed)
 
 
 def rasterize_reference(
