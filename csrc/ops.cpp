@@ -62,12 +62,17 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // --- render
   // -------------------------------------------------------------------------------------
   m.def(
-      "rasterize(Tensor clip, Tensor faces, Tensor near, int height, int width) -> (Tensor, "
-      "Tensor, "
-      "Tensor)");
+      "rasterize(Tensor clip, Tensor faces, Tensor near, Tensor? behind, int height, int width) "
+      "-> (Tensor, Tensor, Tensor)");
   m.def(
       "rasterize_backward(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor "
       "grad_barycentric, Tensor grad_depth, Tensor start, Tensor order) -> Tensor");
+  m.def(
+      "silhouettes(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor depth, Tensor "
+      "edge_of, Tensor start, Tensor order) -> Tensor");
+  m.def("mix_rows(Tensor values, Tensor rows, Tensor weight) -> Tensor");
+  m.def("mix_rows_weight(Tensor values, Tensor rows, Tensor grad) -> Tensor");
+  m.def("mix_rows_values(Tensor grad, Tensor weight, Tensor start, Tensor order) -> Tensor");
 
   // --- metrics
   // ------------------------------------------------------------------------------------

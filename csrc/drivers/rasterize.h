@@ -49,8 +49,14 @@ inline int64_t raster_stride(int64_t n) {
 // `Machine`: how faces are chunked and which functor draws (see cpu/ and cuda/rasterize).
 template <class Exec, class Machine>
 std::tuple<Tensor, Tensor, Tensor> rasterize(const Tensor& clip, const Tensor& faces,
-                                             const Tensor& near, int64_t height, int64_t width) {
+                                             const Tensor& near,
+                                             const std::optional<Tensor>& behind, int64_t height,
+                                             int64_t width) {
   check_raster(clip, faces, near);
+  if (behind.has_value()) {
+    expect<int64_t>(*behind, "behind");
+    STD_TORCH_CHECK(behind->numel() == clip.size(0) * height * width, "behind: (N, H, W)");
+  }
   STD_TORCH_CHECK(
       height >= 0 && width >= 0 && height <= (1 << 20) && width <= (1 << 20) &&
           clip.size(0) * ((height + 15) / 16) * ((width + 15) / 16) < (int64_t(1) << 31),
@@ -83,10 +89,11 @@ std::tuple<Tensor, Tensor, Tensor> rasterize(const Tensor& clip, const Tensor& f
                       RasterFill<T>{scene, box, mut<int32_t>(counts), ptr<int64_t>(start),
                                     mut<int32_t>(list)});
         using Draw = typename Machine::template Draw<T>;
-        exec.for_each(Draw::calls(scene), Machine::grain,
-                      Draw{scene, box, ptr<int64_t>(start), ptr<int32_t>(list),
-                           RasterOutput<T>{mut<int64_t>(face), mut<T>(barycentric), mut<T>(depth)},
-                           raster_stride(views * tiles)});
+        exec.for_each(
+            Draw::calls(scene), Machine::grain,
+            Draw{{scene, box, ptr<int64_t>(start), ptr<int32_t>(list), ptr_or_null<int64_t>(behind),
+                  RasterOutput<T>{mut<int64_t>(face), mut<T>(barycentric), mut<T>(depth)},
+                  raster_stride(views * tiles)}});
         return std::make_tuple(face, barycentric, depth);
       }));
 }

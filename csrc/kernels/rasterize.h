@@ -39,11 +39,6 @@ struct RasterBox {
   int32_t x0, y0, x1, y1;  // inclusive pixels; empty where x0 > x1
 };
 
-struct RasterSample {
-  double b[3];  // perspective-correct barycentric coordinates
-  double z;
-};
-
 struct RasterFace {
   RasterCorner p[3];
   RasterEdge e[3];
@@ -63,15 +58,22 @@ struct RasterFace {
            (e[0].negative(e0) && e[1].negative(e1) && e[2].negative(e2));
   }
 
-  // The point of the face seen at the pixel; false where it lies before the near plane.
-  ML_HD bool sample(double e0, double e1, double e2, double near, RasterSample& s) const {
-    const double scale = 1.0 / (e0 + e1 + e2);
-    s.b[0] = e0 * scale;
-    s.b[1] = e1 * scale;
-    s.b[2] = e2 * scale;
-    s.z = s.b[0] * p[0].z + s.b[1] * p[1].z + s.b[2] * p[2].z;
-    const double w = s.b[0] * p[0].w + s.b[1] * p[1].w + s.b[2] * p[2].w;
-    return s.z >= near && w > 0;
+  // Whether the face holds the pixel: its edge functions e, and the depth z of the point seen.
+  ML_HD bool hit(double px, double py, double near, double* e, double& z) const {
+    return hit(px, this->e[0].row(py), this->e[1].row(py), this->e[2].row(py), near, e, z);
+  }
+  ML_HD bool hit(double px, double r0, double r1, double r2, double near, double* v,
+                 double& z) const {
+    const double e0 = e[0].at(px, r0), e1 = e[1].at(px, r1), e2 = e[2].at(px, r2);
+    const double low = e0 < e1 ? (e0 < e2 ? e0 : e2) : (e1 < e2 ? e1 : e2);
+    const double high = e0 > e1 ? (e0 > e2 ? e0 : e2) : (e1 > e2 ? e1 : e2);
+    if (!((low > 0) | (high < 0)) && ((low < 0) & (high > 0) || !covers(e0, e1, e2))) return false;
+    const double total = e0 + e1 + e2;
+    z = (e0 * p[0].z + e1 * p[1].z + e2 * p[2].z) / total;
+    v[0] = e0;
+    v[1] = e1;
+    v[2] = e2;
+    return z >= near && (e0 * p[0].w + e1 * p[1].w + e2 * p[2].w) * total > 0;
   }
 };
 
@@ -206,44 +208,80 @@ struct RasterOutput {
   T* barycentric;  // (N, H, W, 3)
   T* depth;        // (N, H, W)
 
-  ML_HD void clear(int64_t pixel) const {
-    face[pixel] = -1;
-    depth[pixel] = 0;
-    for (int k = 0; k < 3; ++k) barycentric[3 * pixel + k] = 0;
-  }
-  ML_HD void put(int64_t pixel, int64_t f, const RasterSample& s) const {
+  // Perspective-correct barycentric coordinates are the edge functions over their sum.
+  ML_HD void put(int64_t pixel, int64_t f, const double* e, double z) const {
+    const double scale = f < 0 ? 0.0 : 1.0 / (e[0] + e[1] + e[2]);
     face[pixel] = f;
-    depth[pixel] = static_cast<T>(s.z);
-    for (int k = 0; k < 3; ++k) barycentric[3 * pixel + k] = static_cast<T>(s.b[k]);
+    depth[pixel] = f < 0 ? T(0) : static_cast<T>(z);
+    for (int k = 0; k < 3; ++k)
+      barycentric[3 * pixel + k] = f < 0 ? T(0) : static_cast<T>(e[k] * scale);
+  }
+};
+
+// What is seen of a pixel so far: the least (depth, face) after the one peeled off before.
+struct RasterPixel {
+  double z, e[3];
+  double behind_z;
+  int32_t owner;
+  int32_t behind;  // face peeled off; -1: nothing to be peeled; -2: nothing was left already
+
+  ML_HD void offer(int32_t f, double fz, const double* v) {
+    if (owner >= 0 && !(fz < z)) return;  // faces come in ascending order
+    if (behind >= 0 && !(fz > behind_z || (fz == behind_z && f > behind))) return;
+    if (behind == -2) return;
+    owner = f;
+    z = fz;
+    for (int k = 0; k < 3; ++k) e[k] = v[k];
+  }
+};
+
+template <class T>
+struct RasterDraw {
+  RasterScene<T> scene;
+  const RasterBox* boxes;
+  const int64_t* start;
+  const int32_t* list;
+  const int64_t* behind;  // (N, H, W) faces peeled off, or null
+  RasterOutput<T> out;
+  int64_t stride;  // coprime to the number of tiles: spreads them evenly over threads
+
+  ML_HD void begin(RasterPixel& pixel, int64_t at, int64_t view, int32_t x, int32_t y) const {
+    pixel.owner = pixel.behind = -1;
+    if (behind == nullptr) return;
+    const int64_t f = behind[at];
+    RasterFace face;
+    double e[3];
+    pixel.behind = -2;
+    if (f < 0 || !scene.load(view, f, face)) return;
+    face.setup();
+    if (!face.hit(x + 0.5, y + 0.5, -1e300, e, pixel.behind_z)) return;
+    pixel.behind = static_cast<int32_t>(f);
   }
 };
 
 // One call owns one tile: faces outside, pixels inside. For the CPU.
 template <class T>
-struct RasterByTile {
-  RasterScene<T> scene;
-  const RasterBox* boxes;
-  const int64_t* start;
-  const int32_t* list;
-  RasterOutput<T> out;
-  int64_t stride;  // coprime to the number of tiles: spreads them evenly over threads
-
+struct RasterByTile : RasterDraw<T> {
   static ML_HD int64_t calls(const RasterScene<T>& s) { return s.num_views * s.num_tiles(); }
 
   ML_HD void operator()(int64_t i) const {
-    i = (i * stride) % (scene.num_views * scene.num_tiles());
+    const RasterScene<T>& scene = this->scene;
+    i = (i * this->stride) % (scene.num_views * scene.num_tiles());
     const int64_t view = i / scene.num_tiles(), tile = i % scene.num_tiles();
     const int32_t tx = static_cast<int32_t>(tile % scene.tiles_x) * kRasterTile;
     const int32_t ty = static_cast<int32_t>(tile / scene.tiles_x) * kRasterTile;
     const int32_t ex = tx + kRasterTile < scene.width ? tx + kRasterTile : scene.width;
     const int32_t ey = ty + kRasterTile < scene.height ? ty + kRasterTile : scene.height;
     const double near = static_cast<double>(scene.near[view]);
-    double depth[kRasterTile * kRasterTile];
-    int32_t owner[kRasterTile * kRasterTile];
-    for (int k = 0; k < kRasterTile * kRasterTile; ++k) owner[k] = -1;
-    for (int64_t j = start[i]; j < start[i + 1]; ++j) {
-      const int32_t f = list[j];
-      const RasterBox box = boxes[view * scene.num_faces + f];
+    const int64_t origin = view * scene.height * scene.width;
+    RasterPixel pixels[kRasterTile * kRasterTile];
+    for (int32_t y = ty; y < ey; ++y)
+      for (int32_t x = tx; x < ex; ++x)
+        this->begin(pixels[(y - ty) * kRasterTile + (x - tx)],
+                    origin + static_cast<int64_t>(y) * scene.width + x, view, x, y);
+    for (int64_t j = this->start[i]; j < this->start[i + 1]; ++j) {
+      const int32_t f = this->list[j];
+      const RasterBox box = this->boxes[view * scene.num_faces + f];
       RasterFace face;
       if (!scene.load(view, f, face)) continue;
       face.setup();
@@ -252,86 +290,49 @@ struct RasterByTile {
       for (int32_t y = y0; y <= y1; ++y) {
         const double py = y + 0.5;
         const double r0 = face.e[0].row(py), r1 = face.e[1].row(py), r2 = face.e[2].row(py);
+        RasterPixel* row = pixels + (y - ty) * kRasterTile - tx;
         for (int32_t x = x0; x <= x1; ++x) {
-          const double px = x + 0.5;
-          const double e0 = face.e[0].at(px, r0), e1 = face.e[1].at(px, r1),
-                       e2 = face.e[2].at(px, r2);
-          RasterSample s;
-          if (!face.covers(e0, e1, e2) || !face.sample(e0, e1, e2, near, s)) continue;
-          const int k = (y - ty) * kRasterTile + (x - tx);
-          if (owner[k] >= 0 && !(s.z < depth[k])) continue;
-          depth[k] = s.z;
-          owner[k] = f;
+          double e[3], z;
+          if (face.hit(x + 0.5, r0, r1, r2, near, e, z)) row[x].offer(f, z, e);
         }
       }
     }
-    int32_t loaded = -1;
-    RasterFace face{};
     for (int32_t y = ty; y < ey; ++y)
       for (int32_t x = tx; x < ex; ++x) {
-        const int64_t pixel = (view * scene.height + y) * scene.width + x;
-        const int32_t f = owner[(y - ty) * kRasterTile + (x - tx)];
-        if (f < 0) {
-          out.clear(pixel);
-          continue;
-        }
-        if (f != loaded) {
-          scene.load(view, f, face);
-          face.setup();
-          loaded = f;
-        }
-        RasterSample s;
-        const double px = x + 0.5, py = y + 0.5;
-        face.sample(face.e[0].at(px, face.e[0].row(py)), face.e[1].at(px, face.e[1].row(py)),
-                    face.e[2].at(px, face.e[2].row(py)), near, s);
-        out.put(pixel, f, s);
+        const RasterPixel& p = pixels[(y - ty) * kRasterTile + (x - tx)];
+        this->out.put(origin + static_cast<int64_t>(y) * scene.width + x, p.owner, p.e, p.z);
       }
   }
 };
 
 // One call owns one pixel and walks the faces of its tile. For the GPU.
 template <class T>
-struct RasterByPixel {
-  RasterScene<T> scene;
-  const RasterBox* boxes;
-  const int64_t* start;
-  const int32_t* list;
-  RasterOutput<T> out;
-  int64_t stride;  // unused
-
+struct RasterByPixel : RasterDraw<T> {
   static ML_HD int64_t calls(const RasterScene<T>& s) {
     return s.num_views * s.height * static_cast<int64_t>(s.width);
   }
 
-  ML_HD void operator()(int64_t pixel) const {
-    const int32_t x = static_cast<int32_t>(pixel % scene.width);
-    const int32_t y = static_cast<int32_t>((pixel / scene.width) % scene.height);
-    const int64_t view = pixel / scene.width / scene.height;
+  ML_HD void operator()(int64_t at) const {
+    const RasterScene<T>& scene = this->scene;
+    const int32_t x = static_cast<int32_t>(at % scene.width);
+    const int32_t y = static_cast<int32_t>((at / scene.width) % scene.height);
+    const int64_t view = at / scene.width / scene.height;
     const int64_t tile = view * scene.num_tiles() +
                          static_cast<int64_t>(y / kRasterTile) * scene.tiles_x + x / kRasterTile;
-    const double near = static_cast<double>(scene.near[view]), px = x + 0.5, py = y + 0.5;
-    RasterSample best{{0, 0, 0}, 0};
-    int32_t owner = -1;
-    for (int64_t j = start[tile]; j < start[tile + 1]; ++j) {
-      const int32_t f = list[j];
-      const RasterBox box = boxes[view * scene.num_faces + f];
+    const double near = static_cast<double>(scene.near[view]);
+    RasterPixel pixel;
+    this->begin(pixel, at, view, x, y);
+    for (int64_t j = this->start[tile]; j < this->start[tile + 1]; ++j) {
+      const int32_t f = this->list[j];
+      const RasterBox box = this->boxes[view * scene.num_faces + f];
       if (x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
       RasterFace face;
       if (!scene.load(view, f, face)) continue;
       face.setup();
-      const double e0 = face.e[0].at(px, face.e[0].row(py)),
-                   e1 = face.e[1].at(px, face.e[1].row(py)),
-                   e2 = face.e[2].at(px, face.e[2].row(py));
-      RasterSample s;
-      if (!face.covers(e0, e1, e2) || !face.sample(e0, e1, e2, near, s)) continue;
-      if (owner >= 0 && !(s.z < best.z)) continue;
-      best = s;
-      owner = f;
+      double e[3], z;
+      if (face.hit(x + 0.5, y + 0.5, near, e, z)) pixel.offer(f, z, e);
     }
-    if (owner < 0)
-      out.clear(pixel);
-    else
-      out.put(pixel, owner, best);
+    this->out.put(at, pixel.owner, pixel.e, pixel.z);
   }
 };
 

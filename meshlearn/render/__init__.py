@@ -6,7 +6,7 @@ from meshlearn.render.curves import plot_curves
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
 from meshlearn.render.picture import contact_sheet, render_png, save_png, shaded_view
-from meshlearn.render.rasterize import rasterize
+from meshlearn.render.rasterize import peel, rasterize
 from meshlearn.render.shading import HEADLIGHT, STUDIO, Lights, render
 from meshlearn.render.texture import mipmaps, texture
 
@@ -21,6 +21,7 @@ __all__ = [
     "contact_sheet",
     "interpolate",
     "mipmaps",
+    "peel",
     "plot_curves",
     "rasterize",
     "render",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 
 
@@ -31,4 +32,46 @@ def mix_rows(values: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
     Returns:
         (M, D), differentiable in values and weight.
     """
+    if use_native(values):
+        return _Mix.apply(values, rows, weight)
     return mix_rows_reference(values, rows, weight)
+
+
+class _Mix(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+        values, rows, weight = values.contiguous(), rows.contiguous(), weight.contiguous()
+        ctx.save_for_backward(values, rows, weight)
+        return torch.ops.meshlearn.mix_rows(values, rows, weight)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor):
+        values, rows, weight = ctx.saved_tensors
+        grad, count = grad.contiguous(), values.shape[0]
+        grad_values = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            flat = rows.reshape(-1)
+            flat = torch.where(flat >= 0, flat, count)  # what has no row comes after the last
+            by_row = Incidence(flat, count + 1)
+            grad_values = torch.ops.meshlearn.mix_rows_values(
+                grad, weight, by_row.start[:-1].contiguous(), by_row.order
+            )
+        if ctx.needs_input_grad[2]:
+            grad_weight = torch.ops.meshlearn.mix_rows_weight(values, rows, grad)
+        return grad_values, None, grad_weight
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::mix_rows")
+    def _(values: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+        return values.new_empty(rows.shape[0], values.shape[1])
+
+    @torch.library.register_fake("meshlearn::mix_rows_weight")
+    def _(values: Tensor, rows: Tensor, grad: Tensor) -> Tensor:
+        return values.new_empty(rows.shape)
+
+    @torch.library.register_fake("meshlearn::mix_rows_values")
+    def _(grad: Tensor, weight: Tensor, start: Tensor, order: Tensor) -> Tensor:
+        return grad.new_empty(start.shape[0] - 1, grad.shape[1])

@@ -92,7 +92,7 @@ def antialias(
         half_edges.start,
         half_edges.order,
     )
-    if backend == "native" and use_native(clip) and HAS_NATIVE_SILHOUETTES:
+    if backend == "native" and use_native(clip):
         pairs = torch.ops.meshlearn.silhouettes(*args)
     else:
         pairs = silhouettes_reference(*args)
@@ -206,6 +206,8 @@ def _walk(scene, first: Tensor, second: Tensor, axis: Tensor, side: Tensor):
     for _ in range(STEPS):
         if at.numel() == 0:
             break
+        on = face != seen[end[at]]  # else the walk has arrived at what is seen there
+        at, face, entry_at = at[on], face[on], entry[on]
         b, e = begin[at], end[at]
         p = clip[view[at][:, None], faces[face]]  # (M, 3, 4)
         q = p.roll(-1, 1)
@@ -222,7 +224,7 @@ def _walk(scene, first: Tensor, second: Tensor, axis: Tensor, side: Tensor):
             return a * u + (b * v + c)
 
         vb, ve = sign * value(b), sign * value(e)
-        leaves = (vb > ve) & (torch.arange(3, device=at.device) != entry[:, None])
+        leaves = (vb > ve) & (torch.arange(3, device=at.device) != entry_at[:, None])
         t = torch.where(leaves, vb / (vb - ve), torch.inf)
         t_out, k = t.min(1)
         goes_on = t_out < 1
@@ -269,4 +271,8 @@ def _behind(p, k, z, z1, near, begin, end, t, size) -> Tensor:
     return (1 - s) * z + s * z1 >= near
 
 
-HAS_NATIVE_SILHOUETTES = HAS_NATIVE and hasattr(torch.ops.meshlearn, "silhouettes")
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::silhouettes")
+    def _(clip, faces, near, face, depth, edge_of, start, order) -> Tensor:
+        return faces.new_empty(torch.library.get_ctx().new_dynamic_size(), 2)

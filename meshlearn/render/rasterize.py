@@ -16,15 +16,21 @@ from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import interpolate
 
 if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh
+    from meshlearn.mesh import Mesh, Meshes
 
-__all__ = ["Fragments", "interpolate", "rasterize", "rasterize_homogeneous"]
+__all__ = ["Fragments", "interpolate", "peel", "rasterize", "rasterize_homogeneous"]
 
 
 def rasterize(
-    mesh: Mesh, cam: Camera, size: int | Sequence[int], *, backend: str = "native"
+    mesh: Mesh | Meshes,
+    cam: Camera,
+    size: int | Sequence[int],
+    *,
+    behind: Fragments | None = None,
+    paired: bool = False,
+    backend: str = "native",
 ) -> Fragments:
-    """The nearest face at each pixel centre.
+    """The nearest face at each pixel centre, or the next one behind what is peeled off.
 
     A pixel belongs to a face whose image holds its centre; a centre exactly on an edge or a vertex
     shared by faces on both sides belongs to exactly one of them. Faces are seen from both sides.
@@ -32,9 +38,14 @@ def rasterize(
     parts nearer than the near plane, are not seen.
 
     Args:
-        mesh: vertices (V, 3) float32 or float64; V or F may be 0.
+        mesh: vertices (V, 3) float32 or float64; V or F may be 0. A batch of B meshes adds a
+            dimension B in front, and `face` then counts in its `faces_packed`.
         cam: one camera or a batch of N.
         size: height and width in pixels, or one int for both.
+        behind: an earlier result for the same mesh, camera and size. What is drawn is the layer
+            behind it: at each pixel the next face in the order of (depth, index); see `peel`.
+        paired: mesh i of a batch is seen by camera i alone (N = B), and the dimension N is left
+            out.
         backend: "native" (compiled where it can be) or "reference" (plain torch).
 
     Returns:
@@ -45,6 +56,10 @@ def rasterize(
         >>> fragments = rasterize(mesh, Camera.look_at((0, 0, 3)), 256)
         >>> fragments.mask.sum()
     """
+    if not hasattr(mesh, "topology"):
+        return _rasterize_batch(mesh, cam, size, behind, paired, backend)
+    if paired:
+        raise ValueError("paired: expected a batch of meshes, got one mesh; pass Meshes([mesh])")
     vertices = check_tensor(mesh.vertices, "mesh.vertices", shape=("V", 3), dtype=FLOATS)
     if cam.view.device != vertices.device:
         raise ValueError(
@@ -58,10 +73,68 @@ def rasterize(
     clip = clip if cam.batched else clip[None]
     near = clip.new_full((clip.shape[0],), cam.near)
     corners = mesh.topology.corners if clip.requires_grad else None
+    peeled = None
+    if behind is not None:
+        lead = clip.shape[:1] if cam.batched else ()
+        check_tensor(behind.face, "behind.face", shape=(*lead, h, w), dtype=torch.int64,
+                     device=vertices.device)  # fmt: skip
+        peeled = behind.face.reshape(-1, h, w)
+        top = int(peeled.max()) if peeled.numel() else -1
+        if top >= mesh.faces.shape[0]:
+            raise ValueError(
+                f"behind.face: face {top} is not one of the mesh's {mesh.faces.shape[0]}; give "
+                f"fragments of the same mesh"
+            )
     out = rasterize_homogeneous(
-        clip, mesh.faces, near, (h, w), native=backend == "native", corners=corners
+        clip, mesh.faces, near, (h, w), behind=peeled, native=backend == "native", corners=corners
     )
     return out if cam.batched else Fragments(*(t[0] for t in out))
+
+
+def peel(
+    mesh: Mesh | Meshes,
+    cam: Camera,
+    size: int | Sequence[int],
+    layers: int,
+    *,
+    paired: bool = False,
+    backend: str = "native",
+) -> list[Fragments]:
+    """The first so many layers at each pixel, from front to back (depth peeling).
+
+    Args:
+        layers: how many, 1 or more; where there are fewer, the rest shows nothing.
+        mesh, cam, size, paired, backend: as in `rasterize`.
+
+    Example:
+        >>> front, back = peel(sphere, cam, 256, 2)
+        >>> thickness = back.depth - front.depth
+    """
+    if not isinstance(layers, int) or layers < 1:
+        raise ValueError(f"layers: expected an int of 1 or more, got {layers!r}")
+    out: list[Fragments] = []
+    for _ in range(layers):
+        behind = out[-1] if out else None
+        out.append(rasterize(mesh, cam, size, behind=behind, paired=paired, backend=backend))
+    return out
+
+
+def _rasterize_batch(meshes, cam, size, behind, paired, backend) -> Fragments:
+    count = len(meshes)
+    if paired and (not cam.batched or len(cam) != count):
+        raise ValueError(f"cam: expected {count} cameras for so many meshes, got {len(cam)}")
+    if count == 0:
+        raise ValueError("mesh: expected one mesh or more, got an empty batch")
+    images = []
+    for i, mesh in enumerate(meshes):
+        before, begin = None, meshes.faces_ptr[i]
+        if behind is not None:
+            face = torch.where(behind.face[i] >= 0, behind.face[i] - begin, -1)
+            before = Fragments(face, behind.barycentric[i], behind.depth[i])
+        eye = cam[i] if paired else cam
+        out = rasterize(mesh, eye, size, behind=before, backend=backend)
+        images.append(out._replace(face=torch.where(out.mask, out.face + begin, -1)))
+    return Fragments(*(torch.stack(t) for t in zip(*images, strict=True)))
 
 
 def rasterize_homogeneous(
@@ -70,25 +143,30 @@ def rasterize_homogeneous(
     near: Tensor,
     size: tuple[int, int],
     *,
+    behind: Tensor | None = None,
     native: bool = True,
     corners: Incidence | None = None,
 ) -> Fragments:
     """`rasterize` on homogeneous image coordinates (u w, v w, z, w), (N, V, 4); near (N,).
 
-    `corners`: the inverse of `faces`, which the gradient needs, where it is known already.
+    `behind`: (N, H, W) faces peeled off, see `rasterize`. `corners`: the inverse of `faces`, which
+    the gradient needs, where it is known already.
     """
-    out = _Rasterize.apply(clip, faces, near, size, native and use_native(clip), corners)
+    out = _Rasterize.apply(clip, faces, near, size, behind, native and use_native(clip), corners)
     return Fragments(*out)
 
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, clip, faces, near, size, native, corners):
+    def forward(ctx, clip, faces, near, size, behind, native, corners):
         clip, faces = clip.contiguous(), faces.contiguous()
         if native:
-            face, bary, depth = torch.ops.meshlearn.rasterize(clip.detach(), faces, near, *size)
+            behind = None if behind is None else behind.contiguous()
+            face, bary, depth = torch.ops.meshlearn.rasterize(
+                clip.detach(), faces, near, behind, *size
+            )
         else:
-            face, bary, depth = rasterize_reference(clip.detach(), faces, near, size)
+            face, bary, depth = rasterize_reference(clip.detach(), faces, near, size, behind)
         ctx.save_for_backward(clip, faces, near, face)
         ctx.native, ctx.corners = native, corners
         ctx.mark_non_differentiable(face)
@@ -99,7 +177,7 @@ class _Rasterize(torch.autograd.Function):
     def backward(ctx, _, grad_bary, grad_depth):
         clip, faces, near, face = ctx.saved_tensors
         if not ctx.needs_input_grad[0]:
-            return None, None, None, None, None, None
+            return (None,) * 7
         if ctx.native:
             corners = ctx.corners or Incidence(faces.reshape(-1), clip.shape[1])
             grad = torch.ops.meshlearn.rasterize_backward(
@@ -113,7 +191,7 @@ class _Rasterize(torch.autograd.Function):
                 (grad,) = torch.autograd.grad(
                     (bary, depth), leaf, (grad_bary, grad_depth), allow_unused=True
                 )
-        return grad, None, None, None, None, None
+        return grad, *(None,) * 6
 
 
 def surface_coordinates(clip: Tensor, faces: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,7 +223,13 @@ def surface_coordinates(clip: Tensor, faces: Tensor, face: Tensor) -> tuple[Tens
 
 
 def rasterize_reference(
-    clip: Tensor, faces: Tensor, near: Tensor, size: tuple[int, int], *, pairs: int = 1 << 21
+    clip: Tensor,
+    faces: Tensor,
+    near: Tensor,
+    size: tuple[int, int],
+    behind: Tensor | None = None,
+    *,
+    pairs: int = 1 << 21,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Torch reference of the `rasterize` operator: every pixel of every face's box is tried.
 
@@ -154,13 +238,18 @@ def rasterize_reference(
         faces: (F, 3) int64.
         near: (N,) least depth seen.
         size: (height, width).
+        behind: (N, H, W) faces peeled off, or None.
         pairs: how many (face, pixel) pairs are tried at a time, which bounds the memory.
 
     Returns:
         face (N, H, W), barycentric (N, H, W, 3), depth (N, H, W).
     """
     h, w = size
-    views = [_reference_view(c, faces, n, h, w, pairs) for c, n in zip(clip, near, strict=True)]
+    before = [None] * len(clip) if behind is None else list(behind)
+    views = [
+        _reference_view(c, faces, n, h, w, b, pairs)
+        for c, n, b in zip(clip, near, before, strict=True)
+    ]
     if not views:
         return (
             faces.new_empty(0, h, w),
@@ -170,7 +259,7 @@ def rasterize_reference(
     return tuple(torch.stack(t) for t in zip(*views, strict=True))  # type: ignore[return-value]
 
 
-def _reference_view(clip: Tensor, faces: Tensor, near: Tensor, h: int, w: int, pairs: int):
+def _reference_view(clip: Tensor, faces: Tensor, near: Tensor, h: int, w: int, behind, pairs):
     corner = clip.double()[faces]  # (F, 3, 4)
     low, high = _boxes(corner, float(near), h, w)
     span = (high - low + 1).clamp(min=0)
@@ -178,6 +267,11 @@ def _reference_view(clip: Tensor, faces: Tensor, near: Tensor, h: int, w: int, p
     best_z = corner.new_full((h * w,), torch.inf)
     best_face = faces.new_full((h * w,), -1)
     best_b = corner.new_zeros(h * w, 3)
+    if behind is not None:
+        peeled = behind.reshape(-1)
+        least = corner.new_full((h * w,), torch.inf)  # nothing is left behind nothing
+        at = (peeled >= 0).nonzero().squeeze(1)
+        least[at] = _covered(corner[peeled[at]], at % w + 0.5, at // w + 0.5, float(near))[2]
     end = torch.cumsum(count, 0)
     begin = 0
     while begin < faces.shape[0]:
@@ -191,6 +285,9 @@ def _reference_view(clip: Tensor, faces: Tensor, near: Tensor, h: int, w: int, p
         y = low[face, 1] + local // span[face, 0]
         hit, weight, z = _covered(corner[face], x + 0.5, y + 0.5, float(near))
         face, pixel, weight, z = face[hit], (y * w + x)[hit], weight[hit], z[hit]
+        if behind is not None:
+            far = (z > least[pixel]) | ((z == least[pixel]) & (face > peeled[pixel]))
+            face, pixel, weight, z = face[far], pixel[far], weight[far], z[far]
         # nearest first, then lowest index, of each pixel
         order = torch.argsort(z, stable=True)
         order = order[torch.argsort(pixel[order], stable=True)]
@@ -252,7 +349,7 @@ def _covered(corner: Tensor, px: Tensor, py: Tensor, near: float):
 if HAS_NATIVE:
 
     @torch.library.register_fake("meshlearn::rasterize")
-    def _(clip: Tensor, faces: Tensor, near: Tensor, height: int, width: int):
+    def _(clip: Tensor, faces: Tensor, near: Tensor, behind, height: int, width: int):
         n = clip.shape[0]
         return (
             faces.new_empty(n, height, width),

@@ -295,8 +295,8 @@ def test_opcheck() -> None:
     clip = Camera.orbit(2).homogeneous(mesh.vertices, 16)
     near = clip.new_full((2,), 0.01)
     op = torch.ops.meshlearn
-    torch.library.opcheck(op.rasterize, (clip, mesh.faces, near, 16, 12))
-    face, bary, depth = op.rasterize(clip, mesh.faces, near, 16, 12)
+    torch.library.opcheck(op.rasterize, (clip, mesh.faces, near, None, 16, 12))
+    face, bary, depth = op.rasterize(clip, mesh.faces, near, None, 16, 12)
     start = torch.bincount(mesh.faces.reshape(-1), minlength=clip.shape[1]).cumsum(0)
     start = torch.cat((start.new_zeros(1), start))
     order = torch.argsort(mesh.faces.reshape(-1), stable=True)
