@@ -70,6 +70,12 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def(
       "silhouettes(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor depth, Tensor "
       "edge_of, Tensor start, Tensor order) -> Tensor");
+  m.def(
+      "texture_taps(Tensor uv, Tensor? level, Tensor? mask, Tensor layout, int wrap, bool nearest) "
+      "-> (Tensor, Tensor)");
+  m.def(
+      "texture_taps_backward(Tensor grad_weight, Tensor uv, Tensor? level, Tensor? mask, Tensor "
+      "layout, int wrap, bool nearest) -> Tensor");
   m.def("mix_rows(Tensor values, Tensor rows, Tensor weight) -> Tensor");
   m.def("mix_rows_weight(Tensor values, Tensor rows, Tensor grad) -> Tensor");
   m.def("mix_rows_values(Tensor grad, Tensor weight, Tensor start, Tensor order) -> Tensor");

@@ -134,7 +134,10 @@ def barycentric_derivatives(
     view, row, col = torch.nonzero(face >= 0, as_tuple=True)
     rows = mesh.faces[face[view, row, col]] + (view * clip.shape[1])[:, None]
     flat = clip.reshape(-1, 4)
-    corner = gather(flat, Incidence(rows.reshape(-1), flat.shape[0])).view(-1, 3, 4)
+    if flat.requires_grad and torch.is_grad_enabled():
+        corner = gather(flat, Incidence(rows.reshape(-1), flat.shape[0])).view(-1, 3, 4)
+    else:
+        corner = flat[rows]
     px, py = col.to(clip.dtype)[:, None] + 0.5, row.to(clip.dtype)[:, None] + 0.5
     wc = corner[..., 3]
     qx, qy = corner[..., 0] - wc * px, corner[..., 1] - wc * py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.render._mix import mix_rows
 
@@ -21,6 +22,7 @@ def texture(
     filter: str = "auto",
     levels: int | None = None,
     mask: Tensor | None = None,
+    backend: str = "native",
 ) -> Tensor:
     """Colours of a texture at texture coordinates.
 
@@ -37,6 +39,7 @@ def texture(
             `uv_derivatives`), or "auto": trilinear where derivatives are given, else bilinear.
         levels: most mipmap levels besides the texture itself; by default down to one texel.
         mask: (...) bool; the value is 0, and nothing gets a gradient, where it is False.
+        backend: "native" (compiled where it can be) or "reference" (plain torch).
 
     Returns:
         (..., C), differentiable in `tex` and `uv` with deterministic gradients. A (u, v) that is
@@ -61,6 +64,8 @@ def texture(
         raise ValueError(f"wrap: expected one of {', '.join(WRAPS)}, got {wrap!r}")
     if filter not in FILTERS:
         raise ValueError(f"filter: expected one of {', '.join(FILTERS)}, got {filter!r}")
+    if backend not in ("native", "reference"):
+        raise ValueError(f"backend: expected 'native' or 'reference', got {backend!r}")
     if filter == "auto":
         filter = "bilinear" if uv_derivatives is None else "trilinear"
     if levels is not None and not (isinstance(levels, int) and levels >= 0):
@@ -68,33 +73,18 @@ def texture(
     if mask is not None:
         check_tensor(mask, "mask", shape=uv.shape[:-1], dtype=torch.bool, device=tex.device)
     lead, channels = uv.shape[:-1], tex.shape[2]
-    uv = uv.reshape(-1, 2)
-    ok = torch.isfinite(uv.detach()).all(1)
-    if mask is not None:
-        ok = ok & mask.reshape(-1)
-    uv = torch.where(ok[:, None], uv, 0.0)
+    pyramid, level = [tex], None
     if filter == "trilinear":
         if uv_derivatives is None:
             raise ValueError("uv_derivatives: expected (..., 2, 2) for filter='trilinear'")
         check_tensor(uv_derivatives, "uv_derivatives", shape=(*lead, 2, 2), device=tex.device)
         pyramid = mipmaps(tex, levels)
         level = _level(uv_derivatives.detach().reshape(-1, 2, 2).to(tex.dtype), tex, len(pyramid))
-        low = level.floor().clamp(max=max(len(pyramid) - 2, 0)).long()
-        part = level - low
-        heights, widths, starts = _layout(pyramid, tex.device)
-        taps = []
-        for step, share in ((0, 1 - part), (1, part)):
-            which = (low + step).clamp(max=len(pyramid) - 1)
-            rows, weight = _taps(uv, heights[which], widths[which], wrap, nearest=False)
-            taps.append((rows + starts[which][:, None], weight * share[:, None]))
-        rows = torch.cat([t[0] for t in taps], 1)
-        weight = torch.cat([t[1] for t in taps], 1)
-        values = torch.cat([p.reshape(-1, channels) for p in pyramid])
-    else:
-        height, width = (torch.tensor(s, device=tex.device) for s in tex.shape[:2])
-        rows, weight = _taps(uv, height, width, wrap, nearest=filter == "nearest")
-        values = tex.reshape(-1, channels)
-    rows = torch.where(ok[:, None], rows, -1)
+    seen = None if mask is None else mask.reshape(-1).contiguous()
+    options = (level, seen, _layout(pyramid).to(tex.device), WRAPS.index(wrap), filter == "nearest")
+    take = taps_reference if backend == "reference" or not use_native(tex) else _Taps.apply
+    rows, weight = take(uv.reshape(-1, 2).contiguous(), *options)
+    values = torch.cat([p.reshape(-1, channels) for p in pyramid])
     return mix_rows(values, rows, weight).view(*lead, channels)
 
 
@@ -120,12 +110,11 @@ def mipmaps(tex: Tensor, levels: int | None = None) -> list[Tensor]:
     return out
 
 
-def _layout(pyramid: list[Tensor], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, columns and first texel of each level."""
-    heights = torch.tensor([p.shape[0] for p in pyramid], device=device)
-    widths = torch.tensor([p.shape[1] for p in pyramid], device=device)
-    counts = heights * widths
-    return heights, widths, torch.cumsum(counts, 0) - counts
+def _layout(pyramid: list[Tensor]) -> Tensor:
+    """(L, 3) int64: rows, columns and first texel of each level."""
+    shape = torch.tensor([p.shape[:2] for p in pyramid])
+    count = shape.prod(1)
+    return torch.cat((shape, (torch.cumsum(count, 0) - count)[:, None]), 1)
 
 
 def _level(change: Tensor, tex: Tensor, count: int) -> Tensor:
@@ -136,42 +125,107 @@ def _level(change: Tensor, tex: Tensor, count: int) -> Tensor:
     return level.clamp(0, count - 1)
 
 
-def _taps(
-    uv: Tensor, height: Tensor, width: Tensor, wrap: str, *, nearest: bool
+def taps_reference(
+    uv: Tensor,
+    level: Tensor | None,
+    mask: Tensor | None,
+    layout: Tensor,
+    wrap: int,
+    nearest: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Texels (M, 1 or 4) around (u, v) and their weights, which carry the gradient of uv."""
-    place = [_wrapped(uv[:, 0], width, wrap), _wrapped(1 - uv[:, 1], height, wrap)]
-    if nearest:
-        x, y = (
-            torch.minimum(p.detach().floor().long().clamp(min=0), size - 1)
-            for p, size in zip(place, (width, height), strict=True)
-        )
-        return (y * width + x)[:, None], torch.ones_like(uv[:, :1])
-    low, share = [], []
-    for p, size in zip(place, (width, height), strict=True):
-        first = (p.detach() - 0.5).floor()
-        after = p - 0.5 - first
-        first = first.long()
-        pair = torch.stack((first, first + 1), 1)
-        size = size.reshape(-1, 1)
-        if wrap == "repeat":
-            pair = torch.remainder(pair, size)
-        else:
-            pair = torch.minimum(pair.clamp(min=0), size - 1)
-        low.append(pair)
-        share.append(torch.stack((1 - after, after), 1))
-    rows = low[1][:, :, None] * width.reshape(-1, 1, 1) + low[0][:, None, :]
-    weight = share[1][:, :, None] * share[0][:, None, :]
-    return rows.flatten(1), weight.flatten(1)
+    """Torch reference of the `texture_taps` operator: the texels a lookup mixes.
 
+    Args:
+        uv: (M, 2).
+        level: (M,) mipmap level, in [0, L - 1], or None for the texture alone.
+        mask: (M,) bool or None.
+        layout: (L, 3) int64 rows, columns and first texel of each level.
+        wrap: place in `WRAPS`.
+        nearest: one texel instead of four.
 
-def _wrapped(coordinate: Tensor, size: Tensor, wrap: str) -> Tensor:
-    """Coordinate in texels, in [0, size]."""
-    if wrap == "clamp":
-        coordinate = coordinate.clamp(0, 1)
-    elif wrap == "repeat":
-        coordinate = coordinate - coordinate.detach().floor()
+    Returns:
+        (M, K) int64 texels counted through all levels, -1 where masked or (u, v) is not finite,
+        and (M, K) weights, differentiable in uv; K is 1, 4, or 8 with levels.
+    """
+    ok = torch.isfinite(uv.detach()).all(1)
+    if mask is not None:
+        ok = ok & mask
+    uv = torch.where(ok[:, None], uv, 0.0)
+    if level is None:
+        rows, weight = _taps(uv, layout[:1].expand(len(uv), 3), wrap, nearest)
     else:
-        turn = coordinate - 2 * (coordinate.detach() / 2).floor()
-        coordinate = torch.where(turn > 1, 2 - turn, turn)
-    return coordinate * size
+        low = level.floor().clamp(max=max(len(layout) - 2, 0)).long()
+        part = level - low
+        taps = [
+            _taps(uv, layout[(low + step).clamp(max=len(layout) - 1)], wrap, nearest)
+            for step in (0, 1)
+        ]
+        rows = torch.cat([t[0] for t in taps], 1)
+        shares = ((1 - part)[:, None], part[:, None])
+        weight = torch.cat([t[1] * s for t, s in zip(taps, shares, strict=True)], 1)
+    rows = torch.where(ok[:, None], rows, -1)
+    return rows, torch.where(ok[:, None], weight, 0.0)
+
+
+def _taps(uv: Tensor, shape: Tensor, wrap: int, nearest: bool) -> tuple[Tensor, Tensor]:
+    """Texels (M, 1 or 4) around (u, v) and their weights, which carry the gradient of uv."""
+    texel, share = [], []
+    for coordinate, size in ((uv[:, 0], shape[:, 1]), (1 - uv[:, 1], shape[:, 0])):
+        place = _wrapped(coordinate, wrap) * size
+        place = place.detach() if nearest else place - 0.5
+        first = place.detach().floor()
+        after = (place - first)[:, None]
+        pair = first.long()[:, None] + torch.arange(1 if nearest else 2, device=uv.device)
+        size = size[:, None]
+        if WRAPS[wrap] == "repeat" and not nearest:
+            pair = torch.remainder(pair, size)
+        texel.append(torch.minimum(pair.clamp(min=0), size - 1))
+        share.append(torch.cat((1 - after, after), 1))
+    rows = texel[1][:, :, None] * shape[:, 1, None, None] + texel[0][:, None, :]
+    rows = rows.flatten(1) + shape[:, 2, None]
+    if nearest:
+        return rows, torch.ones_like(uv[:, :1])
+    return rows, (share[1][:, :, None] * share[0][:, None, :]).flatten(1)
+
+
+def _wrapped(coordinate: Tensor, wrap: int) -> Tensor:
+    """Coordinate in [0, 1]."""
+    if WRAPS[wrap] == "clamp":
+        return coordinate.clamp(0, 1)
+    if WRAPS[wrap] == "repeat":
+        return coordinate - coordinate.detach().floor()
+    turn = coordinate - 2 * (coordinate.detach() / 2).floor()
+    return torch.where(turn > 1, 2 - turn, turn)
+
+
+class _Taps(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, uv, level, mask, layout, wrap, nearest):
+        ctx.save_for_backward(uv, level, mask, layout)
+        ctx.options = (wrap, nearest)
+        rows, weight = torch.ops.meshlearn.texture_taps(uv, level, mask, layout, wrap, nearest)
+        ctx.mark_non_differentiable(rows)
+        return rows, weight
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, _, grad_weight):
+        if not ctx.needs_input_grad[0]:
+            return (None,) * 6
+        uv, level, mask, layout = ctx.saved_tensors
+        grad = torch.ops.meshlearn.texture_taps_backward(
+            grad_weight.contiguous(), uv, level, mask, layout, *ctx.options
+        )
+        return grad, *(None,) * 5
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::texture_taps")
+    def _(uv, level, mask, layout, wrap: int, nearest: bool):
+        taps = 1 if nearest else 4 if level is None else 8
+        return layout.new_empty(uv.shape[0], taps), uv.new_empty(uv.shape[0], taps)
+
+    @torch.library.register_fake("meshlearn::texture_taps_backward")
+    def _(grad_weight, uv, level, mask, layout, wrap: int, nearest: bool):
+        return torch.empty_like(uv)
