@@ -274,6 +274,13 @@ struct RasterByTile : RasterDraw<T> {
     const int32_t ey = ty + kRasterTile < scene.height ? ty + kRasterTile : scene.height;
     const double near = static_cast<double>(scene.near[view]);
     const int64_t origin = view * scene.height * scene.width;
+    if (this->start[i] == this->start[i + 1]) {
+      const double none[3] = {0, 0, 0};
+      for (int32_t y = ty; y < ey; ++y)
+        for (int32_t x = tx; x < ex; ++x)
+          this->out.put(origin + static_cast<int64_t>(y) * scene.width + x, -1, none, 0);
+      return;
+    }
     RasterPixel pixels[kRasterTile * kRasterTile];
     for (int32_t y = ty; y < ey; ++y)
       for (int32_t x = tx; x < ex; ++x)

@@ -9,7 +9,7 @@ from meshlearn.geometry import MeshBVH
 from meshlearn.render import peel
 from tests.shared_data import shared_data
 
-SMALL = ["spot.obj", "suzanne.obj", "beetle.obj", "truck.obj", "fandisk.obj", "teapot.obj"]
+SMALL = ["spot.obj", "suzanne.obj", "beetle.obj", "truck.obj", "fandisk.obj", "horse_quad.obj"]
 LARGE = ["rocker-arm.obj", "armadillo.obj", "cheburashka.obj", "camelhead.off", "block.obj"]
 
 
