@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -14,25 +15,15 @@ import torch
 
 from meshlearn.io import gltf, obj, off, ply, stl
 from meshlearn.io.document import Document, FileFormatError, check_polygons, from_mesh, to_mesh
+from meshlearn.io.losses import LossReport, report_of
 from meshlearn.mesh import Mesh
 
 _FORMATS: dict[str, ModuleType] = {
     suffix: module for module in (obj, ply, stl, off, gltf) for suffix in module.SUFFIXES
 }
+# written as text whatever is asked
+_TEXT = frozenset(".obj .off .coff .noff .gltf .xyz .mesh .dae".split())
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LossReport:
-    """What a target format could not hold: one text for each kind of loss."""
-
-    losses: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.losses)
-
-    def __str__(self) -> str:
-        return "nothing was lost" if not self.losses else "lost: " + ", ".join(self.losses)
 
 
 def readable_suffixes() -> tuple[str, ...]:
@@ -42,29 +33,67 @@ def readable_suffixes() -> tuple[str, ...]:
 
 def writable_suffixes() -> tuple[str, ...]:
     """Extensions that `save` writes."""
-    return tuple(_FORMATS)
+    return tuple(suffix for suffix, module in _FORMATS.items() if hasattr(module, "write"))
 
 
-def _format_of(path: Path) -> ModuleType:
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
+def _format_of(path: Path, format: str | None = None, *, writing: bool = False) -> ModuleType:
+    """The module of a format, by its extension `format` (".ply" or "ply") or by that of `path`."""
+    suffix = path.suffix.lower() if format is None else "." + format.lower().lstrip(".")
+    known = writable_suffixes() if writing else readable_suffixes()
+    if suffix not in known:
         named = f"{suffix!r}" if suffix else "no extension"
+        end = "; it can be read, not written" if suffix in _FORMATS else ""
         raise FileFormatError(
-            f"{path}: expected a mesh file by its extension ({' '.join(_FORMATS)}), got {named}"
+            f"{path}: expected a mesh file by its extension ({' '.join(known)}), got {named}{end}"
         )
     return _FORMATS[suffix]
 
 
-def load_document(path: str | os.PathLike[str]) -> Document:
+def _name_of(module: ModuleType) -> str:
+    return module.SUFFIXES[0][1:].upper()
+
+
+def read_document(
+    data: bytes | bytearray, path: str | os.PathLike[str], *, format: str | None = None
+) -> Document:
+    """Everything that the bytes of a mesh file hold.
+
+    Args:
+        data: the file's content.
+        path: its name, for messages and for files that it names.
+        format: an extension such as "ply"; default: that of `path`.
+
+    Raises:
+        FileFormatError: not what the format asks for; in one sentence.
+    """
+    path = Path(path)
+    module = _format_of(path, format)
+    if not data:
+        raise FileFormatError(f"{path}: expected a mesh, the file is empty")
+    try:
+        document = module.read(data, path)
+    except FileFormatError:
+        raise
+    except (ValueError, OverflowError, TypeError, KeyError, AttributeError, IndexError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileFormatError(f"{path}: not a legal {_name_of(module)} file: {text}") from None
+    for part in document.parts:
+        check_polygons(part, str(path))
+    return document
+
+
+def load_document(path: str | os.PathLike[str], *, format: str | None = None) -> Document:
     """Everything a mesh file holds.
+
+    Args:
+        format: an extension such as "ply", where the file's name does not say it.
 
     Raises:
         FileFormatError: the file is missing, a directory, empty, of an unknown extension, or not
-        what
-            its extension says; in one sentence.
+            what its extension says; in one sentence.
     """
     path = Path(path)
-    module = _format_of(path)
+    _format_of(path, format)
     if path.is_dir():
         raise FileFormatError(f"{path}: expected a file, got a directory")
     try:
@@ -75,20 +104,7 @@ def load_document(path: str | os.PathLike[str]) -> Document:
         raise FileFormatError(f"{path}: there is no such file") from None
     except OSError as error:
         raise FileFormatError(f"{path}: it cannot be read ({error.strerror})") from None
-    if not data:
-        raise FileFormatError(f"{path}: expected a mesh, the file is empty")
-    try:
-        document = module.read(data, path)
-    except FileFormatError:
-        raise
-    except (ValueError, OverflowError, TypeError, KeyError, AttributeError, IndexError) as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(
-            f"{path}: not a legal {path.suffix[1:].lower()} file: {text}"
-        ) from None
-    for part in document.parts:
-        check_polygons(part, str(path))
-    return document
+    return read_document(data, path, format=format)
 
 
 def load(
@@ -156,22 +172,86 @@ def _umask() -> int:
     return mask
 
 
-def save_document(
-    document: Document, path: str | os.PathLike[str], *, overwrite: bool = True
+def find_losses(
+    document: Document, path: str | os.PathLike[str], *, format: str | None = None
 ) -> LossReport:
-    """Writes a document by the extension of `path`; returns what the format could not hold.
+    """What a format could not hold of a document; nothing is written."""
+    module = _format_of(Path(path), format, writing=True)
+    return report_of(document, module.losses(document), _name_of(module))
+
+
+def encode(
+    document: Document,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    ascii: bool = False,
+) -> dict[str, bytes]:
+    """The files that a document becomes, by name: that of `path`, and those it refers to.
+
+    Args:
+        ascii: the text variant of a format that has both.
 
     Raises:
-        FileFormatError: unknown extension, an existing file without `overwrite`, or no way to
-        write.
+        FileFormatError: the format is unknown, or has no text variant.
     """
     path = Path(path)
-    module = _format_of(path)
+    module = _format_of(path, format, writing=True)
+    options: dict[str, bool] = {}
+    if ascii and "ascii" in inspect.signature(module.write).parameters:
+        options["ascii"] = True
+    elif ascii and not _writes_text(module, path, format):
+        raise FileFormatError(f"{path}: {_name_of(module)} has no text variant; leave ascii out")
+    named = path if format is None else path.with_suffix("." + format.lower().lstrip("."))
+    data = module.write(document, named, **options)
+    if isinstance(data, Mapping):
+        files = dict(data)
+        return {path.name: files.pop(named.name), **files}
+    return {path.name: data}
+
+
+def _writes_text(module: ModuleType, path: Path, format: str | None) -> bool:
+    suffix = path.suffix if format is None else "." + format.lstrip(".")
+    return bool(getattr(module, "TEXT", suffix.lower() in _TEXT))
+
+
+def save_document(
+    document: Document,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    format: str | None = None,
+    ascii: bool = False,
+    strict: bool = False,
+) -> LossReport:
+    """Writes a document; returns what the format could not hold. Whole or not at all.
+
+    Args:
+        overwrite: replace an existing file.
+        format: an extension such as "ply"; default: that of `path`.
+        ascii: the text variant of a format that has both.
+        strict: a loss is an error, and nothing is written.
+
+    Raises:
+        FileFormatError: unknown extension, an existing file without `overwrite`, a loss under
+            `strict`, or no way to write.
+    """
+    path = Path(path)
+    report = find_losses(document, path, format=format)
+    if strict and report:
+        raise FileFormatError(f"{path}: not written, since it would lose {str(report)[6:]}")
     if path.exists() and not overwrite:
         raise FileFormatError(f"{path}: it exists; give overwrite=True to replace it")
-    data = module.write(document, path)
-    write_file(path, data)
-    return LossReport(tuple(dict.fromkeys(module.losses(document))))
+    files = encode(document, path, format=format, ascii=ascii)
+    beside = [name for name in files if name != path.name]
+    for name in beside:
+        if Path(name).name != name or name in (".", ".."):
+            raise FileFormatError(f"{path}: its second file {name!r} would lie in another folder")
+        if (path.parent / name).exists() and not overwrite:
+            raise FileFormatError(f"{path.parent / name}: it exists; give overwrite=True")
+    for name in [*beside, path.name]:  # the file itself last: it names the others
+        write_file(path.parent / name, files[name])
+    return report
 
 
 def save(mesh: Mesh, path: str | os.PathLike[str], *, overwrite: bool = True) -> LossReport:
@@ -192,12 +272,20 @@ def save(mesh: Mesh, path: str | os.PathLike[str], *, overwrite: bool = True) ->
 
 
 def convert(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = True
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    strict: bool = False,
 ) -> LossReport:
     """Converts a file, document to document: polygons, double precision and fields go along.
+
+    Args:
+        overwrite: replace an existing target.
+        strict: a loss is an error, and nothing is written.
 
     Returns:
         What the target format could not hold.
     """
-    _format_of(Path(target))
-    return save_document(load_document(source), target, overwrite=overwrite)
+    _format_of(Path(target), writing=True)
+    return save_document(load_document(source), target, overwrite=overwrite, strict=strict)
