@@ -36,7 +36,12 @@ FLOOR = {
     "_memory": 1,
 }
 # Rooms that may use another of their own floor; never the other way round.
-SIDEWAYS = {("_segment", "_native"), ("_zeros", "_native"), ("interop", "io")}
+SIDEWAYS = {
+    ("_segment", "_native"),
+    ("_zeros", "_native"),
+    ("interop", "io"),
+    ("io", "geometry"),
+}
 # Imports inside a function that go up: the one convenience of `mesh.save(path)`.
 LATE = {("mesh", "io")}
 

@@ -12,6 +12,7 @@ from meshlearn.geometry.bvh import (
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
+from meshlearn.geometry.simplify import simplify
 
 __all__ = [
     "ClosestPoints",
@@ -29,5 +30,6 @@ __all__ = [
     "sample_points",
     "sample_surface",
     "signed_distance",
+    "simplify",
     "winding_number",
 ]
