@@ -1,32 +1,243 @@
-"""`meshlearn convert IN OUT`: from one mesh format to another."""
+"""`meshlearn convert IN OUT`: from one mesh format to another, one file or ten thousand."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshlearn.cli._app import JsonFlag, OverwriteFlag, command
-from meshlearn.cli._files import input_file, mesh_output
+from meshlearn.cli._app import JsonFlag, OverwriteFlag, command, message
+from meshlearn.cli._batch import convert_many
+from meshlearn.cli._files import input_file, output_file
 from meshlearn.cli._mesh import tell_written
+
+if TYPE_CHECKING:
+    from meshlearn.io.pipeline import Conversion, ConvertOptions
+
+
+def _options(**given: object) -> ConvertOptions:
+    from meshlearn.io.pipeline import ConvertOptions
+
+    try:
+        options = ConvertOptions(**given)  # type: ignore[arg-type]
+    except ValueError as error:
+        name, _, text = str(error).partition(": ")
+        raise typer.BadParameter(text, param_hint=f"--{name}") from None
+    if options.simplify is not None:
+        from meshlearn.geometry.simplify import find_library
+
+        find_library()
+    return options
+
+
+def _check_format(name: str | None, option: str, known: tuple[str, ...]) -> None:
+    if name is not None and "." + name.lower().lstrip(".") not in known:
+        shown = " ".join(suffix[1:] for suffix in known)
+        raise typer.BadParameter(f"expected one of {shown}, got {name!r}", param_hint=option)
+
+
+def _one_input(text: str) -> Path:
+    """The file that IN means: itself, or the only one that a glob matches."""
+    from meshlearn.io.batch import find_inputs, is_pattern
+
+    if not is_pattern(text):
+        return input_file(Path(text), name="IN")
+    found = find_inputs([text])
+    if len(found) > 1:
+        raise typer.BadParameter(
+            f"{text} matches {len(found)} files: give --outdir DIR and --to EXT for a batch"
+        )
+    return input_file(found[0][0], name="IN")
+
+
+def _convert_one(
+    source: str, target: str, options: ConvertOptions, *, overwrite: bool, as_json: bool
+) -> None:
+    from meshlearn.io import readable_suffixes, writable_suffixes
+    from meshlearn.io.pipeline import convert_file, convert_to_bytes
+
+    data = None
+    if source == "-":
+        if options.source_format is None:
+            raise typer.BadParameter("standard input needs --from EXT", param_hint="--from")
+        path = Path("standard input")
+    else:
+        path = _one_input(source)
+        if options.source_format is None:
+            _known_suffix(path, readable_suffixes())
+    out = Path(target)
+    if target == "-":
+        if options.target_format is None:
+            raise typer.BadParameter("standard output needs --to EXT", param_hint="--to")
+        if as_json:
+            raise typer.BadParameter("needs a file OUT, since - is standard output too")
+    else:
+        known = [""] if options.target_format else writable_suffixes()
+        if source != "-" and out.exists() and os.path.samefile(path, out):
+            raise ValueError(f"OUT: {out} is IN itself; name another file")
+        output_file(out, overwrite=overwrite, suffixes=known)
+    if source == "-":
+        data = sys.stdin.buffer.read()
+        if not data:
+            raise ValueError("IN: standard input is empty")
+    begin = time.perf_counter()
+    if target == "-":
+        content, made = convert_to_bytes(path, options, data=data)
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        _tell(made)
+        return
+    made = convert_file(path, out, options, data=data)
+    seconds = time.perf_counter() - begin
+    facts: dict[str, object] = {"input": path, "vertices": made.vertices, "faces": made.faces}
+    more: dict[str, object] = {}
+    if as_json:
+        more = {"steps": made.steps, "losses": made.report.to_dict()}
+    tell_written(out, facts, seconds=seconds, as_json=as_json, **more)
+    if not as_json:
+        _tell(made)
+
+
+def _known_suffix(path: Path, known: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in known:
+        raise ValueError(
+            f"IN: unknown extension {path.suffix!r} of {path}; expected {', '.join(known)}, "
+            f"or --from EXT"
+        )
+
+
+def _tell(made: Conversion) -> None:
+    for step in made.steps:
+        message(f"  {step}")
+    for loss in made.report.items:
+        message(f"  lost: {loss}")
 
 
 @command("convert")
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A mesh file.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A mesh file, in its name's format.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN OUT",
+            help="A mesh file and what it becomes, in the format of its name; - for standard "
+            "input or output. With --outdir: files, folders and globs in quotes.",
+        ),
+    ],
+    source_format: Annotated[
+        str | None, typer.Option("--from", metavar="EXT", help="Read IN as of this extension.")
+    ] = None,
+    target_format: Annotated[
+        str | None, typer.Option("--to", metavar="EXT", help="Write OUT as of this extension.")
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Keep this part only, by the name of a part, object, group or material, or by "
+            "its number from 0; may be given again.",
+        ),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="TO|FROM:TO", help="Convert lengths: um mm cm dm m km in ft yd."),
+    ] = None,
+    scale: Annotated[float | None, typer.Option(help="Multiply coordinates.")] = None,
+    up: Annotated[
+        str | None,
+        typer.Option(metavar="TO|FROM:TO", help="Turn so that x, y or z points up, as y:z."),
+    ] = None,
+    merge: Annotated[
+        float | None,
+        typer.Option(metavar="TOL", help="Merge vertices at most so far apart; seams are kept."),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Drop faces that are not finite, merge equal vertices, drop flat and repeated "
+            "faces, orient, drop unused vertices; holes stay.",
+        ),
+    ] = False,
+    simplify: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Simplify to N triangles, or below 1 to that fraction."),
+    ] = None,
+    triangulate: Annotated[
+        bool, typer.Option("--triangulate", help="Cut polygons into triangles.")
+    ] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="float32|float64|N", help="Dtype of numbers, or N significant digits."
+        ),
+    ] = None,
+    ascii: Annotated[
+        bool, typer.Option("--ascii", help="Write text where the format has both.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A loss is an error, and nothing is written.")
+    ] = False,
+    outdir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Convert all IN into this folder.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: by the files and the CPUs.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="dask|ray|ADDRESS", help="Convert on a cluster; disks are shared."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Skip outputs newer than their input; a killed batch goes on without being asked.",
+        ),
+    ] = False,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Convert a mesh file to another format."""
-    input_file(source, name="IN")
-    mesh_output(out, overwrite=overwrite)
-    from meshlearn.io import load, save
+    """Convert mesh files to another format, and say what it cannot hold.
 
-    begin = time.perf_counter()
-    mesh = load(source)
-    save(mesh, out)
-    facts = {"input": source, "vertices": mesh.num_vertices, "faces": mesh.num_faces}
-    tell_written(out, facts, seconds=time.perf_counter() - begin, as_json=as_json)
+    Options work in the order they are listed in. Polygons, double precision, fields, groups and
+    materials stay where the format of OUT knows them; everything else is told, by count and name.
+    """
+    if outdir is None:
+        for value, name in ((jobs, "--jobs"), (cluster, "--cluster"), (resume or None, "--resume")):
+            if value is not None:
+                raise typer.BadParameter("is for a batch, give --outdir DIR", param_hint=name)
+        if len(paths) != 2:
+            text = "OUT is missing" if len(paths) == 1 else "several inputs need --outdir DIR"
+            raise typer.BadParameter(text, param_hint="IN OUT")
+    elif target_format is None:
+        raise typer.BadParameter("a batch needs it", param_hint="--to EXT")
+    elif "-" in paths:
+        raise typer.BadParameter("- does not go with --outdir", param_hint="IN")
+    from meshlearn.io import readable_suffixes, writable_suffixes
+
+    _check_format(source_format, "--from", readable_suffixes())
+    _check_format(target_format, "--to", writable_suffixes())
+    options = _options(
+        select=tuple(select or ()),
+        unit=unit,
+        scale=scale,
+        up=up,
+        merge=merge,
+        repair=repair,
+        simplify=simplify,
+        triangulate=triangulate,
+        precision=precision,
+        ascii=ascii,
+        strict=strict,
+        overwrite=overwrite,
+        source_format=source_format,
+        target_format=target_format,
+    )
+    if outdir is None:
+        _convert_one(paths[0], paths[1], options, overwrite=overwrite, as_json=as_json)
+        return
+    convert_many(paths, outdir, options, jobs=jobs, cluster=cluster, resume=resume, as_json=as_json)

@@ -1,0 +1,225 @@
+"""Runners of a batch: processes on this machine, Dask, Ray."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from meshlearn.io.batch import Job, Outcome, Runner, run_job
+from meshlearn.io.pipeline import ConvertOptions
+
+_CHUNK = 16  # files that a cluster's task converts
+
+
+def _begin_worker() -> None:
+    """What a worker process does first: one thread, no say in Ctrl-C, an end with its parent."""
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written files are removed
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=follow, daemon=True).start()
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["meshlearn.io.batch"])  # torch is imported once
+    return context
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Runs jobs in several processes of this machine.
+
+    A process that dies (of memory, of a fault in a library) takes no other file with it: the files
+    that were under way are tried again one by one, and the one it dies of fails.
+
+    Attributes:
+        count: number of processes.
+    """
+
+    count: int
+
+    def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+        left = deque(jobs)
+        doubtful: deque[Job] = deque()
+        while left or doubtful:
+            alone = bool(doubtful)
+            queue = doubtful if alone else left
+            pool = ProcessPoolExecutor(
+                1 if alone else self.count, mp_context=_context(), initializer=_begin_worker
+            )
+            under_way: dict[Future[Outcome], Job] = {}
+            try:
+                while queue or under_way:
+                    while queue and len(under_way) < (1 if alone else 4 * self.count):
+                        job = queue.popleft()
+                        try:
+                            under_way[pool.submit(run_job, job, options)] = job
+                        except BrokenProcessPool:
+                            queue.appendleft(job)
+                            raise
+                    ready = wait(under_way, return_when=FIRST_COMPLETED).done
+                    for future in ready:
+                        outcome = future.result()
+                        del under_way[future]
+                        yield outcome
+            except BrokenProcessPool:
+                if alone:
+                    for job in under_way.values():
+                        text = f"{job.source}: the process that converted it died"
+                        yield Outcome(job.source, job.target, "failed", text)
+                else:
+                    doubtful.extend(under_way.values())
+                pool.shutdown(wait=False, cancel_futures=True)
+            except BaseException:
+                _stop(pool)
+                raise
+            else:
+                pool.shutdown()
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Ends the processes, in a hurry and without half-written files."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + 3
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+
+
+def _run_chunk(jobs: list[Job], options: ConvertOptions) -> list[Outcome]:
+    return [run_job(job, options) for job in jobs]
+
+
+def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
+    jobs = list(jobs)
+    return [jobs[k : k + _CHUNK] for k in range(0, len(jobs), _CHUNK)]
+
+
+def _lost(chunk: list[Job], error: object) -> list[Outcome]:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return [
+        Outcome(j.source, j.target, "failed", f"{j.source}: its worker was lost ({text})")
+        for j in chunk
+    ]
+
+
+@dataclass(frozen=True)
+class Dask:
+    """Runs jobs on a Dask cluster; sources and targets must be on a disk that all workers see.
+
+    Attributes:
+        address: of the scheduler; empty for a cluster of this machine.
+        count: processes of the latter.
+    """
+
+    address: str = ""
+    count: int | None = None
+
+    def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+        from distributed import Client, as_completed
+
+        if self.address:
+            client = Client(self.address, timeout="10s")
+        else:
+            client = Client(
+                n_workers=self.count, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            )
+        with client:
+            futures = {
+                client.submit(_run_chunk, chunk, options, pure=False): chunk
+                for chunk in _chunks(jobs)
+            }
+            for future in as_completed(list(futures)):
+                error = future.exception()
+                chunk = futures.pop(future)
+                yield from _lost(chunk, error) if error else future.result()
+        if not self.address:
+            client.cluster.close()
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Runs jobs on a Ray cluster; sources and targets must be on a disk that all nodes see.
+
+    Attributes:
+        address: of the cluster; empty for one of this machine, or what RAY_ADDRESS names.
+        count: processes of the former.
+    """
+
+    address: str = ""
+    count: int | None = None
+
+    def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+        import ray
+
+        if self.address:
+            ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+        else:
+            ray.init(num_cpus=self.count, log_to_driver=False, logging_level="ERROR")
+        try:
+            task = ray.remote(num_cpus=1)(_run_chunk)
+            chunks = {task.remote(chunk, options): chunk for chunk in _chunks(jobs)}
+            while chunks:
+                ready, _ = ray.wait(list(chunks), num_returns=1)
+                chunk = chunks.pop(ready[0])
+                try:
+                    outcomes = ray.get(ready[0])
+                except ray.exceptions.RayError as error:
+                    outcomes = _lost(chunk, error)
+                yield from outcomes
+        finally:
+            ray.shutdown()
+
+
+def cluster_runner(name: str, *, count: int | None = None) -> Runner:
+    """The runner of a cluster.
+
+    Args:
+        name: "dask" or "ray" for one of this machine; a scheduler's address otherwise: "ray://…"
+            for Ray, another scheme ("tcp://…", "tls://…") for Dask.
+        count: processes, where the cluster is made here.
+
+    Raises:
+        ValueError: not such a name.
+        ImportError: the package is not installed; names the extra.
+    """
+    from importlib.util import find_spec
+
+    if name not in ("dask", "ray") and "://" not in name:
+        raise ValueError(
+            f"cluster: expected dask, ray, or an address such as tcp://host:8786 or "
+            f"ray://host:10001, got {name!r}"
+        )
+    is_ray = name == "ray" or name.startswith("ray://")
+    package, extra = ("ray", "ray") if is_ray else ("distributed", "dask")
+    if find_spec(package) is None:
+        raise ImportError(
+            f"--cluster {name} needs {package}, which is not installed: "
+            f"pip install 'meshlearn[{extra}]'"
+        )
+    address = name if "://" in name else ""
+    return Ray(address, count) if is_ray else Dask(address, count)
