@@ -3,34 +3,139 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshlearn.cli._app import JsonFlag, command
+from meshlearn.cli._app import JsonFlag, command, message
 from meshlearn.cli._files import input_file
 from meshlearn.cli._output import print_json
+
+if TYPE_CHECKING:
+    from meshlearn.mesh import MeshReport
+
+# what --fail-on takes -> the defects it means; a defect's own name is taken too
+KINDS = {
+    "boundary": ("boundary_edges",),
+    "non-manifold": ("non_manifold_edges", "non_manifold_vertices"),
+    "degenerate": ("degenerate_faces",),
+    "duplicate": ("duplicate_faces", "duplicate_vertices"),
+    "orientation": ("inconsistent_edges", "inside_out_components"),
+    "non-finite": ("non_finite_vertices",),
+    "unreferenced": ("unreferenced_vertices",),
+    "short": ("short_polygons",),
+    "self-intersections": ("self_intersections",),
+}
+_DEFECTS = (
+    "non_finite_vertices out_of_range_faces degenerate_faces duplicate_faces non_manifold_edges "
+    "non_manifold_vertices inconsistent_edges inside_out_components duplicate_vertices "
+    "unreferenced_vertices boundary_edges short_polygons self_intersections"
+).split()
+_GROUPS = ("error", "any")
+
+
+def wanted_defects(texts: list[str]) -> tuple[list[str], bool]:
+    """Defects that `--fail-on` names, and whether every error counts.
+
+    Raises:
+        BadParameter: a kind that there is not.
+    """
+    found: dict[str, None] = {}
+    errors = False
+    for text in ",".join(texts).replace(" ", "").split(","):
+        name = text.lower().replace("_", "-")
+        own = name.replace("-", "_")
+        if name in ("error", "errors"):
+            errors = True
+        elif name == "any":
+            found |= dict.fromkeys(d for d in _DEFECTS if d != "self_intersections")
+        elif name in KINDS:
+            found |= dict.fromkeys(KINDS[name])
+        elif own in _DEFECTS:
+            found[own] = None
+        else:
+            raise typer.BadParameter(
+                f"expected {', '.join([*KINDS, *_GROUPS])} or a defect's name, got {text!r}",
+                param_hint="--fail-on",
+            )
+    return list(found), errors
+
+
+def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshReport, dict]:
+    """The report of a file, and the counts that are not the report's."""
+    from meshlearn.io import load_document, to_mesh
+    from meshlearn.io.repair import merge as merge_vertices
+
+    document = load_document(path)
+    if merge is not None:
+        document = merge_vertices(document, merge).document
+    mesh = to_mesh(document, dtype=None)
+    more = {"short_polygons": sum(int((p.sizes < 3).sum()) for p in document.parts)}
+    if crossings:
+        from meshlearn.metrics.intersections import self_intersections
+
+        more["self_intersections"] = len(self_intersections(mesh))
+    return mesh.check(), more
 
 
 @command("check")
 def check(
-    mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
+    meshes: Annotated[list[Path], typer.Argument(metavar="MESH...", help="Mesh files.")],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND,KIND",
+            help=f"Exit 1 where a mesh has one of: {', '.join([*KINDS, *_GROUPS])}.",
+        ),
+    ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 if the mesh has errors; notes are no errors.")
+        bool, typer.Option("--strict", help="As --fail-on error; notes are no errors.")
     ] = False,
+    merge: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="TOL",
+            help="Merge vertices at most so far apart first, as an STL wants it.",
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=0, help="Indices to list of each kind, in JSON; counts are complete.")
     ] = 100,
     as_json: JsonFlag = False,
 ) -> None:
-    """Report what is wrong with a mesh: holes, folds, duplicates, orientation, NaN."""
-    input_file(mesh, name="MESH")
-    from meshlearn.io import load
-
-    report = load(mesh).check()
+    """Report what is wrong with meshes: holes, folds, duplicates, orientation, NaN."""
+    wanted, errors = wanted_defects(fail_on) if fail_on else ([], False)
+    errors |= strict
+    for path in meshes:
+        input_file(path, name="MESH")
+    found: list[dict] = []
+    failed = False
+    for number, path in enumerate(meshes):
+        try:
+            report, more = _check_one(path, merge, "self_intersections" in wanted)
+        except (ValueError, OSError) as error:
+            if len(meshes) == 1:
+                raise
+            message(f"error: {' '.join(str(error).split())}")
+            found.append({"file": path, "ok": False, "error": str(error)})
+            failed = True
+            continue
+        counts = {**report.counts, **more}
+        bad = [f"{name.replace('_', ' ')} ({counts[name]:,})" for name in wanted if counts[name]]
+        if errors and not report.ok:
+            bad.append("errors")
+        failed |= bool(bad)
+        found.append({"file": path, "passed": not bad, **report.to_dict(max_indices=limit), **more})
+        if not as_json:
+            head = f"{path}\n" if len(meshes) > 1 else ""
+            typer.echo("\n" * (number > 0) + head + str(report))
+            for name, count in more.items():
+                if count:
+                    typer.echo(f"  {count:>9}  {name.replace('_', ' ')}")
+        if bad and fail_on:
+            message(f"failed: {path} has {', '.join(bad)}")
     if as_json:
-        print_json({"file": mesh, **report.to_dict(max_indices=limit)})
-    else:
-        typer.echo(str(report))
-    if strict and not report.ok:
+        print_json(found[0] if len(meshes) == 1 else found)
+    if failed:
         raise SystemExit(1)

@@ -7,39 +7,94 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshlearn.cli._app import JsonFlag, command
+from meshlearn.cli._app import JsonFlag, command, message
 from meshlearn.cli._files import input_file
 from meshlearn.cli._mesh import summary
 from meshlearn.cli._output import print_json, print_table
 
 if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh
+    import numpy as np
+
+    from meshlearn.io import Document, Part
+
+_PARTS_SHOWN = 20
 
 
-def _describe_mesh(mesh: Mesh) -> dict[str, object]:
+def _field(values: np.ndarray) -> dict[str, object]:
+    return {"dtype": str(values.dtype), "shape": list(values.shape[1:]), "count": len(values)}
+
+
+def _part(part: Part) -> dict[str, object]:
+    sizes = part.sizes
+    return {
+        "name": part.name,
+        "vertices": len(part.vertices),
+        "polygons": part.num_faces,
+        "triangles": int((sizes == 3).sum()),
+        "quads": int((sizes == 4).sum()),
+        "larger": int((sizes > 4).sum()),
+        "lines": len(part.lines),
+        "points": len(part.points),
+        "dtype": str(part.vertices.dtype),
+        "vertex_fields": {k: _field(v) for k, v in part.vertex_fields.items()},
+        "face_fields": {k: _field(v) for k, v in part.face_fields.items()},
+        "corner_fields": {k: _field(f.values) for k, f in part.corner_fields.items()},
+        "groups": part.groups,
+        "transform": part.transform,
+    }
+
+
+def _describe_mesh(document: Document) -> dict[str, object]:
+    from meshlearn.io import to_mesh
+
+    mesh = to_mesh(document, dtype=None)
     finite = mesh.vertices[mesh.vertices.isfinite().all(1)]
     low, high = (finite.amin(0), finite.amax(0)) if len(finite) else (None, None)
+    report = mesh.check()
+    sizes = [part.sizes for part in document.parts]
+    counts = {
+        "polygons": sum(len(s) for s in sizes),
+        "quads": sum(int((s == 4).sum()) for s in sizes),
+        "larger_polygons": sum(int((s > 4).sum()) for s in sizes),
+        "lines": sum(len(part.lines) for part in document.parts),
+        "points": sum(len(part.points) for part in document.parts),
+    }
+    frame = {key: frame_of(document, key) for key in ("unit", "up")}
     return {
         "kind": "mesh",
         **summary(mesh),
+        **counts,
         "non_finite_vertices": mesh.num_vertices - len(finite),
-        "components": mesh.topology.components().count,
-        "boundary_loops": len(mesh.topology.boundary_loops()),
+        "edges": report.facts["edges"],
+        "components": report.facts["components"],
+        "boundary_loops": report.facts["boundary_loops"],
+        "genus": report.facts["genus"],
         "lower": None if low is None else low.tolist(),
         "upper": None if high is None else high.tolist(),
-        "area": float(mesh.area()),
+        "size": None if low is None or high is None else (high - low).tolist(),
+        "area": report.facts["area"],
         "volume": float(mesh.volume()) if mesh.is_watertight else None,
         "dtype": str(mesh.dtype).removeprefix("torch."),
+        **frame,
         "vertex_attributes": {k: list(v.shape[1:]) for k, v in mesh.vertex_attributes.items()},
         "face_attributes": {k: list(v.shape[1:]) for k, v in mesh.face_attributes.items()},
         "corner_attributes": sorted(mesh.corner_attributes),
-        "materials": len(mesh.materials),
+        "materials": len(document.materials),
+        "material_names": [material.name for material in document.materials],
+        "defects": {name: count for name, count in report.counts.items() if count},
+        "metadata": document.metadata,
+        "parts": [_part(part) for part in document.parts],
     }
+
+
+def frame_of(document: Document, key: str) -> str | None:
+    """The unit or the up axis that a file states."""
+    return getattr(document, key, None) or document.metadata.get(key)
 
 
 def describe(path: Path) -> dict[str, object]:
     """What a mesh, point cloud or volume file holds."""
-    from meshlearn.io import load
+    from meshlearn.io import load_document
     from meshlearn.io.points import is_points, load_points
     from meshlearn.io.volume import is_volume, load_volume
 
@@ -65,23 +120,78 @@ def describe(path: Path) -> dict[str, object]:
             "non_finite_values": volume.values.numel() - len(values),
             "affine": volume.affine.tolist(),
         }
-    return {**size, **_describe_mesh(load(path))}
+    return {**size, **_describe_mesh(load_document(path))}
+
+
+def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
+    """The table of a file: what is not there, or is as usual, is left out."""
+    facts = {k: v for k, v in facts.items() if k not in ("affine", "metadata", "parts")}
+    quiet = ("quads", "larger_polygons", "lines", "points", "non_finite_vertices", "materials")
+    if facts.get("kind") == "mesh":
+        facts = {k: v for k, v in facts.items() if v or k not in quiet}
+        if facts.get("polygons") == facts.get("faces"):
+            facts.pop("polygons")
+    rows: list[tuple[str, object]] = []
+    for name, value in facts.items():
+        if name == "defects" and isinstance(value, dict):
+            value = ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in value.items()) or "none"
+        elif isinstance(value, dict):
+            value = [key if not shape else f"{key} {shape}" for key, shape in value.items()]
+        elif name == "material_names":
+            if not value:
+                continue
+            value = ", ".join(map(str, value))  # type: ignore[arg-type]
+        rows.append((name.replace("_", " "), value))
+    return rows
+
+
+def _part_rows(parts: list[dict]) -> list[list[object]]:
+    rows = []
+    for number, part in enumerate(parts[:_PARTS_SHOWN]):
+        fields = [
+            f"{name} ({domain})"
+            for domain in ("vertex", "face", "corner")
+            for name in part[f"{domain}_fields"]
+        ]
+        row = [number, part["name"] or "-", part["vertices"], part["polygons"]]
+        rows.append([*row, ", ".join(fields) or "-"])
+    return rows
 
 
 @command("info")
 def info(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A mesh, point cloud or volume.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Meshes, point clouds or volumes.")
+    ],
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what a file holds."""
-    facts = describe(input_file(path, name="FILE"))
+    """Say what files hold."""
+    for path in paths:
+        input_file(path, name="FILE")
+    found: list[dict[str, object]] = []
+    failed = False
+    for number, path in enumerate(paths):
+        try:
+            facts = describe(path)
+        except (ValueError, OSError) as error:
+            if len(paths) == 1:
+                raise
+            failed = True
+            message(f"error: {' '.join(str(error).split())}")
+            facts = {"file": str(path), "error": str(error)}
+        found.append(facts)
+        if as_json or "error" in facts:
+            continue
+        if number:
+            typer.echo()
+        print_table(_rows(facts))
+        parts = facts.get("parts", [])
+        if isinstance(parts, list) and len(parts) > 1:
+            typer.echo()
+            print_table(_part_rows(parts), header=["part", "name", "vertices", "faces", "fields"])
+            if len(parts) > _PARTS_SHOWN:
+                typer.echo(f"… and {len(parts) - _PARTS_SHOWN:,} more; --json lists them")
     if as_json:
-        print_json(facts)
-        return
-    facts.pop("affine", None)
-    rows = []
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            value = [key if not shape else f"{key} {shape}" for key, shape in value.items()]
-        rows.append((name.replace("_", " "), value))
-    print_table(rows)
+        print_json(found[0] if len(paths) == 1 else found)
+    if failed:
+        raise SystemExit(1)
