@@ -71,23 +71,45 @@ def keep_faces(part: Part, keep: np.ndarray) -> Part:
 
 
 def used_vertices(part: Part) -> np.ndarray:
-    """(V,) bool: vertices that a polygon, a line or a point names."""
+    """(V,) bool: vertices that a polygon, a line, a point or a cell names."""
     used = np.zeros(len(part.vertices), bool)
-    for index in (part.polygon_index, part.points, *part.lines):
+    for index in (part.polygon_index, part.points, *part.lines, *cells_of(part).values()):
         used[index] = True
     return used
 
 
-def keep_vertices(part: Part, keep: np.ndarray) -> Part:
-    """Vertices where `keep` (V,) bool, which polygons, lines and points must not go without."""
-    new = np.cumsum(keep) - 1
+def cells_of(part: Part) -> dict[str, np.ndarray]:
+    """Volume elements by kind."""
+    return getattr(part, "cells", {})
+
+
+def renumbered(part: Part, new: np.ndarray, **changes: object) -> Part:
+    """The part with `changes`, everything in it naming vertex ``new[i]`` instead of i."""
+    cells = {kind: new[index] for kind, index in cells_of(part).items()}
     return replace(
         part,
-        vertices=part.vertices[keep],
         polygon_index=new[part.polygon_index],
-        vertex_fields={k: v[keep] for k, v in part.vertex_fields.items()},
         lines=[new[line] for line in part.lines],
         points=new[part.points],
+        **({"cells": cells} if cells else {}),
+        **changes,
+    )
+
+
+def faces_only(part: Part) -> Part:
+    """The part without lines, points and volume elements."""
+    tables = ("cells", "cell_fields", "line_fields", "point_fields")
+    empty = {name: {} for name in tables if getattr(part, name, None)}
+    return replace(part, lines=[], points=part.points[:0], **empty)
+
+
+def keep_vertices(part: Part, keep: np.ndarray) -> Part:
+    """Vertices where `keep` (V,) bool, which nothing else may name."""
+    return renumbered(
+        part,
+        np.cumsum(keep) - 1,
+        vertices=part.vertices[keep],
+        vertex_fields={k: v[keep] for k, v in part.vertex_fields.items()},
     )
 
 
@@ -160,13 +182,10 @@ def set_precision(document: Document, precision: str) -> Changed:
         usable = np.isfinite(values) & (values != 0)
         wide = np.where(usable, values, 1).astype(np.float64)
         places = digits - 1 - np.floor(np.log10(np.abs(wide)))
-        small = np.clip(places, -300, 300)
-        rounded = np.where(
-            small >= 0,
-            np.round(wide * 10.0 ** np.maximum(small, 0)) / 10.0 ** np.maximum(small, 0),
-            np.round(wide / 10.0 ** np.maximum(-small, 0)) * 10.0 ** np.maximum(-small, 0),
-        )
-        rounded = np.where(np.isfinite(rounded), rounded, wide)
+        up, down = (10.0 ** np.clip(p, 0, 22) for p in (places, -places))
+        rounded = np.where(places >= 0, np.round(wide * up) / up, np.round(wide / down) * down)
+        for at in zip(*np.nonzero(np.abs(places) > 22), strict=True):  # powers that are not exact
+            rounded[at] = float(f"{wide[at]:.{digits}g}")
         return np.where(usable, rounded, values).astype(values.dtype)
 
     def coordinates(values: np.ndarray) -> np.ndarray:
@@ -250,7 +269,7 @@ def select(document: Document, wanted: Sequence[str]) -> Changed:
         if number in whole:
             parts.append(part)
         elif number in faces and faces[number].any():
-            chosen = replace(keep_faces(part, faces[number]), lines=[], points=part.points[:0])
+            chosen = faces_only(keep_faces(part, faces[number]))
             parts.append(keep_vertices(chosen, used_vertices(chosen)))
     kept, total = sum(p.num_faces for p in parts), sum(p.num_faces for p in document.parts)
     done = f"selected {', '.join(wanted)}: {kept:,} of {total:,} faces"

@@ -132,19 +132,20 @@ def simplify(document: Document, wanted: float) -> Changed:
                 for name, values in getattr(part, f"{domain}_fields").items()
                 if name not in kept
             ]
-        if part.lines or len(part.points):
-            count = len(part.lines) + len(part.points)
-            losses.append(Loss("lines and points", "simplification makes new vertices", count))
+        cells = operations.cells_of(part).values()
+        count = len(part.lines) + len(part.points) + sum(map(len, cells))
+        if count:
+            losses.append(
+                Loss("lines, points and cells", "simplification makes new vertices", count)
+            )
         own = replace(
-            part,
+            operations.faces_only(part),
             vertices=made.vertices,
             polygon_start=made.polygon_start,
             polygon_index=made.polygon_index,
             vertex_fields=made.vertex_fields,
             face_fields=made.face_fields,
             corner_fields={},
-            lines=[],
-            points=part.points[:0],
         )
         parts.append(own)
     done = f"simplified from {total:,} to {after:,} triangles" if after < total else ""
@@ -194,8 +195,14 @@ def _change(
 ) -> tuple[Document, Conversion]:
     form = options.source_format or source.suffix
     document, steps, lost = apply(document, options, format=form)
-    report = find_losses(document, target, format=options.target_format)
-    report = LossReport((*lost, *report.items))
+    found = find_losses(document, target, format=options.target_format).items
+    # what the user just said of the frame, and the file has no word for, is no loss
+    asked = {"unit": options.unit, "up axis": options.up}
+    silent = [k for k, v in asked.items() if v is not None]
+    found = tuple(
+        x for x in found if not ("does not say" in x.why and x.name.startswith(tuple(silent)))
+    )
+    report = LossReport((*lost, *found))
     if options.strict and report:
         raise FileFormatError(f"{target}: not written, since it would lose {str(report)[6:]}")
     vertices = sum(len(p.vertices) for p in document.parts)

@@ -14,6 +14,7 @@ from meshlearn.io.operations import (
     keep_corners,
     keep_faces,
     keep_vertices,
+    renumbered,
     take_corners,
     triangulate,
     used_vertices,
@@ -88,15 +89,14 @@ def merge(document: Document, tol: float = 0.0) -> Changed:
                 seams[name] = None
             else:
                 vertex_fields[name] = values[first]
-        made = replace(
+        made = renumbered(
             part,
+            new,
             vertices=part.vertices[first],
-            polygon_index=new[old],
             vertex_fields=vertex_fields,
             corner_fields=corner_fields,
-            lines=[_without_repeats(new[line]) for line in part.lines],
-            points=new[part.points],
         )
+        made.lines = [_without_repeats(line) for line in made.lines]
         before = _previous(part)
         collapsed = (made.polygon_index[before] == made.polygon_index) & (old[before] != old)
         faces = made.num_faces
