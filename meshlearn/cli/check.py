@@ -19,7 +19,7 @@ KINDS = {
     "boundary": ("boundary_edges",),
     "non-manifold": ("non_manifold_edges", "non_manifold_vertices"),
     "degenerate": ("degenerate_faces",),
-    "duplicate": ("duplicate_faces", "duplicate_vertices"),
+    "duplicate": ("duplicate_faces", "duplicate_polygons", "duplicate_vertices"),
     "orientation": ("inconsistent_edges", "inside_out_components"),
     "non-finite": ("non_finite_vertices",),
     "unreferenced": ("unreferenced_vertices",),
@@ -29,7 +29,7 @@ KINDS = {
 _DEFECTS = (
     "non_finite_vertices out_of_range_faces degenerate_faces duplicate_faces non_manifold_edges "
     "non_manifold_vertices inconsistent_edges inside_out_components duplicate_vertices "
-    "unreferenced_vertices boundary_edges short_polygons self_intersections"
+    "unreferenced_vertices boundary_edges short_polygons duplicate_polygons self_intersections"
 ).split()
 _GROUPS = ("error", "any")
 
@@ -64,13 +64,19 @@ def wanted_defects(texts: list[str]) -> tuple[list[str], bool]:
 def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshReport, dict]:
     """The report of a file, and the counts that are not the report's."""
     from meshlearn.io import load_document, to_mesh
+    from meshlearn.io.repair import first_of_same
     from meshlearn.io.repair import merge as merge_vertices
 
     document = load_document(path)
     if merge is not None:
         document = merge_vertices(document, merge).document
     mesh = to_mesh(document, dtype=None)
-    more = {"short_polygons": sum(int((p.sizes < 3).sum()) for p in document.parts)}
+    more = {
+        "short_polygons": sum(int((p.sizes < 3).sum()) for p in document.parts),
+        "duplicate_polygons": sum(
+            int((~first_of_same(p) & (p.sizes > 3)).sum()) for p in document.parts
+        ),
+    }
     if crossings:
         from meshlearn.metrics.intersections import self_intersections
 

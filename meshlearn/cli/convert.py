@@ -28,7 +28,7 @@ def _options(**given: object) -> ConvertOptions:
         name, _, text = str(error).partition(": ")
         raise typer.BadParameter(text, param_hint=f"--{name}") from None
     if options.simplify is not None:
-        from meshlearn.geometry.simplify import find_library
+        from meshlearn.geometry.simplification import find_library
 
         find_library()
     return options

@@ -12,7 +12,7 @@ from meshlearn.geometry.bvh import (
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
-from meshlearn.geometry.simplify import simplify
+from meshlearn.geometry.simplification import simplify
 
 __all__ = [
     "ClosestPoints",

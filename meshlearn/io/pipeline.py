@@ -105,7 +105,7 @@ def simplify(document: Document, wanted: float) -> Changed:
     Raises:
         ImportError: no library for it is installed.
     """
-    from meshlearn.geometry.simplify import simplify as simplify_mesh
+    from meshlearn.geometry.simplification import simplify as simplify_mesh
 
     meshes = [to_mesh(Document([replace(p, transform=None)]), dtype=None) for p in document.parts]
     total = sum(m.num_faces for m in meshes)

@@ -173,7 +173,7 @@ def _mend(part: Part) -> tuple[Part, np.ndarray]:
     area = np.bincount(_owner(part), mesh.face_areas().numpy(), minlength=part.num_faces)
     part = keep_faces(part, area > 0)
     flat = faces - part.num_faces
-    first = _first_of_same(part)
+    first = first_of_same(part)
     repeated = int((~first).sum())
     part = keep_faces(part, first)
     mesh = _bare(part)
@@ -196,7 +196,7 @@ def _mend(part: Part) -> tuple[Part, np.ndarray]:
     return part, np.array([flat, repeated, int(turn.sum()), int((~used).sum())])
 
 
-def _first_of_same(part: Part) -> np.ndarray:
+def first_of_same(part: Part) -> np.ndarray:
     """(F,) bool: polygons of a set of vertices that no earlier one has."""
     first = np.ones(part.num_faces, bool)
     for size in np.unique(part.sizes).tolist():
