@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meshlearn.io.batch import Job, Outcome, Runner, run_job
 from meshlearn.io.pipeline import ConvertOptions
@@ -59,6 +59,7 @@ class Processes:
     count: int
 
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+        began = time.time_ns()
         left = deque(jobs)
         doubtful: deque[Job] = deque()
         while left or doubtful:
@@ -72,8 +73,9 @@ class Processes:
                 while queue or under_way:
                     while queue and len(under_way) < (1 if alone else 4 * self.count):
                         job = queue.popleft()
+                        own = _for_retry(job, options, began) if alone else options
                         try:
-                            under_way[pool.submit(run_job, job, options)] = job
+                            under_way[pool.submit(run_job, job, own)] = job
                         except BrokenProcessPool:
                             queue.appendleft(job)
                             raise
@@ -110,8 +112,20 @@ def _stop(pool: ProcessPoolExecutor) -> None:
             process.kill()
 
 
-def _run_chunk(jobs: list[Job], options: ConvertOptions) -> list[Outcome]:
-    return [run_job(job, options) for job in jobs]
+def _for_retry(job: Job, options: ConvertOptions, began: int) -> ConvertOptions:
+    """Options of a second try: what the first one wrote, and nobody heard of, is written again."""
+    try:
+        written = os.stat(job.target).st_mtime_ns >= began
+    except OSError:
+        return options
+    return replace(options, overwrite=True) if written else options
+
+
+Run = Callable[[Job, ConvertOptions], Outcome]
+
+
+def _run_chunk(run: Run, jobs: list[Job], options: ConvertOptions) -> list[Outcome]:
+    return [run(job, options) for job in jobs]
 
 
 def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -119,17 +133,17 @@ def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
     return [jobs[k : k + _CHUNK] for k in range(0, len(jobs), _CHUNK)]
 
 
-def _lost(chunk: list[Job], error: object) -> list[Outcome]:
+def _lost(job: Job, error: object) -> Outcome:
     text = " ".join(str(error).split()) or type(error).__name__
-    return [
-        Outcome(j.source, j.target, "failed", f"{j.source}: its worker was lost ({text})")
-        for j in chunk
-    ]
+    sentence = f"{job.source}: the process that converted it was lost ({text[:200]})"
+    return Outcome(job.source, job.target, "failed", sentence)
 
 
 @dataclass(frozen=True)
 class Dask:
     """Runs jobs on a Dask cluster; sources and targets must be on a disk that all workers see.
+
+    Files of a task whose worker is lost are tried again at the end, each alone.
 
     Attributes:
         address: of the scheduler; empty for a cluster of this machine.
@@ -140,30 +154,41 @@ class Dask:
     count: int | None = None
 
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+        import dask
         from distributed import Client, as_completed
 
+        began = time.time_ns()
+        dask.config.set({"distributed.scheduler.allowed-failures": 1})
         if self.address:
             client = Client(self.address, timeout="10s")
         else:
             client = Client(
                 n_workers=self.count, threads_per_worker=1, dashboard_address=None, silence_logs=50
             )
-        with client:
-            futures = {
-                client.submit(_run_chunk, chunk, options, pure=False): chunk
+        with client:  # closes a cluster of its own too
+            chunks = {
+                client.submit(_run_chunk, run_job, chunk, options, pure=False): chunk
                 for chunk in _chunks(jobs)
             }
-            for future in as_completed(list(futures)):
+            doubtful: list[Job] = []
+            for future in as_completed(list(chunks)):
+                chunk = chunks.pop(future)
+                if future.exception():
+                    doubtful += chunk
+                else:
+                    yield from future.result()
+            for job in doubtful:
+                own = _for_retry(job, options, began)
+                future = client.submit(_run_chunk, run_job, [job], own, pure=False)
                 error = future.exception()
-                chunk = futures.pop(future)
-                yield from _lost(chunk, error) if error else future.result()
-        if not self.address:
-            client.cluster.close()
+                yield _lost(job, error) if error else future.result()[0]
 
 
 @dataclass(frozen=True)
 class Ray:
     """Runs jobs on a Ray cluster; sources and targets must be on a disk that all nodes see.
+
+    Files of a task whose worker is lost are tried again at the end, each alone.
 
     Attributes:
         address: of the cluster; empty for one of this machine, or what RAY_ADDRESS names.
@@ -176,21 +201,27 @@ class Ray:
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
         import ray
 
-        if self.address:
-            ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
-        else:
-            ray.init(num_cpus=self.count, log_to_driver=False, logging_level="ERROR")
+        began = time.time_ns()
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        where = {"address": self.address} if self.address else {"num_cpus": self.count}
+        ray.init(**where, **quiet)
         try:
-            task = ray.remote(num_cpus=1)(_run_chunk)
-            chunks = {task.remote(chunk, options): chunk for chunk in _chunks(jobs)}
+            task = ray.remote(num_cpus=1, max_retries=0)(_run_chunk)
+            chunks = {task.remote(run_job, chunk, options): chunk for chunk in _chunks(jobs)}
+            doubtful: list[Job] = []
             while chunks:
-                ready, _ = ray.wait(list(chunks), num_returns=1)
-                chunk = chunks.pop(ready[0])
+                (ready,), _ = ray.wait(list(chunks), num_returns=1)
+                chunk = chunks.pop(ready)
                 try:
-                    outcomes = ray.get(ready[0])
+                    yield from ray.get(ready)
+                except ray.exceptions.RayError:
+                    doubtful += chunk
+            for job in doubtful:
+                try:
+                    own = _for_retry(job, options, began)
+                    yield from ray.get(task.remote(run_job, [job], own))
                 except ray.exceptions.RayError as error:
-                    outcomes = _lost(chunk, error)
-                yield from outcomes
+                    yield _lost(job, error)
         finally:
             ray.shutdown()
 

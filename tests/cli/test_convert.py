@@ -208,8 +208,9 @@ def test_batch_on_two_processes(cli, corpus, tmp_path):
 def test_batch_is_quiet_in_a_pipe(cli, corpus, tmp_path):
     done = cli("convert", f"{corpus}/a/*.obj", "--outdir", tmp_path / "o", "--to", "ply")
     assert done.returncode == 0 and done.stdout == ""
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("converted 20 of 20 files (")
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("converted 20 of 20 files (")
+    assert all(line.startswith("lost: ") for line in lines[:-1])  # one for each kind, not file
     again = cli("convert", f"{corpus}/a/*.obj", "--outdir", tmp_path / "o", "--to", "ply")
     assert again.returncode == 1 and again.stderr.count("give --overwrite") == 20
 
