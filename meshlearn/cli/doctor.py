@@ -21,6 +21,10 @@ OPTIONAL = {
     "scipy": "a peer in `bench`",
     "meshio": "a peer in `bench`",
     "pytorch3d": "meshlearn.interop; a peer in `bench`",
+    "pyvista": "meshlearn.interop",
+    "fast-simplification": "`convert --simplify` (pip install 'meshlearn[simplify]')",
+    "distributed": "`convert --cluster dask` (pip install 'meshlearn[dask]')",
+    "ray": "`convert --cluster ray` (pip install 'meshlearn[ray]')",
     "nvdiffrast": "render(backend='nvdiffrast') on CUDA",
 }
 

@@ -193,10 +193,10 @@ class Journal:
             self.lines[entry["target"]] = entry
             self._write(entry)
 
-    def close(self, *, finished: bool) -> None:
-        """Closes the file; removes it where nothing is left to do."""
+    def close(self, *, keep: bool) -> None:
+        """Closes the file; removes it where nothing is left that it could tell."""
         self._file.close()
-        if finished or not self.lines:
+        if not keep:
             self.path.unlink(missing_ok=True)
 
 
@@ -298,14 +298,14 @@ def run_batch(
             left.append(job)
     for folder in sorted({Path(job.target).parent for job in left}):
         folder.mkdir(parents=True, exist_ok=True)
-    finished = False
+    keep = True
     try:
         by_name = {(job.source, job.target): job for job in left}
         for outcome in runner(left, options) if left else ():
             done(outcome, by_name[outcome.source, outcome.target])
-        finished = all(o.state != "failed" for o in outcomes.values())
+        keep = bool(journal.lines) and any(o.state == "failed" for o in outcomes.values())
     finally:
-        journal.close(finished=finished)
+        journal.close(keep=keep)
         if made and not any(outdir.iterdir()):
             outdir.rmdir()
     return [outcomes[job] for job in jobs]

@@ -18,6 +18,7 @@ from meshlearn.io.batch import Job, Outcome, Runner, run_job
 from meshlearn.io.pipeline import ConvertOptions
 
 _CHUNK = 16  # files that a cluster's task converts
+_AT_ONCE = 8  # files that a process takes at most
 
 
 def _begin_worker() -> None:
@@ -61,6 +62,7 @@ class Processes:
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
         began = time.time_ns()
         left = deque(jobs)
+        size = max(1, min(_AT_ONCE, len(left) // (8 * self.count)))
         doubtful: deque[Job] = deque()
         while left or doubtful:
             alone = bool(doubtful)
@@ -68,29 +70,28 @@ class Processes:
             pool = ProcessPoolExecutor(
                 1 if alone else self.count, mp_context=_context(), initializer=_begin_worker
             )
-            under_way: dict[Future[Outcome], Job] = {}
+            under_way: dict[Future[list[Outcome]], list[Job]] = {}
             try:
                 while queue or under_way:
                     while queue and len(under_way) < (1 if alone else 4 * self.count):
-                        job = queue.popleft()
-                        own = _for_retry(job, options, began) if alone else options
+                        chunk = [queue.popleft() for _ in range(1 if alone else size) if queue]
+                        own = _for_retry(chunk[0], options, began) if alone else options
                         try:
-                            under_way[pool.submit(run_job, job, own)] = job
+                            under_way[pool.submit(_run_chunk, run_job, chunk, own)] = chunk
                         except BrokenProcessPool:
-                            queue.appendleft(job)
+                            queue.extendleft(reversed(chunk))
                             raise
-                    ready = wait(under_way, return_when=FIRST_COMPLETED).done
-                    for future in ready:
-                        outcome = future.result()
+                    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                        outcomes = future.result()
                         del under_way[future]
-                        yield outcome
+                        yield from outcomes
             except BrokenProcessPool:
-                if alone:
-                    for job in under_way.values():
+                for job in (job for chunk in under_way.values() for job in chunk):
+                    if alone:
                         text = f"{job.source}: the process that converted it died"
                         yield Outcome(job.source, job.target, "failed", text)
-                else:
-                    doubtful.extend(under_way.values())
+                    else:
+                        doubtful.append(job)
                 pool.shutdown(wait=False, cancel_futures=True)
             except BaseException:
                 _stop(pool)
