@@ -3,67 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from meshlearn.render.backends import get_backend
 from meshlearn.render.camera import Camera
-from meshlearn.render.rasterize import Fragments, interpolate, rasterize
+from meshlearn.render.fragments import Fragments
+from meshlearn.render.interpolate import barycentric_derivatives, interpolate
+from meshlearn.render.lighting import HEADLIGHT, STUDIO, Lights, lambert, sh_light
+from meshlearn.render.texture import texture as look_up
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
 
+__all__ = ["HEADLIGHT", "STUDIO", "Lights", "lambert", "render", "surface_colors"]
+
 CHANNELS = ("mask", "depth", "normal", "color", "position", "face", "shaded")
-BACKENDS = ("native", "reference")
-
-
-@dataclass(frozen=True)
-class Lights:
-    """Directional lights that move with the camera, over an ambient that is brighter from above.
-
-    Attributes:
-        directions: where light comes from, in camera space (x right, y down, z forward).
-        intensities: one a direction; a surface that faces a light of 1 gets all its albedo.
-        sky, ground: ambient on surfaces that face up and down in the image.
-    """
-
-    directions: tuple[tuple[float, float, float], ...] = ((0.0, 0.0, -1.0),)
-    intensities: tuple[float, ...] = (0.8,)
-    sky: float = 0.2
-    ground: float = 0.2
-
-
-HEADLIGHT = Lights()
-STUDIO = Lights(
-    directions=((-0.55, -0.75, -0.85), (0.9, -0.15, -0.6), (0.1, -0.5, 0.9)),
-    intensities=(0.62, 0.22, 0.2),
-    sky=0.46,
-    ground=0.26,
-)
-
-
-def lambert(normal: Tensor, albedo: Tensor, cam: Camera, lights: Lights = HEADLIGHT) -> Tensor:
-    """Light reflected by a matte surface.
-
-    Args:
-        normal: (..., 3) unit normals in the world, turned towards the viewer.
-        albedo: (..., 3).
-        cam: one camera, whose axes the lights are given in.
-
-    Returns:
-        (..., 3), not clamped.
-    """
-    turn = cam.view[:3, :3].to(normal)
-    strength = torch.zeros_like(normal[..., 0])
-    for direction, intensity in zip(lights.directions, lights.intensities, strict=True):
-        to_light = normal.new_tensor(direction)
-        to_light = ((to_light / to_light.norm())[:, None] * turn).sum(0)
-        strength = strength + intensity * (normal * to_light).sum(-1).clamp(min=0)
-    up = -(normal * turn[1]).sum(-1)
-    strength = strength + lights.ground + (lights.sky - lights.ground) * (0.5 + 0.5 * up)
-    return albedo * strength[..., None]
 
 
 def surface_normals(mesh: Mesh, fragments: Fragments, *, smooth: bool = True) -> Tensor:
@@ -75,19 +32,36 @@ def surface_normals(mesh: Mesh, fragments: Fragments, *, smooth: bool = True) ->
     if smooth:
         normal = interpolate(mesh.vertex_normals(), fragments, mesh.faces)
     else:
-        rows = torch.arange(mesh.faces.shape[0], device=mesh.faces.device)
-        normal = interpolate(mesh.face_normals(), fragments, rows[:, None].expand(-1, 3))
+        normal = interpolate(mesh.face_normals(), fragments)
     length = (normal * normal).sum(-1, keepdim=True)
     return normal * torch.rsqrt(length.clamp(min=1e-24))
 
 
-def surface_colors(mesh: Mesh, fragments: Fragments, default: Sequence[float]) -> Tensor:
-    """Vertex or face attribute "color" (uint8, or float in 0 to 1; alpha dropped), (…, H, W, 3)."""
-    rows = mesh.faces
+def surface_colors(
+    mesh: Mesh,
+    fragments: Fragments,
+    default: Sequence[float],
+    *,
+    texture: Tensor | None = None,
+    cam: Camera | None = None,
+) -> Tensor:
+    """Albedo of what is seen, (…, H, W, 3), 0 where nothing is.
+
+    From `texture` by the corner (or vertex) attribute "uv"; else the vertex, corner or face
+    attribute "color" (uint8, or float in 0 to 1; alpha dropped); else `default`.
+
+    Args:
+        texture: (R, S, 3), row 0 at v = 1.
+        cam: the camera, which chooses the mipmap level; without it the lookup is bilinear.
+    """
+    if texture is not None:
+        return _textured(mesh, fragments, texture, cam)
+    rows: Tensor | None = mesh.faces
     color = mesh.vertex_attributes.get("color")
+    if color is None and "color" in mesh.corner_attributes:
+        color, rows = mesh.corner_attributes["color"]
     if color is None and mesh.face_attributes.get("color") is not None:
-        color = mesh.face_attributes["color"]
-        rows = torch.arange(rows.shape[0], device=rows.device)[:, None].expand(-1, 3)
+        color, rows = mesh.face_attributes["color"], None
     if color is None:
         out = mesh.vertices.new_tensor(default).expand(*fragments.face.shape, 3)
         return out * fragments.mask[..., None]
@@ -100,6 +74,29 @@ def surface_colors(mesh: Mesh, fragments: Fragments, default: Sequence[float]) -
     return interpolate(color, fragments, rows)
 
 
+def _textured(mesh: Mesh, fragments: Fragments, image: Tensor, cam: Camera | None) -> Tensor:
+    if image.dim() != 3 or image.shape[2] != 3:
+        raise ValueError(f"texture: expected (R, S, 3), got {tuple(image.shape)}")
+    if "uv" in mesh.corner_attributes:
+        uv, index = mesh.corner_attributes["uv"]
+    elif "uv" in mesh.vertex_attributes:
+        uv, index = mesh.vertex_attributes["uv"], mesh.faces
+    else:
+        raise ValueError(
+            'mesh: a texture needs the corner or vertex attribute "uv"; unwrap the mesh first'
+        )
+    image = image.to(mesh.vertices)
+    uv = uv[:, :2].to(image)
+    change = None
+    if cam is not None:
+        with torch.no_grad():
+            change = barycentric_derivatives(fragments, mesh.detach(), cam)
+        place, change = interpolate(uv, fragments, index, derivatives=change)
+    else:
+        place = interpolate(uv, fragments, index)
+    return look_up(image, place, change, mask=fragments.mask)
+
+
 def render(
     mesh: Mesh,
     cam: Camera,
@@ -108,10 +105,14 @@ def render(
     channels: Sequence[str] = ("mask", "depth", "normal", "color"),
     backend: str = "native",
     smooth: bool = True,
-    lights: Lights = HEADLIGHT,
+    antialias: bool = False,
+    lights: Lights | Tensor = HEADLIGHT,
+    two_sided: bool = True,
+    texture: Tensor | None = None,
     default_color: Sequence[float] = (0.7, 0.7, 0.7),
+    background: Sequence[float] | None = None,
 ) -> dict[str, Tensor]:
-    """Images of a mesh, differentiable in its vertices and colours.
+    """Images of a mesh, differentiable in its vertices, colours and texture.
 
     Args:
         mesh: V or F may be 0: the image is empty.
@@ -122,15 +123,28 @@ def render(
             - "mask" (H, W), 1 where the mesh is seen;
             - "depth" (H, W), camera-space z;
             - "normal" (H, W, 3), outward unit normals in the world;
-            - "color" (H, W, 3), vertex or face attribute "color", else `default_color`;
+            - "color" (H, W, 3), `texture`, or attribute "color" of vertices, corners or faces, else
+              `default_color`;
             - "position" (H, W, 3), the point seen, in the world;
             - "face" (H, W) int64, the face seen or -1;
-            - "shaded" (H, W, 3), Lambert, both sides lit.
+            - "shaded" (H, W, 3), lit by `lights`, clamped to 1.
 
             All are 0 (face: -1) where nothing is seen.
-        backend: "native" or "reference", as in `rasterize`.
+        backend: "native", "reference" or "nvdiffrast", see `meshlearn.render.backends`.
         smooth: mix vertex normals (Phong) instead of one normal a face.
-        lights: for "shaded".
+        antialias: blend "mask", "color" and "shaded" along silhouettes by how much of a pixel is
+            covered, which gives them a gradient in where the shape ends. The others stay values at
+            the pixel's centre, whose means would be of no surface.
+        lights: for "shaded": `Lights`, which move with the camera, or (9,) or (9, 3) spherical
+            harmonics fixed in the world, see `meshlearn.render.lighting.sh_light`.
+        two_sided: light the back of a face like its front; else it is lit by its outward normal.
+        texture: (R, S, 3), looked up by the attribute "uv".
+        default_color: albedo of a mesh without colour.
+        background: colour behind "color" and "shaded" instead of 0.
+
+    Raises:
+        ValueError: an option is not as said, or the mesh lacks what a texture needs.
+        ImportError: a backend that cannot be used here.
 
     Example:
         >>> images = render(mesh, Camera.orbit(8), 128, channels=("mask", "shaded"))
@@ -140,7 +154,12 @@ def render(
     unknown = [c for c in channels if c not in CHANNELS]
     if unknown:
         raise ValueError(f"channels: {unknown[0]!r} is not one of {', '.join(CHANNELS)}")
-    fragments = rasterize(mesh, cam, size, backend=backend)
+    engine = get_backend(backend)
+    fragments = engine.rasterize(mesh, cam, size)
+
+    def albedo() -> Tensor:
+        return surface_colors(mesh, fragments, default_color, texture=texture, cam=cam)
+
     out: dict[str, Tensor] = {}
     for channel in channels:
         if channel == "mask":
@@ -150,15 +169,28 @@ def render(
         elif channel == "normal":
             out[channel] = surface_normals(mesh, fragments, smooth=smooth)
         elif channel == "color":
-            out[channel] = surface_colors(mesh, fragments, default_color)
+            out[channel] = albedo()
         elif channel == "position":
             out[channel] = interpolate(mesh.vertices, fragments, mesh.faces)
         elif channel == "face":
             out[channel] = fragments.face
         else:
             normal = surface_normals(mesh, fragments, smooth=smooth)
-            albedo = surface_colors(mesh, fragments, default_color)
-            out[channel] = _shaded(mesh, cam, fragments, normal, albedo, lights)
+            out[channel] = _shaded(mesh, cam, fragments, normal, albedo(), lights, two_sided)
+    if background is not None:
+        for channel in {"color", "shaded"} & out.keys():
+            behind = out[channel].new_tensor(background)
+            if behind.shape != (3,):
+                raise ValueError(f"background: expected three numbers, got {background!r}")
+            out[channel] = torch.where(fragments.mask[..., None], out[channel], behind)
+    if antialias:
+        blended = [c for c in ("mask", "color", "shaded") if c in out]
+        layers = [out[c] if c != "mask" else out[c][..., None] for c in blended]
+        if layers:
+            image = engine.antialias(torch.cat(layers, -1), fragments, mesh, cam)
+            parts = image.split([layer.shape[-1] for layer in layers], -1)
+            for channel, part in zip(blended, parts, strict=True):
+                out[channel] = part[..., 0] if channel == "mask" else part
     return out
 
 
@@ -171,15 +203,16 @@ def toward_viewer(normal: Tensor, position: Tensor, cam: Camera) -> Tensor:
     return 1.0 - 2.0 * away.to(normal.dtype)
 
 
-def _shaded(mesh, cam, fragments, normal, albedo, lights) -> Tensor:
+def _shaded(mesh, cam, fragments, normal, albedo, lights, two_sided) -> Tensor:
     position = interpolate(mesh.vertices.detach(), fragments, mesh.faces)
+    flat = surface_normals(mesh.detach(), fragments, smooth=False)
     cams = [cam[i] for i in range(len(cam))] if cam.batched else [cam]
-    parts = (
-        zip(normal, albedo, position, strict=True) if cam.batched else [(normal, albedo, position)]
-    )
-    images = [
-        lambert(n * toward_viewer(n, p, c), a, c, lights).clamp(max=1)
-        for c, (n, a, p) in zip(cams, parts, strict=True)
-    ]
+    images = []
+    for i, c in enumerate(cams):
+        n, a, p, f = (t[i] if cam.batched else t for t in (normal, albedo, position, flat))
+        if two_sided:
+            n = n * toward_viewer(f, p, c)
+        light = sh_light(n, a, lights) if isinstance(lights, Tensor) else lambert(n, a, c, lights)
+        images.append(light.clamp(0, 1))
     shaded = torch.stack(images) if cam.batched else images[0]
     return shaded * fragments.mask[..., None]

@@ -1,0 +1,242 @@
+"""Cameras from the matrices of other libraries, and back: OpenGL, nvdiffrast, PyTorch3D, NeRF.
+
+All conventions are those of `meshlearn.render.camera`; what differs elsewhere is said here.
+
+- *nvdiffrast* takes clip coordinates of OpenGL, `projection @ view`, and its image has row 0 at the
+  bottom; ours has it at the top.
+- *PyTorch3D* writes points as rows, x_camera = x_world @ R + T, with x to the left, y up and z
+  forward; in NDC the shorter side of the image spans [-1, 1], +1 at the left and at the top.
+- *NeRF* (`transforms.json`) gives the OpenGL camera-to-world matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from meshlearn.render.camera import Camera, image_size
+
+_FLIP = (1.0, -1.0, -1.0, 1.0)  # OpenGL camera axes <-> OpenCV's
+_TURN = (-1.0, -1.0, 1.0)  # PyTorch3D's camera axes <-> OpenCV's
+
+
+def rigid(matrix: Tensor, name: str) -> Tensor:
+    """`matrix` (4, 4) or (N, 4, 4) if it is a rigid motion, else a ValueError of one sentence."""
+    if matrix.dim() not in (2, 3) or matrix.shape[-2:] != (4, 4):
+        raise ValueError(f"{name}: expected (4, 4) or (N, 4, 4), got {tuple(matrix.shape)}")
+    if not bool(torch.isfinite(matrix).all()):
+        raise ValueError(f"{name}: holds NaN or infinite values; give finite numbers")
+    wide = matrix.detach().double()
+    if bool(((wide[..., 3, :] - wide.new_tensor([0.0, 0, 0, 1])).abs() > 1e-6).any()):
+        raise ValueError(f"{name}: expected 0 0 0 1 as its last row; pass a rigid motion")
+    linear = wide[..., :3, :3]
+    det = torch.linalg.det(linear)
+    size = linear.norm(dim=-1).prod(-1)
+    if bool((det.abs() <= 1e-9 * size.clamp(min=1e-300)).any()):
+        raise ValueError(f"{name}: is singular, so it turns space into a plane; give a rotation")
+    if bool((det < 0).any()):
+        raise ValueError(f"{name}: mirrors space; negate one axis of its upper left 3x3")
+    gram = linear @ linear.mT - torch.eye(3, dtype=torch.float64, device=linear.device)
+    if bool((gram.abs() > 2e-3).any()):
+        raise ValueError(f"{name}: its upper left 3x3 is no rotation; remove scale and shear")
+    return matrix
+
+
+def nearest_rotation(matrix: Tensor) -> Tensor:
+    """The rigid motion (…, 4, 4) nearest to one that is rounded, in float64."""
+    out = matrix.double().clone()
+    u, _, v = torch.linalg.svd(out[..., :3, :3])
+    out[..., :3, :3] = u @ v
+    return out
+
+
+def from_camera_to_world(
+    matrix: Tensor,  # (4, 4) or (N, 4, 4)
+    *,
+    focal: Sequence[float] | Tensor,
+    centre: Sequence[float] | Tensor = (0.5, 0.5),
+    near: float = 1e-3,
+    far: float = 1e3,
+    name: str = "matrix",
+) -> Camera:
+    """From OpenGL camera-to-world matrices, as NeRF's `transform_matrix`.
+
+    Args:
+        matrix: (4, 4) or (N, 4, 4); columns are the camera's x (right), y (up), z (backward) axes
+            and its position in the world.
+        focal: (2,) or (N, 2) in units of the image height.
+        centre: (2,) or (N, 2), principal point as a fraction of (width, height).
+        name: what an error calls the matrix.
+
+    Returns:
+        A float32 camera.
+
+    Raises:
+        ValueError: the matrix is singular, mirrored, scaled or not finite.
+
+    Example:
+        >>> cam = from_camera_to_world(torch.eye(4), focal=(1.2, 1.2))
+        >>> cam.forward
+        tensor([0., 0., -1.])
+    """
+    turned = nearest_rotation(rigid(torch.as_tensor(matrix), name))
+    flip = turned.new_tensor(_FLIP)
+    view = torch.linalg.inv(turned * flip)
+    return Camera(
+        view.float(),
+        torch.as_tensor(focal, dtype=torch.float32),
+        torch.as_tensor(centre, dtype=torch.float32),
+        near=near,
+        far=far,
+    )
+
+
+def to_camera_to_world(cam: Camera) -> Tensor:
+    """(4, 4) or (N, 4, 4) float64 OpenGL camera-to-world matrices, as NeRF's."""
+    flip = torch.tensor(_FLIP, dtype=torch.float64, device=cam.view.device)
+    return torch.linalg.inv(nearest_rotation(cam.view)) * flip
+
+
+def from_projection(view: Tensor, projection: Tensor, size: int | Sequence[int]) -> Camera:
+    """From OpenGL matrices, such as are multiplied for nvdiffrast: `clip = projection @ view @ x`.
+
+    Args:
+        view: (4, 4) or (N, 4, 4), world to camera with y up and z backward.
+        projection: (4, 4), camera to clip space; perspective or orthographic, no skew.
+        size: of the image, which the focal lengths are relative to.
+
+    Raises:
+        ValueError: a matrix is singular, mirrored or of another form.
+
+    Example:
+        >>> cam = from_projection(view, projection, 256)
+    """
+    h, w = image_size(size)
+    view, p = torch.as_tensor(view), torch.as_tensor(projection).double()
+    if p.shape != (4, 4) or not bool(torch.isfinite(p).all()):
+        raise ValueError(f"projection: expected (4, 4) finite numbers, got {tuple(p.shape)}")
+    if abs(float(torch.linalg.det(p))) < 1e-12:
+        raise ValueError("projection: is singular; give near and far planes that differ")
+    row = p[3].tolist()
+    orthographic = row == [0, 0, 0, 1]
+    skew = [p[0, 1], p[1, 0], p[2, 0], p[2, 1], *([p[0, 2], p[1, 2]] if orthographic else [])]
+    if (not orthographic and row != [0, 0, -1, 0]) or any(abs(float(v)) > 1e-9 for v in skew):
+        raise ValueError(
+            "projection: expected a perspective (last row 0 0 -1 0) or orthographic "
+            f"(0 0 0 1) matrix without skew, got last row {row}"
+        )
+    sx, sy = float(p[0, 0]), float(p[1, 1])
+    if sx <= 0 or sy <= 0:
+        raise ValueError(
+            "projection: mirrors the image; its entries [0, 0] and [1, 1] are to be positive "
+            "(flip rows of the picture instead)"
+        )
+    a, b = float(p[2, 2]), float(p[2, 3])
+    if orthographic:
+        near, far = (b + 1) / a, (b - 1) / a
+        shift = (float(p[0, 3]), float(p[1, 3]))
+    else:
+        near, far = b / (a - 1), b / (a + 1) if a != -1 else float("inf")
+        shift = (-float(p[0, 2]), -float(p[1, 2]))
+    if far < near:
+        near, far = far, near
+    flip = torch.tensor(_FLIP, dtype=torch.float64, device=view.device)
+    return Camera(
+        (flip[:, None] * nearest_rotation(rigid(view, "view"))).float(),
+        torch.tensor([sx * w / (2 * h), sy / 2], dtype=torch.float32, device=view.device),
+        torch.tensor([(1 + shift[0]) / 2, (1 - shift[1]) / 2], device=view.device),
+        orthographic=orthographic,
+        near=near,
+        far=far,
+    )
+
+
+def to_projection(cam: Camera, size: int | Sequence[int]) -> tuple[Tensor, Tensor]:
+    """(view, projection) of OpenGL, the inverse of `from_projection`; (4, 4) or (N, 4, 4) each."""
+    flip = torch.tensor(_FLIP, dtype=cam.view.dtype, device=cam.view.device)
+    return flip[:, None] * cam.view, cam.projection(size) * flip
+
+
+def clip_matrix(cam: Camera, size: int | Sequence[int]) -> Tensor:
+    """(4, 4) or (N, 4, 4): world to clip space, as nvdiffrast takes; row 0 is the bottom there."""
+    return cam.projection(size) @ cam.view
+
+
+def from_pytorch3d(
+    R: Tensor,  # (3, 3) or (N, 3, 3)
+    T: Tensor,  # (3,) or (N, 3)
+    *,
+    focal_length: float | Sequence[float] | Tensor,
+    principal_point: Sequence[float] | Tensor = (0.0, 0.0),
+    size: int | Sequence[int],
+    in_ndc: bool = True,
+    near: float = 1e-3,
+    far: float = 1e3,
+) -> Camera:
+    """From the arguments of PyTorch3D's `PerspectiveCameras`.
+
+    Args:
+        R, T: x_camera = x_world @ R + T.
+        focal_length: one number, (2,) or (N, 2), in NDC or in pixels.
+        principal_point: (2,) or (N, 2), in NDC (+x left, +y up) or in pixels from the top left.
+        size: (height, width) of the image.
+        in_ndc: whether focal length and principal point are in NDC.
+
+    Raises:
+        ValueError: R is singular, mirrored, scaled or not finite.
+
+    Example:
+        >>> cam = from_pytorch3d(torch.eye(3), torch.tensor([0.0, 0, 3]), focal_length=2.0, size=256)
+    """
+    h, w = image_size(size)
+    R, T = torch.as_tensor(R).double(), torch.as_tensor(T).double()
+    if R.dim() not in (2, 3) or R.shape[-2:] != (3, 3) or T.shape != (*R.shape[:-2], 3):
+        raise ValueError(
+            f"R, T: expected (3, 3) and (3,), or (N, 3, 3) and (N, 3), got {tuple(R.shape)} and "
+            f"{tuple(T.shape)}"
+        )
+    turn = R.new_tensor(_TURN)
+    view = R.new_zeros(*R.shape[:-2], 4, 4)
+    view[..., :3, :3] = turn[:, None] * R.mT
+    view[..., :3, 3] = turn * T
+    view[..., 3, 3] = 1
+    focal = torch.as_tensor(focal_length, dtype=torch.float64, device=R.device)
+    focal = focal.expand(2) if focal.dim() == 0 else focal
+    point = torch.as_tensor(principal_point, dtype=torch.float64, device=R.device)
+    extent = R.new_tensor([w, h])
+    if in_ndc:
+        half = min(h, w) / 2
+        focal, point = focal * half, extent / 2 - point * half
+    return Camera(
+        nearest_rotation(rigid(view, "R")).float(),
+        (focal / h).float(),
+        (point / extent).float(),
+        near=near,
+        far=far,
+    )
+
+
+def to_pytorch3d(cam: Camera, size: int | Sequence[int]) -> dict[str, Tensor]:
+    """R (N, 3, 3), T (N, 3), focal_length and principal_point (N, 2) in NDC, for PyTorch3D.
+
+    Pass them to its `PerspectiveCameras` (`FoVOrthographicCameras` have no counterpart here).
+
+    Raises:
+        ValueError: the camera is orthographic.
+    """
+    if cam.orthographic:
+        raise ValueError("cam: expected a perspective camera, got an orthographic one")
+    h, w = image_size(size)
+    view = cam.view if cam.batched else cam.view[None]
+    turn = view.new_tensor(_TURN)
+    half = min(h, w) / 2
+    n = view.shape[0]
+    extent = view.new_tensor([w, h])
+    return {
+        "R": (turn[:, None] * view[:, :3, :3]).mT.contiguous(),
+        "T": turn * view[:, :3, 3],
+        "focal_length": cam.focal.expand(n, 2) * h / half,
+        "principal_point": (0.5 - cam.centre.expand(n, 2)) * extent / half,
+    }
