@@ -1,32 +1,68 @@
 """Cameras, rasterisation, shading, pictures."""
 
 from meshlearn.render.antialias import antialias
+from meshlearn.render.backends import get_backend
 from meshlearn.render.camera import Camera
+from meshlearn.render.camera_formats import (
+    clip_matrix,
+    from_camera_to_world,
+    from_projection,
+    from_pytorch3d,
+    to_camera_to_world,
+    to_projection,
+    to_pytorch3d,
+)
+from meshlearn.render.camera_paths import sphere_cameras, views_around
+from meshlearn.render.colmap import read_colmap
 from meshlearn.render.curves import plot_curves
 from meshlearn.render.fragments import Fragments
+from meshlearn.render.image_set import ImageSet, load_images, render_images, save_images
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
+from meshlearn.render.lighting import DAYLIGHT, fit_sh_light, sh_basis, sh_light
 from meshlearn.render.picture import contact_sheet, render_png, save_png, shaded_view
 from meshlearn.render.rasterize import peel, rasterize
 from meshlearn.render.shading import HEADLIGHT, STUDIO, Lights, render
 from meshlearn.render.texture import mipmaps, texture
+from meshlearn.render.transforms import PosedImages, read_transforms
 
 __all__ = [
+    "DAYLIGHT",
     "HEADLIGHT",
     "STUDIO",
     "Camera",
     "Fragments",
+    "ImageSet",
     "Lights",
+    "PosedImages",
     "antialias",
     "barycentric_derivatives",
+    "clip_matrix",
     "contact_sheet",
+    "fit_sh_light",
+    "from_camera_to_world",
+    "from_projection",
+    "from_pytorch3d",
+    "get_backend",
     "interpolate",
+    "load_images",
     "mipmaps",
     "peel",
     "plot_curves",
     "rasterize",
+    "read_colmap",
+    "read_transforms",
     "render",
+    "render_images",
     "render_png",
+    "save_images",
     "save_png",
+    "sh_basis",
+    "sh_light",
     "shaded_view",
+    "sphere_cameras",
     "texture",
+    "to_camera_to_world",
+    "to_projection",
+    "to_pytorch3d",
+    "views_around",
 ]

@@ -188,7 +188,8 @@ def from_pytorch3d(
         ValueError: R is singular, mirrored, scaled or not finite.
 
     Example:
-        >>> cam = from_pytorch3d(torch.eye(3), torch.tensor([0.0, 0, 3]), focal_length=2.0, size=256)
+        >>> R, T = torch.eye(3), torch.tensor([0.0, 0, 3])
+        >>> cam = from_pytorch3d(R, T, focal_length=2.0, size=256)
     """
     h, w = image_size(size)
     R, T = torch.as_tensor(R).double(), torch.as_tensor(T).double()

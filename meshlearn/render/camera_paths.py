@@ -14,8 +14,8 @@ from meshlearn.render.camera import Camera, Vector, _positive, _unit, _vector
 def sphere_directions(n: int, *, up: Vector = (0, 1, 0)) -> Tensor:
     """(n, 3) unit vectors spread evenly over the sphere, from above to below (Fibonacci lattice).
 
-    Source: González (2010), "Measurement of areas on a sphere using Fibonacci and latitude-longitude
-    lattices".
+    Source: González (2010), "Measurement of areas on a sphere using Fibonacci and
+    latitude-longitude lattices".
 
     Example:
         >>> sphere_directions(2)[:, 1]   # heights along up

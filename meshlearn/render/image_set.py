@@ -93,8 +93,8 @@ def halved(kind: str, images: Tensor) -> Tensor:
     if not h or not w:
         raise ValueError(f"images: {tuple(images.shape[1:3])} cannot be halved")
     parts = images[:, : 2 * h, : 2 * w].reshape(images.shape[0], h, 2, w, 2, -1)
-    mean = ((parts[:, :, 0, :, 0] + parts[:, :, 0, :, 1]) + parts[:, :, 1, :, 0]) + parts[:, :, 1, :, 1]
-    mean = mean / 4
+    upper, lower = parts[:, :, 0], parts[:, :, 1]
+    mean = ((upper[:, :, :, 0] + upper[:, :, :, 1]) + (lower[:, :, :, 0] + lower[:, :, :, 1])) / 4
     if kind == "depth":
         mean = torch.where((parts > 0).all(4).all(2), mean, 0.0)
     elif kind == "normals":
@@ -163,7 +163,9 @@ def load_images(
             if stack and image.shape != stack[0].shape:
                 if kind != "colors":
                     raise ValueError(f"{file}: has other channels than the images before it")
-                raise ValueError(f"{file}: has alpha where others have none, or the other way round")
+                raise ValueError(
+                    f"{file}: has alpha where others have none, or the other way round"
+                )
             image, size = _small(kind, image, max_size)
             stack.append(image)
         found[kind] = torch.stack(stack)

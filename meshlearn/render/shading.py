@@ -175,8 +175,7 @@ def render(
         elif channel == "face":
             out[channel] = fragments.face
         else:
-            normal = surface_normals(mesh, fragments, smooth=smooth)
-            out[channel] = _shaded(mesh, cam, fragments, normal, albedo(), lights, two_sided)
+            out[channel] = _shaded(mesh, cam, fragments, albedo(), lights, smooth, two_sided)
     if background is not None:
         for channel in {"color", "shaded"} & out.keys():
             behind = out[channel].new_tensor(background)
@@ -203,16 +202,22 @@ def toward_viewer(normal: Tensor, position: Tensor, cam: Camera) -> Tensor:
     return 1.0 - 2.0 * away.to(normal.dtype)
 
 
-def _shaded(mesh, cam, fragments, normal, albedo, lights, two_sided) -> Tensor:
-    position = interpolate(mesh.vertices.detach(), fragments, mesh.faces)
-    flat = surface_normals(mesh.detach(), fragments, smooth=False)
+def _shaded(mesh, cam, fragments, albedo, lights, smooth, two_sided) -> Tensor:
     cams = [cam[i] for i in range(len(cam))] if cam.batched else [cam]
     images = []
     for i, c in enumerate(cams):
-        n, a, p, f = (t[i] if cam.batched else t for t in (normal, albedo, position, flat))
+        view = Fragments(*(t[i] for t in fragments)) if cam.batched else fragments
+        color = albedo[i] if cam.batched else albedo
+        # only the pixels that see the mesh, as an image of one row
+        row, col = torch.nonzero(view.mask, as_tuple=True)
+        part = Fragments(*(t[row, col][None] for t in view))
+        normal = surface_normals(mesh, part, smooth=smooth)
         if two_sided:
-            n = n * toward_viewer(f, p, c)
-        light = sh_light(n, a, lights) if isinstance(lights, Tensor) else lambert(n, a, c, lights)
-        images.append(light.clamp(0, 1))
-    shaded = torch.stack(images) if cam.batched else images[0]
-    return shaded * fragments.mask[..., None]
+            position = interpolate(mesh.vertices.detach(), part, mesh.faces)
+            flat = surface_normals(mesh.detach(), part, smooth=False)
+            normal = normal * toward_viewer(flat, position, c)
+        seen = color[row, col][None]
+        light = sh_light(normal, seen, lights) if isinstance(lights, Tensor) else None
+        light = lambert(normal, seen, c, lights) if light is None else light
+        images.append(torch.zeros_like(color).index_put((row, col), light[0].clamp(0, 1)))
+    return torch.stack(images) if cam.batched else images[0]

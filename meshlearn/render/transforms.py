@@ -190,7 +190,9 @@ def _intrinsics(
     """Focal lengths in image heights, centre as a fraction, size."""
     bent = next((k for k in _BENT if record.get(k)), None)
     if bent:
-        raise ValueError(f"{where}: lens distortion ({bent}) is not supported; undistort the images")
+        raise ValueError(
+            f"{where}: lens distortion ({bent}) is not supported; undistort the images"
+        )
     size = None
     if "w" in record and "h" in record:
         w, h = (_number(record, key, where) for key in ("w", "h"))
