@@ -14,7 +14,7 @@ import torch
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct.checkpoint import load_checkpoint, save_checkpoint, write_atomic
-from meshlearn.reconstruct.targets import Target
+from meshlearn.reconstruct.target import Target
 from meshlearn.representations import Representation
 
 History = dict[str, list[float]]
@@ -91,7 +91,8 @@ def fit(
         defaults.
         initialize: start from the target's own field, where it has one.
         seed: of all sampling; the same seed gives the same mesh.
-        checkpoint: folder for a checkpoint, the history and the settings; made if missing.
+        checkpoint: folder for a checkpoint, the history and the settings, and at the end a picture
+            of the fit beside its target (`sheet.png`); made if missing.
         checkpoint_every: steps between checkpoints. An interrupt (Ctrl-C) writes one too.
         resume: go on from the checkpoint in that folder, to the same result as without a stop.
         progress: show a bar; default: on a terminal.
@@ -139,9 +140,12 @@ def fit(
         if run.folder is not None:
             run.save()
         raise
+    mesh = representation.final_mesh()
     if run.folder is not None:
         run.save()
-    return FitResult(representation.final_mesh(), run.history, run.seconds, representation)
+        if mesh.num_faces:
+            target.write_sheet(mesh, run.folder / "sheet.png")
+    return FitResult(mesh, run.history, run.seconds, representation)
 
 
 class _Run:
@@ -185,6 +189,7 @@ class _Run:
 
     def _make_optimizer(self) -> None:
         groups = self.representation.parameter_groups(self.lr)
+        groups += self.target.parameter_groups(self.lr)
         fused = all(p.dtype in (torch.float32, torch.float64) for g in groups for p in g["params"])
         self.optimizer = torch.optim.Adam(groups, lr=self.lr, betas=(0.9, 0.98), fused=fused)
         self.base_rates = [g["lr"] for g in self.optimizer.param_groups]
@@ -243,6 +248,10 @@ class _Run:
             column.append(record.get(key, math.nan))
         return mesh, values
 
+    def _parameters(self) -> dict[str, torch.Tensor]:
+        own = dict(self.representation.named_parameters())
+        return own | {f"target.{k}": v for k, v in self.target.parameters().items()}
+
     def save(self) -> None:
         assert self.folder is not None
         state = {
@@ -254,7 +263,7 @@ class _Run:
         }
         save_checkpoint(
             self.folder,
-            parameters=dict(self.representation.named_parameters()),
+            parameters=self._parameters(),
             optimizer=self.optimizer,
             generator=self.generator,
             state=state,
@@ -276,7 +285,7 @@ class _Run:
         resolution = self.stages[self.stage][0]
         if resolution is not None:
             self.representation.refine(resolution)
-        own = dict(self.representation.named_parameters())
+        own = self._parameters()
         if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in parameters.items()}:
             raise ValueError(f"{folder}: the checkpoint's parameters are of another size or kind")
         with torch.no_grad():

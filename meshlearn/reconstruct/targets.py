@@ -1,4 +1,4 @@
-"""What a mesh is fitted to: a mesh, points, a field. Each gives a starting field and losses.
+"""What a mesh is fitted to: a mesh, points, a field, images. Each gives a start and losses.
 
 Distances are divided by the representation's `scale` (the edge of a cell), so that weights and
 learning rates hold for any size of object and grid.
@@ -18,40 +18,10 @@ from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.images import FromImages
+from meshlearn.reconstruct.target import Target, surface_distance
 
-
-class Target:
-    """What `reconstruct.fit` asks of a target."""
-
-    default_weights: dict[str, float] = {}  # noqa: RUF012
-    has_field: bool = True
-
-    @property
-    def bounds(self) -> Tensor:
-        """(2, 3) box that the surface lies in."""
-        raise NotImplementedError
-
-    def field(self, points: Tensor) -> Tensor:
-        """Starting field, (P, 3) -> (P,), negative inside."""
-        raise NotImplementedError
-
-    def losses(
-        self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
-    ) -> dict[str, Tensor]:
-        """Loss terms of a mesh by name.
-
-        Args:
-            mesh: the current mesh, not empty.
-            scale: unit length.
-            generator: randomness of all sampling.
-            done: part of the stage that is behind, in [0, 1).
-        """
-        raise NotImplementedError
-
-
-def _surface_distance(squared: Tensor, scale: float) -> Tensor:
-    """Mean distance in units of `scale`, smoothed below a hundredth of it."""
-    return stable_mean((squared / scale**2 + 1e-4).sqrt())
+__all__ = ["FromField", "FromImages", "FromMesh", "FromPoints", "Target"]
 
 
 class FromMesh(Target):
@@ -131,13 +101,13 @@ class FromMesh(Target):
             ).sum(1),
         )
         terms = {
-            "distance": _surface_distance(to_target.squared_distance, scale)
-            + _surface_distance(to_fit.squared_distance, scale),
+            "distance": surface_distance(to_target.squared_distance, scale)
+            + surface_distance(to_fit.squared_distance, scale),
             "normal": stable_mean(1 - cosines[0]) + stable_mean(1 - cosines[1]),
         }
         if len(self._sharp):
             points = self._sample_sharp(generator)
-            terms["sharp"] = _surface_distance(bvh.closest(points).squared_distance, scale)
+            terms["sharp"] = surface_distance(bvh.closest(points).squared_distance, scale)
         return terms
 
     def _sample_sharp(self, generator: torch.Generator) -> Tensor:
@@ -223,7 +193,7 @@ class FromField(Target):
         distance = (value.detach() / length).clamp(-4 * scale, 4 * scale) + moved
         normals = mesh.face_normals()[mine.faces]
         return {
-            "distance": _surface_distance(distance**2, scale),
+            "distance": surface_distance(distance**2, scale),
             "normal": stable_mean(1 - (normals * direction).sum(1)),
         }
 

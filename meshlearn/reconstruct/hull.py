@@ -1,0 +1,164 @@
+"""Where an object can be, seen from its images: the visual hull, carved further by depth.
+
+The hull of N masks is what all cameras see inside their mask. Its field is the largest, over the
+cameras, of the distance to the silhouette's cone, so it is a distance near the surface, and the
+hull of smooth masks is smooth. A camera with depth also says that space in front of what it sees is
+free.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from meshlearn.render import Camera
+
+REACH = 24  # pixels beyond which distances to a silhouette are not told apart
+
+
+def silhouette_distance(masks: Tensor, *, reach: int = REACH) -> Tensor:
+    """Signed distance in pixels from pixel centres to the silhouette, negative inside.
+
+    Args:
+        masks: (N, H, W) bool.
+        reach: distances beyond are given as this one.
+
+    Returns:
+        (N, H, W) float32.
+
+    Example:
+        >>> silhouette_distance(torch.tensor([[[False, True, True]]]))
+        tensor([[[ 0.5000, -0.5000, -1.5000]]])
+    """
+    return _to_nearest(masks, reach) - _to_nearest(~masks, reach)
+
+
+def _to_nearest(masks: Tensor, reach: int) -> Tensor:
+    """Distance from each centre outside a mask to its border, 0 inside."""
+    far = float(reach + 1)
+    n, h, w = masks.shape
+    columns = torch.arange(w, device=masks.device, dtype=torch.float32).expand(n, h, w)
+    left = torch.where(masks, columns, -far * w).cummax(2).values
+    right = torch.where(masks, columns, far * w).flip(2).cummin(2).values.flip(2)
+    along = torch.minimum(columns - left, right - columns).clamp(max=far) ** 2
+    best = along.clone()
+    for shift in range(1, min(reach, h - 1) + 1):
+        best[:, shift:] = torch.minimum(best[:, shift:], along[:, :-shift] + shift * shift)
+        best[:, :-shift] = torch.minimum(best[:, :-shift], along[:, shift:] + shift * shift)
+    distance = best.sqrt().clamp(max=reach)
+    return torch.where(masks, 0.0, distance - 0.5)
+
+
+class Hull:
+    """The space that images leave to an object.
+
+    Args:
+        cameras: a batch of N.
+        masks: (N, H, W) in 0 to 1; a pixel of 0.5 or more is inside.
+        depth: (N, H, W) camera z, 0 for none.
+        tolerance: how many cameras may be wrong about a point: it is outside only where more of
+            them say so.
+    """
+
+    def __init__(
+        self, cameras: Camera, masks: Tensor, depth: Tensor | None = None, *, tolerance: int = 0
+    ) -> None:
+        self.cameras, self.depth, self.tolerance = cameras, depth, tolerance
+        inside = masks >= 0.5
+        self.size = (masks.shape[1], masks.shape[2])
+        self.distance = silhouette_distance(inside)
+        edge = (inside[:, 0].any(1) | inside[:, -1].any(1)) | (
+            inside[:, :, 0].any(1) | inside[:, :, -1].any(1)
+        )
+        self.cut = edge.tolist()  # the object may go on beyond the image
+
+    def field(self, points: Tensor) -> Tensor:
+        """(P, 3) -> (P,), negative inside; a distance in the world's unit near the surface."""
+        parts = [self._part(part) for part in points.split(1 << 18)]
+        return torch.cat(parts) if parts else points[:, 0]
+
+    def _part(self, points: Tensor) -> Tensor:
+        h, w = self.size
+        top = points.new_full((self.tolerance + 1, len(points)), -torch.inf)
+        for i in range(len(self.cameras)):
+            cam = self.cameras[i]
+            place = cam.project(points, (h, w))
+            u, v, z = place.unbind(1)
+            seen = (u >= 0) & (u < w) & (v >= 0) & (v < h) & (z >= cam.near)
+            per_pixel = 1 / (cam.focal.mean() * h)
+            per_pixel = per_pixel.to(z) if cam.orthographic else z * per_pixel.to(z)
+            where = torch.stack((2 * u / w - 1, 2 * v / h - 1), 1).clamp(-2, 2)
+            value = torch.nn.functional.grid_sample(
+                self.distance[i, None, None].to(z), where[None, None], align_corners=False,
+                padding_mode="border",
+            ).view(-1) * per_pixel  # fmt: skip
+            if self.depth is not None:
+                column = u.nan_to_num(0).clamp(0, w - 1).long()
+                row = v.nan_to_num(0).clamp(0, h - 1).long()
+                found = self.depth[i, row, column].to(z)
+                ahead = torch.where(found > 0, found - z, -torch.inf)
+                value = torch.maximum(value, ahead)
+            beyond = -torch.inf if self.cut[i] else REACH * per_pixel.abs()
+            value = torch.where(seen, value, beyond)
+            top = torch.cat((top, value[None])).topk(self.tolerance + 1, 0).values
+        found = top[-1]
+        return torch.where(torch.isfinite(found), found, self._outside(points))
+
+    def _outside(self, points: Tensor) -> Tensor:
+        """A value for points that no camera sees: outside."""
+        return (points - self.middle().to(points)).norm(dim=1) * 0.1 + 1e-3
+
+    def middle(self) -> Tensor:
+        """(3,) the point nearest to all optical axes."""
+        eye = self.cameras.position.double()
+        axis = self.cameras.forward.double()
+        project = torch.eye(3, dtype=torch.float64, device=eye.device) - (
+            axis[:, :, None] * axis[:, None]
+        )
+        matrix = project.sum(0) + 1e-9 * torch.eye(3, dtype=torch.float64, device=eye.device)
+        return torch.linalg.solve(matrix, (project @ eye[:, :, None]).sum(0)[:, 0])
+
+    def bounds(self) -> Tensor:
+        """(2, 3) float64 box around the object.
+
+        Raises:
+            ValueError: no point lies inside the masks of all cameras.
+        """
+        if self.depth is not None and bool((self.depth > 0).any()):
+            points = backproject(self.cameras, self.depth)
+            return torch.stack((points.amin(0), points.amax(0))).double()
+        h, w = self.size
+        middle, eye = self.middle(), self.cameras.position.double()
+        away = (eye - middle).norm(dim=1)
+        focal = self.cameras.focal.double().expand(len(eye), 2)
+        half = 0.5 * torch.hypot(w / h / focal[:, 0], 1 / focal[:, 1])
+        reach = float((half if self.cameras.orthographic else half * away).amax())
+        box = torch.stack((middle - reach, middle + reach))
+        for cells in (48, 48, 64):
+            step = (box[1] - box[0]).amax() / cells
+            counts = torch.ceil((box[1] - box[0]) / step).long() + 1
+            lines = [
+                box[0, a] + step * torch.arange(int(n), device=eye.device)
+                for a, n in enumerate(counts)
+            ]
+            lattice = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).view(-1, 3)
+            inside = lattice[self.field(lattice.float()) < 0.5 * float(step)]
+            if not len(inside):
+                raise ValueError(
+                    "masks: no point in space is inside the masks of all cameras; check that "
+                    "cameras and masks belong together, or raise tolerance"
+                )
+            box = torch.stack((inside.amin(0) - step, inside.amax(0) + step))
+        return box
+
+
+def backproject(cameras: Camera, depth: Tensor) -> Tensor:
+    """(P, 3) world points of all pixels of (N, H, W) that have a depth."""
+    out = []
+    for i in range(len(cameras)):
+        cam = cameras[i]
+        origin, ray = cam.rays(tuple(depth.shape[1:]))
+        along = (ray * cam.forward).sum(-1)
+        seen = depth[i] > 0
+        out.append((origin + ray * (depth[i] / along)[..., None])[seen])
+    return torch.cat(out)

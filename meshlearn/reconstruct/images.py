@@ -1,0 +1,328 @@
+"""Fit to posed images of an object: masks, depth, normals and colours, any subset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meshlearn._segment import stable_mean, stable_sum
+from meshlearn._validate import check_tensor
+from meshlearn.losses import normal_consistency_loss
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.colors import Appearance
+from meshlearn.reconstruct.hull import Hull
+from meshlearn.reconstruct.target import Target
+from meshlearn.render import Camera, ImageSet
+from meshlearn.render.backends import get_backend
+from meshlearn.render.fragments import Fragments
+from meshlearn.render.image_set import KINDS, half_cameras, halved
+from meshlearn.render.shading import surface_normals
+
+_SHAPE = {"masks": ("N", "H", "W"), "depth": ("N", "H", "W"), "normals": ("N", "H", "W", 3)}
+_CHANNELS = {"masks": "mask", "depth": "depth", "normals": "normal", "colors": "color"}
+
+
+class _Level(NamedTuple):
+    """All images at one size."""
+
+    cameras: Camera
+    images: dict[str, Tensor]
+    silhouette: Tensor  # (N,) pixels along the border of each mask
+    focal: Tensor  # (N,) pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return (self.images["masks"].shape[1], self.images["masks"].shape[2])
+
+
+class FromImages(Target):
+    """Fit to posed images: any subset of masks, depth, normals and colours.
+
+    Args:
+        cameras: a batch of N, or an `ImageSet`, which brings the images with it.
+        masks: (N, H, W) bool, or share of each pixel that is covered, 0 to 1. Without them a pixel
+            with depth or a normal is covered, or alpha of the colours says so, or a colour that
+            differs from a known `background`.
+        depth: (N, H, W) camera z in the world's unit, 0 or NaN for none.
+        normals: (N, H, W, 3) outward unit normals in the world, 0 for none.
+        colors: (N, H, W, 3), or (N, H, W, 4) with alpha (not premultiplied), in 0 to 1.
+        background: what the colours show beside the object: three numbers, or None, where the
+            colours beside the object are not looked at.
+        views: cameras that are looked through at each step.
+        light: "sh" fits colours as an albedo under one light fixed in the world (spherical
+            harmonics, found anew at each step), so that shading tells of the shape; "none" fits
+            them as they are.
+        tolerance: how many cameras may be wrong about a point of the starting shape.
+        bounds: (2, 3) box that the object lies in; found from the images by default.
+        backend: "native", "reference" or "nvdiffrast".
+
+    Images are halved until a cell of the grid takes two pixels or so: coarse grids look at small
+    images. The starting field is the hull that masks and depth leave, see
+    `meshlearn.reconstruct.hull`.
+
+    Loss terms: ``mask`` (mean distance of silhouettes from theirs, in cells), ``depth`` (mean
+    distance across the surface, in cells), ``normal`` (1 - cosine), ``color`` (mean absolute
+    difference), ``smooth`` (1 - cosine between neighbouring faces).
+
+    Raises:
+        ValueError: images of different sizes or numbers, missing masks, values out of range, or
+            images in which there is nothing.
+
+    Example:
+        >>> images = meshlearn.render.load_images("views")
+        >>> target = FromImages(images.cameras, masks=images.masks, depth=images.depth)
+        >>> shape = representations.FlexiCubes(64, bounds=target.bounds)
+        >>> mesh = fit(shape, target, steps=300, resolution=(32, 64)).mesh
+    """
+
+    def __init__(
+        self,
+        cameras: Camera | ImageSet,
+        *,
+        masks: Tensor | None = None,
+        depth: Tensor | None = None,
+        normals: Tensor | None = None,
+        colors: Tensor | None = None,
+        background: Sequence[float] | None = None,
+        views: int = 4,
+        light: str = "sh",
+        tolerance: int = 0,
+        bounds: Sequence[Sequence[float]] | Tensor | None = None,
+        backend: str = "native",
+    ) -> None:
+        given = {"masks": masks, "depth": depth, "normals": normals, "colors": colors}
+        if isinstance(cameras, ImageSet):
+            given = {k: getattr(cameras, k) if v is None else v for k, v in given.items()}
+            cameras = cameras.cameras
+        if not isinstance(cameras, Camera) or not cameras.batched:
+            raise ValueError(
+                f"cameras: expected a batch of cameras or an ImageSet, got {type(cameras).__name__}"
+            )
+        if not isinstance(views, int) or views < 1:
+            raise ValueError(f"views: expected 1 or more, got {views!r}")
+        if light not in ("sh", "none"):
+            raise ValueError(f"light: expected 'sh' or 'none', got {light!r}")
+        if not isinstance(tolerance, int) or not 0 <= tolerance < len(cameras):
+            raise ValueError(f"tolerance: expected 0 to {len(cameras) - 1}, got {tolerance!r}")
+        images = _checked(cameras, {k: v for k, v in given.items() if v is not None}, background)
+        self.kinds = tuple(k for k in KINDS if given[k] is not None)
+        self.views = min(views, len(cameras))
+        self.backend = get_backend(backend)
+        self.background = None if background is None else tuple(map(float, background))
+        self.levels = _pyramid(cameras, images)
+        small = next((lv for lv in self.levels if max(lv.size) <= 320), self.levels[-1])
+        self.hull = Hull(
+            small.cameras, small.images["masks"], small.images.get("depth"), tolerance=tolerance
+        )
+        box = self.hull.bounds() if bounds is None else torch.as_tensor(bounds).double().cpu()
+        if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
+            raise ValueError(f"bounds: expected (2, 3), lower below upper, got {box.tolist()}")
+        self._bounds = box
+        middle = box.mean(0).float().to(cameras.view.device)
+        self.away = cameras.project(middle[None], 1)[:, 0, 2].abs()  # (N,) to the object
+        self.appearance = None
+        if "colors" in images:
+            self.appearance = Appearance(box, light=light, device=cameras.view.device)
+        weights = {"mask": 1.0, "depth": 1.0, "normal": 1.0, "color": 4.0}
+        known = {_CHANNELS[k] for k in images}
+        self.default_weights = {k: v for k, v in weights.items() if k in known}
+        self.default_weights["smooth"] = 0.1
+
+    @property
+    def bounds(self) -> Tensor:
+        return self._bounds
+
+    def field(self, points: Tensor) -> Tensor:
+        reach = 0.03 * float((self._bounds[1] - self._bounds[0]).norm())
+        with torch.no_grad():
+            return self.hull.field(points.float()).clamp(-reach, reach).to(points)
+
+    def parameters(self) -> dict[str, Tensor]:
+        return {} if self.appearance is None else self.appearance.parameters()
+
+    def parameter_groups(self, lr: float) -> list[dict]:
+        found = list(self.parameters().values())
+        return [{"params": found, "lr": lr}] if found else []
+
+    def level(self, scale: float) -> _Level:
+        """The smallest images in which a length `scale` still takes two pixels, in the middle."""
+        for level in reversed(self.levels):
+            away = 1.0 if level.cameras.orthographic else self.away
+            if float((scale * level.focal / away).median()) >= 2:
+                return level
+        return self.levels[0]
+
+    def losses(
+        self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
+    ) -> dict[str, Tensor]:
+        level = self.level(scale)
+        chosen = torch.randperm(len(self.away), generator=generator)[: self.views]
+        chosen = chosen.to(self.away.device)
+        cams = level.cameras[chosen]
+        wanted = {k: v[chosen] for k, v in level.images.items()}
+        fragments = self.backend.rasterize(mesh, cams, level.size)
+        seen = fragments.mask
+        layers = [seen.to(mesh.dtype)[..., None]]
+        terms: dict[str, Tensor] = {}
+        if self.appearance is not None:
+            color, more = self.appearance.shade(mesh, fragments, wanted["colors"], wanted["masks"])
+            terms.update(more)
+            layers.append(self._composed(color, seen, wanted["colors"]))
+        image = self.backend.antialias(torch.cat(layers, -1), fragments, mesh, cams)
+        pixel = (1.0 if cams.orthographic else self.away[chosen]) / level.focal[chosen]
+        wide = pixel / (level.silhouette[chosen] * scale)
+        off = (image[..., 0] - wanted["masks"].to(image)).abs()
+        terms["mask"] = stable_sum(off * wide.to(off)[:, None, None]) / len(chosen)
+        if "depth" in wanted:
+            terms["depth"] = _depth_loss(mesh, fragments, cams, wanted["depth"], scale)
+        if "normals" in wanted:
+            terms["normal"] = _normal_loss(mesh, fragments, wanted["normals"])
+        if self.appearance is not None:
+            terms["color"] = self._color_loss(image[..., 1:], wanted, seen)
+        terms["smooth"] = normal_consistency_loss(mesh)
+        return terms
+
+    def _composed(self, color: Tensor, seen: Tensor, target: Tensor) -> Tensor:
+        """Colours before what lies behind the object: the background, or the target itself."""
+        behind = target[..., :3].to(color)
+        if self.background is not None:
+            behind = color.new_tensor(self.background).expand_as(color)
+        return torch.where(seen[..., None], color, behind)
+
+    def _color_loss(self, image: Tensor, wanted: dict[str, Tensor], seen: Tensor) -> Tensor:
+        # where only one of the two is covered, the mask has its say, not the colour
+        both = seen & (wanted["masks"] > 0.5)
+        off = (image - wanted["colors"][..., :3].to(image)).abs().sum(-1) * both
+        return stable_sum(off) / (3 * both.sum().clamp(min=1))
+
+    def write_sheet(self, mesh: Mesh, path: Path) -> None:
+        from meshlearn.reconstruct.sheets import compare_sheet
+
+        compare_sheet(self, mesh.detach(), path)
+
+
+def _checked(
+    cameras: Camera, given: dict[str, Tensor], background: Sequence[float] | None
+) -> dict[str, Tensor]:
+    """Images that fit together, with masks and without alpha."""
+    if not given:
+        raise ValueError("images: expected masks, depth, normals or colors, got none of them")
+    device = cameras.view.device
+    size, first = None, ""
+    out: dict[str, Tensor] = {}
+    for kind, value in given.items():
+        shape = _SHAPE.get(kind, ("N", "H", "W", None))
+        check_tensor(value, kind, shape=shape, device=device, like="cameras")
+        if len(value) != len(cameras):
+            raise ValueError(
+                f"{kind}: expected one image for each of {len(cameras)} cameras, got {len(value)}"
+            )
+        if size is None:
+            size, first = tuple(value.shape[1:3]), kind
+        elif tuple(value.shape[1:3]) != size:
+            raise ValueError(
+                f"{kind}: images of {tuple(value.shape[1:3])} pixels, but {first} of {size}; all "
+                "have to be of one size (height, width)"
+            )
+        scale = 1 / 255 if value.dtype == torch.uint8 and kind in ("masks", "colors") else 1
+        value = value.detach().float() * scale
+        if kind == "colors" and value.shape[3] not in (3, 4):
+            raise ValueError(f"colors: expected 3 or 4 channels, got {value.shape[3]}")
+        if kind == "depth":
+            value = torch.where(torch.isfinite(value) & (value > 0), value, 0.0)
+        elif not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{kind}: holds NaN or infinite values; remove them first")
+        elif kind != "normals" and not bool(((value >= -1e-3) & (value <= 1.001)).all()):
+            raise ValueError(f"{kind}: expected values in 0 to 1, or uint8")
+        out[kind] = value
+    if background is not None and len(tuple(background)) != 3:
+        raise ValueError(f"background: expected three numbers, got {background!r}")
+    if "masks" not in out:
+        out["masks"] = _masks(out, background)
+    if not bool((out["masks"] >= 0.5).any()):
+        raise ValueError("masks: no pixel is covered in any image, so there is nothing to fit")
+    if "colors" in out:
+        color = out["colors"]
+        if color.shape[3] == 4 and background is not None:
+            alpha, behind = color[..., 3:], color.new_tensor(tuple(background))
+            color = color[..., :3] * alpha + behind * (1 - alpha)
+        out["colors"] = color[..., :3].contiguous()
+    return out
+
+
+def _masks(images: dict[str, Tensor], background: Sequence[float] | None) -> Tensor:
+    """Masks from what else is there."""
+    if "depth" in images:
+        return (images["depth"] > 0).float()
+    if "normals" in images:
+        return ((images["normals"] ** 2).sum(-1) > 0.25).float()
+    color = images["colors"]
+    if color.shape[3] == 4:
+        return color[..., 3].contiguous()
+    if background is None:
+        raise ValueError(
+            "masks: are missing, and the colours have no alpha to take them from; give masks, or "
+            "the colour of the background"
+        )
+    off = (color - color.new_tensor(tuple(background))).abs().amax(-1)
+    return (off > 2 / 255).float()
+
+
+def _pyramid(cameras: Camera, images: dict[str, Tensor]) -> list[_Level]:
+    """Images at full size, half size and so on, down to 48 pixels or so."""
+    levels = []
+    while True:
+        inside = images["masks"] >= 0.5
+        across = (inside[:, 1:] != inside[:, :-1]).sum((1, 2))
+        along = (inside[:, :, 1:] != inside[:, :, :-1]).sum((1, 2))
+        length = (across + along).clamp(min=1).float()
+        h, w = inside.shape[1:]
+        focal = cameras.focal.expand(len(cameras), 2)[:, 1] * h
+        levels.append(_Level(cameras, images, length, focal))
+        if min(h, w) < 96:
+            return levels
+        cameras = half_cameras(cameras, (h, w))
+        images = {k: halved(k, v) for k, v in images.items()}
+
+
+def _pixels(keep: Tensor, fragments: Fragments) -> tuple[tuple[Tensor, ...], Fragments]:
+    """Where (view, row, column) `keep` holds, and the fragments there as an image of one row."""
+    place = torch.nonzero(keep, as_tuple=True)
+    return place, Fragments(*(t[place][None] for t in fragments))
+
+
+def _depth_loss(
+    mesh: Mesh, fragments: Fragments, cams: Camera, depth: Tensor, scale: float
+) -> Tensor:
+    """Mean distance of what is seen from what should be, across the surface, in cells."""
+    place, part = _pixels(fragments.mask & (depth > 0), fragments)
+    if not len(place[0]):
+        return mesh.vertices.sum() * 0
+    view, row, col = place
+    h, w = depth.shape[1:]
+    k = cams.intrinsics((h, w))[view].to(mesh.dtype)
+    last = 3 if cams.orthographic else 2
+    x = (col + 0.5 - k[:, 0, last]) / k[:, 0, 0]
+    y = (row + 0.5 - k[:, 1, last]) / k[:, 1, 1]
+    turn = cams.view[view, :3, :3].to(mesh.dtype)
+    ray = turn[:, 2]
+    if not cams.orthographic:
+        ray = x[:, None] * turn[:, 0] + y[:, None] * turn[:, 1] + ray
+    # a step along the ray is a shorter one across the surface
+    slope = (mesh.face_normals().detach()[part.face[0]] * ray).sum(1).abs()
+    off = (part.depth[0] - depth[place].to(mesh.dtype)) * slope.clamp(min=0.05) / scale
+    return stable_mean((off * off + 1e-4).sqrt())
+
+
+def _normal_loss(mesh: Mesh, fragments: Fragments, normals: Tensor) -> Tensor:
+    """Mean of 1 - cosine between normals seen and wanted."""
+    known = (normals * normals).sum(-1) > 0.25
+    place, part = _pixels(fragments.mask & known, fragments)
+    if not len(place[0]):
+        return mesh.vertices.sum() * 0
+    mine = surface_normals(mesh, part, smooth=False)[0]
+    return stable_mean(1 - (mine * normals[place].to(mine)).sum(1))

@@ -1,0 +1,60 @@
+"""What every target of a fit has in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from meshlearn._segment import stable_mean
+from meshlearn.mesh import Mesh
+
+
+class Target:
+    """What `reconstruct.fit` asks of a target."""
+
+    default_weights: dict[str, float] = {}  # noqa: RUF012
+    has_field: bool = True
+
+    @property
+    def bounds(self) -> Tensor:
+        """(2, 3) box that the surface lies in."""
+        raise NotImplementedError
+
+    def field(self, points: Tensor) -> Tensor:
+        """Starting field, (P, 3) -> (P,), negative inside."""
+        raise NotImplementedError
+
+    def losses(
+        self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
+    ) -> dict[str, Tensor]:
+        """Loss terms of a mesh by name.
+
+        Args:
+            mesh: the current mesh, not empty.
+            scale: unit length.
+            generator: randomness of all sampling.
+            done: part of the stage that is behind, in [0, 1).
+        """
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, Tensor]:
+        """What is fitted besides the shape, such as its colours, by name; leaf tensors."""
+        return {}
+
+    def parameter_groups(self, lr: float) -> list[dict]:
+        """Groups of `parameters` for an optimiser; `lr` is the rate of the shape."""
+        found = list(self.parameters().values())
+        return [{"params": found, "lr": lr}] if found else []
+
+    def write_sheet(self, mesh: Mesh, path: Path) -> None:
+        """Draws a mesh for people to look at (PNG), beside what it should be if that is known."""
+        from meshlearn.render.picture import contact_sheet
+
+        contact_sheet([mesh.detach().to("cpu")], path)
+
+
+def surface_distance(squared: Tensor, scale: float) -> Tensor:
+    """Mean distance in units of `scale`, smoothed below a hundredth of it."""
+    return stable_mean((squared / scale**2 + 1e-4).sqrt())
