@@ -71,6 +71,7 @@ class Hull:
             inside[:, :, 0].any(1) | inside[:, :, -1].any(1)
         )
         self.cut = edge.tolist()  # the object may go on beyond the image
+        self.cosine = None if depth is None else _facing(cameras, depth)
 
     def field(self, points: Tensor) -> Tensor:
         """(P, 3) -> (P,), negative inside; a distance in the world's unit near the surface."""
@@ -96,7 +97,10 @@ class Hull:
                 column = u.nan_to_num(0).clamp(0, w - 1).long()
                 row = v.nan_to_num(0).clamp(0, h - 1).long()
                 found = self.depth[i, row, column].to(z)
-                ahead = torch.where(found > 0, found - z, -torch.inf)
+                cosine = self.cosine[i, row, column].to(z)
+                # across the surface; a slanted one may be half a pixel off its sample
+                ahead = (found - z) * cosine - 0.5 * per_pixel * (1 - cosine**2).sqrt()
+                ahead = torch.where(found > 0, ahead, -torch.inf)
                 value = torch.maximum(value, ahead)
             beyond = -torch.inf if self.cut[i] else REACH * per_pixel.abs()
             value = torch.where(seen, value, beyond)
@@ -150,6 +154,25 @@ class Hull:
                 )
             box = torch.stack((inside.amin(0) - step, inside.amax(0) + step))
         return box
+
+
+def _facing(cameras: Camera, depth: Tensor) -> Tensor:
+    """(N, H, W) cosine between surface and view, from differences to neighbours with a depth."""
+    h = depth.shape[1]
+    focal = cameras.focal.expand(len(cameras), 2)[:, 1].to(depth)[:, None, None] * h
+    pixel = 1 / focal if cameras.orthographic else depth.clamp(min=1e-30) / focal
+    slopes = torch.zeros_like(depth)
+    for axis in (1, 2):
+        n = depth.shape[axis]
+        if n < 2:
+            continue
+        a, b = depth.narrow(axis, 0, n - 1), depth.narrow(axis, 1, n - 1)
+        step = torch.where((a > 0) & (b > 0), (b - a).abs(), torch.inf)
+        least = torch.full_like(depth, torch.inf)  # the smaller of both sides: no step at a rim
+        least.narrow(axis, 0, n - 1).copy_(step)
+        least.narrow(axis, 1, n - 1).copy_(torch.minimum(least.narrow(axis, 1, n - 1), step))
+        slopes += (torch.where(torch.isfinite(least), least, 0.0) / pixel) ** 2
+    return torch.rsqrt(1 + slopes)
 
 
 def backproject(cameras: Camera, depth: Tensor) -> Tensor:
