@@ -22,6 +22,16 @@ def input_file(path: Path, *, name: str = "INPUT") -> Path:
     return path
 
 
+def image_folder(path: Path, *, name: str = "INPUT") -> Path:
+    """`path` if it is a folder with the cameras of images."""
+    from meshlearn.render.colmap import is_colmap
+    from meshlearn.render.transforms import FILE
+
+    if not (path / FILE).is_file() and not is_colmap(path):
+        raise ValueError(f"{name}: the folder {path} holds neither {FILE} nor a COLMAP model")
+    return path
+
+
 def output_file(path: Path, *, overwrite: bool, suffixes: Iterable[str], name: str = "OUT") -> Path:
     """`path` if it may be written: a known extension, an existing folder, nothing to lose."""
     known = sorted(suffixes)

@@ -1,21 +1,31 @@
-"""`meshlearn reconstruct INPUT OUT`: fits a representation to a mesh, a point cloud or a volume."""
+"""`meshlearn reconstruct INPUT OUT`: fits a mesh to a mesh, points, a volume or posed images."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
-from meshlearn.cli._files import input_file, mesh_output, output_file
+from meshlearn.cli._files import image_folder, input_file, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from meshlearn.mesh import Mesh
+    from meshlearn.render import ImageSet
 
 
 @command("reconstruct")
 def reconstruct(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A mesh, a point cloud or a volume (a field).")
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="A mesh, a point cloud, a volume (a field), or a folder of posed images.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A mesh file, in its name's format.")],
     method: Annotated[str, choice("flexicubes", help="What represents the mesh.")] = "flexicubes",
@@ -37,22 +47,51 @@ def reconstruct(
         bool,
         typer.Option("--picture/--no-picture", help="Draw input and result beside OUT (.png)."),
     ] = False,
+    use: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Of a folder of images: some of masks,depth,normals,colors; default: all.",
+        ),
+    ] = None,
+    colors: Annotated[
+        str,
+        choice(
+            "auto",
+            "none",
+            "vertices",
+            "texture",
+            help="Colours from images; auto: of vertices where colors are used.",
+        ),
+    ] = "auto",
+    texture_size: Annotated[
+        int, typer.Option(min=8, max=8192, help="Texels of a side, with --colors texture.")
+    ] = 1024,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fit a mesh to a mesh, a point cloud or a volume."""
-    input_file(source)
+    """Fit a mesh to a mesh, a point cloud, a volume or posed images."""
+    folder = source.is_dir()
+    (image_folder if folder else input_file)(source)
     mesh_output(out, overwrite=overwrite)
+    kinds = None if use is None else [k.strip() for k in use.split(",") if k.strip()]
+    if not folder and (use is not None or colors != "auto"):
+        option = "--use" if use is not None else "--colors"
+        raise typer.BadParameter("is for a folder of images", param_hint=option)
+    if colors in ("vertices", "texture") and kinds is not None and "colors" not in kinds:
+        raise typer.BadParameter("needs colors among --use", param_hint="--colors")
+    atlas = out.with_name(out.stem + "_texture.png")
+    if colors == "texture":
+        output_file(atlas, overwrite=overwrite, suffixes=(".png",), name="texture")
     sheet = out.with_suffix(".png")
     if picture:
         output_file(sheet, overwrite=overwrite, suffixes=(".png",), name="--picture")
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint DIR", param_hint="--resume")
     from meshlearn.io import save
-    from meshlearn.mesh import Mesh
     from meshlearn.reconstruct.run import read_source, reconstruct
 
-    given = read_source(source)
+    given = read_source(source, use=kinds)
     try:
         result = reconstruct(
             given,
@@ -68,18 +107,47 @@ def reconstruct(
         if checkpoint is not None:
             raise KeyboardInterrupt(f"go on by --checkpoint {checkpoint} --resume") from None
         raise
-    save(result.mesh, out)
     more: dict[str, object] = {"method": method, "resolution": resolution}
+    if folder:
+        result.mesh, texture = _painted(result.mesh, given, colors, texture_size)
+        if texture is not None:
+            from meshlearn.render import save_png
+
+            more["texture"] = save_png(texture, atlas)
+    save(result.mesh, out)
     more["steps"] = len(result.history.get("step", ()))
     more["loss"] = result.history["loss"][-1] if result.history.get("loss") else None
     if picture:
-        from meshlearn.render.picture import contact_sheet
-
-        shown = {f"{method} {resolution}": result.mesh.to("cpu")}
-        if isinstance(given, Mesh) and given.num_faces:
-            shown = {source.name: given, **shown}
-        contact_sheet(list(shown.values()), sheet, labels=list(shown))
+        _draw(given, result.mesh, sheet, [source.name, f"{method} {resolution}"])
         more["picture"] = sheet
         if not as_json:
             message(f"wrote {sheet}")
     tell_written(out, summary(result.mesh), seconds=result.seconds, as_json=as_json, **more)
+
+
+def _painted(mesh: Mesh, images: ImageSet, colors: str, size: int) -> tuple[Mesh, Tensor | None]:
+    """The mesh with colours as wanted, and its texture where that is."""
+    from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
+
+    if colors == "none" or mesh.num_faces == 0 or (colors == "auto" and images.colors is None):
+        return mesh, None
+    images = images.to(mesh.device)
+    if colors == "texture":
+        return fit_texture(mesh, images, size=size)
+    return fit_vertex_colors(mesh, images), None
+
+
+def _draw(given: object, mesh: Mesh, sheet: Path, names: list[str]) -> None:
+    """What was given and what came, side by side."""
+    from meshlearn.mesh import Mesh
+    from meshlearn.reconstruct.targets import FromImages
+    from meshlearn.render import ImageSet
+    from meshlearn.render.picture import contact_sheet
+
+    mesh = mesh.to("cpu")
+    if isinstance(given, ImageSet):
+        FromImages(given).write_sheet(mesh, sheet)
+    elif isinstance(given, Mesh) and given.num_faces:
+        contact_sheet([given, mesh], sheet, labels=names)
+    else:
+        contact_sheet([mesh], sheet, labels=names[1:])

@@ -1,4 +1,4 @@
-"""`meshlearn render MESH OUT.png`: a lit picture of a mesh."""
+"""`meshlearn render MESH OUT.png`: a lit picture; `meshlearn render MESH DIR`: posed images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,20 @@ from meshlearn.cli._output import print_json
 @command("render")
 def render(
     mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A name that ends in .png.")],
-    size: Annotated[int, typer.Option(min=16, max=8192, help="Pixels of a view.")] = 768,
-    views: Annotated[int, typer.Option(min=1, max=24, help="Views around, side by side.")] = 1,
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="A name that ends in .png, or a folder of images."),
+    ],
+    size: Annotated[
+        int | None,
+        typer.Option(min=16, max=8192, help="Pixels of a view; default 768, in a folder 256."),
+    ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=2000, help="Views: side by side (default 1), or in a folder (default 40)."
+        ),
+    ] = None,
     azimuth: Annotated[
         float | None, typer.Option(help="Degrees around the y axis, from +z towards +x.")
     ] = None,
@@ -30,28 +41,50 @@ def render(
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw a mesh into a PNG, from one side or several."""
+    """Draw a mesh into a PNG, or into a folder of images, masks, depth, normals and cameras."""
     input_file(mesh, name="MESH")
-    output_file(out, overwrite=overwrite, suffixes=(".png",))
-    if azimuth is not None and views != 1:
+    folder = out.suffix == "" or out.is_dir()
+    if not folder:
+        output_file(out, overwrite=overwrite, suffixes=(".png",))
+        if views is not None and views > 24:
+            raise typer.BadParameter("a picture shows at most 24 views; give a folder for more")
+    elif azimuth is not None or wireframe:
+        option = "--wireframe" if wireframe else "--azimuth"
+        raise typer.BadParameter(f"{option} is for a picture; OUT is a folder")
+    if azimuth is not None and views not in (None, 1):
         raise typer.BadParameter("--azimuth is one view; leave out --views")
     from meshlearn.io import load
-    from meshlearn.render.picture import contact_sheet
+    from meshlearn.render.image_set import check_folder
 
+    if folder:
+        check_folder(out, overwrite=overwrite)
     begin = time.perf_counter()
     shape = load(mesh)
     if shape.num_faces == 0:
         raise ValueError(f"{mesh}: there are no faces to draw")
-    contact_sheet(
-        [shape],
-        out,
-        views=views if azimuth is None else [(azimuth, elevation)],
-        size=size,
-        smooth={"auto": None, "smooth": True, "flat": False}[shading],
-        wireframe=wireframe,
-    )
+    facts: dict[str, object] = {"output": out, "faces": shape.num_faces}
+    if folder:
+        from meshlearn.render import render_images, save_images
+
+        images = render_images(
+            shape, views or 40, size=size or 256, smooth={"smooth": True}.get(shading, False)
+        )
+        save_images(images, out, overwrite=overwrite)
+        facts |= {"views": len(images), "size": list(images.size)}
+    else:
+        from meshlearn.render.picture import contact_sheet
+
+        contact_sheet(
+            [shape],
+            out,
+            views=(views or 1) if azimuth is None else [(azimuth, elevation)],
+            size=size or 768,
+            smooth={"auto": None, "smooth": True, "flat": False}[shading],
+            wireframe=wireframe,
+        )
     seconds = time.perf_counter() - begin
     if as_json:
-        print_json({"output": out, "faces": shape.num_faces, "seconds": round(seconds, 3)})
+        print_json({**facts, "seconds": round(seconds, 3)})
     else:
-        message(f"wrote {out} ({seconds:.2f} s)")
+        what = f": {facts['views']} views" if folder else ""
+        message(f"wrote {out}{what} ({seconds:.2f} s)")

@@ -1,8 +1,9 @@
-"""From a file or an object to a fitted mesh: picks target, representation and schedule."""
+"""From a file, a folder or an object to a fitted mesh: picks target, representation, schedule."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,18 +12,26 @@ from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.fit import FitResult, fit
-from meshlearn.reconstruct.targets import FromField, FromMesh, FromPoints, Target
+from meshlearn.reconstruct.targets import FromField, FromImages, FromMesh, FromPoints, Target
+from meshlearn.render import ImageSet, load_images
 from meshlearn.representations import FlexiCubes
 
-Source = Mesh | PointCloud | Volume
+Source = Mesh | PointCloud | Volume | ImageSet
 METHODS = ("flexicubes",)
 
 
-def read_source(path: str | os.PathLike[str]) -> Source:
-    """A mesh, point cloud or volume file as what can be fitted.
+def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = None) -> Source:
+    """A mesh, point cloud or volume file, or a folder of posed images, as what can be fitted.
 
     A mesh file without faces is a point cloud; its vertex attribute "normal" is kept.
+
+    Args:
+        use: which images of a folder, see `meshlearn.render.load_images`.
     """
+    if Path(path).is_dir() or Path(path).name == "transforms.json":
+        return load_images(path, use=use)
+    if use is not None:
+        raise ValueError(f"use: chooses among the images of a folder, and {path} is none")
     if is_points(path):
         return load_points(path)
     if is_volume(path):
@@ -36,7 +45,9 @@ def read_source(path: str | os.PathLike[str]) -> Source:
 
 
 def target_of(source: Source) -> Target:
-    """The target that a mesh, point cloud or volume makes."""
+    """The target that a mesh, point cloud, volume or set of images makes."""
+    if isinstance(source, ImageSet):
+        return FromImages(source)
     if isinstance(source, PointCloud):
         return FromPoints(source.points, source.normals)
     if isinstance(source, Volume):
@@ -79,7 +90,7 @@ def reconstruct(
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     if not isinstance(source, Source):
         raise ValueError(
-            f"source: expected a Mesh, PointCloud or Volume, got {type(source).__name__}"
+            f"source: expected Mesh, PointCloud, Volume or ImageSet, got {type(source).__name__}"
         )
     where = _device(device)
     dtype = _precision(source)
@@ -88,13 +99,17 @@ def reconstruct(
     return fit(
         shape,
         target,
-        steps=300 if steps is None else steps,
+        steps=_steps(source) if steps is None else steps,
         resolution=(resolution // 2, resolution) if resolution >= 32 else resolution,
         seed=seed,
         checkpoint=checkpoint,
         resume=resume,
         progress=progress,
     )
+
+
+def _steps(source: Source) -> int:
+    return 200 if isinstance(source, ImageSet) else 300
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -110,6 +125,8 @@ def _device(device: str | torch.device) -> torch.device:
 
 def _precision(source: Source) -> torch.dtype:
     """float32, unless the object is so far from the origin that its details would be lost."""
+    if isinstance(source, ImageSet):
+        return torch.float32
     if isinstance(source, Volume):
         box = source.bounds()
     else:
@@ -128,4 +145,6 @@ def _moved(source: Source, device: torch.device, dtype: torch.dtype) -> Source:
         return PointCloud(source.points.to(device, dtype), normals)
     if isinstance(source, Volume):
         return Volume(source.values.to(device, dtype), source.affine)
+    if isinstance(source, ImageSet):
+        return source.to(device)
     return source.to(device, dtype)

@@ -236,6 +236,7 @@ def render_images(
     *,
     size: int = 256,
     samples: int = 4,
+    smooth: bool = False,
     light: Tensor | None = DAYLIGHT,
     backend: str = "native",
     progress: bool | None = None,
@@ -248,6 +249,7 @@ def render_images(
         size: pixels of a side.
         samples: colours and masks average `samples` × `samples` rays a pixel; depth and normals are
             those at the pixel's centre.
+        smooth: mix vertex normals; by default normals are those of the faces, the surface's own.
         light: (9,) or (9, 3) spherical harmonics, fixed in the world, for colours; None shows the
             albedo itself.
 
@@ -272,13 +274,13 @@ def render_images(
     cams = views_around(points, views) if isinstance(views, int) else views
     cams = cams.to(mesh.device)
     channels = ("mask", "shaded" if light is not None else "color")
+    light = DAYLIGHT if light is None else light
     parts: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     with progress_bar("rendering", len(cams), enabled=progress) as bar:
         for i in range(len(cams)):
-            seen = render(mesh, cams[i], size, channels=("depth", "normal"), backend=backend)
-            fine = render(
-                mesh, cams[i], size * samples, channels=channels, lights=light, backend=backend
-            )
+            options = {"lights": light, "backend": backend, "smooth": smooth}
+            seen = render(mesh, cams[i], size, channels=("depth", "normal"), **options)
+            fine = render(mesh, cams[i], size * samples, channels=channels, **options)
             mask, color = (fine[c].float() for c in channels)
             # premultiplied while pixels are pooled
             both = torch.cat((color.clamp(0, 1) * mask[..., None], mask[..., None]), -1)
