@@ -141,6 +141,7 @@ def fit(
             run.save()
         raise
     mesh = representation.final_mesh()
+    mesh = target.finish(mesh) if mesh.num_faces else mesh
     if run.folder is not None:
         run.save()
         if mesh.num_faces:

@@ -13,6 +13,7 @@ from meshlearn._segment import stable_mean, stable_sum
 from meshlearn._validate import check_tensor
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
+from meshlearn.mesh.edit import submesh
 from meshlearn.reconstruct.colors import Appearance
 from meshlearn.reconstruct.hull import Hull
 from meshlearn.reconstruct.target import Target
@@ -198,6 +199,18 @@ class FromImages(Target):
         both = seen & (wanted["masks"] > 0.5)
         off = (image - wanted["colors"][..., :3].to(image)).abs().sum(-1) * both
         return stable_sum(off) / (3 * both.sum().clamp(min=1))
+
+    def finish(self, mesh: Mesh) -> Mesh:
+        """Without the parts that no camera sees, such as bubbles inside."""
+        labels, count = mesh.topology.components()
+        if count < 2:
+            return mesh
+        level = next((lv for lv in self.levels if max(lv.size) <= 320), self.levels[-1])
+        seen = torch.zeros(count, dtype=torch.bool, device=mesh.device)
+        for i in range(len(level.cameras)):
+            face = self.backend.rasterize(mesh, level.cameras[i], level.size).face
+            seen[labels[face[face >= 0]]] = True
+        return mesh if bool(seen.all()) else submesh(mesh, seen[labels].nonzero()[:, 0]).mesh
 
     def write_sheet(self, mesh: Mesh, path: Path) -> None:
         from meshlearn.reconstruct.sheets import compare_sheet

@@ -48,6 +48,10 @@ class Target:
         found = list(self.parameters().values())
         return [{"params": found, "lr": lr}] if found else []
 
+    def finish(self, mesh: Mesh) -> Mesh:
+        """The mesh to keep of one that was fitted; closed if that is."""
+        return mesh
+
     def write_sheet(self, mesh: Mesh, path: Path) -> None:
         """Draws a mesh for people to look at (PNG), beside what it should be if that is known."""
         from meshlearn.render.picture import contact_sheet

@@ -104,7 +104,8 @@ def from_projection(view: Tensor, projection: Tensor, size: int | Sequence[int])
 
     Args:
         view: (4, 4) or (N, 4, 4), world to camera with y up and z backward.
-        projection: (4, 4), camera to clip space; perspective or orthographic, no skew.
+        projection: (4, 4) or (N, 4, 4), camera to clip space; perspective or orthographic, without
+            skew, all with the same near and far plane.
         size: of the image, which the focal lengths are relative to.
 
     Raises:
@@ -115,41 +116,40 @@ def from_projection(view: Tensor, projection: Tensor, size: int | Sequence[int])
     """
     h, w = image_size(size)
     view, p = torch.as_tensor(view), torch.as_tensor(projection).double()
-    if p.shape != (4, 4) or not bool(torch.isfinite(p).all()):
+    if p.dim() not in (2, 3) or p.shape[-2:] != (4, 4) or not bool(torch.isfinite(p).all()):
         raise ValueError(f"projection: expected (4, 4) finite numbers, got {tuple(p.shape)}")
-    if abs(float(torch.linalg.det(p))) < 1e-12:
+    if bool((torch.linalg.det(p).abs() < 1e-12).any()):
         raise ValueError("projection: is singular; give near and far planes that differ")
-    row = p[3].tolist()
-    orthographic = row == [0, 0, 0, 1]
-    skew = [p[0, 1], p[1, 0], p[2, 0], p[2, 1], *([p[0, 2], p[1, 2]] if orthographic else [])]
-    if (not orthographic and row != [0, 0, -1, 0]) or any(abs(float(v)) > 1e-9 for v in skew):
+    last = p[..., 3, :].reshape(-1, 4).unique(dim=0).tolist()
+    orthographic = last == [[0, 0, 0, 1]]
+    skew = [(0, 1), (1, 0), (2, 0), (2, 1), *([(0, 2), (1, 2)] if orthographic else [])]
+    bent = max(float(p[..., row, column].abs().max()) for row, column in skew)
+    if (not orthographic and last != [[0, 0, -1, 0]]) or bent > 1e-9:
         raise ValueError(
             "projection: expected a perspective (last row 0 0 -1 0) or orthographic "
-            f"(0 0 0 1) matrix without skew, got last row {row}"
+            f"(0 0 0 1) matrix without skew, got last row {last[0]}"
         )
-    sx, sy = float(p[0, 0]), float(p[1, 1])
-    if sx <= 0 or sy <= 0:
+    sx, sy = p[..., 0, 0], p[..., 1, 1]
+    if bool((sx <= 0).any()) or bool((sy <= 0).any()):
         raise ValueError(
             "projection: mirrors the image; its entries [0, 0] and [1, 1] are to be positive "
             "(flip rows of the picture instead)"
         )
-    a, b = float(p[2, 2]), float(p[2, 3])
+    a, b = (p[..., 2, k].reshape(-1)[0].item() for k in (2, 3))
     if orthographic:
         near, far = (b + 1) / a, (b - 1) / a
-        shift = (float(p[0, 3]), float(p[1, 3]))
+        shift = p[..., :2, 3]
     else:
         near, far = b / (a - 1), b / (a + 1) if a != -1 else float("inf")
-        shift = (-float(p[0, 2]), -float(p[1, 2]))
-    if far < near:
-        near, far = far, near
+        shift = -p[..., :2, 2]
     flip = torch.tensor(_FLIP, dtype=torch.float64, device=view.device)
     return Camera(
         (flip[:, None] * nearest_rotation(rigid(view, "view"))).float(),
-        torch.tensor([sx * w / (2 * h), sy / 2], dtype=torch.float32, device=view.device),
-        torch.tensor([(1 + shift[0]) / 2, (1 - shift[1]) / 2], device=view.device),
+        torch.stack((sx * w / (2 * h), sy / 2), -1).float(),
+        torch.stack(((1 + shift[..., 0]) / 2, (1 - shift[..., 1]) / 2), -1).float(),
         orthographic=orthographic,
-        near=near,
-        far=far,
+        near=min(near, far),
+        far=max(near, far),
     )
 
 

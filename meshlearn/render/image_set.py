@@ -160,9 +160,7 @@ def load_images(
                     f"{file}: is {w}×{h} pixels, but {first} is {native[1]}×{native[0]}; "
                     "all images have to be of one size"
                 )
-            if stack and image.shape != stack[0].shape:
-                if kind != "colors":
-                    raise ValueError(f"{file}: has other channels than the images before it")
+            if stack and image.shape[2:] != stack[0].shape[2:]:
                 raise ValueError(
                     f"{file}: has alpha where others have none, or the other way round"
                 )
@@ -292,7 +290,7 @@ def render_images(
             parts["depth"].append(seen["depth"].float())
             parts["normals"].append(seen["normal"].float())
             bar.update(i + 1)
-    width = len(str(max(len(cams) - 1, 99)))
+    width = max(3, len(str(len(cams) - 1)))
     names = tuple(f"{i:0{width}d}" for i in range(len(cams)))
     return ImageSet(cams, names=names, **{k: torch.stack(v) for k, v in parts.items()})
 
