@@ -13,6 +13,7 @@ from torch import Tensor
 
 from meshlearn.render import Camera
 
+SLACK = 2.0  # pixels that depth leaves to a shape
 REACH = 24  # pixels beyond which distances to a silhouette are not told apart
 
 
@@ -98,8 +99,9 @@ class Hull:
                 row = v.nan_to_num(0).clamp(0, h - 1).long()
                 found = self.depth[i, row, column].to(z)
                 cosine = self.cosine[i, row, column].to(z)
-                # across the surface; a slanted one may be half a pixel off its sample
-                ahead = (found - z) * cosine - 0.5 * per_pixel * (1 - cosine**2).sqrt()
+                # across the surface; less two pixels, which a slanted one may be off its sample:
+                # masks say where thin parts end, depth carves hollows
+                ahead = (found - z) * cosine - SLACK * per_pixel
                 ahead = torch.where(found > 0, ahead, -torch.inf)
                 value = torch.maximum(value, ahead)
             beyond = -torch.inf if self.cut[i] else REACH * per_pixel.abs()

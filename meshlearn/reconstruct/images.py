@@ -25,6 +25,7 @@ from meshlearn.render.shading import surface_normals
 
 _SHAPE = {"masks": ("N", "H", "W"), "depth": ("N", "H", "W"), "normals": ("N", "H", "W", 3)}
 _CHANNELS = {"masks": "mask", "depth": "depth", "normals": "normal", "colors": "color"}
+COARSE = 0.4  # part of a stage that looks at images of half the size
 
 
 class _Level(NamedTuple):
@@ -61,9 +62,9 @@ class FromImages(Target):
         bounds: (2, 3) box that the object lies in; found from the images by default.
         backend: "native", "reference" or "nvdiffrast".
 
-    Images are halved until a cell of the grid takes two pixels or so: coarse grids look at small
-    images. The starting field is the hull that masks and depth leave, see
-    `meshlearn.reconstruct.hull`.
+    Images are halved until a cell of the grid takes two pixels or so, in the first part of a stage
+    one: coarse grids look at small images. The starting field is the hull that masks and depth
+    leave, see `meshlearn.reconstruct.hull`.
 
     Loss terms: ``mask`` (mean distance of silhouettes from theirs, in cells), ``depth`` (mean
     distance across the surface, in cells), ``normal`` (1 - cosine), ``color`` (mean absolute
@@ -160,7 +161,7 @@ class FromImages(Target):
     def losses(
         self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
     ) -> dict[str, Tensor]:
-        level = self.level(scale)
+        level = self.level(scale * (2 if done < COARSE else 1))
         chosen = torch.randperm(len(self.away), generator=generator)[: self.views]
         chosen = chosen.to(self.away.device)
         cams = level.cameras[chosen]

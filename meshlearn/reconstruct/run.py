@@ -100,12 +100,18 @@ def reconstruct(
         shape,
         target,
         steps=_steps(source) if steps is None else steps,
-        resolution=(resolution // 2, resolution) if resolution >= 32 else resolution,
+        resolution=_levels(source, resolution),
         seed=seed,
         checkpoint=checkpoint,
         resume=resume,
         progress=progress,
     )
+
+
+def _levels(source: Source, resolution: int) -> tuple[int, ...] | int:
+    """Grids from coarse to fine. Depth gives a start whose thin parts a coarse grid would lose."""
+    least = 128 if isinstance(source, ImageSet) and source.depth is not None else 32
+    return (resolution // 2, resolution) if resolution >= least else resolution
 
 
 def _steps(source: Source) -> int:
