@@ -102,10 +102,11 @@ class Hull:
                 # across the surface; less two pixels, which a slanted one may be off its sample:
                 # masks say where thin parts end, depth carves hollows
                 ahead = (found - z) * cosine - SLACK * per_pixel
-                ahead = torch.where(found > 0, ahead, -torch.inf)
+                ahead = torch.where(seen & (found > 0), ahead, -torch.inf)
                 value = torch.maximum(value, ahead)
-            beyond = -torch.inf if self.cut[i] else REACH * per_pixel.abs()
-            value = torch.where(seen, value, beyond)
+            # beyond the image of an object that lies wholly in it, the border pixel speaks
+            said = seen if self.cut[i] else z >= cam.near
+            value = torch.where(said, value, -torch.inf)
             top = torch.cat((top, value[None])).topk(self.tolerance + 1, 0).values
         found = top[-1]
         return torch.where(torch.isfinite(found), found, self._outside(points))
