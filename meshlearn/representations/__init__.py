@@ -2,5 +2,6 @@
 
 from meshlearn.representations.base import Representation, RepresentationOutput
 from meshlearn.representations.flexicubes import FlexiCubes
+from meshlearn.representations.marching import MarchingCubes
 
-__all__ = ["FlexiCubes", "Representation", "RepresentationOutput"]
+__all__ = ["FlexiCubes", "MarchingCubes", "Representation", "RepresentationOutput"]
