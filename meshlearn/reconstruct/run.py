@@ -90,7 +90,7 @@ def reconstruct(
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     if not isinstance(source, Source):
         raise ValueError(
-            f"source: expected Mesh, PointCloud, Volume or ImageSet, got {type(source).__name__}"
+            f"source: expected a mesh, points, a volume or images, got {type(source).__name__}"
         )
     where = _device(device)
     dtype = _precision(source)

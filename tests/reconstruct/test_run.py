@@ -81,7 +81,7 @@ def test_bad_options(change, text):
 def test_bad_sources():
     with pytest.raises(ValueError, match="expected a mesh with faces, got none"):
         reconstruct(Mesh(torch.zeros(3, 3), torch.zeros(0, 3, dtype=torch.int64)))
-    with pytest.raises(ValueError, match="expected a Mesh, PointCloud or Volume, got str"):
+    with pytest.raises(ValueError, match="expected a mesh, points, a volume or images, got str"):
         reconstruct("part.obj")
     broken = sources()["mesh"]
     broken = broken.with_vertices(
