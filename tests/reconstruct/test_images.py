@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from meshlearn import Mesh, metrics
+from meshlearn import Mesh, load, metrics
 from meshlearn.data import shapes
 from meshlearn.reconstruct import fit, targets
 from meshlearn.reconstruct.hull import Hull, silhouette_distance
@@ -14,8 +14,9 @@ from meshlearn.reconstruct.images import FromImages
 from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
 from meshlearn.reconstruct.run import reconstruct
 from meshlearn.reconstruct.sheets import image_sheet
-from meshlearn.render import render, render_images
+from meshlearn.render import load_images, render, render_images, save_images
 from meshlearn.representations import FlexiCubes
+from tests.shared_data import shared_data
 
 
 def bumpy() -> Mesh:
@@ -261,3 +262,28 @@ def test_image_sheet(tmp_path):
     assert Image.open(path).size[0] > 60
     with pytest.raises(ValueError, match="one image or more"):
         image_sheet([], path)
+
+
+# --- the aim ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kinds", "bound"),
+    [
+        ("spot", ("masks", "depth"), 1.2e-3),
+        ("spot", ("masks", "normals"), 1.2e-3),
+        ("spot", ("masks", "colors"), 1.0e-3),
+        ("block", ("masks", "depth"), 1.2e-3),
+        ("armadillo", ("masks", "depth"), 1.2e-3),
+        ("armadillo", ("masks", "normals"), 1.2e-3),
+    ],
+)
+def test_real_meshes_come_back_from_forty_views(tmp_path, name, kinds, bound):
+    """Mean distance both ways, in bounding-box diagonals, on a grid of 64 cells."""
+    goal = load(shared_data("meshes", f"{name}.obj"))
+    save_images(render_images(goal, 40, size=256), tmp_path / "views")
+    mesh = reconstruct(load_images(tmp_path / "views", use=kinds), progress=False).mesh
+    assert mesh.is_watertight and mesh.is_edge_manifold and mesh.is_consistently_oriented
+    figures = metrics.compare(mesh, goal, samples=50_000, quality=False)
+    assert figures["accuracy"] <= bound and figures["completeness"] <= bound
