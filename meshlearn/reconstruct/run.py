@@ -101,6 +101,7 @@ def reconstruct(
         target,
         steps=_steps(source) if steps is None else steps,
         resolution=_levels(source, resolution),
+        **_schedule(source),
         seed=seed,
         checkpoint=checkpoint,
         resume=resume,
@@ -114,8 +115,20 @@ def _levels(source: Source, resolution: int) -> tuple[int, ...] | int:
     return (resolution // 2, resolution) if resolution >= least else resolution
 
 
+def _from_normals(source: Source) -> bool:
+    """Whether normals, without depth, have to find the hollows that masks leave filled."""
+    return isinstance(source, ImageSet) and source.normals is not None and source.depth is None
+
+
 def _steps(source: Source) -> int:
-    return 200 if isinstance(source, ImageSet) else 300
+    return 200 if isinstance(source, ImageSet) and not _from_normals(source) else 300
+
+
+def _schedule(source: Source) -> dict:
+    """Options of `fit` other than the default: hollows far from the hull want larger steps."""
+    if _from_normals(source):
+        return {"lr": 0.05, "weights": {"normal": 6.0, "smooth": 0.03}}
+    return {}
 
 
 def _device(device: str | torch.device) -> torch.device:
