@@ -87,6 +87,9 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   // --- io
   m.def("text_rows(Tensor data) -> (Tensor, Tensor)");
   m.def("obj_parse(Tensor data) -> Tensor[]");
+  m.def("text_block(Tensor data, int begin, int rows) -> Tensor[]");
+  m.def("text_polygons(Tensor data, int begin, int rows) -> Tensor[]");
+  m.def("stl_pack(Tensor vertices, Tensor faces) -> Tensor");
   m.def("stl_parse(Tensor data) -> (Tensor, Tensor)");
   m.def("ply_walk(Tensor data, int begin, int rows, Tensor layout, bool swap) -> Tensor[]");
   m.def("format_rows(Tensor values, Tensor prefix) -> Tensor");

@@ -1,61 +1,9 @@
 // Text formats: parsed and written in pieces by several threads; the result is the file's, not
 // theirs.
-#include "../common/exec_cpu.h"
+#include "../common/text_pieces.h"
 #include "../kernels/io_text.h"
 
 namespace meshlearn {
-
-namespace {
-
-constexpr int64_t kPiece = 1 << 20;
-
-const char* bytes_of(const Tensor& data) {
-  expect<uint8_t>(data, "data");
-  return reinterpret_cast<const char*>(ptr<uint8_t>(data));
-}
-
-int64_t line_number(const char* data, int64_t at) {
-  int64_t lines = 1;
-  for (int64_t i = 0; i < at; ++i) lines += data[i] == '\n';
-  return lines;
-}
-
-template <class Piece>
-void check(const char* data, const std::vector<Piece>& pieces) {
-  for (const Piece& piece : pieces)
-    if (piece.problem.at >= 0)
-      STD_TORCH_CHECK(false, "line ", line_number(data, piece.problem.at), ": ",
-                      piece.problem.what);
-}
-
-template <class Piece, class Parse>
-std::vector<Piece> in_pieces(const Tensor& bytes, Parse parse) {
-  const char* data = bytes_of(bytes);
-  const std::vector<int64_t> cuts = text::cut_lines(data, bytes.numel(), kPiece);
-  std::vector<Piece> pieces(cuts.size() - 1);
-  CpuExec(bytes).for_each(static_cast<int64_t>(pieces.size()), 1,
-                          [&](int64_t i) { parse(data, cuts[i], cuts[i + 1], pieces[i]); });
-  check(data, pieces);
-  return pieces;
-}
-
-// Concatenates a vector of each piece into a tensor, freeing it on the way.
-template <class T, class Piece, class Get>
-Tensor joined(const Tensor& like, std::vector<Piece>& pieces, Get get) {
-  int64_t total = 0;
-  for (Piece& piece : pieces) total += static_cast<int64_t>(get(piece).size());
-  Tensor out = empty<T>(like, {total});
-  T* to = mut<T>(out);
-  for (Piece& piece : pieces) {
-    std::vector<T>& from = get(piece);
-    if (!from.empty()) std::memcpy(to, from.data(), from.size() * sizeof(T));
-    to += from.size();
-    std::vector<T>().swap(from);
-  }
-  return out;
-}
-
-}  // namespace
 
 // Numbers of all lines (K,) float64 and how many each line holds (R,).
 std::tuple<Tensor, Tensor> text_rows(const Tensor& data) {
@@ -63,38 +11,6 @@ std::tuple<Tensor, Tensor> text_rows(const Tensor& data) {
   Tensor values = joined<double>(data, pieces, [](text::Rows& p) -> auto& { return p.values; });
   return std::make_tuple(
       values, joined<int64_t>(data, pieces, [](text::Rows& p) -> auto& { return p.lengths; }));
-}
-
-// v, colour, vt, vn, corners (C, 3), polygon lengths, lines, line lengths, points, events.
-std::vector<Tensor> obj_parse(const Tensor& data) {
-  using text::ObjPiece;
-  auto pieces = in_pieces<ObjPiece>(data, text::parse_obj);
-  bool coloured = false;
-  for (const ObjPiece& p : pieces) coloured = coloured || !p.colour.empty();
-  int64_t base[3] = {0, 0, 0}, polygons = 0;
-  for (ObjPiece& p : pieces) {
-    for (int64_t at : p.relative) {
-      p.corner[at] += base[at % 3];
-      STD_TORCH_CHECK(p.corner[at] >= 0,
-                      "a relative index of a face reaches before the first vertex");
-    }
-    for (int64_t at : p.relative_line) p.line[at] += base[0];
-    for (int64_t at : p.relative_point) p.point[at] += base[0];
-    for (size_t e = 0; e < p.event.size(); e += 3) p.event[e] += polygons;
-    if (coloured) p.colour.resize(3 * p.num_v, 1.0);
-    base[0] += p.num_v, base[1] += p.num_vt, base[2] += p.num_vn;
-    polygons += static_cast<int64_t>(p.length.size());
-  }
-  return {joined<double>(data, pieces, [](ObjPiece& p) -> auto& { return p.v; }),
-          joined<double>(data, pieces, [](ObjPiece& p) -> auto& { return p.colour; }),
-          joined<double>(data, pieces, [](ObjPiece& p) -> auto& { return p.vt; }),
-          joined<double>(data, pieces, [](ObjPiece& p) -> auto& { return p.vn; }),
-          joined<int64_t>(data, pieces, [](ObjPiece& p) -> auto& { return p.corner; }),
-          joined<int64_t>(data, pieces, [](ObjPiece& p) -> auto& { return p.length; }),
-          joined<int64_t>(data, pieces, [](ObjPiece& p) -> auto& { return p.line; }),
-          joined<int64_t>(data, pieces, [](ObjPiece& p) -> auto& { return p.line_length; }),
-          joined<int64_t>(data, pieces, [](ObjPiece& p) -> auto& { return p.point; }),
-          joined<int64_t>(data, pieces, [](ObjPiece& p) -> auto& { return p.event; })};
 }
 
 // Corners (3 F, 3) as numbers, and (triangle, offset, length) of each solid's name.
@@ -238,7 +154,6 @@ Tensor format_polygons(const Tensor& start, const Tensor& index, const Tensor& p
 
 STABLE_TORCH_LIBRARY_IMPL(meshlearn, CPU, m) {
   m.impl("text_rows", TORCH_BOX(&meshlearn::text_rows));
-  m.impl("obj_parse", TORCH_BOX(&meshlearn::obj_parse));
   m.impl("stl_parse", TORCH_BOX(&meshlearn::stl_parse));
   m.impl("ply_walk", TORCH_BOX(&meshlearn::ply_walk));
   m.impl("format_rows", TORCH_BOX(&meshlearn::format_rows));

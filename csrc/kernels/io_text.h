@@ -1,8 +1,10 @@
 // Numbers in text: exact parsing, shortest formatting, pieces of a file for several threads.
 #pragma once
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,18 @@ inline const char* skip_blanks(const char* p, const char* end) {
 inline const char* line_end(const char* p, const char* end) {
   const void* found = p < end ? std::memchr(p, '\n', end - p) : nullptr;
   return found ? static_cast<const char*>(found) : end;
+}
+
+// Words of a line, up to a comment.
+inline int64_t count_tokens(const char* q, const char* eol) {
+  int64_t tokens = 0;
+  bool inside = false;
+  for (; q < eol && *q != '#'; ++q) {
+    const bool blank = is_blank(*q);
+    tokens += !blank && !inside;
+    inside = !blank;
+  }
+  return tokens;
 }
 
 // Parses a number at p; returns the character behind it, or p where there is none. Correctly
@@ -163,21 +177,6 @@ inline void parse_rows(const char* data, int64_t begin, int64_t end, Rows& out) 
   }
 }
 
-// One piece of an OBJ file. Indices count from 0; negative ones of the file are relative to what
-// the piece has read so far and listed in `relative`, to be moved by what came before the piece.
-struct ObjPiece {
-  std::vector<double> v, colour, vt, vn;
-  std::vector<int64_t> corner;             // (corners, 3): v, vt, vn; -1 where absent
-  std::vector<int64_t> length;             // corners of each polygon
-  std::vector<int64_t> line, line_length;  // l elements
-  std::vector<int64_t> point;              // p elements
-  std::vector<int64_t> relative;           // 3 * corner + field
-  std::vector<int64_t> relative_line, relative_point;
-  std::vector<int64_t> event;  // (events, 3): polygon, offset, length of o g s usemtl …
-  int64_t num_v = 0, num_vt = 0, num_vn = 0;
-  Problem problem;
-};
-
 inline bool keyword(const char* p, const char* end, const char* word, int64_t n) {
   return end - p > n && std::memcmp(p, word, n) == 0 && is_blank(p[n]);
 }
@@ -192,134 +191,6 @@ inline const char* read_numbers(const char* p, const char* eol, double* out, int
     p = skip_blanks(next, eol);
   }
   return p;
-}
-
-// A run of plain indices (l and p elements); vt of "v/vt" is dropped.
-inline bool read_indices(const char* q, const char* eol, int64_t have, std::vector<int64_t>& out,
-                         std::vector<int64_t>& relative, int64_t* count) {
-  *count = 0;
-  q = skip_blanks(q, eol);
-  while (q < eol && *q != '#') {
-    int64_t value;
-    const char* next = parse_integer(q, eol, &value);
-    if (next == q || value == 0) return false;
-    if (value < 0) {
-      relative.push_back(static_cast<int64_t>(out.size()));
-      out.push_back(have + value);
-    } else {
-      out.push_back(value - 1);
-    }
-    ++*count;
-    while (next < eol && !is_blank(*next)) ++next;
-    q = skip_blanks(next, eol);
-  }
-  return *count > 0;
-}
-
-inline void parse_obj(const char* data, int64_t begin, int64_t end, ObjPiece& out) {
-  const char *p = data + begin, *stop = data + end;
-  for (; p < stop; ++p) {
-    const char *eol = line_end(p, stop), *start = p;
-    const char* q = skip_blanks(p, eol);
-    p = eol;
-    if (q >= eol || *q == '#') continue;
-    const int64_t where = start - data;
-    if (keyword(q, eol, "v", 1)) {
-      double x[7];
-      int n;
-      if (!read_numbers(q + 1, eol, x, 7, &n)) {
-        out.problem.set(where, "expected the coordinates of a vertex");
-        return;
-      }
-      if (n != 3 && n != 4 && n != 6 && n != 7) {
-        out.problem.set(where, "expected 3 coordinates (or 4, or 3 and a colour)");
-        return;
-      }
-      const double w = n == 4 || n == 7 ? x[3] : 1.0;
-      for (int k = 0; k < 3; ++k) out.v.push_back(w != 1.0 && w != 0.0 ? x[k] / w : x[k]);
-      if (n >= 6) {
-        out.colour.resize(3 * out.num_v, 1.0);
-        for (int k = 0; k < 3; ++k) out.colour.push_back(x[n - 3 + k]);
-      }
-      ++out.num_v;
-    } else if (keyword(q, eol, "vt", 2)) {
-      double x[3] = {0, 0, 0};
-      int n;
-      if (!read_numbers(q + 2, eol, x, 3, &n) || n < 1) {
-        out.problem.set(where, "expected texture coordinates");
-        return;
-      }
-      out.vt.push_back(x[0]);
-      out.vt.push_back(x[1]);
-      ++out.num_vt;
-    } else if (keyword(q, eol, "vn", 2)) {
-      double x[3];
-      int n;
-      if (!read_numbers(q + 2, eol, x, 3, &n) || n != 3) {
-        out.problem.set(where, "expected the 3 coordinates of a normal");
-        return;
-      }
-      for (int k = 0; k < 3; ++k) out.vn.push_back(x[k]);
-      ++out.num_vn;
-    } else if (keyword(q, eol, "f", 1) || keyword(q, eol, "fo", 2)) {
-      q = skip_blanks(q + (q[1] == 'o' ? 2 : 1), eol);
-      int64_t corners = 0;
-      while (q < eol && *q != '#') {
-        int64_t field[3] = {0, 0, 0};
-        const char* next = parse_integer(q, eol, &field[0]);
-        bool good = next != q && field[0] != 0;
-        for (int k = 1; k < 3 && good && next < eol && *next == '/'; ++k) {
-          ++next;
-          if (next < eol && *next != '/' && !is_blank(*next)) {
-            const char* after = parse_integer(next, eol, &field[k]);
-            good = after != next && field[k] != 0;
-            next = after;
-          }
-        }
-        if (!good || (next < eol && !is_blank(*next))) {
-          out.problem.set(where, "expected corners of a face as v, v/vt, v//vn or v/vt/vn, from 1");
-          return;
-        }
-        const int64_t have[3] = {out.num_v, out.num_vt, out.num_vn};
-        for (int k = 0; k < 3; ++k) {
-          if (field[k] < 0) out.relative.push_back(static_cast<int64_t>(out.corner.size()));
-          out.corner.push_back(field[k] < 0 ? have[k] + field[k] : field[k] - 1);
-        }
-        ++corners;
-        q = skip_blanks(next, eol);
-      }
-      if (corners < 1) {
-        out.problem.set(where, "expected the corners of a face");
-        return;
-      }
-      out.length.push_back(corners);
-    } else if (keyword(q, eol, "l", 1)) {
-      int64_t n;
-      if (!read_indices(q + 1, eol, out.num_v, out.line, out.relative_line, &n)) {
-        out.problem.set(where, "expected the vertices of a line");
-        return;
-      }
-      out.line_length.push_back(n);
-    } else if (keyword(q, eol, "p", 1)) {
-      int64_t n;
-      if (!read_indices(q + 1, eol, out.num_v, out.point, out.relative_point, &n)) {
-        out.problem.set(where, "expected the vertices of points");
-        return;
-      }
-    } else {
-      const char* last = eol;
-      while (last > q && (is_blank(last[-1]))) --last;
-      if (last - q > 512) last = q + 512;
-      for (const char* c = q; c < last; ++c)
-        if (static_cast<unsigned char>(*c) < 9) {
-          out.problem.set(where, "expected text, got binary data");
-          return;
-        }
-      out.event.push_back(static_cast<int64_t>(out.length.size()));
-      out.event.push_back(q - data);
-      out.event.push_back(last - q);
-    }
-  }
 }
 
 // Corners of the triangles of an ASCII STL: the numbers behind each "vertex".
