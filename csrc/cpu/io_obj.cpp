@@ -4,7 +4,7 @@
 
 namespace meshlearn {
 
-// v (V, 3), colour (V, 4) or (0, 4), vt (T, 3), vn (N, 3), start (F + 1,), index (C,), indices of
+// v (V, 3), colour (V, 3) or (0, 3), vt (T, 3), vn (N, 3), start (F + 1,), index (C,), indices of
 // vt and of vn (C,) or (0,), lines, line lengths, points, events.
 std::vector<Tensor> obj_parse(const Tensor& bytes) {
   using namespace text;
@@ -23,7 +23,7 @@ std::vector<Tensor> obj_parse(const Tensor& bytes) {
     sum.coloured |= n.coloured, sum.has_vt |= n.has_vt, sum.has_vn |= n.has_vn;
   }
   std::vector<Tensor> out = {empty<double>(bytes, {sum.v, 3}),
-                             empty<double>(bytes, {sum.coloured ? sum.v : 0, 4}),
+                             empty<double>(bytes, {sum.coloured ? sum.v : 0, 3}),
                              empty<double>(bytes, {sum.vt, 3}),
                              empty<double>(bytes, {sum.vn, 3}),
                              empty<int64_t>(bytes, {sum.polygon + 1}),

@@ -109,24 +109,21 @@ inline void fill_obj(const char* data, int64_t begin, int64_t end, const ObjTarg
     if (q >= eol || *q == '#') continue;
     const int64_t where = start - data;
     if (keyword(q, eol, "v", 1)) {
-      double x[8];
+      double x[7];
       int n;
-      if (!read_numbers(q + 1, eol, x, 8, &n)) {
+      if (!read_numbers(q + 1, eol, x, 7, &n)) {
         out.problem.set(where, "expected the coordinates of a vertex");
         return;
       }
-      if (n != 3 && n != 4 && n != 6 && n != 7 && n != 8) {
+      if (n != 3 && n != 4 && n != 6 && n != 7) {
         out.problem.set(where, "expected 3 coordinates (or 4, or 3 and a colour)");
         return;
       }
-      const bool coloured = n >= 6;
-      const double w = n == 4 || n == 8 ? x[3] : 1.0;
+      const double w = n == 4 || n == 7 ? x[3] : 1.0;
       double* row = to.v + 3 * at.v;
       for (int k = 0; k < 3; ++k) row[k] = w != 1.0 && w != 0.0 ? x[k] / w : x[k];
-      if (to.colour) {  // x y z r g b, x y z r g b a, x y z w r g b a
-        const int first = n == 8 ? 4 : 3, given = coloured ? n - first : 0;
-        for (int k = 0; k < 4; ++k) to.colour[4 * at.v + k] = k < given ? x[first + k] : 1.0;
-      }
+      if (to.colour)
+        for (int k = 0; k < 3; ++k) to.colour[3 * at.v + k] = n >= 6 ? x[n - 3 + k] : 1.0;
       ++at.v;
     } else if (keyword(q, eol, "vt", 2)) {
       double x[3] = {0, 0, 0};

@@ -2,8 +2,7 @@
 
 A `Document` keeps numbers as the file has them (float32 or float64), polygons of any size and
 attributes with their own index, so that reading and writing lose nothing that both formats know.
-The
-learning `Mesh` is made from it by `to_mesh`.
+The learning `Mesh` is made from it by `to_mesh`.
 """
 
 from __future__ import annotations
@@ -31,7 +30,12 @@ class CornerField:
 
 @dataclass
 class Material:
-    """A surface material; `values` holds what the format knows beyond the name."""
+    """A surface material.
+
+    `values` holds "base_color" (red, green, blue, alpha) and "base_texture" (a key of the
+    document's images) where they are known, and by the name of its format all that a file says:
+    "mtl" or "gltf".
+    """
 
     name: str
     values: dict = field(default_factory=dict)
@@ -59,6 +63,10 @@ class Part:
     points: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     groups: list[str] = field(default_factory=list)  # face_fields["group"] indexes these
     transform: np.ndarray | None = None  # (4, 4), applied to column vectors
+    cells: dict[str, np.ndarray] = field(default_factory=dict)  # "tetra": (N, 4) and the like
+    cell_fields: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # name: kind: (N,)
+    line_fields: dict[str, np.ndarray] = field(default_factory=dict)  # a row for each line
+    point_fields: dict[str, np.ndarray] = field(default_factory=dict)  # a row for each point
 
     @property
     def num_faces(self) -> int:
@@ -79,11 +87,23 @@ class Part:
 
 @dataclass
 class Document:
-    """A file's content: parts, materials (face_fields["material"] indexes them), metadata."""
+    """A file's content.
+
+    Attributes:
+        parts: objects, each with its place.
+        materials: face_fields["material"] indexes these.
+        metadata: whatever else the file says, by name.
+        images: textures by their file's name, encoded as they were (PNG, JPEG).
+        up: the axis that points up, "x", "y" or "z", where the file says so.
+        unit: of length, "mm", "m", "in" ..., where the file says so.
+    """
 
     parts: list[Part] = field(default_factory=list)
     materials: list[Material] = field(default_factory=list)
     metadata: dict = field(default_factory=dict)
+    images: dict[str, bytes] = field(default_factory=dict)
+    up: str | None = None
+    unit: str | None = None
 
 
 def check_polygons(part: Part, path: str) -> None:
@@ -96,6 +116,15 @@ def check_polygons(part: Part, path: str) -> None:
             f"{path}: face {face} names vertex {index[corner]}, expected 0 to {count - 1} "
             f"({count} vertices, counted from 0)"
         )
+    for kind, cells in part.cells.items():
+        if cells.size and (cells.min() < 0 or cells.max() >= count):
+            raise FileFormatError(
+                f"{path}: a {kind} names a vertex that is not there, expected 0 to {count - 1}"
+            )
+    for kind, items in (("line", part.lines), ("point", [part.points])):
+        for found in items[:1] if len(items) == 1 else [np.concatenate(items)] if items else []:
+            if len(found) and (found.min() < 0 or found.max() >= count):
+                raise FileFormatError(f"{path}: a {kind} names a vertex that is not there")
     for name, corners in part.corner_fields.items():
         bad = np.nonzero((corners.index < -1) | (corners.index >= len(corners.values)))[0]
         if len(bad):

@@ -5,15 +5,39 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from meshlearn._native import HAS_NATIVE
-from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
-from meshlearn.io.text import as_bytes, call, write_polygons, write_rows
+from meshlearn.io.capability import NONE, Holds, losses_of
+from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part, _place
+from meshlearn.io.join import mirrors as _mirrors
+from meshlearn.io.join import reversed_corners
+from meshlearn.io.losses import Loss
+from meshlearn.io.mtl import load_materials, write_materials
+from meshlearn.io.text import as_bytes, call, columns_text, polygons_text, rows_text
 
 SUFFIXES = (".obj",)
+
+
+HOLDS = Holds(
+    "OBJ",
+    vertex=frozenset({"color", "normal", "uv"}),
+    face=frozenset({"group", "object", "material", "smooth"}),
+    corner=frozenset({"uv", "normal"}),
+    lines=True,
+    points=True,
+    cells=NONE,
+    parts=True,
+    names=True,
+    groups=True,
+    materials=True,
+    textures=True,
+    metadata=frozenset({"mtllib", "object", "smooth"}),
+)
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -21,46 +45,52 @@ def read(data: bytes, path: Path) -> Document:
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
     if b"\\" in data:
-        data = re.sub(rb"\\\r?\n", b" ", data)
+        data = bytearray(re.sub(rb"\\[ \t]*\r?\n", b" ", data))
     if b"\0" in data[:4096]:
         raise FileFormatError(f"{path}: expected text of an OBJ file, got binary data")
-    parse = _native if HAS_NATIVE else _plain
-    v, colour, vt, vn, corner, length, line, line_length, point, event = parse(data)
-    if len(v) == 0 and len(length) == 0 and not any(k in data for k in (b"#", b"o ", b"g ")):
-        raise FileFormatError(f"{path}: expected an OBJ file, found no vertices in it")
-    start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    part = Part(vertices=v, polygon_start=start, polygon_index=corner[:, 0].copy())
-    if len(colour):
-        part.vertex_fields["color"] = colour
-    for name, values, k in (("uv", vt, 1), ("normal", vn, 2)):
-        if len(values) or (corner[:, k] >= 0).any():
-            part.corner_fields[name] = CornerField(values, corner[:, k].copy())
-    for name, index, count in (("line", line, len(v)), ("point", point, len(v))):
-        if len(index) and (index.min() < 0 or index.max() >= count):
-            raise FileFormatError(f"{path}: a {name} names a vertex that is not there")
-    part.lines = np.split(line, np.cumsum(line_length)[:-1]) if len(line_length) else []
-    part.points = point
+    if b"\n" not in data and b"\r" in data:
+        data = data.replace(b"\r", b"\n")
+    found = Found(*(_native if HAS_NATIVE else _plain)(data))
+    if len(found.v) == 0 and len(found.start) == 1:
+        if not any(k in data for k in (b"#", b"o ", b"g ")):
+            raise FileFormatError(f"{path}: expected an OBJ file, found no vertices in it")
+    part = Part(vertices=found.v, polygon_start=found.start, polygon_index=found.index)
+    if len(found.colour):
+        part.vertex_fields["color"] = found.colour
+    uv = found.vt if found.vt[:, 2].any() else found.vt[:, :2]
+    for name, values, index in (("uv", uv, found.index_vt), ("normal", found.vn, found.index_vn)):
+        if len(values) or len(index):
+            index = index if len(index) else np.full(len(found.index), -1, np.int64)
+            part.corner_fields[name] = CornerField(np.ascontiguousarray(values), index)
+    part.lines = np.split(found.line, np.cumsum(found.line_length)[:-1])
+    part.lines = part.lines if len(found.line_length) else []
+    part.points = found.point
     document = Document([part])
-    _events(document, part, data, event)
+    _events(document, part, data, found.event)
+    load_materials(document, path, document.metadata.get("mtllib", []))
     return document
 
 
-def _native(data: bytes):
-    v, colour, vt, vn, corner, length, line, line_length, point, event = (
-        t.numpy() for t in call("obj_parse", as_bytes(data))
-    )
-    return (
-        v.reshape(-1, 3),
-        colour.reshape(-1, 3),
-        vt.reshape(-1, 2),
-        vn.reshape(-1, 3),
-        corner.reshape(-1, 3),
-        length,
-        line,
-        line_length,
-        point,
-        event.reshape(-1, 3),
-    )
+class Found(NamedTuple):
+    """What a parser found: see csrc/cpu/io_obj.cpp."""
+
+    v: np.ndarray
+    colour: np.ndarray
+    vt: np.ndarray
+    vn: np.ndarray
+    start: np.ndarray
+    index: np.ndarray
+    index_vt: np.ndarray
+    index_vn: np.ndarray
+    line: np.ndarray
+    line_length: np.ndarray
+    point: np.ndarray
+    event: np.ndarray
+
+
+def _native(data: bytes) -> tuple[np.ndarray, ...]:
+    found = [t.numpy() for t in call("obj_parse", as_bytes(data))]
+    return (*found[:-1], found[-1].reshape(-1, 3))
 
 
 def _plain(data: bytes):
@@ -96,7 +126,7 @@ def _plain(data: bytes):
                 if len(x) >= 6:
                     colour[len(v) - 1] = x[-3:]
             elif word == b"vt" and rest:
-                vt.append([*(float(t) for t in rest[:2]), 0.0][:2])
+                vt.append([*(float(t) for t in rest[:3]), 0.0, 0.0][:3])
             elif word == b"vn" and rest:
                 x = [float(t) for t in rest[:3]]
                 if len(x) != 3:
@@ -131,13 +161,18 @@ def _plain(data: bytes):
     def whole(rows: list, *shape: int) -> np.ndarray:
         return np.array(rows, np.int64).reshape(-1, *shape)
 
+    corners = whole(corner, 3)
+    start = np.concatenate([[0], np.cumsum(whole(length))]).astype(np.int64)
+    columns = [
+        corners[:, k] if k == 0 or (corners[:, k] >= 0).any() else corners[:0, k] for k in range(3)
+    ]
     return (
         floats(v, 3),
         floats(colours, 3),
-        floats(vt, 2),
+        floats(vt, 3),
         floats(vn, 3),
-        whole(corner, 3),
-        whole(length),
+        start,
+        *(np.ascontiguousarray(column) for column in columns),
         whole(line),
         whole(line_length),
         whole(point),
@@ -173,60 +208,92 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
             document.metadata[kind] = list(names[kind])
 
 
-def losses(document: Document) -> list[str]:
+def losses(document: Document) -> list[str | Loss]:
     """What an OBJ file cannot hold of this document."""
-    lost = []
+    lost = losses_of(document, HOLDS)
     for part in document.parts:
-        known = {"color", "normal"}
-        lost += [f"vertex field {k!r}" for k in part.vertex_fields if k not in known]
-        known = {"group", "object", "material", "smooth"}
-        lost += [f"face field {k!r}" for k in part.face_fields if k not in known]
-        lost += [f"corner field {k!r}" for k in part.corner_fields if k not in ("uv", "normal")]
+        colour = part.vertex_fields.get("color")
+        if colour is not None and colour.ndim == 2 and colour.shape[1] > 3:
+            top = 1.0 if colour.dtype.kind == "f" else np.iinfo(colour.dtype).max
+            clear = int((colour[:, 3] != top).sum())
+            if clear:
+                lost.append(Loss("transparency of colours", "OBJ colours are opaque", clear))
     return lost
 
 
-def write(document: Document, path: Path) -> bytes:
-    """An OBJ file; parts become objects."""
-    out = [b"# meshlearn\n"]
-    out += [f"mtllib {name}\n".encode() for name in document.metadata.get("mtllib", [])]
+def write(document: Document, path: Path) -> bytes | dict[str, bytes]:
+    """An OBJ file, with a .mtl and images where there are materials; parts become objects."""
+    files = {name: b"".join(made) for name, made in pieces(document, path).items()}
+    return files if len(files) > 1 else files[path.name]
+
+
+def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
+    """The files of `write` by name, each in pieces."""
+    library = path.with_suffix(".mtl").name
+    said = any(m.values.get("mtl") or m.values.get("base_color") for m in document.materials)
+    said = said or any(m.values.get("base_texture") for m in document.materials)
+    if not said:
+        return {path.name: _text(document, document.metadata.get("mtllib", []))}
+    files: dict[str, Iterable[bytes | memoryview]] = {path.name: _text(document, [library])}
+    files[library] = [write_materials(document.materials)]
+    for name, image in document.images.items():
+        if Path(name).name == name and name not in files:
+            files[name] = [image]
+    return files
+
+
+def _clean(name: str) -> str:
+    """A name that stays on its line."""
+    return " ".join(name.split())
+
+
+def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryview]:
+    yield b"# meshlearn\n"
+    for name in libraries:
+        yield f"mtllib {_clean(name)}\n".encode()
     base = {"v": 1, "vt": 1, "vn": 1}
     for part in document.parts:
         if part.name:
-            out.append(f"o {part.name}\n".encode())
-        rows = part.vertices
+            yield f"o {_clean(part.name)}\n".encode()
+        rows, _ = _place(part, part.vertices)
         colour = part.vertex_fields.get("color")
         if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3:
             colour = colour[:, :3]
             if colour.dtype.kind in "ui":
                 colour = np.round(colour / np.iinfo(colour.dtype).max, 9)
-            rows = np.concatenate([rows, colour.astype(rows.dtype)], axis=1)
-        out.append(write_rows(rows, "v "))
-        fields = [part.polygon_index + base["v"]]
-        uv = part.corner_fields.get("uv")
-        normal = part.corner_fields.get("normal")
+            yield from columns_text([rows, colour], "v ")
+        else:
+            yield from rows_text(rows, "v ")
+        fields, bases = [part.polygon_index], [base["v"]]
+        uv, normal = part.corner_fields.get("uv"), part.corner_fields.get("normal")
+        if uv is None and "uv" in part.vertex_fields:
+            uv = CornerField(part.vertex_fields["uv"], part.polygon_index)
         if normal is None and "normal" in part.vertex_fields:
             normal = CornerField(part.vertex_fields["normal"], part.polygon_index)
         if uv is not None:
-            out.append(write_rows(uv.values[:, :2], "vt "))
-            fields.append(np.where(uv.index < 0, -1, uv.index + base["vt"]))
-            base["vt"] += len(uv.values)
+            yield from rows_text(uv.values[:, :3], "vt ")
         if normal is not None:
-            if uv is None:
-                fields.append(np.full_like(part.polygon_index, -1))
-            out.append(write_rows(normal.values, "vn "))
-            fields.append(np.where(normal.index < 0, -1, normal.index + base["vn"]))
-            base["vn"] += len(normal.values)
-        out += _faces(document, part, fields)
+            yield from rows_text(normal.values[:, :3], "vn ")
+        for key, corner in (("vt", uv), ("vn", normal)):
+            if corner is not None:
+                if key == "vn" and uv is None:
+                    fields.append(np.full(len(part.polygon_index), -1, np.int64))
+                    bases.append(0)
+                fields.append(corner.index)
+                bases.append(base[key])
+                base[key] += len(corner.values)
+        yield from _faces(document, part, fields, bases)
         for line in part.lines:
-            out.append(("l " + " ".join(str(i + base["v"]) for i in line) + "\n").encode())
+            yield ("l " + " ".join(str(i + base["v"]) for i in line) + "\n").encode()
         if len(part.points):
             texts = " ".join(str(i + base["v"]) for i in part.points)
-            out.append(f"p {texts}\n".encode())
+            yield f"p {texts}\n".encode()
         base["v"] += len(part.vertices)
-    return b"".join(out)
 
 
-def _faces(document: Document, part: Part, fields: list[np.ndarray]) -> list[bytes]:
+def _faces(
+    document: Document, part: Part, fields: list[np.ndarray], bases: list[int]
+) -> Iterator[bytes | memoryview]:
     """Face lines, with a line where group, object, material or smoothing changes."""
     tables = {
         "object": ("o", document.metadata.get("object", [])),
@@ -239,23 +306,25 @@ def _faces(document: Document, part: Part, fields: list[np.ndarray]) -> list[byt
         for kind, (_, names) in tables.items()
         if kind in part.face_fields and names
     }
+    mirrored = part.transform is not None and _mirrors(part.transform)
+    if mirrored:
+        turn = reversed_corners(part)
+        fields = [f[turn] for f in fields]
     if not marks or part.num_faces == 0:
-        return [write_polygons(part.polygon_start, fields, "f ")]
+        yield from polygons_text(part.polygon_start, fields, "f ", base=bases)
+        return
     changes = np.zeros(part.num_faces, bool)
     changes[0] = True
     for label in marks.values():
         changes[1:] |= label[1:] != label[:-1]
     starts = [*np.nonzero(changes)[0].tolist(), part.num_faces]
     current = dict.fromkeys(marks, -1)
-    out = []
     for first, last in itertools.pairwise(starts):
         for kind, label in marks.items():
             number = int(label[first])
             word, names = tables[kind]
             if number != current[kind] and 0 <= number < len(names):
-                out.append(f"{word} {names[number]}\n".encode())
+                yield f"{word} {_clean(names[number])}\n".encode()
             current[kind] = number
-        a, b = part.polygon_start[first], part.polygon_start[last]
-        start = part.polygon_start[first : last + 1] - a
-        out.append(write_polygons(start, [f[a:b] for f in fields], "f "))
-    return out
+        start = part.polygon_start[first : last + 1]
+        yield from polygons_text(start, fields, "f ", base=bases)

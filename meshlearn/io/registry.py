@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -142,8 +142,9 @@ def load(
     return to_mesh(document, dtype=dtype)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all: an interrupted write leaves the old one as it was."""
+def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Writes a file, given whole or in pieces, whole or not at all: an interrupted write leaves the
+    old one as it was."""
     folder = path.parent
     if not folder.is_dir():
         raise FileFormatError(f"{path}: the folder {folder} does not exist")
@@ -155,7 +156,7 @@ def write_file(path: Path, data: bytes) -> None:
         raise FileFormatError(f"{path}: it cannot be written ({error.strerror})") from None
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, (bytes, bytearray)) else data)
         mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
         os.chmod(name, mode & 0o7777)
         os.replace(name, path)
@@ -186,11 +187,13 @@ def encode(
     *,
     format: str | None = None,
     ascii: bool = False,
+    whole: bool = True,
 ) -> dict[str, bytes]:
     """The files that a document becomes, by name: that of `path`, and those it refers to.
 
     Args:
         ascii: the text variant of a format that has both.
+        whole: False: a file may be given as an iterable of its pieces.
 
     Raises:
         FileFormatError: the format is unknown, or has no text variant.
@@ -203,7 +206,8 @@ def encode(
     elif ascii and not _writes_text(module, path, format):
         raise FileFormatError(f"{path}: {_name_of(module)} has no text variant; leave ascii out")
     named = path if format is None else path.with_suffix("." + format.lower().lstrip("."))
-    data = module.write(document, named, **options)
+    make = module.write if whole or not hasattr(module, "pieces") else module.pieces
+    data = make(document, named, **options)
     if isinstance(data, Mapping):
         files = dict(data)
         return {path.name: files.pop(named.name), **files}
@@ -242,7 +246,7 @@ def save_document(
         raise FileFormatError(f"{path}: not written, since it would lose {str(report)[6:]}")
     if path.exists() and not overwrite:
         raise FileFormatError(f"{path}: it exists; give overwrite=True to replace it")
-    files = encode(document, path, format=format, ascii=ascii)
+    files = encode(document, path, format=format, ascii=ascii, whole=False)
     beside = [name for name in files if name != path.name]
     for name in beside:
         if Path(name).name != name or name in (".", ".."):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from meshlearn._native import HAS_NATIVE
+
+_ROWS = 1 << 16  # of a piece of text
 
 
 def as_bytes(data: bytes | memoryview | np.ndarray) -> torch.Tensor:
@@ -62,51 +67,168 @@ def _shortest(value) -> str:
     return text if len(text) <= len(other) + 1 else other
 
 
-def write_rows(values: np.ndarray, prefix: str = "") -> bytes:
-    """Lines "prefix a b c" of values (R, D), in the fewest digits that read back the same."""
-    values = np.ascontiguousarray(values)
-    if len(values) == 0:
-        return b""
+def _torch(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def rows_text(values: np.ndarray, prefix: str = "") -> Iterator[bytes | memoryview]:
+    """Lines "prefix a b c" of values (R, D), in the fewest digits that read back the same; in
+    pieces."""
     if values.dtype not in (np.float32, np.float64, np.int64):
         values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
-    if HAS_NATIVE:
-        out = call("format_rows", torch.from_numpy(values.copy()), as_bytes(prefix.encode()))
-        return out.numpy().tobytes()
-    show = str if values.dtype == np.int64 else _shortest
-    lines = [prefix + " ".join(show(x) for x in row) for row in values]
-    return ("\n".join(lines) + "\n").encode()
+    for first in range(0, len(values), _ROWS):
+        piece = np.ascontiguousarray(values[first : first + _ROWS])
+        if HAS_NATIVE:
+            yield call("format_rows", _torch(piece), as_bytes(prefix.encode())).numpy().data
+            continue
+        show = str if piece.dtype == np.int64 else _shortest
+        lines = [prefix + " ".join(show(x) for x in row) for row in piece]
+        yield ("\n".join(lines) + "\n").encode()
 
 
-def write_polygons(
+def columns_text(columns: list[np.ndarray], prefix: str = "") -> Iterator[bytes | memoryview]:
+    """`rows_text` of arrays (R, D) side by side, each in the digits of its own precision."""
+    if len({c.dtype for c in columns}) == 1:
+        yield from rows_text(np.concatenate(columns, axis=1) if columns[1:] else columns[0], prefix)
+        return
+    texts = [rows_text(c, "" if k else prefix) for k, c in enumerate(columns)]
+    for pieces in zip(*texts, strict=True):
+        rows = zip(*(bytes(p).splitlines() for p in pieces), strict=True)
+        yield b"".join(b" ".join(row) + b"\n" for row in rows)
+
+
+def write_rows(values: np.ndarray, prefix: str = "") -> bytes:
+    """`rows_text` as one piece."""
+    return b"".join(rows_text(values, prefix))
+
+
+def polygons_text(
     start: np.ndarray,
     fields: list[np.ndarray],
     prefix: str = "",
     *,
-    base: int = 0,
+    base: list[int] | None = None,
     counted: bool = False,
-) -> bytes:
-    """Lines of polygons; `fields` are the indices of each corner (C,), joined by '/'; -1 absent."""
-    if len(start) <= 1:
-        return b""
-    index = np.ascontiguousarray(np.stack(fields, axis=1), dtype=np.int64)
-    start = np.ascontiguousarray(start, dtype=np.int64)
+) -> Iterator[bytes | memoryview]:
+    """Lines of polygons, in pieces.
+
+    Args:
+        fields: indices of each corner (C,), joined by '/'; -1 absent.
+        base: what is added to each field.
+        counted: the number of corners stands in front.
+    """
+    base = base or [0] * len(fields)
+    for first in range(0, len(start) - 1, _ROWS):
+        ends = start[first : first + _ROWS + 1]
+        corners = slice(int(ends[0]), int(ends[-1]))
+        index = np.empty((corners.stop - corners.start, len(fields)), np.int64)
+        for k, (field, add) in enumerate(zip(fields, base, strict=True)):
+            index[:, k] = field[corners]
+            if k and add:
+                index[:, k] += np.where(index[:, k] < 0, 0, add)
+            elif add:
+                index[:, 0] += add
+        begin = np.ascontiguousarray(ends - ends[0], dtype=np.int64)
+        if HAS_NATIVE:
+            head = as_bytes(prefix.encode())
+            out = call("format_polygons", _torch(begin), _torch(index), head, 0, counted)
+            yield out.numpy().data
+            continue
+        lines = []
+        for a, b in zip(begin[:-1].tolist(), begin[1:].tolist(), strict=True):
+            row = [str(b - a)] if counted else []
+            for corner in index[a:b].tolist():
+                row.append("/".join("" if k < 0 else str(k) for k in corner).rstrip("/"))
+            lines.append(prefix + " ".join(row))
+        yield ("\n".join(lines) + "\n").encode()
+
+
+def write_polygons(start: np.ndarray, fields: list[np.ndarray], prefix: str = "", **more) -> bytes:
+    """`polygons_text` as one piece."""
+    return b"".join(polygons_text(start, fields, prefix, **more))
+
+
+@dataclass
+class Block:
+    """Lines of a text: numbers (K,), how many each has (R,), and the byte behind the last line."""
+
+    values: np.ndarray
+    lengths: np.ndarray
+    end: int
+
+    def table(self, columns: int) -> np.ndarray | None:
+        """(R, columns) of the first numbers of all rows; None where one has fewer."""
+        rows = len(self.lengths)
+        if rows == 0:
+            return np.zeros((0, columns))
+        width = int(self.lengths[0])
+        if width >= columns and len(self.values) == rows * width and (self.lengths == width).all():
+            return self.values.reshape(rows, width)[:, :columns]
+        if int(self.lengths.min()) < columns:
+            return None
+        first = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        return self.values[first[:, None] + np.arange(columns)]
+
+
+def read_block(data: bytes, begin: int, rows: int) -> Block:
+    """The next `rows` lines of numbers from byte `begin` on; '#' comments, empty lines left out.
+
+    Raises:
+        ValueError: fewer lines, or a token that is no number, with its line from `begin` on.
+    """
     if HAS_NATIVE:
-        out = call(
-            "format_polygons",
-            torch.from_numpy(start.copy()),
-            torch.from_numpy(index),
-            as_bytes(prefix.encode()),
-            base,
-            counted,
-        )
-        return out.numpy().tobytes()
+        values, lengths, end = (t.numpy() for t in call("text_block", as_bytes(data), begin, rows))
+        if len(lengths) == 0 and rows:
+            lengths = np.broadcast_to(np.int64(len(values) // rows), rows)
+        return Block(values, lengths, int(end[0]))
+    lines, end = _lines(data, begin, rows)
+    found = [[float(word) for word in line] for line in lines]
+    lengths = np.array([len(line) for line in found], np.int64)
+    return Block(np.array([x for line in found for x in line], np.float64), lengths, end)
 
-    def corner(row: np.ndarray) -> str:
-        texts = ["" if k < 0 else str(k + base) for k in row.tolist()]
-        return "/".join(texts).rstrip("/")
 
-    lines = []
-    for a, b in zip(start[:-1].tolist(), start[1:].tolist(), strict=True):
-        head = [str(b - a)] if counted else []
-        lines.append(prefix + " ".join(head + [corner(row) for row in index[a:b]]))
-    return ("\n".join(lines) + "\n").encode()
+def _lines(data: bytes, begin: int, rows: int) -> tuple[list[list[bytes]], int]:
+    out: list[list[bytes]] = []
+    at, number = begin, 0
+    while len(out) < rows and at < len(data):
+        eol = data.find(b"\n", at)
+        eol = len(data) if eol < 0 else eol
+        words = bytes(data[at:eol]).split(b"#", 1)[0].replace(b",", b" ").split()
+        number += 1
+        try:
+            for word in words:
+                float(word)
+        except ValueError:
+            raise ValueError(f"line {number}: expected a number") from None
+        if words:
+            out.append(words)
+        at = eol + 1
+    if len(out) < rows:
+        raise ValueError(f"the header promises {rows} lines, the file has {len(out)}")
+    return out, min(at, len(data))
+
+
+def read_polygons(data: bytes, begin: int, rows: int) -> tuple[np.ndarray, np.ndarray, Block]:
+    """Lines "n a b c ..." -> start (R + 1,), index (C,), and what stands behind the corners.
+
+    Raises:
+        ValueError: as `read_block`, and where a line has fewer numbers than it promises.
+    """
+    if HAS_NATIVE:
+        found = call("text_polygons", as_bytes(data), begin, rows)
+        start, index, values, lengths, end = (t.numpy() for t in found)
+        if len(lengths) == 0 and rows:
+            lengths = np.broadcast_to(np.int64(len(values) // rows), rows)
+        return start, index, Block(values, lengths, int(end[0]))
+    lines, end = _lines(data, begin, rows)
+    start_, index_, extra = [0], [], []
+    for number, line in enumerate(lines, 1):
+        n = int(line[0])
+        if not 0 <= n < len(line):
+            raise ValueError(f"line {number}: expected the corners of a polygon")
+        index_ += [int(word) for word in line[1 : 1 + n]]
+        start_.append(len(index_))
+        extra.append([float(word) for word in line[1 + n :]])
+    lengths = np.array([len(x) for x in extra], np.int64)
+    values = np.array([x for row in extra for x in row], np.float64)
+    return np.array(start_, np.int64), np.array(index_, np.int64), Block(values, lengths, end)
