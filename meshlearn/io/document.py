@@ -174,7 +174,7 @@ def _part_mesh(part: Part, dtype: torch.dtype | None) -> Mesh:
     face_attributes = {}
     for name, values in part.face_fields.items():
         if values.dtype.kind in "fiub":
-            tensor = _tensor(values)
+            tensor = _tensor(values, torch.int64 if name == "material" else None)
             face_attributes[name] = tensor if polygon is None else tensor[polygon]
     corner_attributes = {}
     for name, field_ in part.corner_fields.items():
@@ -215,10 +215,11 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
         none = torch.zeros(0, 3, dtype=dtype or torch.float32)
         return Mesh(none, torch.zeros(0, 3, dtype=torch.int64))
     meshes = [_part_mesh(part, dtype) for part in document.parts]
-    if len(meshes) == 1:
-        return meshes[0]
     wide = max((m.dtype for m in meshes), key=lambda d: d.itemsize)
-    return cat([m.to(wide) for m in meshes]).mesh
+    mesh = meshes[0] if len(meshes) == 1 else cat([m.to(wide) for m in meshes]).mesh
+    if "material" in mesh.face_attributes:
+        mesh.materials = tuple(document.materials)
+    return mesh
 
 
 def from_mesh(mesh: Mesh, name: str = "") -> Document:
@@ -239,4 +240,5 @@ def from_mesh(mesh: Mesh, name: str = "") -> Document:
         part.corner_fields[key] = CornerField(
             corner.values.numpy(), corner.index.reshape(-1).numpy()
         )
-    return Document([part])
+    materials = [m if isinstance(m, Material) else Material(str(m)) for m in mesh.materials]
+    return Document([part], materials)

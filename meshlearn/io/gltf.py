@@ -7,16 +7,19 @@ import base64
 import json
 import struct
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-from meshlearn.io.document import Document, FileFormatError, Material, Part
-from meshlearn.io.gltf_write import losses, write
+from meshlearn.io.beside import read_beside
+from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.gltf_material import read_images, read_material
+from meshlearn.io.gltf_write import HOLDS, losses, pieces, write
 
-__all__ = ["SUFFIXES", "losses", "read", "write"]
+__all__ = ["HOLDS", "SUFFIXES", "losses", "pieces", "read", "write"]
 
 SUFFIXES = (".glb", ".gltf")
+MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
 
 _COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
@@ -67,9 +70,9 @@ class _File:
             length, kind = struct.unpack_from("<II", data, at)
             if length > total - at - 8:
                 raise self.error(f"a chunk promises {length} bytes, {total - at - 8} are left")
-            body = data[at + 8 : at + 8 + length]
+            body = memoryview(data)[at + 8 : at + 8 + length]
             if kind == 0x4E4F534A and text is None:
-                text = body
+                text = bytes(body)
             elif kind == 0x004E4942 and self.chunk is None:
                 self.chunk = body
             at += 8 + length
@@ -119,18 +122,15 @@ class _File:
         if uri.startswith("data:"):
             head, _, body = uri.partition(",")
             try:
-                return base64.b64decode(body, validate=True) if "base64" in head else b""
+                if "base64" in head:
+                    return base64.b64decode(body, validate=True)
+                return unquote_to_bytes(body)
             except ValueError:
                 raise self.error("a data URI is not legal base64") from None
-        folder = self.path.parent.resolve()
-        name = unquote(uri)
-        target = (folder / name).resolve()
-        if "://" in uri or "\0" in name or not target.is_relative_to(folder):
-            raise self.error(f"it names {uri!r}, which is outside its folder")
-        try:
-            return target.read_bytes()
-        except OSError:
-            raise self.error(f"it names {uri!r}, which cannot be read") from None
+        found = read_beside(self.path, uri, percent=True)
+        if found is None:
+            raise self.error(f"it names {uri!r}, which cannot be read")
+        return found
 
     def view(self, index: int) -> tuple[bytes, int, int, int]:
         """Buffer, offset, length and stride (0: packed) of a buffer view."""
@@ -152,6 +152,8 @@ class _File:
             )
         if count == 0:
             return np.zeros((0, width), dtype)
+        if stride == size:
+            return np.frombuffer(data, dtype, count * width, offset + inner).reshape(count, width)
         raw = np.frombuffer(data, np.uint8, (count - 1) * stride + size, offset + inner)
         rows = np.lib.stride_tricks.as_strided(raw, (count, size), (stride, 1))
         return np.ascontiguousarray(rows).view(dtype).reshape(count, width)
@@ -187,7 +189,7 @@ class _File:
         if entry.get("normalized") and kind.kind in "iu":
             top = np.float32(np.iinfo(kind).max)
             values = np.maximum(values.astype(np.float32) / top, -1.0).astype(np.float32)
-        return values.astype(values.dtype.newbyteorder("="))
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _triangles(mode: int, index: np.ndarray) -> np.ndarray:
@@ -202,51 +204,75 @@ def _triangles(mode: int, index: np.ndarray) -> np.ndarray:
     return index[np.stack([np.zeros(n, np.int64), k + 1, k + 2], 1)]
 
 
-def _primitive(file: _File, entry: dict, name: str) -> Part | None:
-    attributes = entry.get("attributes", {})
-    if "POSITION" not in attributes:
-        return None
+def _index(file: _File, entry: dict, count: int) -> np.ndarray:
+    """(K,) int64 vertices that a primitive names."""
+    if "indices" not in entry:
+        return np.arange(count)
+    values = file.accessor(entry["indices"])
+    if values.dtype.kind != "u" or values.shape[1] != 1:
+        raise file.error("expected indices of unsigned whole numbers")
+    top = int(values.max()) if len(values) else -1
+    if top >= count:
+        raise file.error(f"an index names vertex {top} of {count}")
+    return values[:, 0].astype(np.int64)
+
+
+def _vertices(file: _File, attributes: dict, names: dict, part: Part) -> None:
     vertices = file.accessor(attributes["POSITION"])
     if vertices.shape[1] != 3:
         raise file.error("expected POSITION of three components")
-    if vertices.dtype != np.float32:
-        vertices = vertices.astype(np.float32)
-    count = len(vertices)
-    if "indices" in entry:
-        values = file.accessor(entry["indices"])
-        if values.dtype.kind != "u" or values.shape[1] != 1:
-            raise file.error("expected indices of unsigned whole numbers")
-        index = values[:, 0].astype(np.int64)
-    else:
-        index = np.arange(count)
-    if len(index) and int(index.max()) >= count:
-        raise file.error(f"an index names vertex {int(index.max())} of {count}")
-    mode = entry.get("mode", 4)
-    part = Part(name=name, vertices=vertices)
-    if mode in (4, 5, 6):
-        part = Part.triangles(vertices, _triangles(mode, index), name=name)
-    elif mode == 0:
-        part.points = index
-    elif mode in (1, 2, 3):
-        part.lines = (
-            [pair for pair in index[: len(index) // 2 * 2].reshape(-1, 2)]
-            if mode == 1
-            else [np.append(index, index[:1]) if mode == 2 else index]
-        )
-    else:
-        raise file.error(f"a primitive has the unknown mode {mode!r}")
-    names = {"NORMAL": "normal", "COLOR_0": "color", "TEXCOORD_0": "uv", "TANGENT": "tangent"}
+    part.vertices = np.array(vertices, np.float32)  # a copy: the file's memory is let go
+    known = {"NORMAL": "normal", "COLOR_0": "color", "TEXCOORD_0": "uv", "TANGENT": "tangent"}
     for key, where in attributes.items():
-        label = names.get(key, key.lower().lstrip("_"))
+        label = known.get(key) or names.get(key) or key.lower().lstrip("_")
         if key == "POSITION":
             continue
         values = file.accessor(where)
-        if len(values) != count:
-            raise file.error(f"{key} has {len(values)} entries for {count} vertices")
-        part.vertex_fields[label] = values[:, 0] if values.shape[1] == 1 else values
-    if isinstance(entry.get("material"), int) and part.num_faces:
-        file.item("materials", entry["material"])
-        part.face_fields["material"] = np.full(part.num_faces, entry["material"], np.int32)
+        if len(values) != len(vertices):
+            raise file.error(f"{key} has {len(values)} entries for {len(vertices)} vertices")
+        values = np.array(values[:, 0] if values.shape[1] == 1 else values)
+        if not isinstance(label, str) or label in part.vertex_fields:
+            label = key
+        part.vertex_fields[label] = values.astype(bool) if names.get(key + "?") else values
+
+
+def _part(file: _File, entries: list[dict], name: str) -> Part | None:
+    """The part of primitives that share their vertices."""
+    attributes = entries[0].get("attributes", {})
+    if not isinstance(attributes, dict) or "POSITION" not in attributes:
+        return None
+    part = Part(name=name)
+    extras = entries[0].get("extras")
+    names = extras.get("names", {}) if isinstance(extras, dict) else {}
+    _vertices(file, attributes, names if isinstance(names, dict) else {}, part)
+    faces, labels, points = [], [], []
+    for entry in entries:
+        mode = entry.get("mode", 4)
+        if isinstance(entry.get("extras"), dict) and entry["extras"].get("unused") is True:
+            continue
+        index = _index(file, entry, len(part.vertices))
+        if mode in (4, 5, 6):
+            faces.append(_triangles(mode, index))
+            label = entry.get("material")
+            if label is not None:
+                file.item("materials", label)
+            labels.append(np.full(len(faces[-1]), -1 if label is None else label, np.int32))
+        elif mode == 0:
+            points.append(index)
+        elif mode == 1:
+            part.lines += list(index[: len(index) // 2 * 2].reshape(-1, 2))
+        elif mode in (2, 3):
+            part.lines.append(np.append(index, index[:1]) if mode == 2 else index)
+        else:
+            raise file.error(f"a primitive has the unknown mode {mode!r}")
+    if faces:
+        corners = faces[0] if len(faces) == 1 else np.concatenate(faces)
+        part.polygon_start = np.arange(len(corners) + 1, dtype=np.int64) * 3
+        part.polygon_index = np.ascontiguousarray(corners).reshape(-1)
+        label = np.concatenate(labels)
+        if (label >= 0).any():
+            part.face_fields["material"] = label
+    part.points = np.concatenate(points) if points else part.points
     return part
 
 
@@ -281,11 +307,18 @@ def read(data: bytes, path: Path) -> Document:
     """Reads the default scene: a part for each primitive of each node, with the node's
     transform."""
     file = _File(data, path)
-    document = Document(metadata={"asset": file.json["asset"]})
+    document = Document(up="y", unit="m")
+    kept = {k: v for k, v in file.json["asset"].items() if k in ("copyright", "extras")}
+    if kept:
+        document.metadata["asset"] = kept
+    for key in ("animations", "skins", "cameras"):
+        if file.json.get(key):
+            document.metadata[key] = len(file.json[key])
+    names = read_images(file, document)
     for index, entry in enumerate(file.json.get("materials", [])):
-        document.materials.append(
-            Material(str(entry.get("name", f"material {index}")), dict(entry))
-        )
+        if not isinstance(entry, dict):
+            raise file.error(f"expected materials[{index}] to be an object")
+        document.materials.append(read_material(file, entry, index, names))
     nodes = file.json.get("nodes", [])
     scenes = file.json.get("scenes", [])
     if scenes:
@@ -302,7 +335,8 @@ def read(data: bytes, path: Path) -> Document:
         node = file.item("nodes", index)
         if index in trail or len(trail) > 1000:
             raise file.error(f"nodes[{index}] is its own ancestor")
-        matrix = above @ _local(file, node)
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = above @ _local(file, node)
         if "mesh" in node:
             _mesh_parts(file, document, node["mesh"], matrix, str(node.get("name", "")))
         if len(document.parts) > 1_000_000:
@@ -314,8 +348,14 @@ def read(data: bytes, path: Path) -> Document:
 
 def _mesh_parts(file: _File, document: Document, index: int, matrix, name: str) -> None:
     mesh = file.item("meshes", index)
+    shared: dict[str, list[dict]] = {}  # primitives of the same vertices are one part
     for entry in mesh.get("primitives", []):
-        part = _primitive(file, entry, name or str(mesh.get("name", "")))
+        key = json.dumps(entry.get("attributes", {}), sort_keys=True)
+        shared.setdefault(key, []).append(entry)
+    for entries in shared.values():
+        part = _part(file, entries, name or str(mesh.get("name", "")))
         if part is not None:
             part.transform = None if np.array_equal(matrix, np.eye(4)) else matrix
             document.parts.append(part)
+    if sum(len(p.vertices) for p in document.parts) > MOST_VERTICES:
+        raise file.error(f"its nodes repeat meshes to more than {MOST_VERTICES:,} vertices")

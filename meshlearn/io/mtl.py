@@ -61,8 +61,8 @@ def _numbers(text: str, count: int) -> list[float] | None:
 
 
 def load_materials(document: Document, path: Path, names: Iterable[str]) -> None:
-    """Fills the document's materials from the files `names` beside `path`; those that are absent, or
-    in another folder, are left."""
+    """Fills the document's materials from the files `names` beside `path`; those that are absent,
+    or in another folder, are left."""
     known = {material.name: material for material in document.materials}
     for name in dict.fromkeys(names):
         try:

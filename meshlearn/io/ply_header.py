@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from meshlearn.io.document import FileFormatError
 
 _TYPES = {
@@ -41,6 +43,37 @@ class Element:
     properties: list[Property] = field(default_factory=list)
 
 
+@dataclass
+class List:
+    """A list property of all rows: values (K,), start (rows + 1,)."""
+
+    values: np.ndarray
+    start: np.ndarray
+
+
+Columns = dict[str, "np.ndarray | List"]
+
+
+def empty(given: Property) -> np.ndarray | List:
+    """A column of no rows."""
+    values = np.zeros(0, given.type)
+    return List(values, np.zeros(1, np.int64)) if given.count else values
+
+
+def short(path: Path, element: Element) -> FileFormatError:
+    """The error of a file that ends too early."""
+    return FileFormatError(
+        f"{path}: the header promises {element.count} of {element.name!r}, the file ends before"
+    )
+
+
+def _decoded(head: bytes) -> str:
+    try:
+        return head.decode("utf-8")
+    except UnicodeDecodeError:
+        return head.decode("latin-1")
+
+
 def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]:
     if data[:3] != b"ply":
         raise FileFormatError(f"{path}: expected 'ply' as the first line of a PLY file")
@@ -49,8 +82,10 @@ def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]
     if stop < 0:
         raise FileFormatError(f"{path}: expected a line 'end_header', the header does not end")
     body = eol + 1 if eol >= 0 else len(data)
-    form, elements, metadata = "", [], {"comments": []}
-    for line in data[:stop].decode("latin-1").splitlines()[1:]:
+    form: str = ""
+    elements: list[Element] = []
+    metadata: dict = {"comments": []}
+    for line in _decoded(bytes(data[:stop])).splitlines()[1:]:
         words = line.split()
         if not words:
             continue
@@ -58,7 +93,7 @@ def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]
             if words[0] == "format":
                 form = words[1]
             elif words[0] in ("comment", "obj_info"):
-                metadata["comments"].append(line.strip().partition(" ")[2])
+                metadata["comments"].append(line.strip().partition(" ")[2].strip())
             elif words[0] == "element":
                 count = int(words[2])
                 if count < 0:
@@ -75,4 +110,11 @@ def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]
             raise FileFormatError(f"{path}: not a legal line of a PLY header: {line!r}") from None
     if form not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise FileFormatError(f"{path}: expected format ascii or binary_*_endian, got {form!r}")
+    metadata["comments"] = [c for c in metadata["comments"] if c and c != "meshlearn"]
+    if not metadata["comments"]:
+        del metadata["comments"]
+    for element in elements:
+        names = [given.name for given in element.properties]
+        if len(set(names)) < len(names):
+            raise FileFormatError(f"{path}: {element.name!r} has two properties of one name")
     return form, elements, metadata, body

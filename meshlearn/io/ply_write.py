@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.document import CornerField, Document, Part
-from meshlearn.io.text import write_polygons, write_rows
+from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
+from meshlearn.io.document import Document, Part
+from meshlearn.io.losses import Loss
+from meshlearn.io.text import columns_text, polygons_text, rows_text
+
+_ROWS = 1 << 15  # of a piece
 
 _NAMES = {
     "i1": "char",
@@ -21,14 +27,53 @@ _NAMES = {
 }
 
 
-def losses(document: Document) -> list[str]:
+HOLDS = Holds(
+    "PLY",
+    vertex=ANY,
+    face=ANY,
+    corner=ANY,
+    cells=NONE,
+    lines=True,
+    points=True,
+    metadata=frozenset({"comments"}),
+    element_fields=True,
+)
+
+
+def losses(document: Document) -> list[str | Loss]:
     """What a PLY file cannot hold of this document."""
-    lost = ["names of parts"] * (len(document.parts) > 1)
-    lost += ["materials"] * bool(document.materials)
+    lost = losses_of(document, HOLDS)
     for part in document.parts:
-        lost += [f"corner field {k!r}" for k in part.corner_fields if k != "uv"]
-        lost += ["lines"] * bool(part.lines)
+        for key, kinds in part.cell_fields.items():
+            count = sum(len(v) for v in kinds.values())
+            lost.append(Loss(f"cell field {key!r}", "PLY has no cells", count))
+        tables = (part.vertex_fields, part.face_fields, part.line_fields, part.point_fields)
+        for key, values in ((k, v) for table in tables for k, v in table.items()):
+            if is_numeric(values) and (wide := _inexact(values)):
+                why = "PLY has no whole numbers of 64 bits"
+                lost.append(Loss(f"last digits of field {key!r}", why, wide))
+        for key, corners in part.corner_fields.items():
+            if (corners.index < 0).any() and corners.values.dtype.kind != "f":
+                why = "PLY has a value for every corner, or none"
+                lost.append(Loss(f"corner field {key!r}", why, len(corners.index)))
     return lost
+
+
+def _inexact(values: np.ndarray) -> int:
+    """Whole numbers that neither 32 bits nor a double hold."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or _fits(values) != np.float64:
+        return 0
+    limit = np.array(2**53, values.dtype)
+    return int(((values > limit) | (values < -limit if values.dtype.kind == "i" else False)).sum())
+
+
+def _fits(values: np.ndarray) -> np.dtype:
+    """The type that 64-bit whole numbers are written in."""
+    if values.size == 0 or (values.min() >= -(2**31) and values.max() < 2**31):
+        return np.dtype(np.int32)
+    if values.min() >= 0 and values.max() < 2**32:
+        return np.dtype(np.uint32)
+    return np.dtype(np.float64)
 
 
 _COMPONENTS = {
@@ -38,85 +83,190 @@ _COMPONENTS = {
 }
 
 
-def _columns_of(fields: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
+_Table = list[tuple[str, np.ndarray]]
+
+
+def _label(name: str, used: set[str]) -> str:
+    """A name without blanks that is not taken."""
+    label = "_".join(name.split()) or "field"
+    while label in used:
+        label += "_"
+    used.add(label)
+    return label
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Values in a type that PLY has."""
+    if values.dtype.itemsize == 8 and values.dtype.kind in "iu":
+        return values.astype(_fits(values))
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if values.dtype.kind == "f" and values.dtype not in (np.float32, np.float64):
+        return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
+def _columns_of(fields: dict[str, np.ndarray], used: set[str]) -> _Table:
     """(name, values (R,)) of fields, vectors by component."""
-    out = []
+    out: _Table = []
     for name, values in fields.items():
-        if values.dtype.kind not in "fiub":
+        if not is_numeric(values):
             continue
-        if values.dtype.itemsize == 8 and values.dtype.kind in "iu":
-            values = values.astype(np.int32)
-        if values.dtype == bool:
-            values = values.astype(np.uint8)
-        if values.dtype == np.float16:
-            values = values.astype(np.float32)
-        flat = values.reshape(len(values), -1)
+        values = _plain(values)
+        flat = values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
         names = _COMPONENTS.get(name, ())
-        if flat.shape[1] == 1:
-            out.append((name.replace(" ", "_"), flat[:, 0]))
+        if flat.shape[1] == 1 and not names:
+            out.append((_label(name, used), flat[:, 0]))
             continue
+        named = flat.shape[1] in (len(names), 3 if name == "color" else len(names))
         for k in range(flat.shape[1]):
-            label = names[k] if flat.shape[1] <= len(names) else f"{name}_{k}"
-            out.append((label.replace(" ", "_"), flat[:, k]))
+            out.append((_label(names[k] if named else f"{name}_{k}", used), flat[:, k]))
+    return out
+
+
+def _lists_of(part: Part) -> list[tuple[str, np.ndarray]]:
+    """(name, values (C, D)) of corner fields, a vector for each corner."""
+    out = []
+    for name, corners in part.corner_fields.items():
+        values = _plain(corners.values)
+        values = values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
+        none = corners.index < 0
+        if not is_numeric(values) or (none.any() and values.dtype.kind != "f"):
+            continue
+        if none.any() and len(values) == 0:
+            values = np.full((1, values.shape[1]), np.nan, values.dtype)
+        found = values[np.where(none, 0, corners.index)]
+        found[none] = np.nan if values.dtype.kind == "f" else 0
+        out.append(("texcoord" if name == "uv" else f"corner_{name}", found))
     return out
 
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
     """A PLY file, binary little endian unless `ascii`; parts are joined."""
+    return b"".join(pieces(document, path, ascii=ascii)[path.name])
+
+
+def pieces(
+    document: Document, path: Path, *, ascii: bool = False
+) -> dict[str, Iterable[bytes | memoryview]]:
+    """The file of `write` in pieces."""
     from meshlearn.io.join import joined
 
-    part = joined(document)
+    comments = [str(c) for c in document.metadata.get("comments", [])]
+    return {path.name: _body(joined(document), comments, ascii)}
+
+
+def _body(part: Part, comments: list[str], ascii: bool) -> Iterator[bytes | memoryview]:
+    used = {"x", "y", "z"}
     vertex = [(n, part.vertices[:, k]) for k, n in enumerate("xyz")]
-    vertex += _columns_of(part.vertex_fields)
-    face = _columns_of(part.face_fields)
-    form = "ascii" if ascii else "binary_little_endian"
-    head = ["ply", f"format {form} 1.0", "comment meshlearn"]
+    vertex += _columns_of(part.vertex_fields, used)
+    lists = _lists_of(part)
+    face = _columns_of(part.face_fields, {"vertex_indices", *(n for n, _ in lists)})
+    widest = int(part.sizes.max(initial=0)) * max([1, *(v.shape[1] for _, v in lists)])
+    count = "uchar" if widest < 256 else "uint"
+    head = [
+        "ply",
+        f"format {'ascii' if ascii else 'binary_little_endian'} 1.0",
+        "comment meshlearn",
+    ]
+    head += [f"comment {' '.join(line.split())}" for line in comments]
     head.append(f"element vertex {len(part.vertices)}")
     head += [f"property {_NAMES[v.dtype.str[1:]]} {n}" for n, v in vertex]
     head.append(f"element face {part.num_faces}")
-    sizes = part.sizes
-    small = not len(sizes) or int(sizes.max()) < 256
-    head.append(f"property list {'uchar' if small else 'uint'} int vertex_indices")
-    uv = part.corner_fields.get("uv")
-    if uv is not None and (uv.index < 0).any():
-        uv = None
-    if uv is not None:
-        small = small and 2 * int(sizes.max(initial=0)) < 256
-        head[-1] = f"property list {'uchar' if small else 'uint'} int vertex_indices"
-        kind = _NAMES[uv.values.dtype.str[1:]]
-        head.append(f"property list {'uchar' if small else 'uint'} {kind} texcoord")
+    head.append(f"property list {count} int vertex_indices")
+    head += [f"property list {count} {_NAMES[v.dtype.str[1:]]} {n}" for n, v in lists]
     head += [f"property {_NAMES[v.dtype.str[1:]]} {n}" for n, v in face]
-    out = [("\n".join([*head, "end_header"]) + "\n").encode()]
-    count = "u1" if small else "u4"
+    others = [_Other(*item) for item in _others(part)]
+    for other in others:
+        head += other.head
+    yield ("\n".join([*head, "end_header"]) + "\n").encode()
     if ascii:
-        out.append(_ascii_table(vertex))
-        out.append(_ascii_faces(part, uv, face))
+        yield from columns_text([v[:, None] for _, v in vertex])
+        yield from _ascii_faces(part, lists, face)
+        for other in others:
+            yield other.text()
+        return
+    for first in range(0, len(part.vertices), _ROWS):
+        yield _packed([v[first : first + _ROWS] for _, v in vertex])
+    kind = "<u1" if count == "uchar" else "<u4"
+    yield from _binary_faces(part, lists, face, kind)
+    for other in others:
+        yield other.binary()
+
+
+def _packed(columns: list[np.ndarray]) -> bytes | memoryview:
+    """Rows of a table of columns, (R,) or (R, D)."""
+    if len({v.dtype for v in columns}) == 1 and all(v.ndim == 1 for v in columns):
+        return np.stack(columns, axis=1).astype(columns[0].dtype.newbyteorder("<")).tobytes()
+    layout = [(f"p{k}", v.dtype.newbyteorder("<"), v.shape[1:]) for k, v in enumerate(columns)]
+    table = np.zeros(len(columns[0]), layout)
+    for k, values in enumerate(columns):
+        table[f"p{k}"] = values
+    return table.tobytes()
+
+
+def _others(part: Part) -> Iterator[tuple[str, np.ndarray | list[np.ndarray], dict]]:
+    if part.lines:
+        pairs = all(len(line) == 2 for line in part.lines)
+        yield "edge" if pairs else "polyline", part.lines, part.line_fields
+    if len(part.points):
+        yield "point", part.points, part.point_fields
+
+
+class _Other:
+    """An element beside vertices and faces: edges, polylines (lists) or points."""
+
+    def __init__(self, name: str, items, fields: dict) -> None:
+        self.items = [np.atleast_1d(item).astype("<i4") for item in items]
+        self.listed = name == "polyline"
+        self.head = [f"element {name} {len(items)}"]
+        self.head += {
+            "polyline": ["property list uint int vertex_indices"],
+            "edge": ["property int vertex1", "property int vertex2"],
+            "point": ["property int vertex_index"],
+        }[name]
+        taken = {"vertex_indices", "vertex1", "vertex2", "vertex_index"}
+        self.fields = _columns_of(fields, taken)
+        self.head += [f"property {_NAMES[v.dtype.str[1:]]} {n}" for n, v in self.fields]
+
+    def text(self) -> bytes:
+        columns = [b"".join(rows_text(v[:, None])).splitlines() for _, v in self.fields]
+        out = []
+        for k, item in enumerate(self.items):
+            words = [*([len(item)] if self.listed else []), *item.tolist()]
+            out.append(b" ".join([" ".join(map(str, words)).encode(), *(c[k] for c in columns)]))
+        return b"\n".join(out) + b"\n"
+
+    def binary(self) -> bytes:
+        out = []
+        for k, item in enumerate(self.items):
+            if self.listed:
+                out.append(np.uint32(len(item)).tobytes())
+            out.append(item.tobytes())
+            out += [v[k].astype(v.dtype.newbyteorder("<")).tobytes() for _, v in self.fields]
         return b"".join(out)
-    if len({v.dtype for _, v in vertex}) == 1 and len(part.vertices):
-        out.append(np.stack([v for _, v in vertex], axis=1).astype(vertex[0][1].dtype).tobytes())
-    else:
-        table = np.zeros(
-            len(part.vertices), [(f"p{k}", v.dtype) for k, (_, v) in enumerate(vertex)]
-        )
-        for k, (_, values) in enumerate(vertex):
-            table[f"p{k}"] = values
-        out.append(table.tobytes())
+
+
+def _binary_faces(part: Part, lists: _Table, face: _Table, kind: str) -> Iterator[bytes]:
+    sizes = part.sizes
     for size, rows in _runs(sizes):  # polygons of one size after another make a table
-        corners = slice(part.polygon_start[rows.start], part.polygon_start[rows.stop])
-        layout: list[tuple] = [("n", "<" + count), ("i", "<i4", (size,))]
-        if uv is not None:
-            layout += [("m", "<" + count), ("t", uv.values.dtype, (2 * size,))]
-        layout += [(f"p{k}", v.dtype) for k, (_, v) in enumerate(face)]
-        table = np.zeros(rows.stop - rows.start, layout)
-        table["n"] = size
-        table["i"] = part.polygon_index[corners].reshape(-1, size)
-        if uv is not None:
-            table["m"] = 2 * size
-            table["t"] = uv.values[uv.index[corners]].reshape(-1, 2 * size)
-        for k, (_, values) in enumerate(face):
-            table[f"p{k}"] = values[rows]
-        out.append(table.tobytes())
-    return b"".join(out)
+        for first in range(rows.start, rows.stop, _ROWS):
+            last = min(first + _ROWS, rows.stop)
+            corners = slice(int(part.polygon_start[first]), int(part.polygon_start[last]))
+            layout: list[tuple] = [("n", kind), ("i", "<i4", (size,))]
+            for k, (_, values) in enumerate(lists):
+                width = size * values.shape[1]
+                layout += [(f"m{k}", kind), (f"l{k}", values.dtype.newbyteorder("<"), (width,))]
+            layout += [(f"p{k}", v.dtype.newbyteorder("<")) for k, (_, v) in enumerate(face)]
+            table = np.zeros(last - first, layout)
+            table["n"] = size
+            table["i"] = part.polygon_index[corners].reshape(-1, size)
+            for k, (_, values) in enumerate(lists):
+                table[f"m{k}"] = size * values.shape[1]
+                table[f"l{k}"] = values[corners].reshape(last - first, -1)
+            for k, (_, values) in enumerate(face):
+                table[f"p{k}"] = values[first:last]
+            yield table.tobytes()
 
 
 def _runs(sizes: np.ndarray) -> list[tuple[int, slice]]:
@@ -127,27 +277,20 @@ def _runs(sizes: np.ndarray) -> list[tuple[int, slice]]:
     return [(int(sizes[a]), slice(a, b)) for a, b in zip(starts, ends, strict=True)]
 
 
-def _ascii_table(columns: list[tuple[str, np.ndarray]]) -> bytes:
-    kinds = {v.dtype for _, v in columns}
-    if len(kinds) == 1:
-        return write_rows(np.stack([v for _, v in columns], axis=1))
-    parts = [write_rows(v[:, None]).splitlines() for _, v in columns]
-    return b"".join(b" ".join(row) + b"\n" for row in zip(*parts, strict=True))
-
-
-def _ascii_faces(part: Part, uv: CornerField | None, face: list[tuple[str, np.ndarray]]) -> bytes:
-    plain = write_polygons(part.polygon_start, [part.polygon_index], counted=True)
-    if uv is None and not face:
-        return plain
-    rows = plain.splitlines()
-    extra: list[list[bytes]] = []
-    if uv is not None:
-        flat = write_rows(uv.values[uv.index]).splitlines()
-        extra.append(
+def _ascii_faces(part: Part, lists: _Table, face: _Table) -> Iterator[bytes | memoryview]:
+    plain = polygons_text(part.polygon_start, [part.polygon_index], counted=True)
+    if not lists and not face:
+        yield from plain
+        return
+    columns = [b"".join(map(bytes, plain)).splitlines()]
+    for _, values in lists:
+        flat = b"".join(rows_text(values)).splitlines()
+        starts = part.polygon_start.tolist()
+        columns.append(
             [
-                b" ".join([str(2 * (b - a)).encode(), *flat[a:b]])
-                for a, b in zip(part.polygon_start[:-1], part.polygon_start[1:], strict=True)
+                b" ".join([str(values.shape[1] * (b - a)).encode(), *flat[a:b]])
+                for a, b in itertools.pairwise(starts)
             ]
         )
-    extra += [write_rows(v[:, None]).splitlines() for _, v in face]
-    return b"".join(b" ".join(row) + b"\n" for row in zip(rows, *extra, strict=True))
+    columns += [b"".join(rows_text(v[:, None])).splitlines() for _, v in face]
+    yield b"".join(b" ".join(row) + b"\n" for row in zip(*columns, strict=True))
