@@ -22,6 +22,7 @@ class Holds:
         name: of the format, as messages say it.
         vertex, face, corner: names of fields of vertices, faces and corners.
         width: most components of a field; 0 for any number.
+        faces: faces at all.
         polygons: faces of more than three corners.
         double: coordinates in double precision.
         shared: vertices that several faces use, and those that none does.
@@ -43,6 +44,7 @@ class Holds:
     face: frozenset[str] | None = NONE
     corner: frozenset[str] | None = NONE
     width: int = 0
+    faces: bool = True
     polygons: bool = True
     double: bool = True
     shared: bool = True
@@ -114,20 +116,25 @@ def _element_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
 def _part_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
     yield from _field_losses(part, holds)
     yield from _element_losses(part, holds)
+    if part.transform is not None and not holds.transforms:
+        yield "transforms"
+    if part.groups and not holds.groups:
+        yield "groups"
+    if part.num_faces and not holds.faces:
+        yield Loss("faces", f"{holds.name} has points only", part.num_faces)
+        return
     if not holds.polygons and bool((part.sizes > 3).any()):
         yield "polygons of more than 3 corners"
     if not holds.double and part.vertices.dtype == np.float64:
         yield "double precision"
     if not holds.shared:
         yield "shared vertices"
-        used = len(np.unique(part.polygon_index))
+        named = np.zeros(len(part.vertices), bool)
+        named[part.polygon_index] = True
+        used = int(named.sum())
         if used < len(part.vertices):
             why = f"{holds.name} has no vertices without a triangle"
             yield Loss("unused vertices", why, len(part.vertices) - used)
-    if part.transform is not None and not holds.transforms:
-        yield "transforms"
-    if part.groups and not holds.groups:
-        yield "groups"
 
 
 def losses_of(document: Document, holds: Holds) -> list[str | Loss]:
@@ -153,4 +160,17 @@ def losses_of(document: Document, holds: Holds) -> list[str | Loss]:
             lost.append(Loss(f"metadata {key!r}", f"{holds.name} has no place for it"))
     for part in document.parts:
         lost += _part_losses(part, holds)
+    if len(document.parts) > 1 and not holds.parts:
+        lost += _uncommon(document, holds)
     return lost
+
+
+def _uncommon(document: Document, holds: Holds) -> Iterable[Loss]:
+    """Fields that only some of several parts have, where parts are joined."""
+    for domain in ("vertex", "face", "corner"):
+        tables = [getattr(part, f"{domain}_fields") for part in document.parts]
+        for key in dict.fromkeys(k for table in tables for k in table):
+            held = sum(key in table for table in tables)
+            if held < len(tables) and _within(key, getattr(holds, domain)):
+                why = f"{holds.name} holds one part, and not all parts have it"
+                yield Loss(f"{domain} field {key!r}", why, held)

@@ -13,13 +13,35 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from meshlearn.io import gltf, obj, off, ply, stl
+from meshlearn.io import (
+    dae,
+    gltf,
+    gmsh,
+    medit,
+    npz,
+    obj,
+    off,
+    pcd,
+    ply,
+    stl,
+    tensors,
+    threemf,
+    vtk,
+    vtk_xml,
+    xyz,
+)
 from meshlearn.io.document import Document, FileFormatError, check_polygons, from_mesh, to_mesh
 from meshlearn.io.losses import LossReport, report_of
 from meshlearn.mesh import Mesh
 
 _FORMATS: dict[str, ModuleType] = {
-    suffix: module for module in (obj, ply, stl, off, gltf) for suffix in module.SUFFIXES
+    suffix: module
+    for module in (
+        *(obj, ply, stl, off, gltf, threemf),
+        *(vtk, vtk_xml, medit, gmsh, dae),
+        *(xyz, pcd, npz, tensors),
+    )
+    for suffix in module.SUFFIXES
 }
 # written as text whatever is asked
 _TEXT = frozenset(".obj .off .coff .noff .gltf .xyz .mesh .dae".split())
@@ -132,7 +154,8 @@ def load(
     if nan not in ("keep", "refuse"):
         raise ValueError(f"nan: expected 'keep' or 'refuse', got {nan!r}")
     document = load_document(path)
-    bad = sum(int((~np.isfinite(p.vertices)).any(axis=1).sum()) for p in document.parts)
+    odd = [p for p in document.parts if not np.isfinite(p.vertices).all()]
+    bad = sum(int((~np.isfinite(p.vertices)).any(axis=1).sum()) for p in odd)
     if bad:
         total = sum(len(p.vertices) for p in document.parts)
         text = f"{path}: {bad} of {total} vertices are NaN or infinite"

@@ -19,7 +19,7 @@ from meshlearn.mesh import Mesh
 
 SUFFIXES = (".stl",)
 _HEAD = b"meshlearn"  # of a file whose part has no name
-_FACETS = 1 << 17  # of a piece
+_FACETS = 1 << 15  # of a piece
 HOLDS = Holds(
     "STL",
     face=frozenset({"attribute"}),

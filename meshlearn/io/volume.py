@@ -98,8 +98,15 @@ class Volume:
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
-    """Whether the name ends as that of a volume: .npy, .npz, .nii or .nii.gz."""
-    return str(path).lower().endswith(SUFFIXES)
+    """Whether the name ends as that of a volume: .npy, .npz, .nii or .nii.gz; a .npz file with an
+    array of vertices is a mesh."""
+    name = str(path).lower()
+    if name.endswith(".npz") and Path(path).is_file():
+        try:
+            return not {"vertices", "0/vertices"} & set(peek_shapes(path))
+        except ValueError:
+            return True
+    return name.endswith(SUFFIXES)
 
 
 def load_volume(
@@ -204,7 +211,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(info) as file:
-        return _read_array(file, min(info.file_size, info.compress_size * _DEFLATE + 65536))
+        return read_member(file, min(info.file_size, info.compress_size * _DEFLATE + 65536))
 
 
 def peek_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
@@ -224,7 +231,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     path = Path(path)
     with _numpy_file(path) as file:
         if not isinstance(file, zipfile.ZipFile):
-            return {"": _read_array(file, path.stat().st_size)}
+            return {"": read_member(file, path.stat().st_size)}
         return {name: _member(file, info) for name, info in _members(file).items()}
 
 
@@ -242,7 +249,7 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-def _read_array(file: BinaryIO, size: int) -> np.ndarray:
+def read_member(file: BinaryIO, size: int) -> np.ndarray:
     """The array of a .npy of `size` bytes, its promises checked first."""
     shape, fortran, dtype = _header(file)
     if dtype.hasobject:
@@ -271,7 +278,7 @@ def _read_numpy(path: Path, size: int, key: str | None) -> tuple[np.ndarray, np.
     shapes = peek_shapes(path)
     with _numpy_file(path) as file:
         if not isinstance(file, zipfile.ZipFile):
-            return _read_array(file, size), np.eye(4)
+            return read_member(file, size), np.eye(4)
         members = _members(file)
         if key is None:
             solid = [name for name, shape in shapes.items() if len(shape) in (3, 4)]

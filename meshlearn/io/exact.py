@@ -1,0 +1,218 @@
+"""A document as named arrays and a JSON text, exactly: what .npz and .safetensors files hold.
+
+Arrays are those of the document, under "0/vertices", "0/vertex/heat" and so on by the number of the
+part; the JSON text (in an array of bytes "meshlearn", or in the header) says the rest. Nothing is
+pickled. Files of others are read where they have arrays `vertices` and perhaps `faces`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
+
+KEY = "meshlearn"
+
+
+def flatten(document: Document) -> tuple[str, dict[str, np.ndarray]]:
+    """JSON text and arrays of a document."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def keep(name: str, array: np.ndarray) -> dict:
+        array = np.asarray(array)
+        if array.dtype.kind in "US":  # text: in the JSON
+            return {"text": array.tolist(), "kind": array.dtype.str}
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        arrays[name] = array
+        return {"array": name}
+
+    parts = []
+    for number, part in enumerate(document.parts):
+        at = f"{number}/"
+        entry: dict = {"name": part.name, "groups": part.groups}
+        for name in ("vertices", "polygon_start", "polygon_index", "points"):
+            arrays[at + name] = np.asarray(getattr(part, name))
+        for domain in ("vertex", "face", "line", "point"):
+            table = getattr(part, f"{domain}_fields")
+            entry[domain] = {k: keep(f"{at}{domain}/{k}", v) for k, v in table.items()}
+        entry["corner"] = {
+            k: [keep(f"{at}corner/{k}", f.values), keep(f"{at}corner_index/{k}", f.index)]
+            for k, f in part.corner_fields.items()
+        }
+        entry["cells"] = {k: keep(f"{at}cells/{k}", v) for k, v in part.cells.items()}
+        entry["cell"] = {
+            k: {kind: keep(f"{at}cell/{k}/{kind}", v) for kind, v in kinds.items()}
+            for k, kinds in part.cell_fields.items()
+        }
+        if part.lines:
+            sizes = [len(line) for line in part.lines]
+            arrays[at + "line_start"] = np.cumsum([0, *sizes]).astype(np.int64)
+            arrays[at + "line_index"] = np.concatenate(part.lines).astype(np.int64)
+        if part.transform is not None:
+            arrays[at + "transform"] = np.asarray(part.transform, np.float64)
+        parts.append(entry)
+    for name, data in document.images.items():
+        arrays[f"images/{name}"] = np.frombuffer(data, np.uint8)
+
+    def plain(value, name: str):
+        if isinstance(value, np.ndarray):
+            return {"__array__": keep(name, value)}
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, dict):
+            return {str(k): plain(v, f"{name}/{k}") for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(v, f"{name}/{k}") for k, v in enumerate(value)]
+        return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+    body = {
+        "version": 1,
+        "parts": parts,
+        "materials": [
+            {"name": m.name, "values": plain(m.values, f"materials/{k}")}
+            for k, m in enumerate(document.materials)
+        ],
+        "metadata": plain(document.metadata, "metadata"),
+        "images": list(document.images),
+        "up": document.up,
+        "unit": document.unit,
+    }
+    return json.dumps(body, ensure_ascii=False), arrays
+
+
+def restore(path: Path, text: str | None, arrays: dict[str, np.ndarray]) -> Document:
+    """The document of `flatten`; or of plain arrays `vertices` and `faces`.
+
+    Raises:
+        FileFormatError: arrays that do not belong together.
+    """
+    if text is None:
+        return _plain(path, arrays)
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise FileFormatError(f"{path}: its JSON is damaged") from None
+    if not isinstance(body, dict) or body.get("version") != 1:
+        raise FileFormatError(f"{path}: expected a document of version 1")
+
+    def get(name: str) -> np.ndarray:
+        if name not in arrays:
+            raise FileFormatError(f"{path}: it lacks the array {name!r}")
+        return arrays[name]
+
+    def field(entry: dict) -> np.ndarray:
+        if "text" in entry:
+            return np.array(entry["text"], np.dtype(entry["kind"]))
+        return get(entry["array"])
+
+    def back(value):
+        if isinstance(value, dict) and set(value) == {"__array__"}:
+            return field(value["__array__"])
+        if isinstance(value, dict):
+            return {k: back(v) for k, v in value.items()}
+        return [back(v) for v in value] if isinstance(value, list) else value
+
+    document = Document(metadata=back(body["metadata"]), up=body["up"], unit=body["unit"])
+    for entry in body["materials"]:
+        document.materials.append(Material(str(entry["name"]), back(entry["values"])))
+    for name in body["images"]:
+        document.images[name] = get(f"images/{name}").astype(np.uint8).tobytes()
+    for number, entry in enumerate(body["parts"]):
+        at = f"{number}/"
+        part = Part(name=str(entry["name"]), groups=[str(g) for g in entry["groups"]])
+        part.vertices = get(at + "vertices")
+        for name in ("polygon_start", "polygon_index", "points"):
+            setattr(part, name, _index(path, name, get(at + name)))
+        for domain in ("vertex", "face", "line", "point"):
+            table = {k: field(v) for k, v in entry[domain].items()}
+            setattr(part, f"{domain}_fields", table)
+        for key, (values, index) in entry["corner"].items():
+            part.corner_fields[key] = CornerField(field(values), _index(path, key, field(index)))
+        part.cells = {k: field(v) for k, v in entry["cells"].items()}
+        part.cell_fields = {
+            k: {kind: field(v) for kind, v in kinds.items()} for k, kinds in entry["cell"].items()
+        }
+        if at + "line_start" in arrays:
+            start = _index(path, "line_start", get(at + "line_start"))
+            index = _index(path, "line_index", get(at + "line_index"))
+            _check_start(path, "line_start", start, len(index))
+            part.lines = np.split(index, start[1:-1]) if len(start) > 1 else []
+        if at + "transform" in arrays:
+            part.transform = get(at + "transform")
+        check_part(path, part)
+        document.parts.append(part)
+    return document
+
+
+def _plain(path: Path, arrays: dict[str, np.ndarray]) -> Document:
+    if "vertices" not in arrays:
+        raise FileFormatError(
+            f"{path}: expected arrays 'vertices' (V, 3) and 'faces' (F, 3), it holds "
+            f"{', '.join(sorted(arrays)[:8]) or 'none'}"
+        )
+    faces = arrays.get("faces", np.zeros((0, 3), np.int64))
+    if faces.ndim != 2 or faces.dtype.kind not in "iu" or faces.shape[1] < 1:
+        raise FileFormatError(f"{path}: expected faces (F, 3) of whole numbers, got {faces.shape}")
+    count = faces.shape[1]
+    part = Part(
+        vertices=np.asarray(arrays["vertices"]),
+        polygon_start=np.arange(len(faces) + 1, dtype=np.int64) * count,
+        polygon_index=np.ascontiguousarray(faces, dtype=np.int64).reshape(-1),
+    )
+    check_part(path, part)
+    for key, values in arrays.items():
+        if key in ("vertices", "faces") or values.ndim == 0:
+            continue
+        if len(values) == len(part.vertices):
+            part.vertex_fields[key] = values
+        elif len(values) == len(faces):
+            part.face_fields[key] = values
+    return Document([part])
+
+
+def _index(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise FileFormatError(f"{path}: expected whole numbers (N,) in {name!r}")
+    return values.astype(np.int64, copy=False)
+
+
+def _check_start(path: Path, name: str, start: np.ndarray, size: int) -> None:
+    good = len(start) >= 1 and start[0] == 0 and start[-1] == size
+    if not good or (np.diff(start) < 0).any():
+        raise FileFormatError(f"{path}: {name!r} does not divide {size} indices")
+
+
+def check_part(path: Path, part: Part) -> None:
+    """Raises FileFormatError where arrays have shapes that do not belong together."""
+    v = part.vertices
+    if v.ndim != 2 or v.shape[1] != 3 or v.dtype.kind not in "fiu":
+        raise FileFormatError(f"{path}: expected vertices (V, 3) of numbers, got {v.shape}")
+    if v.dtype not in (np.float32, np.float64):
+        part.vertices = v.astype(np.float64)
+    _check_start(path, "polygon_start", part.polygon_start, len(part.polygon_index))
+    counts = {"vertex": len(v), "face": part.num_faces}
+    counts |= {"line": len(part.lines), "point": len(part.points)}
+    for domain, count in counts.items():
+        for key, values in getattr(part, f"{domain}_fields").items():
+            if values.ndim == 0 or len(values) != count:
+                raise FileFormatError(
+                    f"{path}: expected {count} rows of {domain} field {key!r}, got {values.shape}"
+                )
+    for key, corners in part.corner_fields.items():
+        if corners.values.ndim == 0 or len(corners.index) != len(part.polygon_index):
+            raise FileFormatError(f"{path}: corner field {key!r} has not an index a corner")
+    for kind, cells in part.cells.items():
+        if cells.ndim != 2 or cells.dtype.kind not in "iu":
+            raise FileFormatError(f"{path}: expected cells {kind!r} of shape (N, corners)")
+    for key, kinds in part.cell_fields.items():
+        for kind, values in kinds.items():
+            if values.ndim == 0 or kind not in part.cells or len(values) != len(part.cells[kind]):
+                raise FileFormatError(f"{path}: cell field {key!r} does not fit its cells")
+    if part.transform is not None:
+        matrix = part.transform
+        if matrix.shape != (4, 4) or matrix.dtype.kind not in "fiu":
+            raise FileFormatError(f"{path}: expected a transform (4, 4), got {matrix.shape}")
