@@ -72,13 +72,22 @@ def is_numeric(values: np.ndarray) -> bool:
     return values.dtype.kind in "fiub"
 
 
+def beyond_double(values: np.ndarray) -> int:
+    """How many whole numbers of 64 bits a double does not hold."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+        return 0
+    limit = np.array(2**53, values.dtype)
+    wide = values > limit
+    if values.dtype.kind == "i":
+        wide |= values < -limit
+    return int(wide.sum())
+
+
 def _field_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
     for domain in ("vertex", "face"):
         for key, values in getattr(part, f"{domain}_fields").items():
-            if domain == "face" and key == "group" and holds.groups:
-                continue
-            if domain == "face" and key == "material" and holds.materials:
-                continue
+            if domain == "face" and key in ("group", "material"):
+                continue  # said once, as groups and materials
             if not _within(key, getattr(holds, domain)):
                 yield f"{domain} field {key!r}"
             elif not is_numeric(values):

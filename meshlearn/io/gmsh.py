@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import Holds, is_numeric, losses_of
+from meshlearn.io.capability import Holds, beyond_double, is_numeric, losses_of
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.elements import by_size, cut_large, from_faces, size_losses
 from meshlearn.io.join import joined
@@ -66,7 +66,7 @@ class _Cursor:
     def line(self) -> str:
         eol = self.data.find(b"\n", self.at)
         eol = len(self.data) if eol < 0 else eol
-        text = bytes(self.data[self.at : eol]).decode("latin-1").strip()
+        text = bytes(self.data[self.at : eol]).decode("utf-8", errors="replace").strip()
         self.at = eol + 1
         return text
 
@@ -410,6 +410,9 @@ def losses(document: Document) -> list[str | Loss]:
                 if not _fits(values) and values.size:
                     why = "Gmsh has fields of one or more doubles"
                     lost.append(Loss(f"{domain} field {key!r}", why, len(values)))
+                elif wide := beyond_double(values):
+                    why = "Gmsh has fields of doubles"
+                    lost.append(Loss(f"last digits of {domain} field {key!r}", why, wide))
         long = sum(len(line) != 2 for line in part.lines)
         if long:
             lost.append(Loss("polylines", "Gmsh has segments; they were cut", long))

@@ -42,9 +42,10 @@ def parse(text: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] | None = None
     for line in text.splitlines():
-        word, _, rest = line.strip().partition(" ")
+        word, *more = line.split(None, 1) or [""]
         if not word or word.startswith("#"):
             continue
+        rest = more[0] if more else ""
         if word == "newmtl":
             current = found.setdefault(rest.strip(), {})
         elif current is not None:

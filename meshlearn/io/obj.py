@@ -194,6 +194,8 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
             table = names[kinds[word]]
             marks[kinds[word]].append((face, table.setdefault(text, len(table))))
     for kind, found in marks.items():
+        if kind == "object" and found and part.num_faces == 0:
+            part.name = next(iter(names[kind]))
         if not found or part.num_faces == 0:
             continue
         label = np.full(part.num_faces, -1, np.int32)
@@ -204,6 +206,9 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
             document.materials = [Material(name) for name in names[kind]]
         elif kind == "group":
             part.groups = list(names[kind])
+        elif kind == "object" and len(names[kind]) == 1 and (label == 0).all():
+            part.name = next(iter(names[kind]))  # the name of all there is
+            del part.face_fields[kind]
         else:
             document.metadata[kind] = list(names[kind])
 

@@ -53,7 +53,7 @@ def _header(data: bytes, path: Path) -> tuple[dict[str, list[str]], int]:
         eol = data.find(b"\n", at)
         if eol < 0 or at > 1 << 16:
             raise FileFormatError(f"{path}: expected a line 'DATA' at the end of a PCD header")
-        words = bytes(data[at:eol]).decode("latin-1").split("#")[0].split()
+        words = bytes(data[at:eol]).decode("utf-8", errors="replace").split("#")[0].split()
         at = eol + 1
         if words:
             head[words[0].upper()] = words[1:]
@@ -102,6 +102,15 @@ def _columns(data: bytes, path: Path, head: dict[str, list[str]], at: int) -> di
         cut = [table[:, first[k] : first[k + 1]] for k in range(len(names))]
         with np.errstate(over="ignore", invalid="ignore"):
             found = [c.astype(k) for c, k in zip(cut, kinds, strict=True)]
+        if any(k.kind in "iu" and k.itemsize == 8 for k in kinds):  # more digits than a double has
+            rows = [r.split() for r in bytes(data[at:]).splitlines() if r.strip()][:points]
+            for k, kind in enumerate(kinds):
+                if kind.kind in "iu" and kind.itemsize == 8:
+                    words = [
+                        [int(float(w)) if b"." in w else int(w) for w in r[first[k] : first[k + 1]]]
+                        for r in rows
+                    ]
+                    found[k] = np.array(words, kind).reshape(points, counts[k])
     elif form == "binary":
         if points * row > len(data) - at:
             raise FileFormatError(

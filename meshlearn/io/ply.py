@@ -247,15 +247,15 @@ def _lines_and_points(part: Part, name: str, columns: Columns) -> bool:
 
 
 def _strips(strip: np.ndarray) -> np.ndarray:
-    """Triangles of strips separated by -1."""
-    faces = []
-    for run in np.split(strip, np.nonzero(strip < 0)[0]):
-        run = run[run >= 0]
-        for k in range(len(run) - 2):
-            a, b, c = run[k : k + 3]
-            if len({int(a), int(b), int(c)}) == 3:
-                faces.append((a, b, c) if k % 2 == 0 else (b, a, c))
-    return np.array(faces, np.int64).reshape(-1, 3)
+    """(F, 3) triangles of strips separated by -1; degenerate ones are left out."""
+    if len(strip) < 3:
+        return np.zeros((0, 3), np.int64)
+    at = np.arange(len(strip))
+    begin = np.maximum.accumulate(np.where(strip < 0, at + 1, 0))  # of the strip, for each item
+    a, b, c = strip[:-2], strip[1:-1], strip[2:]
+    good = (a >= 0) & (b >= 0) & (c >= 0) & (a != b) & (b != c) & (a != c)
+    odd = (at[:-2] - begin[:-2]) % 2 == 1
+    return np.stack([np.where(odd, b, a), np.where(odd, a, b), c], axis=1)[good]
 
 
 def read(data: bytes, path: Path) -> Document:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
+from meshlearn.io.capability import ANY, NONE, Holds, beyond_double, is_numeric, losses_of
 from meshlearn.io.document import Document, Part
 from meshlearn.io.losses import Loss
 from meshlearn.io.text import columns_text, polygons_text, rows_text
@@ -47,11 +47,11 @@ def losses(document: Document) -> list[str | Loss]:
         for key, kinds in part.cell_fields.items():
             count = sum(len(v) for v in kinds.values())
             lost.append(Loss(f"cell field {key!r}", "PLY has no cells", count))
-        tables = (part.vertex_fields, part.face_fields, part.line_fields, part.point_fields)
-        for key, values in ((k, v) for table in tables for k, v in table.items()):
-            if is_numeric(values) and (wide := _inexact(values)):
-                why = "PLY has no whole numbers of 64 bits"
-                lost.append(Loss(f"last digits of field {key!r}", why, wide))
+        for domain in ("vertex", "face", "line", "point"):
+            for key, values in getattr(part, f"{domain}_fields").items():
+                if is_numeric(values) and (wide := _inexact(values)):
+                    why = "PLY has no whole numbers of 64 bits"
+                    lost.append(Loss(f"last digits of {domain} field {key!r}", why, wide))
         for key, corners in part.corner_fields.items():
             if (corners.index < 0).any() and corners.values.dtype.kind != "f":
                 why = "PLY has a value for every corner, or none"
@@ -61,10 +61,8 @@ def losses(document: Document) -> list[str | Loss]:
 
 def _inexact(values: np.ndarray) -> int:
     """Whole numbers that neither 32 bits nor a double hold."""
-    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or _fits(values) != np.float64:
-        return 0
-    limit = np.array(2**53, values.dtype)
-    return int(((values > limit) | (values < -limit if values.dtype.kind == "i" else False)).sum())
+    wide = values.dtype.kind in "iu" and values.dtype.itemsize == 8
+    return beyond_double(values) if wide and _fits(values) == np.float64 else 0
 
 
 def _fits(values: np.ndarray) -> np.dtype:

@@ -19,7 +19,8 @@ def as_bytes(data: bytes | memoryview | np.ndarray) -> torch.Tensor:
     if len(data) == 0:
         return torch.zeros(0, dtype=torch.uint8)
     array = np.frombuffer(data, dtype=np.uint8)
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
+    return torch.from_numpy(array.copy() if odd or not array.flags.writeable else array)
 
 
 def call(name: str, *arguments):
@@ -68,7 +69,8 @@ def _shortest(value) -> str:
 
 
 def _torch(array: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
+    return torch.from_numpy(array.copy() if odd or not array.flags.writeable else array)
 
 
 def rows_text(values: np.ndarray, prefix: str = "") -> Iterator[bytes | memoryview]:

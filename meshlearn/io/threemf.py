@@ -217,7 +217,7 @@ def losses(document: Document) -> list[str | Loss]:
     beyond = sum(len(set(m.values) - {"base_color"}) for m in document.materials)
     if beyond:
         lost.append(
-            Loss("materials' other values", "3MF materials are a name and a colour", beyond)
+            Loss("other values of materials", "3MF materials are a name and a colour", beyond)
         )
     bad = sum(int((~np.isfinite(p.vertices)).any(axis=1).sum()) for p in document.parts)
     if bad:

@@ -141,11 +141,12 @@ class _Reader:
     def part(self) -> Part:
         while (words := self.cursor.line()) is not None:
             self.section(words[0].upper(), words)
-        kinds, starts, indices = [], [np.zeros(1, np.int64)], []
+        kinds, starts, indices, base = [], [np.zeros(1, np.int64)], [], 0
         for kind, start, index in self.groups:
             rows = len(start) - 1
             kinds.append(np.full(rows, kind) if kind else self._types(rows))
-            starts.append(start[1:] + starts[-1][-1])
+            starts.append(start[1:] + base)
+            base += len(index)
             indices.append(index)
         nothing = np.zeros(0, np.int64)
         cells = vtk_data.Cells(

@@ -210,7 +210,7 @@ def _piece(file: _File, piece: Element, path: Path, surface: bool) -> Part:
     vertices = vertices.reshape(-1, 3)
     if vertices.dtype not in (np.float32, np.float64):
         vertices = vertices.astype(np.float64)
-    kinds, starts, indices = [], [np.zeros(1, np.int64)], []
+    kinds, starts, indices, base = [], [np.zeros(1, np.int64)], [], 0
     if surface:
         groups = {"Verts": vtk_data.POLY_VERTEX, "Lines": vtk_data.POLY_LINE}
         groups |= {"Strips": vtk_data.STRIP, "Polys": vtk_data.POLYGON}
@@ -228,7 +228,8 @@ def _piece(file: _File, piece: Element, path: Path, surface: bool) -> Part:
         if kind is None or len(kind) != len(stop):
             raise ValueError("expected a type for every cell")
         kinds.append(kind.astype(np.int64))
-        starts.append(stop.astype(np.int64) + starts[-1][-1])
+        starts.append(stop.astype(np.int64) + base)
+        base += len(index)
         indices.append(index.astype(np.int64))
     nothing = np.zeros(0, np.int64)
     cells = vtk_data.Cells(

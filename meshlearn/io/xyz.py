@@ -30,6 +30,8 @@ def read(data: bytes, path: Path) -> Document:
                 f"{path}: it promises {values[0]:g} points, it has {len(lengths) - 1}"
             )
         values, lengths = values[1:], lengths[1:]
+    if len(lengths) == 0 and b"#" in data:
+        return Document([Part(vertices=np.zeros((0, 3)))])
     if len(lengths) == 0 or lengths[0] < 3:
         raise FileFormatError(f"{path}: expected lines of three numbers or more")
     if (lengths != lengths[0]).any():
@@ -80,7 +82,7 @@ def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryv
             columns.append(values[:, :3] if key != "value" else values)
     if path.suffix.lower() == ".pts":
         return {path.name: _counted(columns)}
-    return {path.name: columns_text(columns)}
+    return {path.name: columns_text(columns) if len(part.vertices) else [b"# no points\n"]}
 
 
 def _counted(columns: list[np.ndarray]) -> Iterable[bytes | memoryview]:

@@ -1,0 +1,75 @@
+"""Writes tests/io/fidelity.json and docs/formats.md: what each format loses of each mesh."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from meshlearn import io as mio  # noqa: E402
+from tests.io.samples import documents  # noqa: E402
+
+
+def measure() -> dict[str, dict[str, list[str]]]:
+    """Losses by suffix and kind of mesh."""
+    table: dict[str, dict[str, list[str]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in mio.writable_suffixes():
+            if suffix in (".coff", ".noff", ".pts"):
+                continue
+            table[suffix] = {}
+            for name, document in documents().items():
+                try:
+                    report = mio.save_document(document, Path(folder) / f"x{suffix}")
+                    table[suffix][name] = sorted(report.losses)
+                except mio.FileFormatError:
+                    table[suffix][name] = ["refused"]
+    return table
+
+
+def markdown(table: dict[str, dict[str, list[str]]]) -> str:
+    """The table with a tick where nothing is lost, else a note."""
+    names = list(next(iter(table.values())))
+    notes: dict[str, int] = {}
+    lines = [
+        "# What the formats keep",
+        "",
+        "Each mesh was written and read again by the tests (`tests/io/test_matrix.py`), which hold",
+        "that what differs is what the loss report says. ✓: nothing is lost; a number: see below.",
+        "",
+        "| mesh | " + " | ".join(s[1:] for s in table) + " |",
+        "|---|" + "---|" * len(table),
+    ]
+    for name in names:
+        cells = []
+        for row in table.values():
+            lost = "; ".join(row[name])
+            cells.append("✓" if not lost else str(notes.setdefault(lost, len(notes) + 1)))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines.append("")
+    lines += [f"{number}. {lost}" for lost, number in notes.items()]
+    lines += [
+        "",
+        f"Read: {' '.join(mio.readable_suffixes())}.",
+        f"Written: {' '.join(mio.writable_suffixes())}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    table = measure()
+    (ROOT / "tests" / "io" / "fidelity.json").write_text(
+        json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    docs = ROOT / "docs"
+    docs.mkdir(exist_ok=True)
+    (docs / "formats.md").write_text(markdown(table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

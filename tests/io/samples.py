@@ -1,0 +1,254 @@
+"""Documents of every kind, and what of one is not the same in another."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+
+from meshlearn.io import CornerField, Document, Material, Part
+from meshlearn.io.document import _place
+
+SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+ARROW = np.array([[0, 0, 0], [2, 0, 0], [0.5, 0.5, 0], [0, 2, 0]], np.float32)  # concave
+RING = np.array([[np.cos(a), np.sin(a), 0.25] for a in np.arange(7) * 2 * np.pi / 7], np.float32)
+TWO = [[0, 1, 2], [0, 2, 3]]
+
+
+def png() -> bytes:
+    """An image of one red pixel."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        sum_ = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + sum_
+
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"\0\xff\0\0")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def part_of(vertices, faces, **more) -> Part:
+    start = np.concatenate([[0], np.cumsum([len(f) for f in faces])]).astype(np.int64)
+    index = np.array([i for f in faces for i in f], np.int64)
+    return Part(vertices=np.array(vertices), polygon_start=start, polygon_index=index, **more)
+
+
+def polygons(vertices, faces, **more) -> Document:
+    return Document([part_of(vertices, faces, **more)])
+
+
+def documents() -> dict[str, Document]:
+    """The matrix' rows."""
+    rng = np.random.default_rng(0)
+    uv = CornerField(rng.random((5, 2)).astype(np.float32), np.array([0, 1, 2, 0, 4, 3]))
+    normal = CornerField(np.array([[0, 0, 1], [0, 1, 0]], np.float32), np.array([0, 0, 1, 0, 0, 1]))
+    grouped = polygons(SQUARE, TWO, face_fields={"group": np.array([1, 0], np.int32)})
+    grouped.parts[0].groups = ["left", "right"]
+    tinted = polygons(SQUARE, TWO, face_fields={"material": np.array([0, 1], np.int32)})
+    tinted.materials = [
+        Material("rot", {"base_color": [1.0, 0.0, 0.0, 1.0]}),
+        Material("grün", {"base_color": [0.0, 0.5019607843137255, 0.0, 1.0]}),
+    ]
+    textured = polygons(
+        SQUARE,
+        TWO,
+        face_fields={"material": np.array([0, 0], np.int32)},
+        vertex_fields={"uv": SQUARE[:, :2].copy()},
+    )
+    textured.materials = [Material("wood", {"base_texture": "wood.png"})]
+    textured.images = {"wood.png": png()}
+    turn = np.eye(4)
+    turn[:3, 3] = [10, 0, 0]
+    placed = polygons(SQUARE, TWO, name="one")
+    placed.parts.append(part_of(ARROW, [[0, 1, 2], [0, 2, 3]], name="two", transform=turn))
+    solid = polygons(np.concatenate([SQUARE, [[0, 0, 1]]]).astype(np.float32), TWO)
+    solid.parts[0].cells = {
+        "tetra": np.array([[0, 1, 2, 4]]),
+        "pyramid": np.array([[0, 1, 2, 3, 4]]),
+    }
+    fan = np.array([[0, 0, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0], [-1, 0, 0]], np.float32)
+    stated = polygons(SQUARE, TWO)
+    stated.up, stated.unit, stated.metadata = "z", "mm", {"comments": ["made by hand"]}
+    return {
+        "empty": Document([Part()]),
+        "triangle": polygons(SQUARE[:3], [[0, 1, 2]]),
+        "quad": polygons(SQUARE, [[0, 1, 2, 3]]),
+        "n-gon": polygons(RING, [list(range(7))]),
+        "concave": polygons(ARROW, [[0, 1, 2, 3]]),
+        "mixed": polygons(np.concatenate([RING, SQUARE + 2]), [list(range(7)), [7, 8, 9]]),
+        "double": polygons(SQUARE.astype(np.float64) / 3 + 1e-9, TWO),
+        "unused vertex": polygons(np.concatenate([SQUARE, [[9, 9, 9]]]).astype(np.float32), TWO),
+        "non-manifold": polygons(fan, [[0, 1, 2], [0, 1, 3], [0, 1, 4]]),
+        "indexed uv": polygons(SQUARE, TWO, corner_fields={"uv": uv}),
+        "indexed normals": polygons(SQUARE, TWO, corner_fields={"normal": normal}),
+        "colours": polygons(SQUARE, TWO, vertex_fields={"color": rng.random((4, 3)).astype("f4")}),
+        "byte colours": polygons(
+            SQUARE, TWO, vertex_fields={"color": np.arange(12, dtype=np.uint8).reshape(4, 3) * 20}
+        ),
+        "vertex normals": polygons(
+            SQUARE, TWO, vertex_fields={"normal": np.tile(np.float32([0, 0, 1]), (4, 1))}
+        ),
+        "fields": polygons(
+            SQUARE,
+            TWO,
+            vertex_fields={
+                "heat": rng.random(4),
+                "label": np.arange(4, dtype=np.int32) - 2,
+                "flow": rng.random((4, 3)).astype(np.float32),
+            },
+            face_fields={"part": np.array([3, 4], np.int32), "stress": rng.random((2, 6))},
+        ),
+        "wide numbers": polygons(
+            SQUARE, TWO, vertex_fields={"id": np.array([1, 2**31, 2**40, 2**60 + 1])}
+        ),
+        "text field": polygons(SQUARE, TWO, face_fields={"name": np.array(["a", "ü"])}),
+        "groups": grouped,
+        "two materials": tinted,
+        "texture": textured,
+        "lines": polygons(SQUARE, TWO, lines=[np.array([0, 1]), np.array([1, 2, 3])]),
+        "segments": polygons(SQUARE, TWO, lines=[np.array([0, 1]), np.array([1, 2])]),
+        "points": polygons(SQUARE, [], points=np.arange(4)),
+        "cells": solid,
+        "two parts": placed,
+        "frame": stated,
+        "unicode": polygons(
+            SQUARE, TWO, name="größe 木", vertex_fields={"wärme": rng.random(4).astype(np.float32)}
+        ),
+    }
+
+
+def _same(a, b) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype.kind in "US" or b.dtype.kind in "US":
+        return np.array_equal(a, b)
+    if a.shape != b.shape:
+        return False
+    if a.dtype == np.float32 and b.dtype == np.float64:  # text has no precision of its own
+        b = b.astype(np.float32)
+    if a.dtype.kind != b.dtype.kind and a.dtype.itemsize == 8:
+        return a.tolist() == b.tolist()
+    return bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _colour(values: np.ndarray) -> np.ndarray:
+    """RGB from 0 to 1, whatever they were written in."""
+    if values.dtype.kind in "ui":
+        values = values / np.iinfo(values.dtype).max
+    return values.astype(np.float64)[:, :3]
+
+
+def _polygon_set(part: Part, vertices: np.ndarray) -> list[np.ndarray]:
+    return [
+        vertices[part.polygon_index[a:b]]
+        for a, b in zip(part.polygon_start, part.polygon_start[1:], strict=False)
+    ]
+
+
+def _labels(document: Document, part: Part, key: str, names: list[str]) -> list[str | None]:
+    label = part.face_fields.get(key)
+    if label is None:
+        return [None] * part.num_faces
+    return [names[k] if 0 <= k < len(names) else None for k in label.tolist()]
+
+
+def differences(before: Document, after: Document) -> set[str]:
+    """Names, as losses have them, of what differs; values are compared, not their types.
+
+    Parts are compared joined where they were joined.
+    """
+    from meshlearn.io.join import joined
+
+    out: set[str] = set()
+    names = [p.name for p in before.parts if p.name]
+    if names not in ([p.name for p in after.parts if p.name], after.metadata.get("object")):
+        out.add("names of parts")
+    moved = any(p.transform is not None for p in before.parts)
+    if moved and not any(p.transform is not None for p in after.parts):
+        out.add("transforms")
+    if len(before.parts) == len(after.parts) == 1:
+        a, b = before.parts[0], after.parts[0]
+        x, y = _place(a, a.vertices)[0], _place(b, b.vertices)[0]
+    else:
+        a, b = joined(before), joined(after)
+        x, y = a.vertices, b.vertices
+    if not _same(x, y.astype(x.dtype)):
+        same_narrow = x.shape == y.shape and _same(x.astype(np.float32), y.astype(np.float32))
+        out.add("double precision" if same_narrow else "shared vertices")
+    if len(x) > len(np.unique(a.polygon_index)) and len(y) == len(np.unique(b.polygon_index)):
+        out.add("unused vertices")
+    aligned = len(a.polygon_index) == len(b.polygon_index)
+    mine, theirs = _polygon_set(a, x), _polygon_set(b, y)
+    if [len(p) for p in mine] != [len(p) for p in theirs]:
+        out.add("faces" if not theirs else "polygons")
+    elif not all(
+        _same(p.astype(np.float32), q.astype(np.float32)) for p, q in zip(mine, theirs, strict=True)
+    ):
+        out.add("polygons moved")
+    elif x.dtype == np.float64 and not all(map(_same, mine, theirs)):
+        out.add("double precision")
+    if aligned and not _same(a.polygon_index, b.polygon_index):
+        out.add("shared vertices")
+    for key, values in a.vertex_fields.items():
+        found = b.vertex_fields.get(key)
+        corner = b.corner_fields.get(key)
+        if found is None and corner is not None and aligned and (corner.index >= 0).all():
+            found, values = corner.values[corner.index], values[a.polygon_index]
+        if found is not None and key == "color":
+            good = len(found) == len(values) and (
+                np.allclose(_colour(found), _colour(values), atol=1e-6) or _same(values, found)
+            )
+        else:
+            good = found is not None and _same(values, found)
+        if not good:
+            out.add(f"vertex field {key!r}")
+    for key, values in a.face_fields.items():
+        if key not in ("group", "material") and not (
+            key in b.face_fields and _same(values, b.face_fields[key])
+        ):
+            out.add(f"face field {key!r}")
+    for key, corners in a.corner_fields.items():
+        found, index = b.corner_fields.get(key), None
+        if found is not None:
+            index = found.values[found.index] if len(found.values) else found.values
+        elif key in b.vertex_fields:
+            index = b.vertex_fields[key][b.polygon_index]
+        if index is None or not _same(corners.values[corners.index], index):
+            out.add(f"corner field {key!r}")
+    if any(a.groups) and _labels(before, a, "group", a.groups) != _labels(
+        after, b, "group", b.groups
+    ):
+        out.add("groups")
+    names = [m.name for m in before.materials]
+    if names and _labels(before, a, "material", names) != _labels(
+        after, b, "material", [m.name for m in after.materials]
+    ):
+        out.add("materials")
+    elif names:
+        used = {m.name: m for m in after.materials}
+        for material in before.materials:
+            for key in ("base_color", "base_texture"):
+                value, found = material.values.get(key), used[material.name].values.get(key)
+                good = value in (None, found) or (
+                    key == "base_color"
+                    and value is not None
+                    and found is not None
+                    and np.allclose(value, found, atol=3e-3)
+                )
+                if not good:
+                    out.add("textures" if key == "base_texture" else "colours of materials")
+    if before.images and before.images != after.images:
+        out.add("textures")
+    if [line.tolist() for line in a.lines] != [line.tolist() for line in b.lines]:
+        out.add("lines")
+    if len(a.points) and a.points.tolist() != b.points.tolist():
+        out.add("points")
+    for kind, cells in a.cells.items():
+        if kind not in b.cells or not _same(cells, b.cells[kind]):
+            out.add(f"cells {kind!r}")
+    for key, label in (("up", "up axis"), ("unit", "unit")):
+        value = getattr(before, key)
+        if value and getattr(after, key) != value:
+            out.add(f"{label} {value!r}")
+    out |= {f"metadata {k!r}" for k, v in before.metadata.items() if after.metadata.get(k) != v}
+    return out

@@ -1,0 +1,90 @@
+"""Documents of every kind through every format: what differs is what the loss report says."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meshlearn import io as mio
+from meshlearn.io import FileFormatError
+from tests.io.samples import differences, documents
+
+SUFFIXES = [s for s in mio.writable_suffixes() if s not in (".coff", ".noff", ".pts")]
+TABLE = Path(__file__).with_name("fidelity.json")
+
+
+def kind(loss: str) -> str:
+    """A loss by the name that `differences` has for it."""
+    loss = re.sub(r"^(last )?digits of (\w+) field", r"\2 field", loss)
+    names = {"polygons of more than 3 corners": "polygons", "polylines": "lines"}
+    return {**names, "other values of materials": "textures"}.get(loss, loss)
+
+
+def losses_of(report) -> list[str]:
+    return sorted(report.losses)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_differs_is_what_the_report_says(suffix, tmp_path):
+    """Both ways: nothing is lost in silence, and nothing reported that was kept."""
+    expected = json.loads(TABLE.read_text(encoding="utf-8"))[suffix]
+    for name, document in documents().items():
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / f"ü x{suffix}"
+        if (suffix, name) == (".vtp", "cells"):
+            with pytest.raises(FileFormatError, match=r"write the cells to a \.vtu"):
+                mio.save_document(document, path)
+            continue
+        report = mio.save_document(document, path)
+        assert losses_of(report) == expected[name], name
+        assert all(loss.count > 0 and loss.why for loss in report.items), name
+        found = differences(document, mio.load_document(path))
+        said = {kind(loss) for loss in report.losses}
+        if "polygons" in said or "unused vertices" in said:
+            found.discard("shared vertices")  # follows from it
+            said.discard("shared vertices")
+        assert found == said, name
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".stl", ".vtk", ".vtu", ".vtp", ".pcd"])
+def test_text_variants_hold_the_same(suffix, tmp_path):
+    for name, document in documents().items():
+        if (suffix, name) == (".vtp", "cells"):
+            continue
+        a, b = tmp_path / f"{name} a{suffix}", tmp_path / f"{name} b{suffix}"
+        mio.save_document(document, a, ascii=True)
+        mio.save_document(document, b)
+        text, binary = mio.load_document(a), mio.load_document(b)
+        if suffix == ".stl":
+            for part in (*text.parts, *binary.parts):
+                part.name = ""  # of each solid in text, of one in binary
+            text.parts = text.parts if name != "two parts" else []
+            binary.parts = binary.parts if name != "two parts" else []
+        assert differences(binary, text) == set(), (name, differences(binary, text))
+
+
+def test_every_pair_of_formats_keeps_the_triangles(tmp_path):
+    document = documents()["concave"]
+    reference = mio.to_mesh(document, dtype=None)
+    suffixes = [s for s in SUFFIXES if s not in (".xyz", ".pcd")]
+    for first in suffixes:
+        mio.save_document(document, tmp_path / f"a{first}")
+        for second in suffixes:
+            mio.convert(tmp_path / f"a{first}", tmp_path / f"b{second}")
+            mesh = mio.to_mesh(mio.load_document(tmp_path / f"b{second}"), dtype=None)
+            corners = reference.vertices[reference.faces].numpy()
+            found = mesh.vertices[mesh.faces].numpy()
+            assert np.array_equal(
+                np.sort(found.reshape(-1, 9), 0), np.sort(corners.reshape(-1, 9), 0)
+            )
+
+
+def test_the_table_of_the_docs_is_the_measured_one():
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    assert set(table) == set(SUFFIXES)
+    assert all(set(row) == set(documents()) for row in table.values())
+    for suffix, kept in ((".npz", 0), (".safetensors", 0)):
+        assert sum(len(lost) for lost in table[suffix].values()) == kept
