@@ -170,7 +170,8 @@ def _faces(part: Part, path: Path, values, first, lengths) -> None:
         return
     sizes = values[first]
     if not ((sizes >= 0) & (sizes == np.round(sizes)) & (sizes < lengths)).all():
-        face = int(np.nonzero(~((sizes >= 0) & (sizes < lengths)))[0][0])
+        good = (sizes >= 0) & (sizes == np.round(sizes)) & (sizes < lengths)
+        face = int(np.nonzero(~good)[0][0])
         raise FileFormatError(
             f"{path}: face {face} promises {sizes[face]:g} corners, its line has "
             f"{lengths[face] - 1} numbers behind"

@@ -102,7 +102,7 @@ def _by_lines(values: np.ndarray, ends: np.ndarray, properties: list[Property]):
         if not given.count:
             columns[given.name] = _cast(first, given.type)
             continue
-        if not ((first >= 0) & (first <= stop - cursor)).all():
+        if not ((first >= 0) & (first <= stop - cursor) & (first == np.round(first))).all():
             return None
         count = first.astype(np.int64)
         start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
@@ -119,7 +119,9 @@ def _cast(values: np.ndarray, kind: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             return values.astype(native)
     info = np.iinfo(native)
-    return np.nan_to_num(np.clip(values, info.min, info.max)).astype(native)
+    if not np.isfinite(values).all():
+        raise ValueError(f"expected whole numbers of a property of type {native.name}")
+    return np.clip(values, info.min, info.max).astype(native)
 
 
 def _ascii_mixed(values: np.ndarray, path: Path, element: Element, cursor: int):
@@ -132,6 +134,10 @@ def _ascii_mixed(values: np.ndarray, path: Path, element: Element, cursor: int):
                 if cursor >= len(values) or not 0 <= values[cursor] <= len(values) - cursor - 1:
                     raise short(path, element)
                 n = int(values[cursor])
+                if n != values[cursor]:
+                    raise FileFormatError(
+                        f"{path}: a list of {element.name!r} has length {values[cursor]:g}"
+                    )
                 cursor += 1
             if cursor + n > len(values):
                 raise short(path, element)

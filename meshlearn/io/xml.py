@@ -51,7 +51,9 @@ def scan(
         parser.Parse(bytes(data), True)
     except expat.ExpatError as error:
         raise ValueError(f"its XML is damaged: {error}") from None
-    except LookupError:
+    except LookupError as error:
+        if type(error) is not LookupError:  # a handler's own
+            raise
         raise ValueError("its XML has an unknown encoding") from None
 
 
