@@ -151,8 +151,9 @@ def _place(part: Part, vertices: np.ndarray) -> tuple[np.ndarray, bool]:
     if part.transform is None:
         return vertices, False
     matrix = np.asarray(part.transform, dtype=np.float64)
-    moved = vertices.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-    return moved.astype(vertices.dtype), bool(np.linalg.det(matrix[:3, :3]) < 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = vertices.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+        return moved.astype(vertices.dtype), bool(np.linalg.det(matrix[:3, :3]) < 0)
 
 
 def _part_mesh(part: Part, dtype: torch.dtype | None) -> Mesh:

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import Holds, beyond_double, is_numeric, losses_of
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.elements import by_size, cut_large, from_faces, size_losses
-from meshlearn.io.join import joined
-from meshlearn.io.losses import Loss
-from meshlearn.io.text import rows_text
+from meshlearn.io.elements import from_faces
+from meshlearn.io.gmsh_write import HOLDS, KINDS, losses, pieces, write
+from meshlearn.io.text import read_block, whole
+
+__all__ = ["HOLDS", "SUFFIXES", "TEXT", "losses", "pieces", "read", "write"]
 
 SUFFIXES = (".msh",)
 TEXT = True
-# number of a kind -> corners, name
-_KINDS = {
-    1: (2, "line"),
-    2: (3, "triangle"),
-    3: (4, "quad"),
-    4: (4, "tetra"),
-    5: (8, "hexahedron"),
-    6: (6, "wedge"),
-    7: (5, "pyramid"),
-    15: (1, "point"),
-}
-_NUMBER = {name: number for number, (_, name) in _KINDS.items()}
-HOLDS = Holds(
-    "Gmsh",
-    vertex=None,
-    face=frozenset({"ref"}),
-    lines=True,
-    points=True,
-    cells=frozenset({"tetra", "hexahedron", "wedge", "pyramid"}),
-    element_fields=True,
-)
 
 
 class _Cursor:
@@ -150,8 +128,6 @@ class _Reader:
 
     def text_table(self, rows: int, width: int) -> np.ndarray:
         """(rows, width) numbers of the next lines of text."""
-        from meshlearn.io.text import read_block
-
         if rows * width * 2 > len(self.cursor.data) - self.cursor.at + 1:
             raise self.cursor.error(f"it promises {rows} lines, the file ends before")
         block = read_block(self.cursor.data, self.cursor.at, rows)
@@ -166,8 +142,8 @@ class _Reader:
         strings = [cursor.line().strip('"') for _ in range(min(int(cursor.line()), 1000))]
         for _ in range(min(int(cursor.line()), 1000)):
             cursor.line()
-        whole = [int(cursor.line()) for _ in range(min(int(cursor.line()), 1000))]
-        width, rows = whole[1], whole[2]
+        sizes = [int(cursor.line()) for _ in range(min(int(cursor.line()), 1000))]
+        width, rows = sizes[1], sizes[2]
         if not 0 < width <= 1 << 16:
             raise cursor.error(f"a field has {width} components")
         if cursor.binary:
@@ -179,7 +155,7 @@ class _Reader:
             tags, values = found["t"].astype(np.int64), found["v"].astype(np.float64)
         else:
             both = self.text_table(rows, 1 + width)
-            tags, values = both[:, 0].astype(np.int64), both[:, 1:]
+            tags, values = whole(both[:, 0]), both[:, 1:]
         table[strings[0] if strings else "data"] = (tags, values)
 
     def document(self) -> Document:
@@ -199,12 +175,12 @@ class _Reader:
 
         grouped: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
         for kind, tags, corners, refs in self.elements:
-            grouped.setdefault(_KINDS[kind][1], []).append((tags, places(corners), refs))
-        whole = {
+            grouped.setdefault(KINDS[kind][1], []).append((tags, places(corners), refs))
+        merged = {
             name: tuple(np.concatenate(column) for column in zip(*found, strict=True))
             for name, found in grouped.items()
         }
-        faces = [whole[k] for k in ("triangle", "quad") if k in whole]
+        faces = [merged[k] for k in ("triangle", "quad") if k in merged]
         from_faces(part, [f[1] for f in faces])
         owners: dict[str, np.ndarray] = {}
         if faces:
@@ -212,20 +188,20 @@ class _Reader:
             refs = np.concatenate([f[2] for f in faces])
             if refs.any():
                 part.face_fields["ref"] = refs
-        if "line" in whole:
-            part.lines = list(whole["line"][1])
-            owners["line"] = whole["line"][0]
-            if whole["line"][2].any():
-                part.line_fields["ref"] = whole["line"][2]
-        if "point" in whole:
-            part.points = whole["point"][1].reshape(-1)
-            owners["point"] = whole["point"][0]
+        if "line" in merged:
+            part.lines = list(merged["line"][1])
+            owners["line"] = merged["line"][0]
+            if merged["line"][2].any():
+                part.line_fields["ref"] = merged["line"][2]
+        if "point" in merged:
+            part.points = merged["point"][1].reshape(-1)
+            owners["point"] = merged["point"][0]
         for name in ("tetra", "hexahedron", "wedge", "pyramid"):
-            if name in whole:
-                part.cells[name] = whole[name][1]
-                owners[name] = whole[name][0]
-                if whole[name][2].any():
-                    part.cell_fields.setdefault("ref", {})[name] = whole[name][2]
+            if name in merged:
+                part.cells[name] = merged[name][1]
+                owners[name] = merged[name][0]
+                if merged[name][2].any():
+                    part.cell_fields.setdefault("ref", {})[name] = merged[name][2]
         for key, (tags, values) in self.node_data.items():
             part.vertex_fields[key] = _spread(self.tags, tags, values)
         for key, (tags, values) in self.element_data.items():
@@ -253,9 +229,9 @@ def _spread(mine: np.ndarray, tags: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 def _kind(cursor: _Cursor, number: int) -> int:
-    if number not in _KINDS:
+    if number not in KINDS:
         raise cursor.error(f"elements of the kind {number} are not read")
-    return _KINDS[number][0]
+    return KINDS[number][0]
 
 
 class _Two(_Reader):
@@ -273,7 +249,7 @@ class _Two(_Reader):
             self.tags, self.xyz = found["t"].astype(np.int64), found["x"].astype(np.float64)
         else:
             table = self.text_table(count, 4)
-            self.tags, self.xyz = table[:, 0].astype(np.int64), table[:, 1:].copy()
+            self.tags, self.xyz = whole(table[:, 0]), table[:, 1:].copy()
 
     def read_elements(self) -> None:
         cursor = self.cursor
@@ -291,8 +267,6 @@ class _Two(_Reader):
                 self._keep(number, table.astype(np.int64), tags)
                 done += rows
             return
-        from meshlearn.io.text import read_block
-
         block = read_block(cursor.data, cursor.at, count)
         cursor.at = block.end
         first = np.concatenate([[0], np.cumsum(block.lengths)])[:-1].astype(np.int64)
@@ -365,7 +339,7 @@ class _Four(_Reader):
                 _, _, parametric, count = self._sizes(4)
                 if parametric:
                     raise self.cursor.error("parametric nodes are not read")
-                tags.append(self.text_table(count, 1)[:, 0].astype(np.int64))
+                tags.append(whole(self.text_table(count, 1)[:, 0]))
                 places.append(self.text_table(count, 3))
         self.tags = np.concatenate([np.zeros(0, np.int64), *tags])
         self.xyz = np.concatenate([np.zeros((0, 3)), *places])
@@ -386,106 +360,10 @@ class _Four(_Reader):
             else:
                 dimension, entity, number, count = self._sizes(4)
                 table = self.text_table(count, 1 + _kind(self.cursor, number))
-            table = table.astype(np.int64)
+            table = whole(table)
             ref = self.physical.get((dimension, entity), 0)
             refs = np.full(len(table), ref, np.int64)
             self.elements.append((number, table[:, 0], table[:, 1:], refs))
             seen += count
         if seen != total:
             raise self.cursor.error(f"it promises {total} elements, its blocks have {seen}")
-
-
-def _fits(values: np.ndarray) -> bool:
-    """Whether doubles hold a field, which is what the format has."""
-    return is_numeric(values) and values.ndim <= 2 and values.size > 0
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What a .msh file cannot hold of this document."""
-    lost = [*losses_of(document, HOLDS), *size_losses(document, "Gmsh")]
-    lost = [x for x in lost if not (isinstance(x, str) and x.startswith("face field"))]
-    for part in document.parts:
-        for domain in ("vertex", "face", "line", "point"):
-            for key, values in getattr(part, f"{domain}_fields").items():
-                if not _fits(values) and values.size:
-                    why = "Gmsh has fields of one or more doubles"
-                    lost.append(Loss(f"{domain} field {key!r}", why, len(values)))
-                elif wide := beyond_double(values):
-                    why = "Gmsh has fields of doubles"
-                    lost.append(Loss(f"last digits of {domain} field {key!r}", why, wide))
-        long = sum(len(line) != 2 for line in part.lines)
-        if long:
-            lost.append(Loss("polylines", "Gmsh has segments; they were cut", long))
-    return lost
-
-
-def write(document: Document, path: Path) -> bytes:
-    """A .msh file of version 2.2, as text; polygons of more than four corners are cut."""
-    return b"".join(pieces(document, path)[path.name])
-
-
-def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
-    """The file of `write` in pieces."""
-    return {path.name: _text(cut_large(joined(document)))}
-
-
-def _groups(part: Part) -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
-    """Kind, corners (N, C) and fields of elements."""
-    if len(part.points):
-        yield "point", part.points[:, None], part.point_fields
-    if part.lines:
-        pairs = [np.stack([line[:-1], line[1:]], 1) for line in part.lines]
-        owner = np.repeat(np.arange(len(pairs)), [len(p) for p in pairs])
-        segments = np.concatenate(pairs).astype(np.int64)
-        yield "line", segments, {k: v[owner] for k, v in part.line_fields.items()}
-    for size, name in ((3, "triangle"), (4, "quad")):
-        faces, corners = by_size(part, [size])[size]
-        if len(faces):
-            yield name, corners, {k: v[faces] for k, v in part.face_fields.items()}
-    for name, cells in part.cells.items():
-        if name in _NUMBER and len(cells):
-            yield name, cells, {k: v[name] for k, v in part.cell_fields.items() if name in v}
-
-
-def _text(part: Part) -> Iterator[bytes | memoryview]:
-    yield b"$MeshFormat\n2.2 0 8\n$EndMeshFormat\n$Nodes\n%d\n" % len(part.vertices)
-    at = 0
-    for piece in rows_text(part.vertices):
-        rows = bytes(piece).splitlines()
-        yield b"".join(b"%d %b\n" % (at + k, row) for k, row in enumerate(rows, 1))
-        at += len(rows)
-    yield b"$EndNodes\n"
-    groups = list(_groups(part))
-    yield b"$Elements\n%d\n" % sum(len(corners) for _, corners, _ in groups)
-    first, fields = 1, {}
-    for name, corners, own in groups:
-        count = len(corners)
-        numbers = np.arange(first, first + count)
-        ref = own.get("ref")
-        plain = ref is not None and ref.dtype.kind in "iub" and ref.ndim == 1
-        tag = ref.astype(np.int64) if plain else np.zeros(count, np.int64)
-        columns = [numbers, np.full(count, _NUMBER[name]), np.full(count, 2), tag, tag, corners + 1]
-        yield from rows_text(np.column_stack(columns).astype(np.int64))
-        for key, values in own.items():
-            if _fits(values) and not (key == "ref" and plain):
-                fields.setdefault(key, []).append((numbers, values))
-        first += count
-    yield b"$EndElements\n"
-    for key, values in part.vertex_fields.items():
-        if _fits(values):
-            numbers = np.arange(1, len(values) + 1)
-            yield from _field("NodeData", key, [(numbers, values)])
-    for key, found in fields.items():
-        yield from _field("ElementData", key, found)
-
-
-def _field(section: str, key: str, found: list) -> Iterator[bytes | memoryview]:
-    shaped = [(n, v.reshape(len(v), -1).astype(np.float64)) for n, v in found]
-    width = shaped[0][1].shape[1]
-    shaped = [(n, v) for n, v in shaped if v.shape[1] == width]
-    count = sum(len(n) for n, _ in shaped)
-    label = " ".join(key.replace('"', "'").split())
-    yield f'${section}\n1\n"{label}"\n1\n0.0\n3\n0\n{width}\n{count}\n'.encode()
-    for numbers, values in shaped:
-        yield from rows_text(np.column_stack([numbers, values]))
-    yield f"$End{section}\n".encode()

@@ -172,6 +172,17 @@ class Block:
         return self.values[first[:, None] + np.arange(columns)]
 
 
+def whole(values: np.ndarray) -> np.ndarray:
+    """Numbers as int64.
+
+    Raises:
+        ValueError: one is not a whole number, or too large to be told from its neighbours.
+    """
+    if not ((np.abs(values) < 2**53) & (values == np.round(values))).all():
+        raise ValueError("expected whole numbers")
+    return values.astype(np.int64)
+
+
 def read_block(data: bytes, begin: int, rows: int) -> Block:
     """The next `rows` lines of numbers from byte `begin` on; '#' comments, empty lines left out.
 

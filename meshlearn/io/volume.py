@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -243,7 +244,10 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     }
     if version not in readers:
         raise ValueError(f"unknown version {version} of the numpy format")
-    shape, fortran, dtype = readers[version](file)
+    try:
+        shape, fortran, dtype = readers[version](file)
+    except (SyntaxError, tokenize.TokenError, TypeError, RecursionError):
+        raise ValueError("its header is damaged") from None
     if min(shape, default=0) < 0:
         raise ValueError(f"the header gives a negative size: {shape}")
     return shape, fortran, dtype

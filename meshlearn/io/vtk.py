@@ -92,7 +92,8 @@ class _Cursor:
                 self.at = stop
             try:
                 read = float if native.kind == "f" else int
-                out.append(np.array([read(w) for w in words], native))
+                with np.errstate(over="ignore"):
+                    out.append(np.array([read(w) for w in words], native))
             except (ValueError, OverflowError):
                 raise self.error("expected a number among the values") from None
             have += len(words)
