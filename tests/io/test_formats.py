@@ -12,7 +12,6 @@ from meshlearn import io as mio
 from meshlearn._native import HAS_NATIVE
 from meshlearn.data import shapes
 from meshlearn.io import CornerField, Document, FileFormatError, Material, Part
-from tests.shared_data import shared_data
 
 SUFFIXES = [".obj", ".ply", ".stl", ".off", ".glb", ".gltf"]
 
@@ -230,35 +229,6 @@ def test_numbers_read_as_python_reads_them(tmp_path):
     path.write_text("\n".join(rows) + "\n")
     found = mio.load_document(path).parts[0].vertices.reshape(-1)
     assert np.array_equal(found, np.array([float(t) for t in texts]))
-
-
-def test_shared_meshes_have_the_counts_of_their_manifest():
-    folder = shared_data("meshes")
-    manifest = json.loads((folder / "MANIFEST.json").read_text())
-    seen = 0
-    for entry in manifest:
-        path = folder / entry["file"]
-        if path.suffix.lower() not in SUFFIXES:
-            continue
-        mesh, expected = ml.load(path), entry.get("as_read_by_trimesh_5") or {}
-        assert mesh.num_faces > 0
-        if "faces" in expected:
-            assert mesh.num_faces == expected["faces"], path.name
-            assert float(mesh.area()) == pytest.approx(expected["area"], rel=5e-3)
-        seen += 1
-    assert seen >= 25
-
-
-@pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl", ".off", ".glb"])
-def test_trimesh_reads_what_is_written(suffix, tmp_path):
-    trimesh = pytest.importorskip("trimesh")
-    mesh = shapes.torus(dtype=torch.float32)
-    ml.save(mesh, tmp_path / f"a{suffix}")
-    theirs = trimesh.load(tmp_path / f"a{suffix}", force="mesh", process=False)
-    assert len(theirs.faces) == mesh.num_faces
-    assert theirs.area == pytest.approx(float(mesh.area()), rel=1e-5)
-    theirs.export(tmp_path / f"b{suffix}")
-    assert float(ml.load(tmp_path / f"b{suffix}").area()) == pytest.approx(theirs.area, rel=1e-5)
 
 
 # --- not what it says
