@@ -101,7 +101,7 @@ def _plain(data: bytes):
 
     def index(text: bytes, pool: list) -> int:
         value = int(text)
-        if value == 0:
+        if value == 0 or abs(value) > 1 << 58:
             raise ValueError
         found = value - 1 if value > 0 else len(pool) + value
         if found < 0:
@@ -132,7 +132,9 @@ def _plain(data: bytes):
                 if len(x) != 3:
                     raise ValueError
                 vn.append(x)
-            elif word in (b"f", b"fo") and rest:
+            elif word in (b"f", b"fo") and (rest or b"#" in raw):
+                if not rest:
+                    raise ValueError
                 for token in rest:
                     parts = [*token.split(b"/"), b"", b""][:3]
                     corner.append(

@@ -135,7 +135,8 @@ def load(
     dtype: torch.dtype | None = torch.float32,
     nan: str = "keep",
 ) -> Mesh:
-    """Reads a mesh: OBJ, PLY, STL, OFF, GLB or glTF, by its extension.
+    """Reads a mesh by its extension: OBJ, PLY, STL, OFF, glTF, 3MF, VTK, MEDIT, Gmsh, COLLADA and
+    others (`readable_suffixes`).
 
     Polygons are triangulated, several parts joined; nothing is merged, reordered or dropped. Fields
     of the file become attributes: "color", "normal", "uv" and others by their name; texture
