@@ -144,7 +144,8 @@ def test_materials_of_an_obj_stay_in_its_folder(tmp_path):
     (tmp_path / "out.mtl").write_text("newmtl x\nKd 1 0 0\n")
     (inner / "in.mtl").write_text("newmtl\ty\n\tKd 0 1 0\n\tmap_Kd -s 1 1 1 -o 0 0 0 my wood.png\n")
     (inner / "my wood.png").write_bytes(b"pixels")
-    text = "mtllib ../out.mtl\nmtllib in.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl x\nf 1 2 3\nusemtl y\nf 3 2 1\n"
+    text = "mtllib ../out.mtl\nmtllib in.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\n"
+    text += "usemtl x\nf 1 2 3\nusemtl y\nf 3 2 1\n"
     (inner / "a.obj").write_text(text)
     document = mio.load_document(inner / "a.obj")
     assert document.materials[0].values == {}

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Odd files made by hand: legal ones with what they hold, illegal ones with what is said of them."""
 
 from __future__ import annotations
