@@ -98,7 +98,7 @@ Tensor stl_pack(const Tensor& vertices, const Tensor& faces) {
   Tensor out = empty<uint8_t>(vertices, {50 * rows});
   uint8_t* to = mut<uint8_t>(out);
   const auto pack = [&](auto* x) {
-    CpuExec(vertices).for_each(rows, 1 << 12, [=](int64_t f) {
+    CpuExec(vertices).for_each(rows, 1 << 16, [=](int64_t f) {
       double p[3][3];
       float row[12];
       for (int c = 0; c < 3; ++c)

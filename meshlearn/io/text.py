@@ -10,7 +10,7 @@ import torch
 
 from meshlearn._native import HAS_NATIVE
 
-_ROWS = 1 << 16  # of a piece of text
+_ROWS = 1 << 18  # of a piece of text
 
 
 def as_bytes(data: bytes | memoryview | np.ndarray) -> torch.Tensor:
