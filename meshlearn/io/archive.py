@@ -26,7 +26,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
-            raise ValueError(f"expected a zip file: {error}") from None
+            raise ValueError(f"expected a zip file: {str(error)[:120]}") from None
         entries = self._zip.infolist()
         if len(entries) > MEMBERS:
             raise ValueError(f"it has more than {MEMBERS:,} members")
@@ -70,7 +70,7 @@ class Archive:
             NotImplementedError,
             OSError,
         ) as error:
-            raise ValueError(f"its member {name!r} is damaged: {error}") from None
+            raise ValueError(f"its member {name[:80]!r} is damaged: {str(error)[:120]}") from None
         if len(data) != info.file_size:
             raise ValueError(f"its member {name!r} has not the size it promises")
         return data

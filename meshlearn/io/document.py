@@ -140,7 +140,8 @@ def _tensor(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype in (np.uint16, np.uint32, np.uint64):  # torch has little use for these
         array = array.astype(np.int64)
-    if not array.flags.writeable:
+    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
+    if odd or not array.flags.writeable:
         array = array.copy()
     tensor = torch.from_numpy(array)
     return tensor.to(dtype) if dtype is not None else tensor

@@ -152,3 +152,21 @@ def test_materials_of_an_obj_stay_in_its_folder(tmp_path):
     assert document.materials[1].values["base_color"] == [0, 1, 0, 1]
     assert document.materials[1].values["base_texture"] == "my wood.png"
     assert document.images == {"my wood.png": b"pixels"}
+
+
+def test_one_point_of_mixed_types_in_a_cloud(tmp_path):
+    """Columns of a single packed row, which numpy calls contiguous and torch does not take."""
+    head = "VERSION 0.7\nFIELDS x y z tag\nSIZE 4 4 4 1\nTYPE F F F U\nWIDTH 1\nHEIGHT 1\n"
+    body = np.array([1, 2, 3], "<f4").tobytes() + b"\7"
+    (tmp_path / "a.pcd").write_bytes(f"{head}POINTS 1\nDATA binary\n".encode() + body)
+    mesh = ml.load(tmp_path / "a.pcd")
+    assert mesh.vertices.tolist() == [[1, 2, 3]] and mesh.vertex_attributes["tag"].tolist() == [7]
+
+
+def test_a_damaged_member_is_not_quoted_at_length(tmp_path):
+    data = bytearray(LEGAL["plain.3mf"][0])
+    data[26:28] = (60_000).to_bytes(2, "little")  # length of the name in front of the member
+    (tmp_path / "a.3mf").write_bytes(bytes(data))
+    with pytest.raises(FileFormatError, match="damaged|zip") as caught:
+        ml.load(tmp_path / "a.3mf")
+    assert len(str(caught.value)) < 600 and "\n" not in str(caught.value)
