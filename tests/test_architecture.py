@@ -10,12 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "meshlearn"
+VIEWER = ROOT / "viewer"
 
 FLOOR = {
     "cli": 6,
     "__main__": 7,
     "reconstruct": 5,
     "train": 5,
+    "viewer": 5,
     "representations": 4,
     "losses": 4,
     "metrics": 4,
@@ -47,7 +49,7 @@ LATE = {("mesh", "io")}
 
 
 def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+    return sorted([*PACKAGE.rglob("*.py"), *VIEWER.rglob("*.py")])
 
 
 def name_of(path: Path) -> str:
@@ -57,12 +59,14 @@ def name_of(path: Path) -> str:
 
 def room_of(module: str) -> str:
     parts = module.split(".")
+    if parts[0] == "viewer":
+        return "viewer"
     return parts[1] if len(parts) > 1 else ""
 
 
 @cache
 def imports(path: Path) -> tuple[tuple[str, bool, int], ...]:
-    """Modules of this package a file imports: name, whether inside a function, line."""
+    """Modules of these packages a file imports: name, whether inside a function, line."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
     found: list[tuple[str, bool, int]] = []
@@ -87,7 +91,7 @@ def imports(path: Path) -> tuple[tuple[str, bool, int], ...]:
             visit(child, inside)
 
     visit(tree, False)
-    return tuple(item for item in found if item[0].split(".")[0] == "meshlearn")
+    return tuple(item for item in found if item[0].split(".")[0] in ("meshlearn", "viewer"))
 
 
 def exists(module: str) -> bool:

@@ -1,0 +1,260 @@
+"""Draws one item into the scene, and keeps its drawing as the look asks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from meshlearn.metrics import sharp_edges
+from viewer.glb import surface_glb
+from viewer.items import Item, drawable_faces
+
+if TYPE_CHECKING:
+    from viser import ViserServer
+
+COLORS = (
+    (122, 166, 214), (226, 154, 92), (128, 184, 132), (190, 134, 190),
+    (214, 190, 96), (112, 190, 190), (214, 126, 138), (160, 160, 160),
+)  # fmt: skip
+BACK = (196, 92, 82)
+EDGES = {
+    "boundary": (230, 126, 20),
+    "non-manifold": (214, 30, 70),
+    "sharp": (30, 70, 160),
+}
+SHARP_DEGREES = 30.0
+
+
+@dataclass
+class Frame:
+    """From a file's own unit to the scene's: (v - center) * scale; the scene fits in a ball of 1.
+
+    Float64 positions far from the origin keep their detail that way.
+    """
+
+    center: np.ndarray
+    scale: float
+
+    @classmethod
+    def around(cls, items: list[Item]) -> Frame:
+        boxes = [box for box in (item.bounds() for item in items) if box is not None]
+        if not boxes:
+            return cls(np.zeros(3), 1.0)
+        low = np.min([b[0] for b in boxes], 0)
+        high = np.max([b[1] for b in boxes], 0)
+        size = float(np.linalg.norm(high - low))
+        return cls((low + high) / 2, 2.0 / size if math.isfinite(size) and size > 0 else 1.0)
+
+    def into(self, positions: np.ndarray) -> np.ndarray:
+        """float32, of the same shape."""
+        return ((np.asarray(positions, np.float64) - self.center) * self.scale).astype(np.float32)
+
+    def back(self, positions: np.ndarray) -> np.ndarray:
+        return np.asarray(positions, np.float64) / self.scale + self.center
+
+
+@dataclass
+class Look:
+    """How surfaces are drawn; one for the whole scene.
+
+    Attributes:
+        shading: "smooth", "flat" or "wireframe".
+        opacity: 0 to 1.
+        edges: of `EDGES`, those that are drawn.
+        colors: whether colours and textures of the files are used.
+        back: whether back faces are tinted.
+        normals: whether normals are drawn as short lines.
+    """
+
+    shading: str = "smooth"
+    opacity: float = 1.0
+    edges: frozenset[str] = frozenset()
+    colors: bool = True
+    back: bool = True
+    normals: bool = False
+
+
+class Drawing:
+    """One item in the scene.
+
+    Args:
+        server: whose scene it is drawn into.
+        item: what is drawn.
+        index: its place in the scene; picks the colour and the node's name.
+        frame: see `Frame`.
+    """
+
+    def __init__(self, server: ViserServer, item: Item, index: int, frame: Frame) -> None:
+        self.server, self.item, self.frame = server, item, frame
+        self.root = f"/{index + 1} {item.name.replace('/', '_')}"
+        self.color = COLORS[index % len(COLORS)]
+        self.node = server.scene.add_frame(self.root, show_axes=False)
+        self.shift = np.zeros(3)
+        self.values: np.ndarray | None = None  # (V|F, 3) uint8 colours of a field
+        self.values_on = "vertex"
+        self._parts: dict[str, list] = {}
+        self._drawn: dict[str, object] = {}
+
+    # --- what is drawn --------------------------------------------------------------------------
+
+    def place(self, shift: np.ndarray) -> None:
+        """Moves the item within the scene (side by side); in the scene's unit."""
+        self.shift = np.asarray(shift, float)
+        self.node.position = tuple(self.shift)
+
+    def show(self, visible: bool) -> None:
+        self.node.visible = visible
+
+    def paint(self, colors: np.ndarray | None, domain: str = "vertex") -> None:
+        """Colours of a field, (V, 3) or (F, 3) uint8; None for the item's own."""
+        self.values, self.values_on = colors, domain
+        self._drawn.pop("surface", None)
+
+    def replace(self, item: Item) -> None:
+        """Shows another shape in place of this one (a step of a run)."""
+        self.item, self.values = item, None
+        self._drawn.clear()
+
+    def apply(self, look: Look) -> None:
+        """Brings the drawing up to date; only what changed is sent."""
+        self._part("surface", self._surface_key(look), lambda: self._surface(look))
+        for handle in self._parts.get("surface", []):
+            if hasattr(handle, "opacity"):
+                handle.opacity = look.opacity if look.opacity < 1 else None
+        for kind in EDGES:
+            on = kind in look.edges and self.item.has_faces
+            self._part(kind, on, lambda kind=kind: self._edges(kind))
+        self._part("normals", look.normals, self._normals)
+        self._part("points", len(self.item.points), self._points)
+        self._part("lines", len(self.item.lines), self._lines)
+
+    def _part(self, name: str, key: object, make) -> None:
+        if self._drawn.get(name) == key and name in self._parts:
+            return
+        old = self._parts.pop(name, [])
+        self._parts[name] = make() if key else []
+        self._drawn[name] = key
+        for handle in old:
+            if all(handle is not new and handle.name != new.name for new in self._parts[name]):
+                handle.remove()
+
+    def remove(self) -> None:
+        self.node.remove()
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _own_colors(self, look: Look) -> np.ndarray | None:
+        if self.values is not None:
+            return self.values
+        if look.colors and self.item.mesh is not None:
+            return vertex_colors(self.item)
+        return None
+
+    def _surface_key(self, look: Look) -> object:
+        if not self.item.has_faces:
+            return None
+        return (look.shading, look.back, look.colors, id(self.values), id(self.item))
+
+    def _surface(self, look: Look) -> list:
+        mesh, add = self.item.mesh, self.server.scene
+        keep = drawable_faces(mesh)
+        faces = mesh.faces.numpy()[keep]
+        vertices = np.nan_to_num(self.frame.into(mesh.vertices.numpy()))
+        colors = self._own_colors(look)
+        wire = look.shading == "wireframe"
+        if colors is not None and not wire:
+            on_faces = self.values is not None and self.values_on == "face"
+            data = surface_glb(
+                vertices,
+                faces,
+                vertex_colors=None if on_faces else colors,
+                face_colors=colors[keep] if on_faces else None,
+                smooth=look.shading == "smooth",
+                opacity=look.opacity,
+            )
+            return [add.add_glb(f"{self.root}/surface", data, cast_shadow=False)]
+        common = {"vertices": vertices, "faces": faces, "cast_shadow": False}
+        if wire:
+            return [add.add_mesh_simple(
+                f"{self.root}/surface", **common, wireframe=True, side="double", color=self.color
+            )]  # fmt: skip
+        flat = look.shading == "flat"
+        made = [add.add_mesh_simple(
+            f"{self.root}/surface", **common, flat_shading=flat, color=self.color,
+            side="front" if look.back else "double",
+        )]  # fmt: skip
+        if look.back:
+            made.append(add.add_mesh_simple(
+                f"{self.root}/back", **common, flat_shading=flat, color=BACK, side="back"
+            ))  # fmt: skip
+        return made
+
+    def edge_vertices(self, kind: str) -> np.ndarray:
+        """(E, 2) vertex indices of the edges of a kind."""
+        mesh = self.item.mesh
+        if kind == "sharp":
+            return sharp_edges(mesh, degrees=SHARP_DEGREES).numpy()
+        topology = mesh.topology
+        index = topology.boundary_edges if kind == "boundary" else topology.non_manifold_edges
+        return topology.edges[index].numpy()
+
+    def _edges(self, kind: str) -> list:
+        pairs = self.edge_vertices(kind)
+        ends = self.frame.into(self.item.mesh.vertices.numpy())[pairs]
+        ends = ends[np.isfinite(ends).all((1, 2))]
+        if not len(ends):
+            return []
+        return [self.server.scene.add_line_segments(
+            f"{self.root}/{kind} edges", ends, EDGES[kind], thickness=4.0, thickness_units="screen"
+        )]  # fmt: skip
+
+    def _normals(self) -> list:
+        if self.item.has_faces:
+            at = self.item.mesh.vertices.double().numpy()
+            along = self.item.mesh.vertex_normals().double().numpy()
+        elif self.item.normals is not None:
+            at, along = self.item.points, self.item.normals
+        else:
+            return []
+        step = max(1, len(at) // 5000)
+        at, along = self.frame.into(at[::step]), along[::step]
+        ends = np.stack([at, at + 0.04 * along], 1)
+        ends = ends[np.isfinite(ends).all((1, 2))]
+        if not len(ends):
+            return []
+        return [self.server.scene.add_line_segments(
+            f"{self.root}/normals", ends, (40, 120, 80), thickness=1.5, thickness_units="screen"
+        )]  # fmt: skip
+
+    def _points(self) -> list:
+        colors = vertex_colors(self.item) if self.values is None else self.values
+        points = self.frame.into(self.item.points)
+        if colors is None or len(colors) != len(points):
+            colors = self.color
+        size = float(np.clip(1.2 / math.sqrt(max(1, len(points))), 0.002, 0.03))
+        return [self.server.scene.add_point_cloud(
+            f"{self.root}/points", points, colors, point_size=size, point_shape="circle",
+            precision="float32",
+        )]  # fmt: skip
+
+    def _lines(self) -> list:
+        ends = self.frame.into(self.item.lines)
+        return [self.server.scene.add_line_segments(
+            f"{self.root}/lines", ends, self.color, thickness=3.0, thickness_units="screen"
+        )]  # fmt: skip
+
+
+def vertex_colors(item: Item) -> np.ndarray | None:
+    """(V, 3) uint8 colours that a file gives its vertices, or None."""
+    if item.mesh is None:
+        return None
+    color = item.mesh.vertex_attributes.get("color")
+    if color is None or color.dim() != 2 or color.shape[1] not in (3, 4):
+        return None
+    values = color[:, :3].double().numpy()
+    if color.is_floating_point():
+        values = values * 255
+    return np.nan_to_num(values).clip(0, 255).astype(np.uint8)

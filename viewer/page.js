@@ -1,0 +1,75 @@
+// Runs before the client: keyboard help, words for what is going on, links that carry a view.
+(() => {
+  "use strict";
+  const KEYS = [
+    ["drag", "turn around the middle"],
+    ["right drag", "move sideways"],
+    ["wheel", "nearer and farther"],
+    ["click", "pick: id, position, attributes"],
+    ["W", "wireframe on and off"],
+    ["F", "flat or smooth shading"],
+    ["E", "boundary, non-manifold and sharp edges"],
+    ["N", "normals"],
+    ["R", "back to the first view"],
+    ["L", "link to this view and field"],
+    ["D", "dark or light"],
+    ["Space", "play a run"],
+    ["← →", "one step of a run"],
+    ["?", "this help"],
+  ];
+  // The server reads the query of the page that connects: it picks the field of a deep link.
+  const query = window.location.search;
+
+  const make = (tag, id, parent, html) => {
+    const node = document.createElement(tag);
+    node.id = id;
+    node.innerHTML = html;
+    parent.appendChild(node);
+    return node;
+  };
+
+  const start = () => {
+    const body = document.body;
+    const status = make("div", "ml-status", body, "Loading…");
+    status.setAttribute("role", "status");
+    const rows = KEYS.map(([key, what]) => `<tr><td><kbd>${key}</kbd></td><td>${what}</td></tr>`);
+    const help = make("dialog", "ml-help", body, `<table>${rows.join("")}</table>`);
+    const toggle = () => (help.open ? help.close() : help.show());
+    const button = make("button", "ml-help-button", body, "?");
+    button.title = "Keyboard and mouse (?)";
+    button.addEventListener("click", toggle);
+    help.addEventListener("click", () => help.close());
+    window.addEventListener("keydown", (event) => {
+      if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName || "")) return;
+      if (event.key === "?") toggle();
+      if (event.key === "Escape") help.close();
+    });
+    const hideWarning = () => {
+      for (const node of document.querySelectorAll(".mantine-Notification-root")) {
+        if (/Software WebGL/.test(node.textContent)) node.style.display = "none";
+      }
+    };
+    if (!window.WebGL2RenderingContext) {
+      status.textContent = "This browser has no WebGL 2, which the scene is drawn with.";
+      return;
+    }
+    let seen = false;
+    const look = () => {
+      hideWarning();
+      const ready = document.querySelector("[data-ml-ready]") !== null;
+      seen = seen || ready;
+      const text = !seen
+        ? "Loading…"
+        : ready
+          ? ""
+          : "The viewer has ended. Start it again and this page comes back.";
+      status.hidden = text === "";
+      if (status.textContent !== text) status.textContent = text;
+    };
+    new MutationObserver(look).observe(body, { childList: true, subtree: true });
+    look();
+  };
+  window.__ML_QUERY__ = query;
+  if (document.body) start();
+  else document.addEventListener("DOMContentLoaded", start);
+})();
