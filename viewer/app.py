@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from html import escape
 from types import ModuleType
 
 import numpy as np
 
-from viewer.draw import EDGES, Drawing, Frame, Look
+from viewer.commands import Links, add_commands
+from viewer.compare import ComparePanel
+from viewer.draw import EDGES, SHADINGS, Drawing, Frame, Look
+from viewer.field_panel import NONE, FieldPanel
 from viewer.items import Item, unique_names
 from viewer.page import served_page
+from viewer.pick import Picker
+from viewer.run_panel import RunPanel
+from viewer.runs import Run, empty_shape
 
 HOST = "127.0.0.1"
 
@@ -51,12 +58,18 @@ class Options:
         port: the first port tried; if it is in use, the next free one is taken.
         dark: dark page.
         look: how surfaces are drawn.
+        field: name of the field that is shown first, or "".
+        compare: compare the first two meshes.
+        extra: fields from elsewhere, {item name: {field name: Field}}.
         azimuth, elevation: degrees around the y axis from +z towards +x, and above.
     """
 
     port: int = 8080
     dark: bool = False
-    look: Look = field(default_factory=Look)
+    look: Look = dataclasses.field(default_factory=Look)
+    field: str = ""
+    compare: bool = False
+    extra: dict = dataclasses.field(default_factory=dict)
     azimuth: float = 30.0
     elevation: float = 22.0
 
@@ -67,6 +80,7 @@ class App:
     Args:
         items: what is shown, see `read_item`; those with an ``error`` are listed with it.
         options: see `Options`.
+        run: a run folder, shown beside the items.
 
     Attributes:
         url: address of the page.
@@ -76,13 +90,25 @@ class App:
         ImportError: viser is not installed.
     """
 
-    def __init__(self, items: list[Item], options: Options | None = None) -> None:
+    field_panel: FieldPanel | None = None
+    compare_panel: ComparePanel | None = None
+    run_panel: RunPanel | None = None
+    picker: Picker | None = None
+
+    def __init__(
+        self, items: list[Item], options: Options | None = None, *, run: Run | None = None
+    ) -> None:
         viser = import_viser()
         self.options = options or Options()
         self.items = list(items)
+        self.run = run
+        if run is not None:
+            self.items += self._of_run(run)
         unique_names(self.items)
-        self.look = self.options.look
-        with quiet_console(), served_page(self._title()) as self._folder:
+        self.look, self.dark = self.options.look, self.options.dark
+        names = [item.name for item in self.items[:3]] if run is None else [run.folder.name]
+        self.title = " · ".join([*names, "meshlearn"])
+        with quiet_console(), served_page(self.title) as self._folder:
             self.server = viser.ViserServer(
                 host=HOST, port=self.options.port, label="meshlearn", verbose=False
             )
@@ -92,25 +118,57 @@ class App:
         with self.server.atomic():
             self._build()
 
-    def _title(self) -> str:
-        return " · ".join([*[item.name for item in self.items[:3]], "meshlearn"])
+    def _of_run(self, run: Run) -> list[Item]:
+        first = run.shape(run.steps[-1]) if run.steps else None
+        self._fit = first or empty_shape(f"{run.folder.name}: fit")
+        self._target = run.target()
+        return [self._fit] if self._target is None else [self._fit, self._target]
 
     def _build(self) -> None:
         server = self.server
         server.gui.add_html("<i data-ml-ready></i>")
-        server.gui.configure_theme(
-            dark_mode=self.options.dark, show_logo=False, show_share_button=False
-        )
+        self._theme()
         server.gui.main_panel.dock_right()
         server.scene.set_up_direction("+y")
-        server.scene.configure_default_lights(cast_shadow=False)
+        light(server.scene)
         shown = [item for item in self.items if not item.error]
         self.frame = Frame.around(shown)
         self._aim()
         self.drawings = [Drawing(server, item, i, self.frame) for i, item in enumerate(shown)]
         self._panel_items()
-        self._panel_look()
         self.refresh()
+        if any(d.item.mesh is not None for d in self.drawings):
+            self.field_panel = FieldPanel(self, self.options.extra)
+        if self.options.compare:
+            self.compare_panel = ComparePanel(self)
+        if self.run is not None:
+            drawn = {id(d.item): d for d in self.drawings}
+            fit, target = drawn[id(self._fit)], drawn.get(id(self._target))
+            self.run_panel = RunPanel(self, self.run, fit, target)
+        self._panel_look()
+        if self.drawings:
+            self.picker = Picker(self)
+            add_commands(self)
+            self.links = Links(self)
+        if self.options.field:
+            self.field_panel.choose(self.options.field)
+
+    def _theme(self) -> None:
+        self.server.gui.configure_theme(
+            dark_mode=self.dark, show_logo=False, show_share_button=False
+        )
+
+    def switch_theme(self) -> None:
+        """Dark or light."""
+        self.dark = not self.dark
+        self._theme()
+
+    def repaint(self) -> None:
+        """After a shape was replaced: its field's colours, if one is shown, and the scene."""
+        if self.field_panel is not None and self.field_panel.name.value != NONE:
+            self.field_panel.update()
+        else:
+            self.refresh()
 
     def _aim(self) -> None:
         azimuth, elevation = np.radians([self.options.azimuth, self.options.elevation])
@@ -152,35 +210,30 @@ class App:
 
     def _panel_look(self) -> None:
         gui = self.server.gui
-        if not any(d.item.has_faces or d.item.normals is not None for d in self.drawings):
+        self.controls: dict[str, object] = {}
+        if not any(d.item.mesh is not None or d.item.normals is not None for d in self.drawings):
             return
         with gui.add_folder("Look"):
-            shading = gui.add_dropdown(
-                "Shading", ("smooth", "flat", "wireframe"), initial_value=self.look.shading
+            self.controls["shading"] = gui.add_dropdown(
+                "Shading", SHADINGS, initial_value=self.look.shading
             )
-            opacity = gui.add_slider("Opacity", 0.1, 1.0, 0.05, self.look.opacity)
-            edges = {
-                kind: gui.add_checkbox(f"{kind.capitalize()} edges", kind in self.look.edges)
-                for kind in EDGES
-            }
-            normals = gui.add_checkbox("Normals", self.look.normals)
-            back = gui.add_checkbox("Tint back faces", self.look.back)
-            colors = gui.add_checkbox("Colours of the file", self.look.colors)
+            self.controls["opacity"] = gui.add_slider("Opacity", 0.1, 1.0, 0.05, self.look.opacity)
+            for kind in EDGES:
+                self.controls[kind] = gui.add_checkbox(
+                    f"{kind.capitalize()} edges", kind in self.look.edges
+                )
+            self.controls["normals"] = gui.add_checkbox("Normals", self.look.normals)
+            self.controls["back"] = gui.add_checkbox("Tint back faces", self.look.back)
+            self.controls["colors"] = gui.add_checkbox("Colours of the file", self.look.colors)
+        for control in self.controls.values():
+            control.on_update(lambda _: self.look_changed())
 
-        def changed(_: object) -> None:
-            self.look = replace(
-                self.look,
-                shading=shading.value,
-                opacity=opacity.value,
-                edges=frozenset(kind for kind, box in edges.items() if box.value),
-                normals=normals.value,
-                back=back.value,
-                colors=colors.value,
-            )
-            self.refresh()
-
-        for control in (shading, opacity, *edges.values(), normals, back, colors):
-            control.on_update(changed)
+    def look_changed(self) -> None:
+        """Takes the look from the panel's controls."""
+        value = {name: control.value for name, control in self.controls.items()}
+        edges = frozenset(kind for kind in EDGES if value.pop(kind))
+        self.look = replace(self.look, edges=edges, **value)
+        self.refresh()
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -190,6 +243,8 @@ class App:
             time.sleep(3600)
 
     def close(self) -> None:
+        if self.run_panel is not None:
+            self.run_panel.close()
         with quiet_console():
             self.server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -199,6 +254,19 @@ class App:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def light(scene: object) -> None:
+    """Three plain lights; an environment map takes a software renderer 15 s to prepare."""
+    scene.configure_environment_map(hdri=None)
+    scene.configure_default_lights(enabled=False)
+    scene.add_light_hemisphere(
+        "/light/sky", sky_color=(255, 255, 255), ground_color=(150, 150, 165), intensity=1.6
+    )
+    for name, intensity, at in (("key", 1.7, (3, 5, 4)), ("fill", 0.5, (-4, 1, -3))):
+        scene.add_light_directional(
+            f"/light/{name}", intensity=intensity, position=at, cast_shadow=False
+        )
 
 
 _SMALL = "font-size:0.8em;opacity:0.75;padding:0 1em 0.4em 1em"

@@ -25,6 +25,7 @@ EDGES = {
     "non-manifold": (214, 30, 70),
     "sharp": (30, 70, 160),
 }
+SHADINGS = ("smooth", "flat", "wireframe")
 SHARP_DEGREES = 30.0
 
 
@@ -95,6 +96,7 @@ class Drawing:
         self.shift = np.zeros(3)
         self.values: np.ndarray | None = None  # (V|F, 3) uint8 colours of a field
         self.values_on = "vertex"
+        self._version = 0  # of shape and colours
         self._parts: dict[str, list] = {}
         self._drawn: dict[str, object] = {}
 
@@ -110,13 +112,15 @@ class Drawing:
 
     def paint(self, colors: np.ndarray | None, domain: str = "vertex") -> None:
         """Colours of a field, (V, 3) or (F, 3) uint8; None for the item's own."""
+        if colors is None and self.values is None:
+            return
         self.values, self.values_on = colors, domain
-        self._drawn.pop("surface", None)
+        self._version += 1
 
     def replace(self, item: Item) -> None:
         """Shows another shape in place of this one (a step of a run)."""
         self.item, self.values = item, None
-        self._drawn.clear()
+        self._version += 1
 
     def apply(self, look: Look) -> None:
         """Brings the drawing up to date; only what changed is sent."""
@@ -126,9 +130,9 @@ class Drawing:
                 handle.opacity = look.opacity if look.opacity < 1 else None
         for kind in EDGES:
             on = kind in look.edges and self.item.has_faces
-            self._part(kind, on, lambda kind=kind: self._edges(kind))
-        self._part("normals", look.normals, self._normals)
-        self._part("points", len(self.item.points), self._points)
+            self._part(kind, on and (True, self._version), lambda kind=kind: self._edges(kind))
+        self._part("normals", look.normals and (True, self._version), self._normals)
+        self._part("points", len(self.item.points) and (True, self._version), self._points)
         self._part("lines", len(self.item.lines), self._lines)
 
     def _part(self, name: str, key: object, make) -> None:
@@ -156,7 +160,8 @@ class Drawing:
     def _surface_key(self, look: Look) -> object:
         if not self.item.has_faces:
             return None
-        return (look.shading, look.back, look.colors, id(self.values), id(self.item))
+        transparent = look.opacity if self._own_colors(look) is not None else 1.0
+        return (look.shading, look.back, look.colors, transparent, self._version)
 
     def _surface(self, look: Look) -> list:
         mesh, add = self.item.mesh, self.server.scene

@@ -1,10 +1,12 @@
 // Runs before the client: keyboard help, words for what is going on, links that carry a view.
 (() => {
   "use strict";
-  const KEYS = [
+  const MOUSE = [
     ["drag", "turn around the middle"],
     ["right drag", "move sideways"],
     ["wheel", "nearer and farther"],
+  ];
+  const KEYS = [
     ["click", "pick: id, position, attributes"],
     ["W", "wireframe on and off"],
     ["F", "flat or smooth shading"],
@@ -17,8 +19,14 @@
     ["← →", "one step of a run"],
     ["?", "this help"],
   ];
-  // The server reads the query of the page that connects: it picks the field of a deep link.
-  const query = window.location.search;
+  // A deep link's view goes to the server with the connection: the client connects to the address
+  // in "websocket", which is made here from the page's own, so that forwarded ports work too.
+  const query = new URLSearchParams(window.location.search);
+  if (query.has("view") && !query.has("websocket")) {
+    const view = encodeURIComponent(query.get("view"));
+    query.set("websocket", `${location.origin.replace(/^http/, "ws")}/?view=${view}`);
+    history.replaceState(null, "", `?${query}`);
+  }
 
   const make = (tag, id, parent, html) => {
     const node = document.createElement(tag);
@@ -32,7 +40,8 @@
     const body = document.body;
     const status = make("div", "ml-status", body, "Loading…");
     status.setAttribute("role", "status");
-    const rows = KEYS.map(([key, what]) => `<tr><td><kbd>${key}</kbd></td><td>${what}</td></tr>`);
+    const keys = window.__ML_EXPORT__ ? [["?", "this help"]] : KEYS;
+    const rows = [...MOUSE, ...keys].map(([key, what]) => `<tr><td><kbd>${key}</kbd></td><td>${what}</td></tr>`);
     const help = make("dialog", "ml-help", body, `<table>${rows.join("")}</table>`);
     const toggle = () => (help.open ? help.close() : help.show());
     const button = make("button", "ml-help-button", body, "?");
@@ -60,7 +69,7 @@
       seen = seen || ready;
       const text = !seen
         ? "Loading…"
-        : ready
+        : ready || window.__ML_EXPORT__
           ? ""
           : "The viewer has ended. Start it again and this page comes back.";
       status.hidden = text === "";
@@ -69,7 +78,6 @@
     new MutationObserver(look).observe(body, { childList: true, subtree: true });
     look();
   };
-  window.__ML_QUERY__ = query;
   if (document.body) start();
   else document.addEventListener("DOMContentLoaded", start);
 })();

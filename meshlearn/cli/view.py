@@ -13,7 +13,15 @@ from meshlearn.cli._files import output_file
 
 @command("view")
 def view(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Meshes, point clouds.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Meshes, point clouds, one run folder.")
+    ],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare the first two: is FILE 1 as FILE 2?")
+    ] = False,
+    field: Annotated[
+        str, typer.Option(help="Name of the field to show, or a .npy file for the first mesh.")
+    ] = "",
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="First port tried; the next one if in use.")
     ] = 8080,
@@ -21,39 +29,55 @@ def view(
         str, choice("smooth", "flat", "wireframe", help="How surfaces are drawn.")
     ] = "smooth",
     dark: Annotated[bool, typer.Option("--dark", help="A dark page.")] = False,
+    decimate: Annotated[
+        int | None, typer.Option(min=1, help="Most faces of a mesh; larger ones are simplified.")
+    ] = None,
     shot: Annotated[
         Path | None, typer.Option(help="Write a picture (.png) of the page and end.")
     ] = None,
     size: Annotated[str, typer.Option(help="Of --shot, in pixels.")] = "1280x800",
+    export: Annotated[
+        Path | None, typer.Option(help="Write the scene as one .html file and end.")
+    ] = None,
     overwrite: OverwriteFlag = False,
 ) -> None:
     """Show files in a browser page that this machine alone can open."""
     if shot is not None:
         output_file(shot, overwrite=overwrite, suffixes=(".png",), name="--shot")
+    if export is not None:
+        output_file(export, overwrite=overwrite, suffixes=(".html",), name="--export")
     pixels = _pixels(size)
     import viewer
     from viewer.app import import_viser
     from viewer.draw import Look
+    from viewer.show import gather
 
     import_viser()
-    items = [viewer.read_item(path) for path in files]
+    items, run, field, extra = gather(files, field=field, most_faces=decimate)
     for item in items:
-        if item.error:
-            message(f"warning: {item.path}: {item.error}")
-    if all(item.error for item in items):
+        for text in [item.error] if item.error else item.notes:
+            message(f"warning: {item.path}: {text}")
+    if run is None and all(item.error for item in items):
         raise ValueError("FILE: none of them could be read")
-    options = viewer.Options(port=port, dark=dark, look=Look(shading=shading))
-    with viewer.App(items, options) as app:
+    options = viewer.Options(
+        port=port, dark=dark, look=Look(shading=shading), field=field, compare=compare, extra=extra
+    )
+    with viewer.App(items, options, run=run) as app:
         if shot is not None:
             from viewer.shot import take_shot
 
             take_shot(app, shot, size=pixels)
             message(f"wrote {shot}")
-            return
-        if app.port != port:
-            message(f"port {port} is in use; took {app.port}")
-        message(f"{app.url}  (Ctrl-C ends it)")
-        app.wait()
+        if export is not None:
+            from viewer.export import export_page
+
+            export_page(app, export)
+            message(f"wrote {export} ({export.stat().st_size / 1e6:.1f} MB)")
+        if shot is None and export is None:
+            if app.port != port:
+                message(f"port {port} is in use; took {app.port}")
+            message(f"{app.url}  (Ctrl-C ends it)")
+            app.wait()
 
 
 def _pixels(text: str) -> tuple[int, int]:

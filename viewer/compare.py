@@ -1,0 +1,104 @@
+"""Two meshes beside one another, on top of one another, or one coloured by its distance."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from meshlearn import metrics
+from meshlearn.geometry import point_mesh_distance
+from meshlearn.mesh import Mesh
+from viewer.fields import Field
+
+if TYPE_CHECKING:
+    from viewer.app import App
+
+LAYOUTS = ("side by side", "overlay", "distance map")
+SHOWN = {
+    "chamfer_raw": "chamfer distance",
+    "hausdorff_raw": "Hausdorff distance",
+    "f1": "F1 (0.003 of the diagonal)",
+    "normal_consistency": "normal consistency",
+    "edge_chamfer": "edge chamfer (diagonals)",
+    "volume_error": "volume error",
+    "area_error": "area error",
+    "watertight": "closed",
+    "self_intersecting_percent": "self-intersecting %",
+}
+
+
+def distance_field(mesh: Mesh, to: Mesh, name: str = "distance") -> Field:
+    """Distance of each vertex of `mesh` to the surface of `to`, in their unit."""
+    wide = torch.float64
+    squared, _, _ = point_mesh_distance(mesh.vertices.to(wide), to.to(wide))
+    return Field(name, "vertex", squared.clamp(min=0).sqrt().numpy())
+
+
+def metrics_html(found: dict[str, object], a: str, b: str) -> str:
+    """The figures as a table."""
+    rows = []
+    for key, label in SHOWN.items():
+        if key not in found:
+            continue
+        value = found[key]
+        if value is None:
+            text = "–"
+        elif isinstance(value, bool):
+            text = "yes" if value else "no"
+        else:
+            text = f"{value:.4g}"
+        rows.append(
+            f"<tr><td>{escape(label)}</td>"
+            f"<td style='text-align:right' data-metric='{key}'>{text}</td></tr>"
+        )
+    return (
+        f"<div style='font-size:0.8em;padding:0 1em 0.5em'><b>{escape(a)}</b> against "
+        f"<b>{escape(b)}</b><table class='ml-metrics' style='width:100%'>"
+        f"{''.join(rows)}</table></div>"
+    )
+
+
+class ComparePanel:
+    """The first two meshes compared: the first is judged, the second is what it should be.
+
+    Raises:
+        ValueError: fewer than two meshes with faces, or vertices that are not numbers.
+    """
+
+    def __init__(self, app: App, *, samples: int = 30_000) -> None:
+        self.app = app
+        pair = [d for d in app.drawings if d.item.has_faces][:2]
+        if len(pair) < 2:
+            raise ValueError("compare: expected two meshes with faces to compare")
+        self.own, self.goal = pair
+        for drawing in pair:
+            if not bool(torch.isfinite(drawing.item.mesh.vertices).all()):
+                raise ValueError(f"compare: {drawing.item.name} has vertices that are not numbers")
+        a, b = self.own.item, self.goal.item
+        app.field_panel.add(a.name, distance_field(a.mesh, b.mesh))
+        app.field_panel.add(b.name, distance_field(b.mesh, a.mesh))
+        self.figures = metrics.compare(a.mesh, b.mesh, samples=samples)
+        gui = app.server.gui
+        with gui.add_folder("Compare", order=-1.0):
+            self.layout = gui.add_dropdown("Layout", LAYOUTS)
+            self.table = metrics_html(self.figures, a.name, b.name)
+            gui.add_html(self.table)
+        self.layout.on_update(lambda _: self.arrange())
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Places both as the layout says."""
+        side = self.layout.value == "side by side"
+        reach = 0.0
+        if side:
+            boxes = [self.app.frame.into(d.item.bounds()) for d in (self.own, self.goal)]
+            reach = float(max(b[1][0] - b[0][0] for b in boxes)) * 0.56
+        self.own.place(np.array([-reach, 0.0, 0.0]))
+        self.goal.place(np.array([reach, 0.0, 0.0]))
+        self.goal.show(self.layout.value != "distance map")
+        wanted = "distance" if self.layout.value == "distance map" else "none"
+        if self.app.field_panel.name.value != wanted:
+            self.app.field_panel.choose(wanted)

@@ -1,0 +1,147 @@
+"""Scalar fields on vertices or faces: what a mesh has, their colours, legend and histogram."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from meshlearn.mesh import Mesh
+from meshlearn.metrics import triangle_shapes
+
+NOT_A_NUMBER = (150, 150, 150)
+# Stops of each map, evenly spaced; between them colours are mixed.
+COLORMAPS = {
+    "viridis": "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725",
+    "magma": "000004 221150 5f187f 982d80 d3436e f8765c febb81 fcfdbf",
+    "cool-warm": "3b4cc0 6f92f3 aac7fd dddddd f7b89c e7745b b40426",
+    "gray": "1a1a1a f2f2f2",
+}
+_OWN = {"color", "normal", "uv", "material", "group"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number on each vertex or face.
+
+    Attributes:
+        name: what people read.
+        domain: "vertex" or "face".
+        values: (V,) or (F,) float64; NaN where there is none.
+    """
+
+    name: str
+    domain: str
+    values: np.ndarray
+
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest finite value; (0, 1) without any."""
+        finite = self.values[np.isfinite(self.values)]
+        return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+
+
+def fields_of(mesh: Mesh) -> dict[str, Field]:
+    """Fields of a mesh: its attributes (of a vector its length), then position and angles."""
+    found: dict[str, Field] = {}
+    for domain, attributes in (("vertex", mesh.vertex_attributes), ("face", mesh.face_attributes)):
+        for name, value in attributes.items():
+            if value.dim() > 2 or (name in _OWN and value.dim() == 2 and value.shape[1] > 1):
+                continue
+            numbers = value.double().numpy()
+            if numbers.ndim == 2:
+                numbers = (
+                    numbers[:, 0] if numbers.shape[1] == 1 else np.linalg.norm(numbers, axis=1)
+                )
+            label = name if name not in found else f"{name} (faces)"
+            found[label] = Field(label, domain, numbers)
+    positions = mesh.vertices.double().numpy()
+    for axis, name in enumerate("xyz"):
+        found.setdefault(name, Field(name, "vertex", positions[:, axis]))
+    if mesh.num_faces and bool(torch.isfinite(mesh.vertices).all()):
+        angle = triangle_shapes(mesh)["min_angle"].numpy()
+        found.setdefault("smallest angle", Field("smallest angle", "face", angle))
+    return found
+
+
+def read_field(path: str | os.PathLike[str], mesh: Mesh, of: str) -> Field:
+    """A field from a .npy file, one number a vertex or a face.
+
+    Raises:
+        ValueError: not such a file, or of another length than the mesh's vertices and faces.
+    """
+    path = Path(path)
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: expected a field as .npy ({error})") from None
+    if values.dtype.kind not in "fiub" or values.ndim != 1:
+        raise ValueError(f"{path}: expected real numbers of shape (N,), got {values.shape}")
+    for domain, count in (("vertex", mesh.num_vertices), ("face", mesh.num_faces)):
+        if len(values) == count:
+            return Field(path.stem, domain, values.astype(np.float64))
+    raise ValueError(
+        f"{path}: it has {len(values):,} values, but {of} has {mesh.num_vertices:,} vertices and "
+        f"{mesh.num_faces:,} faces; give one a vertex or one a face"
+    )
+
+
+def table_of(colormap: str) -> np.ndarray:
+    """(256, 3) uint8 of a map in `COLORMAPS`."""
+    stops = np.array(
+        [[int(s[k : k + 2], 16) for k in (0, 2, 4)] for s in COLORMAPS[colormap].split()]
+    )
+    at = np.linspace(0, 1, len(stops))
+    fine = np.linspace(0, 1, 256)
+    return (
+        np.stack([np.interp(fine, at, stops[:, k]) for k in range(3)], 1).round().astype(np.uint8)
+    )
+
+
+def colors_of(values: np.ndarray, low: float, high: float, colormap: str) -> np.ndarray:
+    """(N, 3) uint8; values beyond the range take its ends, those that are no number grey."""
+    span = high - low
+    share = (values - low) / span if span > 0 else np.full(len(values), 0.5)
+    good = np.isfinite(values)
+    index = (np.where(good, share, 0).clip(0, 1) * 255).round().astype(int)
+    return np.where(good[:, None], table_of(colormap)[index], np.array(NOT_A_NUMBER, np.uint8))
+
+
+def legend(field: Field, low: float, high: float, colormap: str, *, of: str = "") -> str:
+    """Histogram over a bar of the colours with its numbers, as HTML."""
+    finite = field.values[np.isfinite(field.values)]
+    bins = 48
+    counts = np.zeros(bins, int)
+    if len(finite) and high > low:
+        counts = np.histogram(finite.clip(low, high), bins, (low, high))[0]
+    tallest = max(1, int(counts.max()))
+    table = table_of(colormap)
+    bars = "".join(
+        f"<rect x='{k * 5}' y='{50 - 50 * c / tallest:.1f}' width='5' "
+        f"height='{50 * c / tallest:.1f}' fill='rgb{tuple(int(v) for v in color)}'/>"
+        for k, (c, color) in enumerate(
+            zip(counts, table[np.linspace(0, 255, bins).astype(int)], strict=True)
+        )
+    )
+    steps = " ".join(
+        f"<stop offset='{k / 16}' stop-color='rgb{tuple(int(v) for v in table[k * 255 // 16])}'/>"
+        for k in range(17)
+    )
+    numbers = "".join(f"<span>{value:.4g}</span>" for value in (low, (low + high) / 2, high))
+    missing = len(field.values) - len(finite)
+    rest = f"; {missing:,} not a number (grey)" if missing else ""
+    mean = f"mean {finite.mean():.4g}" if len(finite) else "no numbers"
+    words = f"{len(field.values):,} {'vertices' if field.domain == 'vertex' else 'faces'}, {mean}"
+    return (
+        f"<div class='ml-legend' style='padding:0 1em 0.4em 1em;font-size:0.8em'>"
+        f"<b>{escape(field.name)}</b> {escape(of)}"
+        f"<svg viewBox='0 0 240 62' style='width:100%;display:block' role='img' "
+        f"aria-label='histogram of {escape(field.name, quote=True)}'>"
+        f"<defs><linearGradient id='ml-ramp'>{steps}</linearGradient></defs>{bars}"
+        f"<rect y='52' width='240' height='10' fill='url(#ml-ramp)'/></svg>"
+        f"<div style='display:flex;justify-content:space-between'>{numbers}</div>"
+        f"<div style='opacity:0.75'>{words}{rest}</div></div>"
+    )

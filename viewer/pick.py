@@ -1,0 +1,141 @@
+"""What lies under a click: id, position and attributes of the nearest face, vertex or point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from meshlearn.geometry import MeshBVH, ray_mesh_intersection
+from meshlearn.mesh import Mesh
+from viewer.items import drawable_faces
+
+if TYPE_CHECKING:
+    from viewer.app import App
+    from viewer.draw import Drawing
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A place on an item.
+
+    Attributes:
+        item: its name.
+        face: index of the face in the file, or None for a point.
+        vertex: index of the nearest corner, or of the point.
+        position: (3,) in the file's unit.
+        attributes: name -> value there.
+        distance: along the ray, in the scene's unit.
+    """
+
+    item: str
+    face: int | None
+    vertex: int
+    position: np.ndarray
+    attributes: dict[str, str]
+    distance: float
+
+    def html(self) -> str:
+        rows = [("item", self.item)]
+        if self.face is not None:
+            rows.append(("face", f"{self.face}"))
+        rows += [("vertex" if self.face is not None else "point", f"{self.vertex}")]
+        rows.append(("position", " ".join(f"{v:.6g}" for v in self.position)))
+        rows += list(self.attributes.items())
+        cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
+        return f"<table class='ml-picked' style='font-size:0.85em;margin:0 1em'>{cells}</table>"
+
+
+class Picker:
+    """Answers clicks; search trees are built on the first click of each shape."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._trees: dict[int, tuple[object, MeshBVH, np.ndarray]] = {}
+        self.last: Picked | None = None
+        gui = app.server.gui
+        with gui.add_folder("Picked"):
+            self.text = gui.add_html(
+                "<div style='font-size:0.8em;opacity:0.75;padding:0 1em 0.4em'>"
+                "Click the shape to see what is there.</div>"
+            )
+        self._mark = None
+
+        @app.server.scene.on_click()
+        def _(event: object) -> None:
+            self.pick(np.array(event.ray_origin), np.array(event.ray_direction))
+
+    def pick(self, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
+        """The first thing along a ray (scene's unit), told in the panel; None for a miss."""
+        hits = [self._along(d, origin, direction) for d in self.app.drawings if d.node.visible]
+        hits = [hit for hit in hits if hit is not None]
+        self.last = min(hits, key=lambda hit: hit.distance) if hits else None
+        if self._mark is not None:
+            self._mark.remove()
+            self._mark = None
+        if self.last is None:
+            self.text.content = "<div style='padding:0 1em'>Nothing is there.</div>"
+            return None
+        self.text.content = self.last.html()
+        self._mark = self.app.server.scene.add_icosphere(
+            "/picked", 0.012, (230, 60, 40), cast_shadow=False,
+            position=tuple(origin + self.last.distance * direction / np.linalg.norm(direction)),
+        )  # fmt: skip
+        return self.last
+
+    def _tree(self, drawing: Drawing) -> tuple[MeshBVH, np.ndarray]:
+        mesh = drawing.item.mesh
+        known = self._trees.get(id(drawing))
+        if known is None or known[0] is not mesh:
+            keep = drawable_faces(mesh)
+            vertices = np.nan_to_num(drawing.frame.into(mesh.vertices.numpy())).astype(np.float64)
+            plain = Mesh(torch.from_numpy(vertices), mesh.faces[torch.from_numpy(keep)])
+            known = (mesh, MeshBVH(plain), keep)
+            self._trees[id(drawing)] = known
+        return known[1], known[2]
+
+    def _along(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
+        origin = origin - drawing.shift
+        direction = direction / np.linalg.norm(direction)
+        item = drawing.item
+        if item.has_faces and len(drawable_faces(item.mesh)):
+            tree, keep = self._tree(drawing)
+            hit = ray_mesh_intersection(
+                torch.from_numpy(origin[None]), torch.from_numpy(direction[None]), tree
+            )
+            if int(hit.face[0]) < 0:
+                return None
+            face = int(keep[int(hit.face[0])])
+            distance = float(hit.distance[0])
+            corner = int(hit.barycentric[0].argmax())
+            vertex = int(item.mesh.faces[face, corner])
+            place = drawing.frame.back(origin + distance * direction)
+            return Picked(
+                item.name, face, vertex, place, self._told(drawing, face, vertex), distance
+            )
+        if not len(item.points):
+            return None
+        away = drawing.frame.into(item.points) - origin
+        along = away @ direction
+        off = np.linalg.norm(away - along[:, None] * direction, axis=1)
+        near = (off < 0.02) & (along > 0)
+        if not near.any():
+            return None
+        index = int(np.where(near, along, np.inf).argmin())
+        return Picked(item.name, None, index, item.points[index], {}, float(along[index]))
+
+    def _told(self, drawing: Drawing, face: int, vertex: int) -> dict[str, str]:
+        mesh, told = drawing.item.mesh, {}
+        for attributes, index in ((mesh.vertex_attributes, vertex), (mesh.face_attributes, face)):
+            for name, value in attributes.items():
+                row = value[index].reshape(-1)[:4].tolist()
+                told[name] = " ".join(f"{number:.5g}" for number in row)
+        if self.app.field_panel is not None:
+            chosen = self.app.field_panel.fields(drawing).get(self.app.field_panel.name.value)
+            if chosen is not None:
+                value = chosen.values[vertex if chosen.domain == "vertex" else face]
+                told.setdefault(chosen.name, f"{value:.5g}")
+        return told

@@ -1,0 +1,113 @@
+"""The part of the panel that scrubs through a run: steps, play, curves, following it live."""
+
+from __future__ import annotations
+
+import threading
+import time
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viewer.draw import Drawing
+from viewer.runs import Run
+
+if TYPE_CHECKING:
+    from viewer.app import App
+
+STROKES = ("#2f6fb0", "#d9822b", "#3d9950", "#a85ba8", "#888888")
+
+
+class RunPanel:
+    """Steers the drawing of one run.
+
+    Args:
+        app: the page.
+        run: the folder.
+        fit, target: drawings of the fitted mesh and, where it was kept, of the target.
+    """
+
+    def __init__(self, app: App, run: Run, fit: Drawing, target: Drawing | None) -> None:
+        self.app, self.run, self.fit, self.target = app, run, fit, target
+        self._lock = threading.Lock()
+        self._shown: int | None = None
+        gui = app.server.gui
+        with gui.add_folder(f"Run {run.folder.name}", order=-2.0):
+            self.words = gui.add_html("")
+            self.slider = gui.add_slider("Step", 0, max(1, len(run.steps) - 1), 1, 0)
+            self.play = gui.add_checkbox("Play", False)
+            self.follow = gui.add_checkbox("Follow", True)
+            names, data = run.curves()
+            self._names = names
+            self.chart = gui.add_uplot(
+                data,
+                ({"label": "step"}, *({"label": f"log10 {n}", "stroke": STROKES[k], "width": 1.5}
+                                      for k, n in enumerate(names))),
+                scales={"x": {"time": False}},
+                height=180,
+            )  # fmt: skip
+        self.slider.on_update(lambda _: self.show(self.slider.value))
+        if target is not None:
+            self._side_by_side()
+        self.update()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+
+    def _side_by_side(self) -> None:
+        box = self.app.frame.into(self.target.item.bounds())
+        reach = float(box[1][0] - box[0][0]) * 0.56
+        self.fit.place(np.array([-reach, 0, 0]))
+        self.target.place(np.array([reach, 0, 0]))
+
+    def show(self, index: int) -> None:
+        """Shows the mesh of the step at a place in ``run.steps``."""
+        with self._lock:
+            if not self.run.steps:
+                return
+            step = self.run.steps[min(index, len(self.run.steps) - 1)]
+            if step == self._shown:
+                return
+            item = self.run.shape(step)
+            if item is None:
+                return
+            self._shown = step
+            item.name = self.fit.item.name
+            self.fit.replace(item)
+            self.app.repaint()
+        self._tell()
+
+    def _tell(self) -> None:
+        at = "" if self._shown is None else f"Step {self._shown}: {self.fit.item.summary}. "
+        self.words.content = (
+            f"<div class='ml-run' data-step='{self._shown}' style='font-size:0.85em;"
+            f"padding:0 1em 0.4em'>{escape(at + self.run.state)}</div>"
+        )
+
+    def update(self) -> None:
+        """Takes in what the folder has now; shows the newest mesh when following."""
+        last = max(0, len(self.run.steps) - 1)
+        if self.run.steps:
+            self.slider.max = max(1, last)
+        names, data = self.run.curves()
+        if names == self._names:
+            self.chart.data = data
+        if self.follow.value or self._shown is None:
+            self.slider.value = last
+            self.show(last)
+        self._tell()
+
+    def _live(self) -> None:
+        while not self._stop.wait(0.15):
+            if self.run.reload():
+                self.update()
+            if self.play.value and self.run.steps:
+                self.follow.value = False
+                following = self.slider.value + 1
+                self.slider.value = following if following < len(self.run.steps) else 0
+                self.show(self.slider.value)
+                time.sleep(0.05)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=2)
