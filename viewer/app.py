@@ -177,8 +177,24 @@ class App:
             np.cos(elevation) * np.cos(azimuth),
         ])  # fmt: skip
         camera = self.server.initial_camera
-        camera.position, camera.look_at, camera.up = 2.8 * direction, (0, 0, 0), (0, 1, 0)
+        far = 4.4 if self._beside() else 2.8
+        camera.position, camera.look_at, camera.up = far * direction, (0, 0, 0), (0, 1, 0)
         camera.fov, camera.near, camera.far = np.radians(45.0), 0.01, 100.0
+
+    def _beside(self) -> bool:
+        """Whether two shapes stand side by side."""
+        return self.options.compare or (self.run is not None and self._target is not None)
+
+    def beside(self, left: Drawing, right: Drawing, *, apart: bool = True) -> None:
+        """Puts two drawings side by side, as seen from the first view, or back in one place."""
+        reach = 0.0
+        if apart:
+            boxes = [self.frame.into(d.item.bounds()) for d in (left, right) if d.item.summary]
+            reach = 0.45 * max(float(np.linalg.norm(b[1] - b[0])) for b in boxes)
+        azimuth = np.radians(self.options.azimuth)
+        along = reach * np.array([np.cos(azimuth), 0.0, -np.sin(azimuth)])
+        left.place(-along)
+        right.place(along)
 
     def refresh(self) -> None:
         """Draws what changed."""

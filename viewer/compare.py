@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from meshlearn import metrics
@@ -91,13 +90,7 @@ class ComparePanel:
 
     def arrange(self) -> None:
         """Places both as the layout says."""
-        side = self.layout.value == "side by side"
-        reach = 0.0
-        if side:
-            boxes = [self.app.frame.into(d.item.bounds()) for d in (self.own, self.goal)]
-            reach = float(max(b[1][0] - b[0][0] for b in boxes)) * 0.56
-        self.own.place(np.array([-reach, 0.0, 0.0]))
-        self.goal.place(np.array([reach, 0.0, 0.0]))
+        self.app.beside(self.own, self.goal, apart=self.layout.value == "side by side")
         self.goal.show(self.layout.value != "distance map")
         wanted = "distance" if self.layout.value == "distance map" else "none"
         if self.app.field_panel.name.value != wanted:

@@ -7,8 +7,6 @@ import time
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from viewer.draw import Drawing
 from viewer.runs import Run
 
@@ -48,17 +46,11 @@ class RunPanel:
             )  # fmt: skip
         self.slider.on_update(lambda _: self.show(self.slider.value))
         if target is not None:
-            self._side_by_side()
+            app.beside(fit, target)
         self.update()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
-
-    def _side_by_side(self) -> None:
-        box = self.app.frame.into(self.target.item.bounds())
-        reach = float(box[1][0] - box[0][0]) * 0.56
-        self.fit.place(np.array([-reach, 0, 0]))
-        self.target.place(np.array([reach, 0, 0]))
 
     def show(self, index: int) -> None:
         """Shows the mesh of the step at a place in ``run.steps``."""

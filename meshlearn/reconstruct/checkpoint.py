@@ -12,7 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from meshlearn.mesh import Mesh
+
 FILE = "checkpoint.safetensors"
+SNAPSHOTS = "snapshots"
+TARGET = "target.safetensors"
 _FORMAT = "meshlearn-fit-1"
 
 
@@ -45,6 +49,36 @@ def save_checkpoint(
     metadata = {"format": _FORMAT, "state": json.dumps(state)}
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / FILE, save(tensors, metadata=metadata))
+
+
+def save_snapshot(folder: Path, step: int, mesh: Mesh) -> None:
+    """Keeps the mesh of a step, for looking at: ``snapshots/step_000050.safetensors``.
+
+    Holds "vertices" (V, 3) float32 and "faces" (F, 3) int32.
+    """
+    (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / SNAPSHOTS / f"step_{step:06d}.safetensors", _mesh_bytes(mesh))
+
+
+def save_target(folder: Path, mesh: Mesh) -> None:
+    """Keeps the mesh that is fitted to, in the form of a snapshot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / TARGET, _mesh_bytes(mesh))
+
+
+def forget_snapshots(folder: Path, after: int = -1) -> None:
+    """Removes the snapshots of steps later than `after`: those of an earlier fit in the folder."""
+    for path in (folder / SNAPSHOTS).glob("step_*.safetensors"):
+        number = path.stem.removeprefix("step_")
+        if number.isdigit() and int(number) > after:
+            path.unlink()
+    if after < 0:
+        (folder / TARGET).unlink(missing_ok=True)
+
+
+def _mesh_bytes(mesh: Mesh) -> bytes:
+    vertices = mesh.vertices.detach().to("cpu", torch.float32).contiguous()
+    return save({"vertices": vertices, "faces": mesh.faces.to("cpu", torch.int32).contiguous()})
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[int, dict], Tensor, dict]:

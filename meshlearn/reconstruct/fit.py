@@ -13,7 +13,14 @@ import torch
 
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
-from meshlearn.reconstruct.checkpoint import load_checkpoint, save_checkpoint, write_atomic
+from meshlearn.reconstruct.checkpoint import (
+    forget_snapshots,
+    load_checkpoint,
+    save_checkpoint,
+    save_snapshot,
+    save_target,
+    write_atomic,
+)
 from meshlearn.reconstruct.target import Target
 from meshlearn.representations import Representation
 
@@ -74,6 +81,7 @@ def fit(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 50,
+    snapshot_every: int = 10,
     resume: bool = False,
     progress: bool | None = None,
     callback: Callable[[int, Mesh, dict[str, float]], None] | None = None,
@@ -94,6 +102,8 @@ def fit(
         checkpoint: folder for a checkpoint, the history and the settings, and at the end a picture
             of the fit beside its target (`sheet.png`); made if missing.
         checkpoint_every: steps between checkpoints. An interrupt (Ctrl-C) writes one too.
+        snapshot_every: steps between meshes kept in that folder for looking at, with the history
+            so far; 0 keeps none.
         resume: go on from the checkpoint in that folder, to the same result as without a stop.
         progress: show a bar; default: on a terminal.
         callback: called after each step with the step, the mesh and the loss terms.
@@ -127,6 +137,8 @@ def fit(
     run = _Run(representation, target, _stages(resolution, steps), lr, weights, seed)
     run.folder = Path(checkpoint) if checkpoint is not None else None
     run.start(resume, initialize)
+    if run.folder is not None:
+        run.begin_folder()
     try:
         with progress_bar("fitting", max(1, steps), enabled=progress) as bar:
             while run.step < steps:
@@ -134,6 +146,9 @@ def fit(
                 bar.update(run.step, f"loss {terms['loss']:.4g}, {mesh.num_faces:,} faces")
                 if callback is not None:
                     callback(run.step, mesh, terms)
+                if run.folder is not None and snapshot_every and run.step % snapshot_every == 0:
+                    save_snapshot(run.folder, run.step, mesh)
+                    run.save_history()
                 if run.folder is not None and run.step % checkpoint_every == 0:
                     run.save()
     except KeyboardInterrupt:
@@ -253,6 +268,20 @@ class _Run:
         own = dict(self.representation.named_parameters())
         return own | {f"target.{k}": v for k, v in self.target.parameters().items()}
 
+    def begin_folder(self) -> None:
+        """Settings and target at once, so that a run can be watched from its first step."""
+        assert self.folder is not None
+        forget_snapshots(self.folder, self.step or -1)
+        if isinstance(getattr(self.target, "mesh", None), Mesh):
+            save_target(self.folder, self.target.mesh)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.save_history()
+
+    def save_history(self) -> None:
+        assert self.folder is not None
+        write_atomic(self.folder / "history.json", json.dumps(self.history).encode())
+        write_atomic(self.folder / "run.json", json.dumps(self.settings, indent=1).encode())
+
     def save(self) -> None:
         assert self.folder is not None
         state = {
@@ -269,8 +298,7 @@ class _Run:
             generator=self.generator,
             state=state,
         )
-        write_atomic(self.folder / "history.json", json.dumps(self.history).encode())
-        write_atomic(self.folder / "run.json", json.dumps(self.settings, indent=1).encode())
+        self.save_history()
 
     def _resume(self, folder: Path) -> None:
         parameters, moments, random_state, state = load_checkpoint(folder)
