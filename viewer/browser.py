@@ -172,13 +172,14 @@ class Browser:
             )  # fmt: skip
 
     def press(self, key: str) -> None:
-        """A key pressed and let go: a letter, digit or sign."""
-        code = f"Key{key.upper()}" if key.isalpha() else ""
+        """A key pressed and let go: a letter, a sign, or a name such as "ArrowRight"."""
+        code = f"Key{key.upper()}" if len(key) == 1 and key.isalpha() else key
+        number = {"ArrowLeft": 37, "ArrowRight": 39}.get(key) or ord(key.upper()[0])
         for kind in ("keyDown", "keyUp"):
             text = {"text": key} if kind == "keyDown" and len(key) == 1 else {}
             self.call(
                 "Input.dispatchKeyEvent",
-                type=kind, key=key, code=code, windowsVirtualKeyCode=ord(key.upper()[0]), **text,
+                type=kind, key=key, code=code, windowsVirtualKeyCode=number, **text,
             )  # fmt: skip
 
     def screenshot(self) -> bytes:

@@ -1,12 +1,16 @@
 """A headless browser for the tests of this folder; they skip where there is none."""
 
+import contextlib
 import io
+import itertools
+import os
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
 from viewer.browser import Browser, find_browser
@@ -21,15 +25,31 @@ def browser():
         yield opened
 
 
+_ports = itertools.count(18100, 7)  # each its own: a browser keeps connections to an old server
+
+
+@pytest.fixture
+def serve():
+    """Shows items on a page that ends with the test: serve(items, field="x") -> App."""
+    pytest.importorskip("viser", reason="viser is not installed")
+    with contextlib.ExitStack() as stack:
+
+        def start(items, *, run=None, **options):
+            chosen = viewer.Options(port=next(_ports) + os.getpid() % 500, **options)
+            return stack.enter_context(viewer.App(items, chosen, run=run))
+
+        yield start
+
+
 @pytest.fixture
 def page(browser):
     """Opens an App's page and waits until it is there: page(app) -> browser."""
 
-    def go(app, query=""):
+    def go(address, ready="document.querySelector('[data-ml-ready]') !== null"):
         browser.problems.clear()
         browser.requests.clear()
-        browser.open(app.url + query)
-        browser.wait("document.querySelector('[data-ml-ready]') !== null", patience=60)
+        browser.open(getattr(address, "url", address))
+        browser.wait(ready, patience=60)
         return browser
 
     yield go

@@ -1,5 +1,6 @@
 """The page in a headless browser: what is seen, what the panel does, what is said."""
 
+import json
 import time
 
 import pytest
@@ -12,9 +13,11 @@ import torch
 import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
-from tests.viewer.conftest import open_box, pixels
+from tests.viewer.conftest import open_box, pixels, with_color
 from viewer.draw import EDGES
+from viewer.export import export_page
 from viewer.items import item_of
+from viewer.runs import Run
 from viewer.shot import settled
 
 
@@ -43,32 +46,51 @@ def near(picture, color, tolerance=40):
     return int((np.abs(picture.astype(int) - color).max(2) < tolerance).sum())
 
 
-def test_a_mesh_is_seen_named_and_can_be_hidden(page):
-    with viewer.App([item_of("ball.obj", shapes.icosphere(3))]) as app:
-        tab = page(app)
-        assert "ball.obj" in tab.evaluate("document.title")
-        text = tab.evaluate("document.body.innerText")
-        assert "ball.obj" in text and "642 vertices, 1,280 faces" in text
-        assert 0.1 < drawn(tab) < 0.6
-        click_text(tab, "ball.obj")
-        for _ in range(50):
-            if not app.drawings[0].node.visible:
-                break
-            time.sleep(0.1)
-        assert drawn(tab) < 0.02
+def soon(condition, patience=20.0):
+    """Waits until a condition of the server's side is true."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
-def test_boundary_edges_are_drawn_in_their_colour(page):
-    with viewer.App([item_of("box.obj", open_box())]) as app:
-        tab = page(app)
-        before = near(pixels(settled(tab)), EDGES["boundary"])
-        click_text(tab, "Boundary edges")
-        tab.evaluate("new Promise(done => setTimeout(done, 500))")
-        assert near(pixels(settled(tab)), EDGES["boundary"]) > before + 500
-        assert len(app.drawings[0].edge_vertices("boundary")) == 4
+def text_of(tab):
+    return tab.evaluate("document.body.innerText")
 
 
-def test_bad_files_are_listed_and_the_rest_is_shown(page, tmp_path):
+def test_a_mesh_is_seen_named_hidden_picked_and_helped(page, serve):
+    app = serve([item_of("ball.obj", shapes.icosphere(3))])
+    tab = page(app)
+    assert "ball.obj" in tab.evaluate("document.title")
+    assert "ball.obj" in text_of(tab) and "642 vertices, 1,280 faces" in text_of(tab)
+    assert 0.1 < drawn(tab) < 0.7
+
+    middle = tab.evaluate(
+        "(() => { const b = document.querySelector('canvas').getBoundingClientRect();"
+        " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
+    )
+    tab.click(*middle)
+    tab.wait("document.querySelector('.ml-picked') !== null")
+    words = tab.evaluate("document.querySelector('.ml-picked').innerText")
+    assert f"{app.picker.last.face}" in words and "position" in words
+    eye = np.array(app.server.initial_camera.position, float)
+    seen = app.picker.last.position  # a unit ball: the place under the middle faces the eye
+    assert np.linalg.norm(seen - eye / np.linalg.norm(eye)) < 0.15
+    face = app.drawings[0].item.mesh.triangles[app.picker.last.face].numpy()
+    assert np.linalg.norm(face.mean(0) - seen) < 0.15
+
+    tab.press("?")
+    assert tab.wait("document.getElementById('ml-help').open")
+    assert "wireframe" in tab.evaluate("document.getElementById('ml-help').innerText")
+    tab.press("?")
+    assert tab.wait("!document.getElementById('ml-help').open")
+
+    click_text(tab, "ball.obj")
+    soon(lambda: not app.drawings[0].node.visible)
+    soon(lambda: drawn(tab) < 0.02)
+
+
+def test_bad_files_are_listed_and_the_rest_is_shown(page, serve, tmp_path):
     broken = tmp_path / "broken.obj"
     broken.write_text("v 0 0 0\nf 1 2 3\n")
     empty = tmp_path / "empty.ply"
@@ -76,36 +98,162 @@ def test_bad_files_are_listed_and_the_rest_is_shown(page, tmp_path):
     mesh = shapes.icosphere(2)
     vertices = mesh.vertices.clone()
     vertices[0, 1] = torch.nan
-    items = [
-        viewer.read_item(broken),
-        viewer.read_item(empty),
-        viewer.read_item(tmp_path / "nowhere.stl"),
-        item_of("holes", Mesh(vertices, mesh.faces)),
-        item_of("nothing", Mesh(vertices[:0], mesh.faces[:0])),
-    ]
-    with viewer.App(items) as app:
-        tab = page(app)
-        words = tab.evaluate("[...document.querySelectorAll('[role=note]')].map(n => n.innerText)")
-        assert any("broken.obj: " in w and "vertex" in w for w in words)
-        assert any(w.startswith("empty.ply: ") for w in words)
-        assert "nowhere.stl: there is no such file" in words
-        assert any(w.startswith("nothing: there is nothing in it") for w in words)
-        assert any(
-            "1 of 162 vertices are NaN or infinite; 5 faces are not drawn" in w for w in words
-        )
-        assert drawn(tab) > 0.1
+    missing = tmp_path / "nowhere.stl"
+    items = [viewer.read_item(path) for path in (broken, empty, missing)]
+    items.append(item_of("holes", Mesh(vertices, mesh.faces)))
+    items.append(item_of("nothing", Mesh(vertices[:0], mesh.faces[:0])))
+    tab = page(serve(items))
+    words = tab.evaluate("[...document.querySelectorAll('[role=note]')].map(n => n.innerText)")
+    assert any("broken.obj: " in w and "vertex" in w for w in words)
+    assert any(w.startswith("empty.ply: ") for w in words)
+    assert "nowhere.stl: there is no such file" in words
+    assert any(w.startswith("nothing: there is nothing in it") for w in words)
+    assert any("1 of 162 vertices are NaN or infinite; 5 faces are not drawn" in w for w in words)
+    assert drawn(tab) > 0.1
 
 
-def test_without_anything_the_page_says_so(page):
-    with viewer.App([]) as app:
-        assert "no file was given" in page(app).evaluate("document.body.innerText")
+def test_a_field_colours_the_surface_and_a_link_brings_it_back(page, serve):
+    app = serve([item_of("box", shapes.icosphere(3))], field="y")
+    tab = page(app)
+    picture = pixels(settled(tab)).astype(int)
+    assert "histogram of y" in tab.evaluate("document.querySelector('.ml-legend').innerHTML")
+    rows, columns = np.nonzero(np.abs(picture - picture[2, 300]).sum(2) > 30)
+    top = picture[np.quantile(rows, 0.05).astype(int), int(np.median(columns))]
+    bottom = picture[np.quantile(rows, 0.95).astype(int), int(np.median(columns))]
+    assert top[0] > 150 and top[1] > 150 and top[2] < 120  # yellow above
+    assert bottom[0] < 110 and bottom[1] < 80  # violet below
+    client = next(iter(app.server.get_clients().values()))
+    client.camera.position = (0.0, 0.0, 4.0)
+    soon(lambda: abs(client.camera.position[2] - 4.0) < 1e-3)
+    link = app.links.make()
+    app.field_panel.choose("none")
+    app.field_panel.choose("x")
+    page(link)
+    soon(lambda: app.field_panel.name.value == "y")
+    newest = lambda: app.server.get_clients()[max(app.server.get_clients())]
+    soon(lambda: np.allclose(newest().camera.position, (0, 0, 4), atol=1e-2))
 
 
-def test_keyboard_help_opens_and_closes(page):
-    with viewer.App([item_of("ball", shapes.icosphere(1))]) as app:
-        tab = page(app)
-        tab.press("?")
-        assert tab.wait("document.getElementById('ml-help').open")
-        assert "wireframe" in tab.evaluate("document.getElementById('ml-help').innerText")
-        tab.press("?")
-        assert tab.wait("!document.getElementById('ml-help').open")
+def test_the_exported_page_opens_from_disk(page, serve, tmp_path):
+    app = serve([item_of("ball", shapes.icosphere(3))], field="y")
+    export_page(app, tmp_path / "page.html")
+    app.close()
+    tab = page(f"file://{tmp_path}/page.html", "document.querySelector('canvas') !== null")
+    assert 0.1 < drawn(tab) < 0.8
+    assert "642 vertices" in tab.evaluate("document.getElementById('ml-about').innerText")
+    assert [r for r in tab.requests if r.startswith(("http", "ws"))] == []
+
+
+@pytest.mark.slow
+def test_boundary_edges_are_drawn_in_their_colour(page, serve):
+    app = serve([item_of("box.obj", open_box())])
+    tab = page(app)
+    before = near(pixels(settled(tab)), EDGES["boundary"])
+    click_text(tab, "Boundary edges")
+    soon(lambda: near(pixels(settled(tab)), EDGES["boundary"]) > before + 100)
+    assert len(app.drawings[0].edge_vertices("boundary")) == 4
+
+
+@pytest.mark.slow
+def test_wireframe_dark_and_flat_by_keys(page, serve):
+    app = serve([item_of("ball", shapes.icosphere(2))])
+    tab = page(app)
+    solid = drawn(tab)
+    tab.press("w")
+    soon(lambda: app.look.shading == "wireframe")
+    soon(lambda: drawn(tab) < 0.7 * solid)
+    tab.press("f")
+    soon(lambda: app.look.shading == "flat")
+    tab.press("d")
+    soon(lambda: pixels(settled(tab))[5, 300].max() < 60)
+
+
+@pytest.mark.slow
+def test_colours_of_the_file_are_seen(page, serve):
+    red = with_color(shapes.icosphere(2), (0.9, 0.1, 0.1))
+    tab = page(serve([item_of("red", red)]))
+    picture = pixels(settled(tab)).astype(int)
+    assert ((picture[..., 0] > 120) & (picture[..., 1] < 90) & (picture[..., 2] < 90)).mean() > 0.05
+
+
+@pytest.mark.slow
+def test_point_clouds_and_polylines(page, serve, tmp_path):
+    points = shapes.icosphere(4).vertices.numpy()
+    np.savetxt(tmp_path / "cloud.xyz", points)
+    (tmp_path / "line.obj").write_text("v -1 -1 1.2\nv 1 1 1.2\nv 1 -1 1.2\nl 1 2 3\n")
+    items = [viewer.read_item(tmp_path / name) for name in ("cloud.xyz", "line.obj")]
+    tab = page(serve(items))
+    assert "2,562 points" in text_of(tab) and "2 line segments" in text_of(tab)
+    assert drawn(tab) > 0.03
+
+
+@pytest.mark.slow
+def test_compare_has_figures_and_a_distance_map(page, serve):
+    ball, box = shapes.icosphere(3), shapes.box()
+    app = serve([item_of("ball", ball), item_of("box", box)], compare=True)
+    tab = page(app)
+    picture = pixels(settled(tab)).astype(int)
+    there = np.abs(picture - picture[2, 300]).sum(2) > 30
+    half = there.shape[1] // 2
+    assert there[:, :half].mean() > 0.03 and there[:, half:].mean() > 0.03
+    shown = tab.evaluate("document.querySelector('[data-metric=chamfer_raw]').innerText")
+    assert float(shown) == pytest.approx(app.compare_panel.figures["chamfer_raw"], rel=1e-3)
+    app.compare_panel.layout.value = "distance map"
+    soon(lambda: not app.drawings[1].node.visible)
+    tab.wait("document.querySelector('.ml-legend') !== null")
+    assert app.field_panel.name.value == "distance"
+
+
+@pytest.mark.slow
+def test_a_run_is_scrubbed_and_followed(page, serve, tmp_path):
+    run = write_run(tmp_path / "run", [1, 2])
+    app = serve([], run=Run(run))
+    tab = page(app)
+    tab.wait("document.querySelector('.ml-run[data-step=\"20\"]') !== null")
+    assert "20 of 40 steps" in text_of(tab)
+    big = drawn(tab)
+    write_run(run, [1, 2, 3])  # the run goes on
+    tab.wait("document.querySelector('.ml-run[data-step=\"30\"]') !== null")
+    assert app.run_panel.slider.max == 2
+    tab.press("ArrowLeft")
+    tab.press("ArrowLeft")
+    tab.wait("document.querySelector('.ml-run[data-step=\"10\"]') !== null")
+    soon(lambda: drawn(tab) < big)
+    assert not app.run_panel.follow.value
+    assert (
+        tab.evaluate("document.querySelector('canvas') !== null && performance.navigation.type")
+        == 0
+    )
+
+
+@pytest.mark.slow
+def test_a_run_that_has_only_begun(page, serve, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{")  # being written
+    tab = page(serve([], run=Run(tmp_path / "run")))
+    assert "Nothing is written yet" in text_of(tab)
+    write_run(tmp_path / "run", [2])
+    tab.wait("document.querySelector('.ml-run[data-step=\"10\"]') !== null")
+
+
+@pytest.mark.slow
+def test_without_anything_and_after_the_end_the_page_says_so(page, serve):
+    app = serve([])
+    tab = page(app)
+    assert "no file was given" in text_of(tab)
+    app.close()
+    assert tab.wait("document.getElementById('ml-status').innerText.includes('has ended')")
+
+
+def write_run(folder, sizes):
+    """A run whose mesh at step 10 k is a ball of radius sizes[k - 1]."""
+    from meshlearn.reconstruct.checkpoint import save_snapshot
+
+    for k, size in enumerate(sizes, 1):
+        ball = shapes.icosphere(2)
+        save_snapshot(folder, 10 * k, ball.with_vertices(ball.vertices * size))
+    steps = list(range(1, 10 * len(sizes) + 1))
+    history = {"step": steps, "loss": [1.0 / s for s in steps]}
+    (folder / "run.json").write_text(json.dumps({"stages": [[16, 40]]}))
+    (folder / "history.json").write_text(json.dumps(history))
+    return folder

@@ -21,7 +21,7 @@ def get(url):
 
 @pytest.fixture
 def app():
-    with viewer.App([item_of("ball", shapes.icosphere(1))]) as opened:
+    with viewer.App([item_of("ball", shapes.icosphere(1))], viewer.Options(port=19700)) as opened:
         yield opened
 
 
