@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -261,8 +262,10 @@ class App:
     def close(self) -> None:
         if self.run_panel is not None:
             self.run_panel.close()
-        with quiet_console():
-            self.server.stop()
+        with quiet_console():  # viser waits for connections that a browser only keeps in store
+            ending = threading.Thread(target=self.server.stop, daemon=True)
+            ending.start()
+            ending.join(timeout=1.5)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> App:

@@ -27,6 +27,7 @@ EDGES = {
 }
 SHADINGS = ("smooth", "flat", "wireframe")
 SHARP_DEGREES = 30.0
+MOST_TINTED = 300_000  # faces; back faces are sent once more, which large meshes are spared
 
 
 @dataclass
@@ -181,6 +182,7 @@ class Drawing:
                 opacity=look.opacity,
             )
             return [add.add_glb(f"{self.root}/surface", data, cast_shadow=False)]
+        tinted = look.back and len(faces) <= MOST_TINTED
         common = {"vertices": vertices, "faces": faces, "cast_shadow": False}
         if wire:
             return [add.add_mesh_simple(
@@ -189,9 +191,9 @@ class Drawing:
         flat = look.shading == "flat"
         made = [add.add_mesh_simple(
             f"{self.root}/surface", **common, flat_shading=flat, color=self.color,
-            side="front" if look.back else "double",
+            side="front" if tinted else "double",
         )]  # fmt: skip
-        if look.back:
+        if tinted:
             made.append(add.add_mesh_simple(
                 f"{self.root}/back", **common, flat_shading=flat, color=BACK, side="back"
             ))  # fmt: skip

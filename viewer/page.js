@@ -62,21 +62,29 @@
       status.textContent = "This browser has no WebGL 2, which the scene is drawn with.";
       return;
     }
-    let seen = false;
+    let alive = true;
     const look = () => {
       hideWarning();
-      const ready = document.querySelector("[data-ml-ready]") !== null;
-      seen = seen || ready;
-      const text = !seen
-        ? "Loading…"
-        : ready || window.__ML_EXPORT__
+      const ready = window.__ML_EXPORT__ || document.querySelector("[data-ml-ready]") !== null;
+      const text = !alive
+        ? "The viewer has ended. Start it again and this page comes back."
+        : ready
           ? ""
-          : "The viewer has ended. Start it again and this page comes back.";
+          : "Loading…";
       status.hidden = text === "";
       if (status.textContent !== text) status.textContent = text;
     };
     new MutationObserver(look).observe(body, { childList: true, subtree: true });
     look();
+    if (window.__ML_EXPORT__ || !location.protocol.startsWith("http")) return;
+    setInterval(async () => {
+      try {
+        alive = (await fetch("alive.txt", { cache: "no-store" })).ok;
+      } catch {
+        alive = false;
+      }
+      look();
+    }, 2000);
   };
   if (document.body) start();
   else document.addEventListener("DOMContentLoaded", start);

@@ -41,6 +41,7 @@ def served_page(title: str) -> Iterator[Path]:
 
     folder = Path(tempfile.mkdtemp(prefix="meshlearn-page-"))
     (folder / "index.html").write_text(with_extras(client_html(), title=title), "utf-8")
+    (folder / "alive.txt").write_text("yes\n", "utf-8")  # the page asks for it, to tell the end
     with _swap:
         original = infra.WebsockServer
 

@@ -42,7 +42,7 @@ def serve():
 
 
 @pytest.fixture
-def page(browser):
+def page(browser, serve):  # serve: so that the page is left before its server ends
     """Opens an App's page and waits until it is there: page(app) -> browser."""
 
     def go(address, ready="document.querySelector('[data-ml-ready]') !== null"):
