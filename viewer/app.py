@@ -38,17 +38,25 @@ def import_viser() -> ModuleType:
     return viser
 
 
+_quiet: list[bool] = []  # what the console was, once for each that wants it quiet now
+_quiet_lock = threading.Lock()
+
+
 @contextmanager
 def quiet_console() -> Iterator[None]:
     """viser prints its address and its end; what a verb prints is the verb's own."""
     import rich
 
     console = rich.get_console()
-    before, console.quiet = console.quiet, True
+    with _quiet_lock:
+        _quiet.append(console.quiet)
+        console.quiet = True
     try:
         yield
     finally:
-        console.quiet = before
+        with _quiet_lock:
+            before = _quiet.pop()  # the first is what it was before anyone
+            console.quiet = before
 
 
 @dataclass(frozen=True)
@@ -262,11 +270,16 @@ class App:
     def close(self) -> None:
         if self.run_panel is not None:
             self.run_panel.close()
-        with quiet_console():  # viser waits for connections that a browser only keeps in store
-            ending = threading.Thread(target=self.server.stop, daemon=True)
-            ending.start()
-            ending.join(timeout=1.5)
+        # viser waits for connections that a browser only keeps in store: that goes on behind
+        ending = threading.Thread(target=self._end, daemon=True)
+        ending.start()
+        ending.join(timeout=1.5)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self) -> None:
+        with quiet_console():
+            self.server.stop()
+            self.server._websock_server._server_thread.join(timeout=20)
 
     def __enter__(self) -> App:
         return self
