@@ -137,9 +137,9 @@ def fit(
     run = _Run(representation, target, _stages(resolution, steps), lr, weights, seed)
     run.folder = Path(checkpoint) if checkpoint is not None else None
     run.start(resume, initialize)
-    if run.folder is not None:
-        run.begin_folder()
     try:
+        if run.folder is not None:
+            run.begin_folder()
         with progress_bar("fitting", max(1, steps), enabled=progress) as bar:
             while run.step < steps:
                 mesh, terms = run.advance()
