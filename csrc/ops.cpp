@@ -22,20 +22,35 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
 
   // --- isosurface
   m.def(
-      "marching_cubes(Tensor sdf, Tensor? deform, Tensor table, int[] resolution, float[] bounds) "
-      "-> (Tensor, Tensor, Tensor, Tensor)");
+      "marching_cubes(Tensor sdf, Tensor? deform, Tensor table, int[] resolution, float[] bounds, "
+      "Tensor? bits=None, Tensor? start=None) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "marching_cubes_backward(Tensor grad_vertices, Tensor sdf, Tensor? deform, Tensor bits, "
       "Tensor start, int[] resolution, float[] bounds, Tensor(a!) grad_sdf, "
-      "Tensor(b!)? grad_deform) -> ()");
+      "Tensor(b!)? grad_deform, Tensor? sparse_bits=None, Tensor? sparse_start=None) -> ()");
   m.def(
       "flexicubes(Tensor sdf, Tensor? deform, Tensor? alpha, Tensor? beta, Tensor? gamma, "
-      "Tensor table, int[] resolution, float[] bounds, bool training) -> Tensor[]");
+      "Tensor table, int[] resolution, float[] bounds, bool training, Tensor? msdf=None, "
+      "Tensor? bits=None, Tensor? start=None) -> Tensor[]");
   m.def(
       "flexicubes_backward(Tensor grad_vertices, Tensor grad_deviation, Tensor sdf, "
       "Tensor? deform, Tensor table, Tensor[] saved, int[] resolution, float[] bounds, "
       "bool training, Tensor(a!)? grad_sdf, Tensor(b!)? grad_deform, Tensor(c!)? grad_alpha, "
-      "Tensor(d!)? grad_beta, Tensor(e!)? grad_gamma) -> ()");
+      "Tensor(d!)? grad_beta, Tensor(e!)? grad_gamma, Tensor? msdf=None, "
+      "Tensor? grad_value=None, Tensor? grad_weighted=None, Tensor(f!)? grad_msdf=None, "
+      "Tensor? bits=None, Tensor? start=None) -> ()");
+  m.def("cut_mesh(Tensor vertices, Tensor value, Tensor faces) -> Tensor[]");
+  m.def(
+      "cut_mesh_backward(Tensor grad, Tensor vertices, Tensor value, Tensor cut, Tensor order, "
+      "Tensor rank) -> (Tensor, Tensor)");
+  m.def(
+      "marching_tetrahedra(Tensor position, Tensor sdf, Tensor? msdf, Tensor tets, Tensor start, "
+      "Tensor neighbour, Tensor table) -> Tensor[]");
+  m.def(
+      "marching_tetrahedra_backward(Tensor grad_vertices, Tensor? grad_value, "
+      "Tensor? grad_weighted, Tensor position, Tensor sdf, Tensor? msdf, Tensor tets, "
+      "Tensor start, Tensor neighbour, Tensor inside, Tensor first, Tensor(a!)? grad_position, "
+      "Tensor(b!)? grad_sdf, Tensor(c!)? grad_msdf) -> ()");
   // ---------------------------------------------------------------------------------
 
   // --- geometry

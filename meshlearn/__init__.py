@@ -25,10 +25,14 @@ _EXPORTS = {
     "load": "meshlearn.io",
     "save": "meshlearn.io",
     # isosurface
+    "SparseVoxelGrid": "meshlearn.isosurface",
+    "TetGrid": "meshlearn.isosurface",
     "VoxelGrid": "meshlearn.isosurface",
     "dual_marching_cubes": "meshlearn.isosurface",
     "flexicubes": "meshlearn.isosurface",
+    "gshell": "meshlearn.isosurface",
     "marching_cubes": "meshlearn.isosurface",
+    "marching_tetrahedra": "meshlearn.isosurface",
     # geometry
     "chamfer_distance": "meshlearn.geometry",
     "knn": "meshlearn.geometry",

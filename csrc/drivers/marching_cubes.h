@@ -5,16 +5,15 @@
 namespace meshlearn {
 
 template <class Exec>
-std::tuple<Tensor, Tensor, Tensor, Tensor> marching_cubes(const Tensor& sdf,
-                                                          const std::optional<Tensor>& deform,
-                                                          const Tensor& table,
-                                                          std::vector<int64_t> resolution,
-                                                          std::vector<double> bounds) {
+std::tuple<Tensor, Tensor, Tensor, Tensor> marching_cubes(
+    const Tensor& sdf, const MaybeTensor& deform, const Tensor& table,
+    std::vector<int64_t> resolution, std::vector<double> bounds, const MaybeTensor& sparse_bits,
+    const MaybeTensor& sparse_start) {
   expect<int32_t>(table, "table");
   return ML_DISPATCH_FLOAT(
       sdf, T, ([&] {
         const Exec exec(sdf);
-        const Lattice<T> g = make_lattice<T>(resolution, bounds);
+        const Lattice<T> g = make_lattice<T>(resolution, bounds, sparse_bits, sparse_start);
         const Tensor inside = sign_bits<T>(exec, g, sdf);
 
         const int64_t edge_words = g.rows() * g.words * 3;
@@ -50,13 +49,13 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> marching_cubes(const Tensor& sdf,
 
 template <class Exec>
 void marching_cubes_backward(const Tensor& grad_vertices, const Tensor& sdf,
-                             const std::optional<Tensor>& deform, const Tensor& bits,
-                             const Tensor& start, std::vector<int64_t> resolution,
-                             std::vector<double> bounds, Tensor grad_sdf,
-                             std::optional<Tensor> grad_deform) {
+                             const MaybeTensor& deform, const Tensor& bits, const Tensor& start,
+                             std::vector<int64_t> resolution, std::vector<double> bounds,
+                             Tensor grad_sdf, MaybeTensor grad_deform,
+                             const MaybeTensor& sparse_bits, const MaybeTensor& sparse_start) {
   ML_DISPATCH_FLOAT(
       sdf, T, ([&] {
-        const Lattice<T> g = make_lattice<T>(resolution, bounds);
+        const Lattice<T> g = make_lattice<T>(resolution, bounds, sparse_bits, sparse_start);
         expect<T>(grad_vertices, "grad_vertices");
         Exec(sdf).for_each(
             g.rows() * g.words, 256,

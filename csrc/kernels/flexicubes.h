@@ -124,8 +124,8 @@ struct ResolveCells {
         const int axis = face >> 1, step = face & 1 ? 1 : -1;
         const int64_t ox = x + (axis == 0) * step, oy = y + (axis == 1) * step,
                       oz = z + (axis == 2) * step;
-        const bool within = ox >= 0 && oy >= 0 && oz >= 0 && ox < g.rx && oy < g.ry && oz < g.rz;
-        if (within && table.problem_face(case_of_cell(g, inside, ox, oy, oz)) == (face ^ 1))
+        if (g.has_cell(ox, oy, oz) &&
+            table.problem_face(case_of_cell(g, inside, ox, oy, oz)) == (face ^ 1))
           e = table.flipped(e);
       }
       cell[a] = (x * g.ry + y) * g.rz + z;
@@ -138,14 +138,24 @@ struct ResolveCells {
 // What a cell's patches depend on, read once: fields, positions, weights.
 template <class T>
 struct CellData {
-  T s[8], alpha[8], beta[12];
+  T s[8], alpha[8], beta[12], m[8];
   Vec3<T> x[8];
 
-  ML_HD Vec3<T> crossing(int e) const {
+  ML_HD T share(int e) const {  // of the end of edge e in its crossing
     const EdgeStart edge(e);
     const int a = edge.start_corner(), b = edge.end_corner();
     const T wa = s[a] * alpha[a], wb = s[b] * alpha[b];
-    return x[a] + (x[b] - x[a]) * (wa / (wa - wb));
+    return wa / (wa - wb);
+  }
+  ML_HD Vec3<T> crossing(int e, T t) const {
+    const EdgeStart edge(e);
+    const Vec3<T> a = x[edge.start_corner()];
+    return a + (x[edge.end_corner()] - a) * t;
+  }
+  ML_HD T msdf(int e, T t) const {  // of the crossing
+    const EdgeStart edge(e);
+    const T a = m[edge.start_corner()];
+    return a + (m[edge.end_corner()] - a) * t;
   }
 };
 
@@ -154,6 +164,7 @@ struct FlexiCubesInput {
   Lattice<T> g;
   DualTable table;
   const T* sdf;
+  const T* msdf;      // or null: then no value is carried to the vertices
   const T* position;  // (P, 3) of `corners`, or null when nothing is displaced
   Ranked corners;
   const int64_t* cell;
@@ -162,19 +173,27 @@ struct FlexiCubesInput {
   int64_t num_cells;          // A
 
   // The cell whose data is asked for while cell a is worked on: rows of weights lie far apart.
-  ML_HD int64_t ahead(int64_t a) const { return cell[a + 12 < num_cells ? a + 12 : a]; }
+  ML_HD int64_t ahead(int64_t a) const { return parameter(a + 12 < num_cells ? a + 12 : a); }
 
   ML_HD void coordinates(int64_t a, int64_t c[3]) const {
     c[2] = cell[a] % g.rz;
     c[1] = cell[a] / g.rz % g.ry;
     c[0] = cell[a] / (g.rz * g.ry);
   }
+  ML_HD int64_t parameter(int64_t a) const {
+    if (!g.sparse()) return cell[a];
+    int64_t c[3];
+    coordinates(a, c);
+    return g.parameter(c[0], c[1], c[2]);
+  }
   ML_HD void read_corners(int64_t a, CellData<T>& data) const {
     int64_t c[3];
     coordinates(a, c);
     for (int k = 0; k < 8; ++k) {
       const int64_t x = c[0] + (k & 1), y = c[1] + (k >> 1 & 1), z = c[2] + (k >> 2);
-      data.s[k] = sdf[g.vertex(x, y, z)];
+      const int64_t v = g.value(x, y, z);
+      data.s[k] = sdf[v];
+      if (msdf != nullptr) data.m[k] = msdf[v];
       data.x[k] = position == nullptr
                       ? g.position(x, y, z)
                       : load3(position, corners.rank(g.row(x, y) * g.words + (z >> 6),
@@ -191,6 +210,7 @@ struct DualVertices {
   T* cell_gamma;                  // (A,)
   T* vertices;                    // (V, 3)
   T* deviation;                   // (D,)
+  T* value;                       // (V,) msdf at the vertices
 
   ML_HD void operator()(int64_t a) const {
     const int64_t next = in.ahead(a);
@@ -203,18 +223,21 @@ struct DualVertices {
     CellData<T> data;
     in.read_corners(a, data);
     const int entry = in.entry[a];
-    const int64_t c = in.cell[a];
+    const int64_t c = in.parameter(a);
     weights_of<8>(alpha, c, a, cell_alpha, data.alpha);
     weights_of<12>(beta, c, a, cell_beta, data.beta);
     cell_gamma[a] = gamma ? gamma_of(gamma[c]) : T(0.5);
 
     Vec3<T> sum[kMaxPatches] = {}, u[12];
     T weight[kMaxPatches] = {}, length[12], mean[kMaxPatches] = {}, spread[kMaxPatches] = {};
+    T total[kMaxPatches] = {};
     int count[kMaxPatches] = {};
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
       if (p < 0) continue;
-      u[e] = data.crossing(e);
+      const T t = data.share(e);
+      u[e] = data.crossing(e, t);
+      if (in.msdf) total[p] += data.msdf(e, t) * data.beta[e];
       sum[p] = sum[p] + u[e] * data.beta[e];
       weight[p] += data.beta[e];
       ++count[p];
@@ -234,6 +257,7 @@ struct DualVertices {
     for (int p = 0; p < patches; ++p) {
       store3(vertices, in.dual_start[a] + p, sum[p]);
       deviation[in.dual_start[a] + p] = spread[p];
+      if (in.msdf) value[in.dual_start[a] + p] = total[p] / weight[p];
     }
   }
 };
@@ -264,6 +288,7 @@ struct Quads {
   int32_t* quads;      // (Q, 4) dual vertices
   int32_t* quad_cell;  // (Q, 4) surface cells
   T* vertices;         // (V, 3)
+  T* value;            // (V,)
   int64_t* faces;      // (F, 3)
 
   ML_HD void operator()(int64_t i) const {
@@ -295,6 +320,10 @@ struct Quads {
         const Vec3<T> m13 = load3(vertices, dual[1]) + load3(vertices, dual[3]);
         const int64_t centre = num_dual + q;
         store3(vertices, centre, (m02 * g02 + m13 * g13) * (T(0.5) / (g02 + g13)));
+        if (in.msdf)
+          value[centre] =
+              ((value[dual[0]] + value[dual[2]]) * g02 + (value[dual[1]] + value[dual[3]]) * g13) *
+              (T(0.5) / (g02 + g13));
         for (int k = 0; k < 4; ++k) {
           int64_t* f = faces + 12 * q + 3 * k;
           f[0] = dual[k], f[1] = dual[(k + 1) & 3], f[2] = centre;
@@ -316,13 +345,15 @@ struct CellBackward {
   Ranked edges;  // interior crossed edges: their quads
   const T *cell_alpha, *cell_beta, *cell_gamma;
   const int32_t *quads, *quad_cell;
-  const T* vertices;
+  const T *vertices, *value;
   bool training;
   int64_t num_dual;
   const T* grad_vertices;                  // (V, 3)
+  const T *grad_value, *grad_weighted;     // (V,) or null: the latter leaves the weights alone
   const T* grad_deviation;                 // (D,)
   T *grad_alpha, *grad_beta, *grad_gamma;  // (C, 8), (C, 12), (C,), zero on entry, or null
-  T* corner_grad;                          // (A, 8, 4): d/ds and d/dx of each corner
+  int width;                               // 4, or 5 with an msdf
+  T* corner_grad;                          // (A, 8, width): d/ds, d/dx, d/dm of each corner
 
   ML_HD void operator()(int64_t a) const {
     const int64_t next = in.ahead(a);
@@ -340,20 +371,24 @@ struct CellBackward {
     for (int k = 0; k < 8; ++k) data.alpha[k] = cell_alpha ? cell_alpha[a * 8 + k] : T(1);
 
     Vec3<T> gv[kMaxPatches], v[kMaxPatches], u[12];
+    T gn[kMaxPatches] = {}, gw[kMaxPatches] = {}, share_of[12];
     T weight[kMaxPatches] = {}, mean[kMaxPatches] = {}, sign_mean[kMaxPatches] = {};
     T length[12], ggamma = 0;
     int count[kMaxPatches] = {};
     for (int p = 0; p < patches; ++p) {
       gv[p] = load3(grad_vertices, first + p);
       v[p] = load3(vertices, first + p);
+      if (grad_value) gn[p] = grad_value[first + p];
+      if (grad_weighted) gw[p] = grad_weighted[first + p];
     }
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
       if (p < 0) continue;
-      u[e] = data.crossing(e);
+      share_of[e] = data.share(e);
+      u[e] = data.crossing(e, share_of[e]);
       weight[p] += cell_beta ? cell_beta[a * 12 + e] : T(1);
       ++count[p];
-      if (training) ggamma += centre_gradient(a, e, gv[p]);
+      if (training) ggamma += centre_gradient(a, e, gv[p], gn[p], gw[p]);
     }
     // Deviation: mean over edges of |length - mean length|.
     for (int e = 0; e < 12; ++e) {
@@ -379,20 +414,30 @@ struct CellBackward {
       if (p >= 0) gv[p] = gv[p] + pull[e];
     }
 
-    T gs[8] = {}, galpha[8] = {};
+    T gs[8] = {}, galpha[8] = {}, gm[8] = {};
     Vec3<T> gx[8] = {};
-    const int64_t c = in.cell[a];
+    const int64_t c = in.parameter(a);
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
       if (p < 0) continue;
       const T b = cell_beta ? cell_beta[a * 12 + e] : T(1), share = T(1) / weight[p];
-      if (grad_beta) grad_beta[c * 12 + e] = dot(gv[p], u[e] - v[p]) * share * weight_slope(b);
+      const T t = share_of[e];
+      T apart = dot(gv[p], u[e] - v[p]);
+      if (in.msdf) apart += gn[p] * (data.msdf(e, t) - value[first + p]);
+      if (grad_beta) grad_beta[c * 12 + e] = apart * share * weight_slope(b);
       const Vec3<T> gu = gv[p] * (b * share) - pull[e];
       const EdgeStart edge(e);
       const int i = edge.start_corner(), j = edge.end_corner();
       const T wi = data.s[i] * data.alpha[i], wj = data.s[j] * data.alpha[j];
-      const T inverse = T(1) / (wi - wj), t = wi * inverse;
-      const T along = dot(gu, data.x[j] - data.x[i]) * inverse * inverse;
+      const T inverse = T(1) / (wi - wj);
+      T along = dot(gu, data.x[j] - data.x[i]);
+      if (in.msdf) {
+        const T part = b * share;
+        along += gn[p] * part * (data.m[j] - data.m[i]);
+        gm[i] += (gn[p] + gw[p]) * part * (T(1) - t);
+        gm[j] += (gn[p] + gw[p]) * part * t;
+      }
+      along *= inverse * inverse;
       const T gwi = -along * wj, gwj = along * wi;
       gs[i] += gwi * data.alpha[i];
       gs[j] += gwj * data.alpha[j];
@@ -405,15 +450,17 @@ struct CellBackward {
       for (int k = 0; k < 8; ++k) grad_alpha[c * 8 + k] = galpha[k] * weight_slope(data.alpha[k]);
     if (grad_gamma) grad_gamma[c] = ggamma * gamma_slope(cell_gamma[a]);
     for (int k = 0; k < 8; ++k) {
-      T* row = corner_grad + (a * 8 + k) * 4;
+      T* row = corner_grad + (a * 8 + k) * width;
       row[0] = gs[k], row[1] = gx[k].x, row[2] = gx[k].y, row[3] = gx[k].z;
+      if (in.msdf) row[4] = gm[k];
     }
   }
 
   ML_HD static T sign(T value) { return T(value > T(0)) - T(value < T(0)); }
 
-  // Adds to gv what edge e's quad centre sends to this cell's dual vertex; returns d/d gamma.
-  ML_HD T centre_gradient(int64_t a, int e, Vec3<T>& gv) const {
+  // Adds to gv, gn and gw what edge e's quad centre sends to this cell's dual vertex; returns
+  // d/d gamma.
+  ML_HD T centre_gradient(int64_t a, int e, Vec3<T>& gv, T& gn, T& gw) const {
     int64_t c[3];
     in.coordinates(a, c);
     const EdgeStart edge(e);
@@ -430,8 +477,16 @@ struct CellBackward {
     const T inverse = T(1) / (mine * opposite + other);
     const Vec3<T> gc = load3(grad_vertices, num_dual + q), centre = load3(vertices, num_dual + q);
     const Vec3<T> middle = (load3(vertices, dual[k]) + load3(vertices, dual[(k + 2) & 3])) * T(0.5);
-    gv = gv + gc * (T(0.5) * mine * opposite * inverse);
-    return dot(gc, middle - centre) * opposite * inverse;
+    const T part = T(0.5) * mine * opposite * inverse;
+    gv = gv + gc * part;
+    T apart = dot(gc, middle - centre);
+    if (grad_value) {
+      const T along = grad_value[num_dual + q];
+      gn += along * part;
+      apart += along * ((value[dual[k]] + value[dual[(k + 2) & 3]]) * T(0.5) - value[num_dual + q]);
+    }
+    if (grad_weighted) gw += grad_weighted[num_dual + q] * part;
+    return apart * opposite * inverse;
   }
 };
 
@@ -440,26 +495,28 @@ template <class T>
 struct CornerBackward {
   Lattice<T> g;
   Ranked cells, corners;
-  const T* corner_grad;  // (A, 8, 4)
+  const T* corner_grad;  // (A, 8, width)
+  int width;
   const T* deform;
-  T *grad_sdf, *grad_deform;  // (N,), (N, 3), zero on entry, or null
+  T *grad_sdf, *grad_deform, *grad_msdf;  // (N,), (N, 3), (N,), zero on entry, or null
 
   ML_HD void operator()(int64_t i) const {
     const int64_t r = i / g.words, w = i % g.words, x = r / g.ny, y = r % g.ny;
     for (Word left = corners.bits[i]; left != 0; left &= left - 1) {
       const int64_t z = w * 64 + lowest_bit(left);
-      T sum[4] = {};
+      T sum[5] = {};
       for (int k = 0; k < 8; ++k) {  // the cell in which this vertex is corner k
         const int64_t cx = x - (k & 1), cy = y - (k >> 1 & 1), cz = z - (k >> 2);
         if (cx < 0 || cy < 0 || cz < 0 || cx >= g.rx || cy >= g.ry || cz >= g.rz) continue;
         const int64_t word = g.cell_row(cx, cy) * g.words + (cz >> 6);
         const int bit = static_cast<int>(cz & 63);
         if (!cells.has(word, bit)) continue;
-        const T* row = corner_grad + (static_cast<int64_t>(cells.rank(word, bit)) * 8 + k) * 4;
-        for (int d = 0; d < 4; ++d) sum[d] += row[d];
+        const T* row = corner_grad + (static_cast<int64_t>(cells.rank(word, bit)) * 8 + k) * width;
+        for (int d = 0; d < width; ++d) sum[d] += row[d];
       }
-      const int64_t v = g.vertex(x, y, z);
+      const int64_t v = g.value(x, y, z);
       if (grad_sdf) grad_sdf[v] = sum[0];
+      if (grad_msdf) grad_msdf[v] = sum[4];
       if (grad_deform)
         store_deform_gradient(g, deform, grad_deform, v, Vec3<T>{sum[1], sum[2], sum[3]});
     }

@@ -3,7 +3,8 @@
 // Grid vertex (x, y, z) is number (x * ny + y) * nz + z; a row is one (x, y). Rows are packed into
 // 64-bit words along z, so that surface cells and crossed edges follow by bitwise operations, and
 // "the how manieth" is a prefix sum over words plus a popcount: no map from cell to index is
-// stored.
+// stored. A sparse grid is such a set of cells and their corners: values of vertices and parameters
+// of cells are then stored by rank, and only its cells are looked at.
 #pragma once
 #include <cstring>
 
@@ -51,12 +52,30 @@ struct Lattice {
   int64_t nx, ny, nz;        // vertices
   int64_t words;             // words per row
   double lo[3], spacing[3];  // position of vertex 0, edge lengths
+  Ranked vertices, cells;    // of a sparse grid; bits are null on a dense one
 
   ML_HD int64_t rows() const { return nx * ny; }
   ML_HD int64_t row(int64_t x, int64_t y) const { return x * ny + y; }
   ML_HD int64_t cell_row(int64_t x, int64_t y) const { return x * ry + y; }
   ML_HD int64_t vertex(int64_t x, int64_t y, int64_t z) const { return (x * ny + y) * nz + z; }
-  ML_HD int64_t vertex_step(int axis) const { return axis == 0 ? ny * nz : axis == 1 ? nz : 1; }
+  ML_HD bool sparse() const { return cells.bits != nullptr; }
+  // Where the value of a vertex and the parameters of a cell are stored.
+  ML_HD int64_t value(int64_t x, int64_t y, int64_t z) const {
+    if (!sparse()) return vertex(x, y, z);
+    return vertices.rank(row(x, y) * words + (z >> 6), static_cast<int>(z & 63));
+  }
+  ML_HD int64_t parameter(int64_t x, int64_t y, int64_t z) const {
+    if (!sparse()) return (x * ry + y) * rz + z;
+    return cells.rank(cell_row(x, y) * words + (z >> 6), static_cast<int>(z & 63));
+  }
+  ML_HD bool has_cell(int64_t x, int64_t y, int64_t z) const {
+    if (x < 0 || y < 0 || z < 0 || x >= rx || y >= ry || z >= rz) return false;
+    return !sparse() || cells.has(cell_row(x, y) * words + (z >> 6), static_cast<int>(z & 63));
+  }
+  ML_HD Word cell_word(int64_t x, int64_t y, int64_t w) const {  // 0 beyond the grid
+    if (x < 0 || y < 0 || x >= rx || y >= ry) return 0;
+    return cells.bits[cell_row(x, y) * words + w];
+  }
   ML_HD T coordinate(int axis, int64_t i) const {
     return static_cast<T>(lo[axis] + static_cast<double>(i) * spacing[axis]);
   }
@@ -99,7 +118,7 @@ template <class T>
 ML_HD Vec3<T> displaced(const Lattice<T>& g, const T* deform, int64_t x, int64_t y, int64_t z) {
   Vec3<T> p = g.position(x, y, z);
   if (deform != nullptr) {
-    const T* d = deform + 3 * g.vertex(x, y, z);
+    const T* d = deform + 3 * g.value(x, y, z);
     p.x += half_cell<T>(g.spacing[0]) * fast_tanh(d[0]);
     p.y += half_cell<T>(g.spacing[1]) * fast_tanh(d[1]);
     p.z += half_cell<T>(g.spacing[2]) * fast_tanh(d[2]);
@@ -163,12 +182,37 @@ struct SignRow {
   }
 };
 
+// The same from the values of a sparse grid; all other vertices count as outside.
+template <class T>
+struct SparseSignRow {
+  Lattice<T> g;
+  const T* sdf;
+  Word* inside;
+  int32_t* nonfinite;
+
+  ML_HD void operator()(int64_t r) const {
+    int32_t bad = 0;
+    for (int64_t w = 0; w < g.words; ++w) {
+      Word word = 0;
+      int64_t k = g.vertices.start[r * g.words + w];
+      for (Word left = g.vertices.bits[r * g.words + w]; left != 0; left &= left - 1, ++k) {
+        word |= Word(sdf[k] < T(0)) << lowest_bit(left);
+        bad += !(sdf[k] - sdf[k] == T(0));
+      }
+      inside[r * g.words + w] = word;
+    }
+    nonfinite[r] = bad;
+  }
+};
+
 // The signs of four neighbouring rows around a column of cells, one word at a time.
 template <class T>
 struct CellWord {
   Word low[4], high[4];  // corners at z and at z + 1, row k = (k & 1, k >> 1) along x, y
+  Word active;           // cells of the grid
 
-  ML_HD CellWord(const Lattice<T>& g, const Word* inside, int64_t x, int64_t y, int64_t w) {
+  ML_HD CellWord(const Lattice<T>& g, const Word* inside, int64_t x, int64_t y, int64_t w)
+      : active(g.sparse() ? g.cell_word(x, y, w) : ~Word(0)) {
     for (int k = 0; k < 4; ++k) {
       const Word* row = inside + g.row(x + (k & 1), y + (k >> 1)) * g.words;
       low[k] = row[w];
@@ -181,7 +225,7 @@ struct CellWord {
       any |= low[k] | high[k];
       all &= low[k] & high[k];
     }
-    return any & ~all & low_bits(cells_left);
+    return any & ~all & active & low_bits(cells_left);
   }
   ML_HD int cell_case(int bit) const {
     int mask = 0;
@@ -203,6 +247,26 @@ ML_HD int case_of_cell(const Lattice<T>& g, const Word* inside, int64_t x, int64
   return mask;
 }
 
+// Edges of a sparse grid that start in word w of vertex row (x, y): with all four of their cells
+// (`interior`), or with one.
+template <class T>
+ML_HD Word sparse_edges(const Lattice<T>& g, int64_t x, int64_t y, int64_t w, int axis,
+                        bool interior) {
+  Word any = 0, all = ~Word(0);
+  for (int k = 0; k < (axis == 2 ? 4 : 2); ++k) {
+    const int64_t cx = axis == 0 ? x : x - (k & 1);
+    const int64_t cy = axis == 0 ? y - (k & 1) : axis == 1 ? y : y - (k >> 1);
+    const Word cell = g.cell_word(cx, cy, w);
+    any |= cell;
+    all &= cell;
+    if (axis == 2) continue;  // the edges along x and y have cells below them too
+    const Word below = cell << 1 | (w > 0 ? g.cell_word(cx, cy, w - 1) >> 63 : 0);
+    any |= below;
+    all &= below;
+  }
+  return interior ? all : any;
+}
+
 // Crossed edges that start in word w of vertex row (x, y). `interior`: only those with four cells.
 template <class T>
 ML_HD Word crossed_edges(const Lattice<T>& g, const Word* inside, int64_t x, int64_t y, int64_t w,
@@ -210,6 +274,13 @@ ML_HD Word crossed_edges(const Lattice<T>& g, const Word* inside, int64_t x, int
   const int64_t at = g.row(x, y) * g.words + w;
   const Word here = inside[at];
   Word mask = low_bits(g.nz - w * 64);
+  if (g.sparse()) {
+    mask = sparse_edges(g, x, y, w, axis, interior);
+    if (mask == 0) return 0;
+    if (axis == 2)
+      return (here ^ (here >> 1 | (w + 1 < g.words ? inside[at + 1] << 63 : 0))) & mask;
+    return (here ^ inside[(axis == 0 ? g.row(x + 1, y) : g.row(x, y + 1)) * g.words + w]) & mask;
+  }
   if (axis == 2) {
     if (interior && (x == 0 || y == 0 || x == g.rx || y == g.ry)) return 0;
     const Word next = here >> 1 | (w + 1 < g.words ? inside[at + 1] << 63 : 0);

@@ -37,10 +37,10 @@ struct EdgeVertices {
     const int axis = static_cast<int>(i % 3);
     const int64_t w = i / 3 % g.words, r = i / 3 / g.words;
     const int64_t x = r / g.ny, y = r % g.ny;
-    const int64_t step = g.vertex_step(axis);
     for (int64_t v = edges.start[i]; left != 0; left &= left - 1, ++v) {
-      const int64_t z = w * 64 + lowest_bit(left), a = g.vertex(x, y, z);
-      const T sa = sdf[a], sb = sdf[a + step];
+      const int64_t z = w * 64 + lowest_bit(left);
+      const T sa = sdf[g.value(x, y, z)];
+      const T sb = sdf[g.value(x + (axis == 0), y + (axis == 1), z + (axis == 2))];
       const Vec3<T> xa = displaced(g, deform, x, y, z);
       const Vec3<T> xb = displaced(g, deform, x + (axis == 0), y + (axis == 1), z + (axis == 2));
       const T t = sa / (sa - sb);
@@ -119,7 +119,8 @@ struct EdgeVerticesBackward {
         const int64_t word = edge_word(g, ax, ay, az, axis);
         if (!edges.has(word, static_cast<int>(az & 63))) continue;
         const Vec3<T> gv = load3(grad_vertices, edges.rank(word, static_cast<int>(az & 63)));
-        const int64_t a = g.vertex(ax, ay, az), b = a + g.vertex_step(axis);
+        const int64_t a = g.value(ax, ay, az);
+        const int64_t b = g.value(ax + (axis == 0), ay + (axis == 1), az + (axis == 2));
         const Vec3<T> xa = displaced(g, deform, ax, ay, az);
         const Vec3<T> xb =
             displaced(g, deform, ax + (axis == 0), ay + (axis == 1), az + (axis == 2));
@@ -129,7 +130,7 @@ struct EdgeVerticesBackward {
         gs += back ? along * sdf[a] : -along * sdf[b];
         gx = gx + gv * (back ? t : 1 - t);
       }
-    const int64_t v = g.vertex(x, y, z);
+    const int64_t v = g.value(x, y, z);
     grad_sdf[v] = gs;
     if (grad_deform != nullptr) store_deform_gradient(g, deform, grad_deform, v, gx);
   }

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._native import use_native
-from meshlearn._segment import stable_mean
+from meshlearn._segment import Incidence, gather, stable_mean
 from meshlearn.isosurface import _ops  # noqa: F401  (registers the operators)
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.marching_cubes import (
@@ -23,7 +23,8 @@ from meshlearn.isosurface.marching_cubes import (
     warn_if_empty,
 )
 from meshlearn.isosurface.qef import qef_mesh
-from meshlearn.isosurface.reference import flexicubes_parts, split_quads
+from meshlearn.isosurface.reference import carry_msdf, flexicubes_parts, split_quads
+from meshlearn.isosurface.sparse import SparseVoxelGrid
 from meshlearn.isosurface.tables import dual_table
 from meshlearn.isosurface.tetrahedra import fill_tetrahedra
 from meshlearn.mesh import Mesh
@@ -102,52 +103,101 @@ def flexicubes(
     (2023), equations 3 to 8; Nielson, "Dual Marching Cubes" (2004).
     """
     check_grid(grid)
-    values = check_values(grid, sdf, level)
-    n, c = grid.num_vertices, grid.num_cells
-    deform = check_optional(deform, "deform", grid, n, 3)
-    alpha = check_optional(alpha, "alpha", grid, c, 8)
-    beta = check_optional(beta, "beta", grid, c, 12)
-    if gamma is not None and gamma.dim() == 2 and gamma.shape[1] == 1:
-        gamma = gamma.squeeze(1)
-    gamma = check_optional(gamma, "gamma", grid, c)
     if gradient is not None and (training or tets):
         raise ValueError("gradient: expected without training and tets, got both; leave one out")
-
     filled = None
-    if gradient is not None or tets:
+    if gradient is None and not tets:
+        vertices, faces, loss, *_ = flexicubes_surface(
+            grid, sdf, deform, alpha, beta, gamma, training, level=level
+        )
+    else:
+        if isinstance(grid, SparseVoxelGrid) and tets:
+            raise ValueError("tets: expected a full VoxelGrid, got a sparse one; leave tets out")
+        values, *weights = _checked(grid, sdf, deform, alpha, beta, gamma, level)
+        deform = weights[0]
         check_finite(values)
-    if gradient is not None:
-        parts = flexicubes_parts(grid, values, deform, alpha, beta, gamma)
-        vertices, faces = qef_mesh(grid, values, deform, parts, gradient)
-        deviation = parts.deviation
-    elif tets:
-        parts = flexicubes_parts(grid, values, deform, alpha, beta, gamma)
-        vertices, faces = split_quads(parts, training)
-        deviation = parts.deviation
-        filled = fill_tetrahedra(grid, values, deform, parts, vertices, faces, training)
-    elif use_native(values):
-        table = dual_table(values.device)
+        parts = flexicubes_parts(grid, values, *weights)
+        if gradient is not None:
+            vertices, faces = qef_mesh(grid, values, deform, parts, gradient)
+        else:
+            vertices, faces = split_quads(parts, training)
+            filled = fill_tetrahedra(grid, values, deform, parts, vertices, faces, training)
+        loss = _mean(parts.deviation)
+    mesh = Mesh(vertices, faces, validate=False)
+    warn_if_empty(mesh, grid)
+    return FlexiCubesOutput(mesh, loss, filled)
+
+
+def _checked(
+    grid: VoxelGrid,
+    sdf: Tensor,
+    deform: Tensor | None,
+    alpha: Tensor | None,
+    beta: Tensor | None,
+    gamma: Tensor | None,
+    level: float,
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
+    """Values less the level and the weights, of the right shapes."""
+    values = check_values(grid, sdf, level)
+    n, c = grid.num_vertices, grid.num_cells
+    if gamma is not None and gamma.dim() == 2 and gamma.shape[1] == 1:
+        gamma = gamma.squeeze(1)
+    return (
+        values,
+        check_optional(deform, "deform", grid, n, 3),
+        check_optional(alpha, "alpha", grid, c, 8),
+        check_optional(beta, "beta", grid, c, 12),
+        check_optional(gamma, "gamma", grid, c),
+    )
+
+
+class FlexiCubesSurface(NamedTuple):
+    """The surface before it is a mesh, and an msdf carried to its vertices."""
+
+    vertices: Tensor  # (V, 3)
+    faces: Tensor  # (F, 3)
+    dev_loss: Tensor  # ()
+    msdf: Tensor  # (V,), empty without one
+    msdf_weighted: Tensor  # the same values, whose gradients reach the msdf only
+
+
+def flexicubes_surface(
+    grid: VoxelGrid,
+    sdf: Tensor,
+    deform: Tensor | None,
+    alpha: Tensor | None,
+    beta: Tensor | None,
+    gamma: Tensor | None,
+    training: bool,
+    *,
+    msdf: Tensor | None = None,
+    level: float = 0.0,
+) -> FlexiCubesSurface:
+    """`flexicubes` for a grid that is checked; `msdf` (N,) is checked and finite."""
+    values, *weights = _checked(grid, sdf, deform, alpha, beta, gamma, level)
+    if use_native(values):
         with finite_or_value_error():
-            vertices, faces, deviation, *_ = torch.ops.meshlearn.flexicubes(
+            out = torch.ops.meshlearn.flexicubes(
                 values,
-                deform,
-                alpha,
-                beta,
-                gamma,
-                table,
+                *weights,
+                dual_table(values.device),
                 list(grid.resolution),
                 grid.flat_bounds,
                 training,
+                None if msdf is None else msdf.contiguous(),
+                *grid.table,
             )
-    else:
-        check_finite(values)
-        parts = flexicubes_parts(grid, values, deform, alpha, beta, gamma)
-        vertices, faces = split_quads(parts, training)
-        deviation = parts.deviation
-    mesh = Mesh(vertices, faces, validate=False)
-    warn_if_empty(mesh, grid)
-    loss = stable_mean(deviation) if deviation.numel() else deviation.sum()
-    return FlexiCubesOutput(mesh, loss, filled)
+        return FlexiCubesSurface(out[0], out[1], _mean(out[2]), out[18], out[19])
+    check_finite(values)
+    parts = flexicubes_parts(grid, values, *weights)
+    vertices, faces = split_quads(parts, training)
+    empty = values.new_zeros(0)
+    carried = (empty, empty) if msdf is None else carry_msdf(parts, msdf, training)
+    return FlexiCubesSurface(vertices, faces, _mean(parts.deviation), *carried)
+
+
+def _mean(deviation: Tensor) -> Tensor:
+    return stable_mean(deviation) if deviation.numel() else deviation.sum()
 
 
 def dual_marching_cubes(
@@ -187,7 +237,13 @@ def sign_regularizer(grid: VoxelGrid, sdf: Tensor) -> Tensor:
 
     Source: Munkberg et al. (2022), equation 2; FlexiCubes, section 4.4.
     """
-    values = grid.check_field(sdf).view(grid.shape)
+    values = grid.check_field(sdf)
+    if isinstance(grid, SparseVoxelGrid):
+        inside = values.detach() < 0
+        crossed = grid.edges[inside[grid.edges[:, 0]] != inside[grid.edges[:, 1]]]
+        both = gather(values[:, None], Incidence(crossed.reshape(-1), len(values))).view(-1, 2)
+        return _sign_change(both[:, 0], both[:, 1], values)
+    values = values.view(grid.shape)
     inside = values < 0
     ends = []
     for axis, n in enumerate(grid.shape):
@@ -196,6 +252,10 @@ def sign_regularizer(grid: VoxelGrid, sdf: Tensor) -> Tensor:
             (values.narrow(axis, 0, n - 1)[crossed], values.narrow(axis, 1, n - 1)[crossed])
         )
     a, b = (torch.cat(side) for side in zip(*ends, strict=True))
+    return _sign_change(a, b, values)
+
+
+def _sign_change(a: Tensor, b: Tensor, values: Tensor) -> Tensor:
     if a.numel() == 0:
         return values.sum() * 0
     bce = torch.nn.functional.binary_cross_entropy_with_logits

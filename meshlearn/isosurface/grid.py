@@ -44,7 +44,7 @@ class VoxelGrid:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.resolution = _three_ints(resolution)
+        self.resolution = self.three(resolution)
         box = torch.as_tensor(bounds, dtype=torch.float64).detach().cpu()
         if box.shape != (2, 3):
             raise ValueError(
@@ -96,6 +96,51 @@ class VoxelGrid:
         """Lower then upper corner, six numbers."""
         return [*self.bounds[0], *self.bounds[1]]
 
+    @staticmethod
+    def three(resolution: int | Sequence[int]) -> tuple[int, int, int]:
+        """A resolution as three numbers of at least 1, checked."""
+        values = [resolution] * 3 if isinstance(resolution, int) else list(resolution)
+        if len(values) != 3 or any(int(v) != v or v < 1 for v in values):
+            raise ValueError(
+                f"resolution: expected one or three whole numbers of at least 1, got {resolution!r}"
+            )
+        return int(values[0]), int(values[1]), int(values[2])
+
+    @property
+    def table(self) -> tuple[Tensor | None, Tensor | None]:
+        """What native operators read of a sparse grid; nothing of a full one."""
+        return None, None
+
+    def vertex_lattice(self, index: Tensor) -> Tensor:
+        """Numbers in the full lattice of vertices `index`: these themselves."""
+        return index
+
+    def vertex_index(self, lattice: Tensor) -> Tensor:
+        """The inverse of `vertex_lattice`."""
+        return lattice
+
+    def cell_index(self, lattice: Tensor) -> Tensor:
+        """Numbers here of lattice cells: these themselves."""
+        return lattice
+
+    def cell_coordinates(self, lattice: Tensor) -> Tensor:
+        """(..., 3) coordinates of cells, given by their number in the full lattice."""
+        _, ry, rz = self.resolution
+        return torch.stack([lattice // (ry * rz), lattice // rz % ry, lattice % rz], dim=-1)
+
+    def surface(self, values: Tensor, band: int = 0) -> Tensor:
+        """(K, 3) int64 cells whose corners differ in sign, and those within `band` cells."""
+        inside = (values.detach() < 0).view(self.shape)
+        any_, all_ = inside, inside
+        for axis, n in enumerate(self.resolution):
+            any_ = any_.narrow(axis, 0, n) | any_.narrow(axis, 1, n)
+            all_ = all_.narrow(axis, 0, n) & all_.narrow(axis, 1, n)
+        crossed = any_ & ~all_
+        if band:
+            width = 2 * band + 1
+            crossed = torch.nn.functional.max_pool3d(crossed[None].float(), width, 1, band)[0] > 0
+        return crossed.nonzero()
+
     def axes(self) -> tuple[Tensor, Tensor, Tensor]:
         """Coordinates of the grid vertices along each axis."""
         found = []
@@ -142,12 +187,3 @@ class VoxelGrid:
     def __repr__(self) -> str:
         rx, ry, rz = self.resolution
         return f"VoxelGrid({rx} x {ry} x {rz}, bounds={self.bounds}, {self.device}, {self.dtype})"
-
-
-def _three_ints(resolution: int | Sequence[int]) -> tuple[int, int, int]:
-    values = [resolution] * 3 if isinstance(resolution, int) else list(resolution)
-    if len(values) != 3 or any(int(v) != v or v < 1 for v in values):
-        raise ValueError(
-            f"resolution: expected one or three whole numbers of at least 1, got {resolution!r}"
-        )
-    return int(values[0]), int(values[1]), int(values[2])

@@ -125,6 +125,7 @@ def marching_cubes(
                 triangle_table(values.device),
                 list(grid.resolution),
                 grid.flat_bounds,
+                *grid.table,
             )
     else:
         check_finite(values)

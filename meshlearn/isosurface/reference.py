@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from meshlearn.isosurface.grid import VoxelGrid
+from meshlearn.isosurface.sparse import SparseVoxelGrid
 from meshlearn.isosurface.tables import CORNERS, EDGES, dual_table, triangle_table
 
 _CORNERS = torch.tensor(CORNERS)  # (8, 3)
@@ -21,7 +22,7 @@ _EDGES = torch.tensor(EDGES)  # (12, 2)
 class SurfaceCells(NamedTuple):
     """The cells that the surface passes through."""
 
-    cell: Tensor  # (A,) linear cell numbers, ascending
+    cell: Tensor  # (A,) numbers of the cells in the grid, ascending
     xyz: Tensor  # (A, 3) cell coordinates
     corners: Tensor  # (A, 8) grid vertices
     case: Tensor  # (A,) mask of inside corners
@@ -29,6 +30,7 @@ class SurfaceCells(NamedTuple):
 
 def displaced_vertices(grid: VoxelGrid, deform: Tensor | None, index: Tensor) -> Tensor:
     """Positions of grid vertices `index` (...,) -> (..., 3), moved by (h/2) tanh(deform)."""
+    index_here, index = index, grid.vertex_lattice(index)
     _, ny, nz = grid.shape
     z, y, x = index % nz, index // nz % ny, index // (ny * nz)
     position = torch.stack(
@@ -36,13 +38,18 @@ def displaced_vertices(grid: VoxelGrid, deform: Tensor | None, index: Tensor) ->
     )
     if deform is not None:
         half = 0.5 * (1.0 - 1e-6) * torch.tensor(grid.spacing, dtype=torch.float64)
-        position = position + half.to(position) * torch.tanh(deform[index])
+        position = position + half.to(position) * torch.tanh(deform[index_here])
     return position
 
 
 def surface_cells(grid: VoxelGrid, inside: Tensor) -> SurfaceCells:
-    """Surface cells of `inside`, bool of shape grid.shape."""
+    """Surface cells of `inside`, (N,) bool."""
     device = inside.device
+    if isinstance(grid, SparseVoxelGrid):
+        case = (inside[grid.cell_vertices].long() << torch.arange(8, device=device)).sum(1)
+        cell = ((case > 0) & (case < 255)).nonzero().squeeze(1)
+        return SurfaceCells(cell, grid.cells[cell], grid.cell_vertices[cell], case[cell])
+    inside = inside.view(grid.shape)
     rx, ry, rz = grid.resolution
     _, ny, nz = grid.shape
     case = torch.zeros(rx, ry, rz, dtype=torch.int64, device=device)
@@ -61,6 +68,17 @@ def crossed_edges(grid: VoxelGrid, inside: Tensor, *, interior: bool) -> tuple[T
     Ordered by row, by block of 64 along z, by axis, by z. `interior`: only edges with four cells.
     """
     nx, ny, nz = grid.shape
+    if isinstance(grid, SparseVoxelGrid):
+        edges = torch.tensor(EDGES, device=inside.device)
+        first = torch.arange(12, device=inside.device) // 4
+        keys = (grid.cell_vertices[:, edges[:, 0]] * 3 + first).reshape(-1)
+        keys, count = torch.unique(keys, return_counts=True)
+        if interior:
+            keys = keys[count == 4]
+        start, axis_of = keys // 3, keys % 3
+        crossed = inside[start] != inside[edge_ends(grid, start, axis_of)]
+        return _in_order(grid, start[crossed], axis_of[crossed])
+    inside = inside.view(grid.shape)
     starts, axes = [], []
     number = torch.arange(nx * ny * nz, device=inside.device).view(nx, ny, nz)
     for axis, n in enumerate((nx, ny, nz)):
@@ -74,25 +92,31 @@ def crossed_edges(grid: VoxelGrid, inside: Tensor, *, interior: bool) -> tuple[T
         start = number.narrow(axis, 0, n - 1)[crossed]
         starts.append(start)
         axes.append(torch.full_like(start, axis))
-    start, axis_of = torch.cat(starts), torch.cat(axes)
-    row, z = start // nz, start % nz
+    return _in_order(grid, torch.cat(starts), torch.cat(axes))
+
+
+def _in_order(grid: VoxelGrid, start: Tensor, axis_of: Tensor) -> tuple[Tensor, Tensor]:
+    nz = grid.shape[2]
+    row, z = grid.vertex_lattice(start) // nz, grid.vertex_lattice(start) % nz
     key = ((row * ((nz + 63) // 64) + z // 64) * 3 + axis_of) * 64 + z % 64
     order = torch.argsort(key)
     return start[order], axis_of[order]
 
 
-def _steps(grid: VoxelGrid, device: torch.device) -> Tensor:
+def edge_ends(grid: VoxelGrid, start: Tensor, axis: Tensor) -> Tensor:
+    """The far ends of grid edges, given by their start and axis."""
     _, ny, nz = grid.shape
-    return torch.tensor([ny * nz, nz, 1], device=device)
+    step = torch.tensor([ny * nz, nz, 1], device=start.device)[axis]
+    return grid.vertex_index(grid.vertex_lattice(start) + step)
 
 
 def marching_cubes_reference(
     grid: VoxelGrid, sdf: Tensor, deform: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Vertices (V, 3) and faces (F, 3) of marching cubes."""
-    inside = (sdf < 0).view(grid.shape)
+    inside = sdf < 0
     start, axis = crossed_edges(grid, inside, interior=False)
-    end = start + _steps(grid, sdf.device)[axis]
+    end = edge_ends(grid, start, axis)
     t = (sdf[start] / (sdf[start] - sdf[end])).unsqueeze(1)
     a, b = displaced_vertices(grid, deform, start), displaced_vertices(grid, deform, end)
     vertices = a + (b - a) * t
@@ -120,6 +144,8 @@ class FlexiCubesParts(NamedTuple):
     patch: Tensor  # (A, 12) dual vertex of each crossed edge, -1 where not crossed
     cells: SurfaceCells
     entry: Tensor  # (A,) row of the case table, ambiguity resolved
+    weight: Tensor  # (A, 12) share of an edge's end in its crossing
+    share: Tensor  # (A, 12) beta weight of each crossing
 
 
 def resolve_cases(grid: VoxelGrid, inside: Tensor, cells: SurfaceCells) -> Tensor:
@@ -135,7 +161,8 @@ def resolve_cases(grid: VoxelGrid, inside: Tensor, cells: SurfaceCells) -> Tenso
     res = torch.tensor(grid.resolution, device=inside.device)
     within = ((other >= 0) & (other < res)).all(1) & (face >= 0)
     other = other.clamp(min=0).minimum(res - 1)
-    number = (other[:, 0] * res[1] + other[:, 1]) * res[2] + other[:, 2]
+    number = grid.cell_index((other[:, 0] * res[1] + other[:, 1]) * res[2] + other[:, 2])
+    within &= number >= 0
     meets = within & (table[case_of[number], 13] == face ^ 1)
     return torch.where(meets, table[cells.case, 14], cells.case)
 
@@ -150,7 +177,7 @@ def flexicubes_parts(
 ) -> FlexiCubesParts:
     """Dual vertices and quads in plain torch; arguments as `flexicubes`."""
     device = sdf.device
-    inside = (sdf < 0).view(grid.shape)
+    inside = sdf < 0
     cells = surface_cells(grid, inside)
     entry = resolve_cases(grid, inside, cells)
     table = dual_table(device).long()
@@ -208,7 +235,8 @@ def flexicubes_parts(
     cell_number[cells.cell] = torch.arange(cells.cell.numel(), device=device)
     _, ny, nz = grid.shape
     _, ry, rz = grid.resolution
-    at = torch.stack([start // (ny * nz), start // nz % ny, start % nz], dim=1)
+    corner = grid.vertex_lattice(start)
+    at = torch.stack([corner // (ny * nz), corner // nz % ny, corner % nz], dim=1)
     rows = torch.arange(start.numel(), device=device)
     around, local_edge = [], []
     u, v = (axis + 1) % 3, (axis + 2) % 3
@@ -216,14 +244,40 @@ def flexicubes_parts(
         c = at.clone()
         c[rows, u] -= du
         c[rows, v] -= dv
-        around.append(cell_number[(c[:, 0] * ry + c[:, 1]) * rz + c[:, 2]])
+        around.append(cell_number[grid.cell_index((c[:, 0] * ry + c[:, 1]) * rz + c[:, 2])])
         local_edge.append(4 * axis + torch.where(axis == 1, dv | du << 1, du | dv << 1))
     owner_cell, local_edge = torch.stack(around, 1), torch.stack(local_edge, 1)
-    outward = inside.reshape(-1)[start]
+    outward = inside[start]
     owner_cell = torch.where(outward[:, None], owner_cell, owner_cell.flip(1))
     local_edge = torch.where(outward[:, None], local_edge, local_edge.flip(1))
     quads = patch[owner_cell, local_edge]
-    return FlexiCubesParts(vertices, quads, g[owner_cell], deviation, crossing, patch, cells, entry)
+    return FlexiCubesParts(
+        vertices, quads, g[owner_cell], deviation, crossing, patch, cells, entry, t.squeeze(2), b
+    )
+
+
+def carry_msdf(parts: FlexiCubesParts, msdf: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    """(V,) msdf at the vertices that `split_quads` gives, by the weights of their positions.
+
+    Twice: gradients of the second reach `msdf` only.
+    """
+    i, j = _EDGES.to(msdf.device).unbind(1)
+    corner, used = msdf[parts.cells.corners], parts.patch >= 0
+    found = []
+    for free in (False, True):
+        t, b, g = (x.detach() if free else x for x in (parts.weight, parts.share, parts.quad_gamma))
+        value = (corner[:, i] + (corner[:, j] - corner[:, i]) * t)[used]
+        share, owner = b[used], parts.patch[used]
+        zero = value.new_zeros(len(parts.vertices))
+        total = zero.index_put((owner,), share, accumulate=True)
+        carried = zero.index_put((owner,), value * share, accumulate=True) / total
+        if training:
+            g02, g13 = g[:, 0] * g[:, 2], g[:, 1] * g[:, 3]
+            at = carried[parts.quads]
+            centre = (at[:, 0] + at[:, 2]) * g02 + (at[:, 1] + at[:, 3]) * g13
+            carried = torch.cat([carried, centre * 0.5 / (g02 + g13)])
+        found.append(carried)
+    return found[0], found[1]
 
 
 def split_quads(parts: FlexiCubesParts, training: bool) -> tuple[Tensor, Tensor]:

@@ -197,7 +197,7 @@ def fill_tetrahedra(
     grid_vertex[inner] = grid_base + torch.arange(inner.numel(), device=device)
 
     # 1. Cones over the surface. Triangles look outward from their inside vertex.
-    start, axis = crossed_edges(grid, inside, interior=True)
+    start, axis = crossed_edges(grid, inside_flat, interior=True)
     _, ny, nz = grid.shape
     step = torch.tensor([ny * nz, nz, 1], device=device)[axis]
     apex = grid_vertex[torch.where(inside_flat[start], start, start + step)]

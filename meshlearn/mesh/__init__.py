@@ -2,6 +2,7 @@
 
 from meshlearn.mesh._components import Components
 from meshlearn.mesh.attributes import CornerAttribute
+from meshlearn.mesh.cut import MeshCut, cut_mesh
 from meshlearn.mesh.edit import Edit, Part
 from meshlearn.mesh.join import Joined, cat
 from meshlearn.mesh.mesh import Mesh
@@ -17,6 +18,7 @@ __all__ = [
     "Edit",
     "Joined",
     "Mesh",
+    "MeshCut",
     "MeshReport",
     "Meshes",
     "Part",
@@ -25,4 +27,5 @@ __all__ = [
     "Topology",
     "Triangulation",
     "cat",
+    "cut_mesh",
 ]

@@ -98,17 +98,21 @@ def measure_together(
     }
 
 
-def peak_memory(setup: str, statement: str) -> dict[str, float]:
+def peak_memory(
+    setup: str, statement: str, *, more: Mapping[str, str] | None = None
+) -> dict[str, float]:
     """Resident memory of `statement` in a process of its own, in MB.
 
     Args:
         setup: code that imports and makes the inputs.
         statement: code that is measured.
+        more: expressions to evaluate behind it, by name; the names are in the result.
 
     Returns:
         ``before`` (after the set-up), ``peak``, and ``above`` = peak − before.
     """
     # VmHWM is reset between the two, so that the set-up's own peak does not count
+    extra = "".join(f", {name!r}: {value}" for name, value in (more or {}).items())
     code = f"""
 import json, pathlib
 def status(key):
@@ -120,7 +124,7 @@ pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = status("VmRSS")
 {textwrap.dedent(statement)}
 peak = status("VmHWM")
-print("\\n" + json.dumps({{"before": before, "peak": peak, "above": peak - before}}))
+print("\\n" + json.dumps({{"before": before, "peak": peak, "above": peak - before{extra}}}))
 """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(

@@ -29,6 +29,23 @@ def step():
 """
 
 
+GSHELL = """
+msdf = (grid.vertices[:, 0] + 0.2).requires_grad_()
+def open_step():
+    out = ml.gshell(grid, sdf, msdf, training=True, **weights)
+    (out.mesh.vertices.square().sum() + out.dev_loss.sum()).backward()
+    return out
+"""
+TETS = """
+tets = ml.TetGrid.from_voxels({n})
+x, y, z = tets.vertices.unbind(1)
+tet_sdf = (((x * x + y * y).sqrt() - 0.55).square() + z * z).sqrt().sub(0.25).requires_grad_()
+tets.neighbours
+def tet_step():
+    mesh = ml.marching_tetrahedra(tets, tet_sdf)
+    mesh.vertices.square().sum().backward()
+    return mesh
+"""
 PUBLIC = """
 import torch, flexicubes
 n = {n}
@@ -92,6 +109,21 @@ def run(bench: Bench) -> None:
             {"public FlexiCubes (pure torch)": theirs.get("step")},
             faces=names["step"]().mesh.num_faces,
         )
+        exec(GSHELL, names)
+        bench.compare(
+            f"G-Shell on FlexiCubes, the same and an msdf, cut by a plane, torus {n}³",
+            names["open_step"],
+            {"FlexiCubes alone": names["step"]},
+            faces=names["open_step"]().mesh.num_faces,
+        )
+    for n in (16,) if bench.quick else (64,):
+        names = {"ml": ml}
+        exec(TETS.format(n=n), names)
+        bench.compare(
+            f"marching tetrahedra, forward + backward, torus {n}³",
+            names["tet_step"],
+            faces=names["tet_step"]().num_faces,
+        )
     for n in (32,) if bench.quick else (64, 128, 256):
         # gradients of the inputs are as large as the inputs: made before, so that they do not count
         warm = "\nkept = [torch.zeros_like(p).add_(0) for p in (sdf, *weights.values())]"
@@ -102,14 +134,13 @@ def run(bench: Bench) -> None:
             MB=round(found["above"], 1),
             peak_MB=round(found["peak"], 1),
         )
-        if optional("flexicubes") and n < 256:
-            found = peak_memory(PUBLIC.format(n=n) + warm, step)
-            bench.value(
-                f"the same, torus {n}³",
-                peer="public FlexiCubes (pure torch)",
-                MB=round(found["above"], 1),
-                peak_MB=round(found["peak"], 1),
-            )
+        extra = GSHELL + "\nmsdf.grad = torch.zeros_like(msdf)"
+        found = peak_memory(FLEXICUBES.format(n=n) + extra + warm, "out = open_step()")
+        bench.value(
+            f"G-Shell forward + backward, torus {n}³: memory above inputs and gradients",
+            MB=round(found["above"], 1),
+            inputs_MB=round(found["before"], 1),
+        )
 
 
 if __name__ == "__main__":
