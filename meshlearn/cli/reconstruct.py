@@ -28,10 +28,16 @@ def reconstruct(
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A mesh file, in its name's format.")],
-    method: Annotated[str, choice("flexicubes", help="What represents the mesh.")] = "flexicubes",
+    method: Annotated[
+        str,
+        choice("flexicubes", "gshell", help="flexicubes: closed; gshell: open meshes too."),
+    ] = "flexicubes",
     resolution: Annotated[
         int, typer.Option(min=8, help="Cells along the longest side of the box.")
     ] = 64,
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Refine near the surface only, for fine resolutions.")
+    ] = False,
     steps: Annotated[
         int | None, typer.Option(min=0, help="Steps of the fit; default: as the method does best.")
     ] = None,
@@ -97,6 +103,7 @@ def reconstruct(
             given,
             method=method,
             resolution=resolution,
+            sparse=sparse,
             steps=steps,
             seed=seed,
             device=device,

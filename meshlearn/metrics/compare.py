@@ -11,6 +11,7 @@ from torch import Tensor
 from meshlearn import geometry
 from meshlearn._segment import stable_mean
 from meshlearn._validate import check_tensor
+from meshlearn.metrics.boundary import boundary_points, compare_boundaries
 from meshlearn.metrics.edges import edge_points
 from meshlearn.metrics.quality import mesh_quality, triangle_shapes
 
@@ -83,6 +84,10 @@ def compare(
           independently have 0.005 at 100,000 samples.
         - ``sharp_edge_distance``: mean distance from points on the target's sharp edges (faces that
           bend by more than 30°) to the surface of pred; None where it has none.
+        - ``boundary_chamfer``: mean distance, both ways averaged, between points along the boundary
+          edges of one and the nearest such point of the other; 0 where both are closed, infinite
+          where one is. ``boundary_loops_pred``, ``boundary_loops_target``: closed loops of boundary
+          edges; ``euler_pred``, ``euler_target``: Euler numbers.
         - ``volume_error``: |V_pred - V_target| / |V_target|, None unless both are watertight;
           ``area_error`` likewise.
         - ``scale``: the target's diagonal. ``empty``: pred has no face with area.
@@ -114,6 +119,7 @@ def compare(
         out.update(_distances(own, goal, f1_threshold))
         out.update(_edges(own, goal, edge_radius, edge_max_dot, edge_threshold))
         out["sharp_edge_distance"] = _sharp_edge_distance(own.mesh, goal.mesh, samples, seed)
+        out.update(compare_boundaries(own.mesh, goal.mesh, max(1, samples // 4)))
         out["volume_error"] = None
         if own.mesh.is_watertight and goal.mesh.is_watertight:
             out["volume_error"] = _relative(own.mesh.volume(), goal.mesh.volume())
@@ -282,6 +288,11 @@ def _nothing(goal: _Side, radius: float, max_dot: float) -> dict[str, float | in
         "edge_points_pred": 0,
         "edge_points_target": int(sharp.sum()),
         "sharp_edge_distance": math.inf if len(sharp_edges(goal.mesh)) else None,
+        "boundary_loops_pred": 0,
+        "euler_pred": 0,
+        "boundary_loops_target": len(goal.mesh.topology.boundary_loops()),
+        "euler_target": goal.mesh.topology.euler_number,
+        "boundary_chamfer": math.inf if len(boundary_points(goal.mesh, 1)) else 0.0,
         "volume_error": None,
         "area_error": 1.0,
     }

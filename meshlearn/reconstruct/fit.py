@@ -200,7 +200,7 @@ class _Run:
         if self.stages[0][0] is not None:
             self.representation.refine(self.stages[0][0])
         if initialize and self.target.has_field:
-            self.representation.initialize(self.target.field)
+            self.representation.start(self.target)
         self._make_optimizer()
 
     def _make_optimizer(self) -> None:
@@ -230,7 +230,7 @@ class _Run:
 
         self.representation.train()
         mesh, regularisers = self.representation()
-        terms = dict(regularisers)
+        terms = {**regularisers, **self.representation.guided(self.target, self.step)}
         if mesh.num_faces:
             done = within / max(1, self.stages[self.stage][1])
             terms.update(

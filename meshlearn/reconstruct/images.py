@@ -16,6 +16,7 @@ from meshlearn.mesh import Mesh
 from meshlearn.mesh.edit import submesh
 from meshlearn.reconstruct.colors import Appearance
 from meshlearn.reconstruct.hull import Hull
+from meshlearn.reconstruct.open_surfaces import image_evidence, open_hull
 from meshlearn.reconstruct.target import Target
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
@@ -59,6 +60,8 @@ class FromImages(Target):
             harmonics, found anew at each step), so that shading tells of the shape; "none" fits
             them as they are.
         tolerance: how many cameras may be wrong about a point of the starting shape.
+        two_sided: normals are turned towards the camera, as where one cannot tell the two sides of
+            a sheet; otherwise they are the surface's own, on its back too.
         bounds: (2, 3) box that the object lies in; found from the images by default.
         backend: "native", "reference" or "nvdiffrast".
 
@@ -93,6 +96,7 @@ class FromImages(Target):
         views: int = 4,
         light: str = "sh",
         tolerance: int = 0,
+        two_sided: bool = False,
         bounds: Sequence[Sequence[float]] | Tensor | None = None,
         backend: str = "native",
     ) -> None:
@@ -114,12 +118,13 @@ class FromImages(Target):
         self.kinds = tuple(k for k in KINDS if given[k] is not None)
         self.views = min(views, len(cameras))
         self.backend = get_backend(backend)
+        self.two_sided = bool(two_sided)
         self.background = None if background is None else tuple(map(float, background))
         self.levels = _pyramid(cameras, images)
         small = next((lv for lv in self.levels if max(lv.size) <= 320), self.levels[-1])
-        self.hull = Hull(
-            small.cameras, small.images["masks"], small.images.get("depth"), tolerance=tolerance
-        )
+        self._small, self.tolerance = small, tolerance
+        self.hull = self.hull_of(small.images["masks"])
+        self._open_hull: Hull | None = None
         box = self.hull.bounds() if bounds is None else torch.as_tensor(bounds).double().cpu()
         if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
             raise ValueError(f"bounds: expected (2, 3), lower below upper, got {box.tolist()}")
@@ -139,9 +144,28 @@ class FromImages(Target):
         return self._bounds
 
     def field(self, points: Tensor) -> Tensor:
+        return self._field(self.hull, points)
+
+    def _field(self, hull: Hull, points: Tensor) -> Tensor:
         reach = 0.03 * float((self._bounds[1] - self._bounds[0]).norm())
         with torch.no_grad():
-            return self.hull.field(points.float()).clamp(-reach, reach).to(points)
+            return hull.field(points.float()).clamp(-reach, reach).to(points)
+
+    def hull_of(self, masks: Tensor) -> Hull:
+        """The hull of other masks (N, H, W) at the size of the hull's images."""
+        small = self._small
+        return Hull(small.cameras, masks, small.images.get("depth"), tolerance=self.tolerance)
+
+    def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """See `Target.shell`: a hull that is closed where one looks through openings."""
+        if self._open_hull is None:
+            with torch.no_grad():
+                self._open_hull = open_hull(self, self._small)
+        return self._field(self._open_hull, points), torch.full_like(points[:, 0], scale)
+
+    def evidence(self, template: Mesh, scale: float) -> Tensor:
+        """See `Target.evidence`: what all images say of a template."""
+        return image_evidence(self, template, scale)
 
     def parameters(self) -> dict[str, Tensor]:
         return {} if self.appearance is None else self.appearance.parameters()
@@ -182,7 +206,9 @@ class FromImages(Target):
         if "depth" in wanted:
             terms["depth"] = _depth_loss(mesh, fragments, cams, wanted["depth"], scale)
         if "normals" in wanted:
-            terms["normal"] = _normal_loss(mesh, fragments, wanted["normals"])
+            terms["normal"] = _normal_loss(
+                mesh, fragments, wanted["normals"], cams if self.two_sided else None
+            )
         if self.appearance is not None:
             terms["color"] = self._color_loss(image[..., 1:], wanted, seen)
         terms["smooth"] = normal_consistency_loss(mesh)
@@ -332,11 +358,17 @@ def _depth_loss(
     return stable_mean((off * off + 1e-4).sqrt())
 
 
-def _normal_loss(mesh: Mesh, fragments: Fragments, normals: Tensor) -> Tensor:
-    """Mean of 1 - cosine between normals seen and wanted."""
+def _normal_loss(mesh: Mesh, fragments: Fragments, normals: Tensor, cams: Camera | None) -> Tensor:
+    """Mean of 1 - cosine between normals seen and wanted; with `cams` both towards the camera."""
     known = (normals * normals).sum(-1) > 0.25
     place, part = _pixels(fragments.mask & known, fragments)
     if not len(place[0]):
         return mesh.vertices.sum() * 0
     mine = surface_normals(mesh, part, smooth=False)[0]
-    return stable_mean(1 - (mine * normals[place].to(mine)).sum(1))
+    wanted = normals[place].to(mine)
+    if cams is not None:
+        _, rays = cams.rays(tuple(normals.shape[1:3]))
+        ray = rays[place].to(mine)
+        mine = mine * -torch.sign((mine.detach() * ray).sum(1, keepdim=True))
+        wanted = wanted * -torch.sign((wanted * ray).sum(1, keepdim=True))
+    return stable_mean(1 - (mine * wanted).sum(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.fit import FitResult, fit
+from meshlearn.reconstruct.open_surfaces import is_open
 from meshlearn.reconstruct.targets import FromField, FromImages, FromMesh, FromPoints, Target
 from meshlearn.render import ImageSet, load_images
-from meshlearn.representations import FlexiCubes
+from meshlearn.representations import FlexiCubes, GShell
 
 Source = Mesh | PointCloud | Volume | ImageSet
-METHODS = ("flexicubes",)
+METHODS = ("flexicubes", "gshell")
 
 
 def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = None) -> Source:
@@ -62,6 +64,7 @@ def reconstruct(
     *,
     method: str = "flexicubes",
     resolution: int = 64,
+    sparse: bool = False,
     steps: int | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
@@ -73,8 +76,11 @@ def reconstruct(
 
     Args:
         source: what the mesh should be.
-        method: the representation.
+        method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too.
         resolution: cells along the longest side of the box around `source`.
+        sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
+            for resolutions up to 512 and more; `resolution` is then a power of two times at least
+            16 cells.
         steps: of the fit; default: those that its quality was measured with.
         seed: of all sampling; the same seed gives the same mesh.
         device: where it is computed.
@@ -82,6 +88,9 @@ def reconstruct(
 
     Raises:
         ValueError: bad options, an empty source, a resolution beyond memory.
+
+    Warns:
+        UserWarning: an open mesh for a method that gives closed ones.
 
     Example:
         >>> reconstruct(meshlearn.load("part.obj"), resolution=64).mesh.save("fit.glb")
@@ -94,14 +103,23 @@ def reconstruct(
         )
     where = _device(device)
     dtype = _precision(source)
+    if method == "flexicubes" and isinstance(source, Mesh) and is_open(source):
+        warnings.warn(
+            f"source: the mesh is open ({len(source.topology.boundary_loops())} boundary loops), "
+            "and method 'flexicubes' gives a closed mesh around it; method 'gshell' fits it open",
+            stacklevel=2,
+        )
     target = target_of(_moved(source, where, dtype))
-    shape = FlexiCubes(resolution, bounds=target.bounds, device=where, dtype=dtype)
+    stages = _resolutions(source, resolution, sparse)
+    kind = GShell if method == "gshell" else FlexiCubes
+    first = stages[0] if sparse else resolution
+    shape = kind(first, bounds=target.bounds, sparse=sparse, device=where, dtype=dtype)
     return fit(
         shape,
         target,
         steps=_steps(source) if steps is None else steps,
-        resolution=_levels(source, resolution),
-        **_schedule(source),
+        resolution=stages,
+        **_schedule(source, method),
         seed=seed,
         checkpoint=checkpoint,
         resume=resume,
@@ -109,10 +127,22 @@ def reconstruct(
     )
 
 
-def _levels(source: Source, resolution: int) -> tuple[int, ...] | int:
+def _resolutions(source: Source, resolution: int, sparse: bool) -> tuple[int, ...]:
     """Grids from coarse to fine. Depth gives a start whose thin parts a coarse grid would lose."""
-    least = 128 if isinstance(source, ImageSet) and source.depth is not None else 32
-    return (resolution // 2, resolution) if resolution >= least else resolution
+    if not sparse:
+        least = 128 if isinstance(source, ImageSet) and source.depth is not None else 32
+        return (resolution // 2, resolution) if resolution >= least else (resolution,)
+    stages = [resolution]
+    while stages[0] > 64 and stages[0] % 2 == 0:
+        stages.insert(0, stages[0] // 2)
+    if not 16 <= stages[0] <= 64:
+        raise ValueError(
+            f"resolution: expected 16 to 64 cells times a power of two for a sparse grid, got "
+            f"{resolution}"
+        )
+    if len(stages) == 1 and stages[0] % 2 == 0 and stages[0] >= 32:
+        stages.insert(0, stages[0] // 2)
+    return tuple(stages)
 
 
 def _from_normals(source: Source) -> bool:
@@ -124,9 +154,9 @@ def _steps(source: Source) -> int:
     return 200 if isinstance(source, ImageSet) and not _from_normals(source) else 300
 
 
-def _schedule(source: Source) -> dict:
+def _schedule(source: Source, method: str) -> dict:
     """Options of `fit` other than the default: hollows far from the hull want larger steps."""
-    if _from_normals(source):
+    if _from_normals(source) and method == "flexicubes":
         return {"lr": 0.05, "weights": {"normal": 6.0, "smooth": 0.03}}
     return {}
 

@@ -26,6 +26,14 @@ class Target:
         """Starting field, (P, 3) -> (P,), negative inside."""
         raise NotImplementedError
 
+    def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Starting fields of an open surface: template and msdf; a closed one by default."""
+        return self.field(points), torch.full_like(points[:, 0], scale)
+
+    def evidence(self, template: Mesh, scale: float) -> Tensor | None:
+        """What was seen of a template's vertices, (V,) in [-1, 1]: surface, none, 0 unknown."""
+        return None
+
     def losses(
         self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
     ) -> dict[str, Tensor]:

@@ -19,6 +19,13 @@ from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.images import FromImages
+from meshlearn.reconstruct.open_surfaces import (
+    MeshBoundary,
+    boundary_loss,
+    estimate_normals,
+    is_open,
+    template_field,
+)
 from meshlearn.reconstruct.target import Target, surface_distance
 
 __all__ = ["FromField", "FromImages", "FromMesh", "FromPoints", "Target"]
@@ -37,13 +44,14 @@ class FromMesh(Target):
     Loss terms, all in cells: ``distance`` (mean distance of samples of the fit to the target, and
     the
     other way round), ``normal`` (1 - cosine between normals at the same pairs of points), ``sharp``
-    (mean distance of points on sharp edges to the fit).
+    (mean distance of points on sharp edges to the fit); of an open mesh also ``boundary`` (mean
+    distance between its boundary and that of the fit, both ways, where a `GShell` marks one).
 
     Example:
         >>> target = FromMesh(meshlearn.load("part.obj"))
     """
 
-    default_weights = {"distance": 1.0, "normal": 0.1, "sharp": 0.1}  # noqa: RUF012
+    default_weights = dict(distance=1.0, normal=0.1, sharp=0.1, boundary=0.2)  # noqa: RUF012
 
     def __init__(self, mesh: Mesh, *, samples: int = 20_000, sharp_angle: float = 30.0) -> None:
         wrong = int((~torch.isfinite(mesh.vertices)).any(1).sum())
@@ -60,6 +68,8 @@ class FromMesh(Target):
         self._bounds = self.mesh.vertices[self.mesh.faces.reshape(-1).unique()]
         self._bounds = torch.stack([self._bounds.amin(0), self._bounds.amax(0)])
         self._sharp, self._sharp_length = self._sharp_edges(sharp_angle)
+        self.is_open = is_open(self.mesh)
+        self.boundary = MeshBoundary(self.mesh)
 
     @property
     def bounds(self) -> Tensor:
@@ -81,6 +91,29 @@ class FromMesh(Target):
 
     def field(self, points: Tensor) -> Tensor:
         return self.bvh.signed_distance(points.to(self.mesh.vertices))
+
+    def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """See `Target.shell`: a template through the mesh that spans its openings, and the
+        distance to its boundary."""
+        if not self.is_open:
+            return super().shell(points, scale)
+        points = points.to(self.mesh.vertices)
+        size = float((self._bounds[1] - self._bounds[0]).max())
+        distance = self.bvh.closest(points).squared_distance.clamp(min=0).sqrt()
+        field = template_field(self.bvh.winding_number, distance, points, size)
+        return field, self._msdf(points, scale)
+
+    def _msdf(self, points: Tensor, scale: float) -> Tensor:
+        found = self.bvh.closest(points)
+        corners = self.mesh.vertices[self.mesh.faces[found.face]]
+        closest = (corners * found.barycentric[..., None].to(corners)).sum(1)
+        return self.boundary.msdf(points, closest, 1.5 * scale)
+
+    def evidence(self, template: Mesh, scale: float) -> Tensor:
+        """See `Target.evidence`: whether the template's vertices lie beyond the boundary."""
+        if not self.is_open:
+            return torch.ones_like(template.vertices[:, 0])
+        return (self._msdf(template.vertices, scale) / scale).clamp(-1, 1)
 
     def losses(
         self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
@@ -108,6 +141,9 @@ class FromMesh(Target):
         if len(self._sharp):
             points = self._sample_sharp(generator)
             terms["sharp"] = surface_distance(bvh.closest(points).squared_distance, scale)
+        rim = boundary_loss(mesh, self.boundary, scale)
+        if rim is not None:
+            terms["boundary"] = rim
         return terms
 
     def _sample_sharp(self, generator: torch.Generator) -> Tensor:
@@ -235,6 +271,7 @@ class FromPoints(Target):
             normals = torch.nn.functional.normalize(normals.to(points), dim=1)
         self.points, self.normals, self.samples = points.detach(), normals, int(samples)
         self.noise = float(noise)
+        self._unoriented = normals is None
         self._bounds = torch.stack([points.amin(0), points.amax(0)])
         near, _ = geometry.knn(self.points, self.points, 7)
         self._area = math.pi * near[:, 6] / 6  # of a disc that holds six neighbours
@@ -257,6 +294,32 @@ class FromPoints(Target):
             behind = (offset * self.normals[index[:, 0]]).sum(1)
             return torch.where(near, behind, torch.where(inside, -distance, distance))
         return self._flooded(points, distance)
+
+    def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """See `Target.shell`: a template through the points by their winding number, and how much
+        nearer than their reach the points are. Unoriented points are oriented first."""
+        points = points.to(self.points)
+        if self.normals is None:
+            self.normals = estimate_normals(self.points)
+            self._unoriented = True
+        squared, index = geometry.knn(points, self.points, 4)
+        distance = squared[:, 0].sqrt()
+        offset = points[:, None] - self.points[index]
+        behind = (offset * self.normals[index]).sum(2).mean(1)
+        size = float((self._bounds[1] - self._bounds[0]).max())
+        field = template_field(self._winding, distance, points, size)
+        near = distance < 2 * self.spacing
+        return torch.where(near, behind, field), self._reach(scale) - distance
+
+    def _reach(self, scale: float) -> float:
+        """How far from a point the surface may go on: gaps of the sampling are no openings."""
+        return max(1.5 * self.spacing, 0.75 * scale) + 2 * self.noise
+
+    def evidence(self, template: Mesh, scale: float) -> Tensor:
+        """See `Target.evidence`: whether points are near the template's vertices."""
+        distance = geometry.knn(template.vertices, self.points, 1)[0][:, 0].sqrt()
+        reach = self._reach(scale)
+        return (2 * (reach - distance) / reach).clamp(-1, 1)
 
     def _winding(self, query: Tensor, most: int = 4000) -> Tensor:
         """Winding number of the oriented points; of `most` of them, their areas scaled up."""
@@ -313,7 +376,7 @@ class FromPoints(Target):
             "surface": stable_mean((beyond / scale**2 + 1e-4).sqrt()),
             "smooth": normal_consistency_loss(mesh),
         }
-        if self.normals is not None:
+        if self.normals is not None and not self._unoriented:
             normals = mesh.face_normals()[to_fit.face]
             terms["normal"] = stable_mean(1 - (normals * self.normals[chosen]).sum(1))
         return terms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -17,13 +17,30 @@ class RepresentationOutput(NamedTuple):
     losses: dict[str, Tensor]  # name -> 0-d regulariser, in units of the grid's cells
 
 
+class Guide(Protocol):
+    """What a representation may ask of a target (`meshlearn.reconstruct.Target` is one)."""
+
+    def field(self, points: Tensor) -> Tensor:
+        """Starting field, (P, 3) -> (P,), negative inside."""
+        ...
+
+    def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Starting fields of an open surface, each (P,): the template's, negative inside it, and
+        one that is positive on the surface and negative beyond its boundary."""
+        ...
+
+    def evidence(self, template: Mesh, scale: float) -> Tensor | None:
+        """(V,) at the vertices of a template, in [-1, 1]: seen to be surface (positive), seen to be
+        none (negative), not seen (0). None: nothing is known anywhere."""
+        ...
+
+
 class Representation(nn.Module):
     """A way to parametrise a mesh: ``forward()`` gives the mesh and its regularisers.
 
-    `reconstruct.fit` drives any of them: it calls `initialize` with the target's field, `refine`
-    between
-    resolutions, `forward` at each step, `after_step` behind each update and `final_mesh` at the
-    end.
+    `reconstruct.fit` drives any of them: it calls `start` with the target, `refine` between
+    resolutions, `forward` and `guided` at each step, `after_step` behind each update and
+    `final_mesh` at the end.
     """
 
     default_weights: dict[str, float] = {}  # noqa: RUF012  (weights of `losses` in a fit)
@@ -39,6 +56,14 @@ class Representation(nn.Module):
     def initialize(self, field: Callable[[Tensor], Tensor]) -> None:
         """Starts from a field, a function of points (P, 3) -> (P,), negative inside."""
         raise NotImplementedError
+
+    def start(self, target: Guide) -> None:
+        """Starts from what a target knows beforehand; by default its field."""
+        self.initialize(target.field)
+
+    def guided(self, target: Guide, step: int) -> dict[str, Tensor]:
+        """Losses on the parametrisation that depend on what the target saw, after `forward`."""
+        return {}
 
     def refine(self, resolution: int) -> None:
         """Goes on at another resolution with the same surface."""

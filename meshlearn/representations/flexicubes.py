@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from meshlearn.isosurface import VoxelGrid, flexicubes, sign_regularizer
+from meshlearn.isosurface import SparseVoxelGrid, VoxelGrid, flexicubes, sign_regularizer
 from meshlearn.isosurface.grid import check_memory
 from meshlearn.representations.base import Representation, RepresentationOutput
 
@@ -50,10 +50,12 @@ class FlexiCubes(Representation):
     """A closed mesh as the FlexiCubes surface of learnable grid values and cell weights.
 
     Args:
-        grid: a VoxelGrid, or a number of cells along the longest side of `bounds`.
+        grid: a VoxelGrid, also sparse, or a number of cells along the longest side of `bounds`.
         bounds: (2, 3) box that the surface lies in (when `grid` is a number).
         weights: learn alpha, beta and gamma; False leaves dual marching cubes.
         deform: learn the displacement of grid vertices.
+        sparse: from the first `refine` on, keep only cells near the surface. A sparse grid is
+            refined to twice its resolution; the surface cannot leave its cells in between.
         device, dtype: of the parameters (when `grid` is a number).
 
     Parameters (all unconstrained): ``sdf`` (N,) in units of the cell edge, ``deform`` (N, 3),
@@ -79,24 +81,26 @@ class FlexiCubes(Representation):
         bounds: Sequence[Sequence[float]] | Tensor = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
         weights: bool = True,
         deform: bool = True,
+        sparse: bool = False,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self._box = torch.as_tensor(bounds, dtype=torch.float64).detach().cpu()
-        if not isinstance(grid, VoxelGrid):
+        if isinstance(grid, int):
             grid = cubic_grid(grid, self._box, device=device, dtype=dtype)
-        else:
+        elif isinstance(grid, VoxelGrid):
             self._box = torch.tensor(grid.bounds, dtype=torch.float64)
-        self.has_weights, self.has_deform = weights, deform
+        self.has_weights, self.has_deform, self.sparse = weights, deform, sparse
         self._allocate(grid)
 
     def _allocate(self, grid: VoxelGrid) -> None:
-        n, c = grid.num_vertices, grid.num_cells
+        n, c = grid.num_vertices, grid.num_cells if self.has_weights else 0
         numbers = n * (4 if self.has_deform else 1) + c * (21 if self.has_weights else 0)
         # Parameters, their gradients and two moments of Adam.
         check_memory(4 * numbers * grid.dtype.itemsize, grid.device, f"FlexiCubes on {grid}")
         self.grid = grid
+        self._border: tuple[Tensor, Tensor] | None = None  # of a sparse grid, and its side
 
         def zeros(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.zeros(*shape, dtype=grid.dtype, device=grid.device))
@@ -135,10 +139,13 @@ class FlexiCubes(Representation):
     @torch.no_grad()
     def initialize(self, field: Callable[[Tensor], Tensor]) -> None:
         """Grid values from a field; displacement and weights at rest. See `Representation`."""
-        values = self.grid.evaluate(field).to(self.sdf)
+        self._reset(self.grid.evaluate(field))
+
+    def _reset(self, values: Tensor) -> None:
+        """Grid values in the world's unit; everything else at rest."""
         if not bool(torch.isfinite(values).all()):
             raise ValueError("field: it gives NaN or infinite values on the grid")
-        self.sdf.copy_(values / self.scale)
+        self.sdf.copy_(values.to(self.sdf) / self.scale)
         for parameter in (self.deform, self.alpha, self.beta, self.gamma):
             if parameter is not None:
                 parameter.zero_()
@@ -147,21 +154,49 @@ class FlexiCubes(Representation):
     @torch.no_grad()
     def refine(self, resolution: int) -> None:
         """Another resolution: the field is interpolated trilinearly, weights start at rest."""
-        old, values, scale = self.grid, self.sdf.detach(), self.scale
-        grid = cubic_grid(resolution, self._box, device=old.device, dtype=old.dtype)
-        volume = values.view(1, 1, *old.shape)
+        grid = self._finer(resolution)
+        values = self._carried(grid, [self.sdf * self.scale])[0]
+        self._allocate(grid)
+        self._reset(values)
+
+    def _finer(self, resolution: int) -> VoxelGrid:
+        """The grid of another resolution around the present surface."""
+        old = self.grid
+        if not self.sparse and not isinstance(old, SparseVoxelGrid):
+            return cubic_grid(resolution, self._box, device=old.device, dtype=old.dtype)
+        cells = max(old.resolution)
+        if resolution == cells:
+            return old
+        if resolution != 2 * cells:
+            raise ValueError(
+                f"resolution: expected {2 * cells}, twice that of the grid that is made sparse, "
+                f"got {resolution}; refine step by step"
+            )
+        values = self.sdf.detach()
+        if not isinstance(old, SparseVoxelGrid):
+            kept = SparseVoxelGrid.from_grid(old, values, band=2)
+            return kept.refined(values[kept.vertex_keys], band=2)
+        return old.refined(values, band=2)
+
+    def _carried(self, grid: VoxelGrid, values: list[Tensor]) -> list[Tensor]:
+        """Values at the vertices of the present grid, interpolated at those of another."""
+        old, stacked = self.grid, torch.stack([v.detach() for v in values], 1)
+        if grid is old:
+            return list(stacked.unbind(1))
+        if isinstance(old, SparseVoxelGrid):
+            return list(old.interpolate(stacked, grid.vertices).unbind(1))
+        volume = stacked.T.reshape(1, len(values), *old.shape)
         low = torch.tensor(old.bounds[0], dtype=old.dtype, device=old.device)
         high = torch.tensor(old.bounds[1], dtype=old.dtype, device=old.device)
-
-        def field(points: Tensor) -> Tensor:
+        found = []
+        for points in grid.vertices.split(1 << 20):
             at = ((points - low) / (high - low) * 2 - 1).flip(1)
-            found = torch.nn.functional.grid_sample(
-                volume, at[None, :, None, None], align_corners=True, padding_mode="border"
+            found.append(
+                torch.nn.functional.grid_sample(
+                    volume, at[None, :, None, None], align_corners=True, padding_mode="border"
+                ).view(len(values), -1)
             )
-            return found.reshape(-1) * scale
-
-        self._allocate(grid)
-        self.initialize(field)
+        return list(torch.cat(found, 1))
 
     def parameter_groups(self, lr: float) -> list[dict]:
         """All at `lr`: the field is in cells and the weights are relative, so one rate fits."""
@@ -169,7 +204,14 @@ class FlexiCubes(Representation):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Keeps the border of the grid outside, and so the mesh closed."""
+        """Keeps the border of the grid outside, or on its side of a sparse one: closed meshes."""
+        if isinstance(self.grid, SparseVoxelGrid):
+            if self._border is None:
+                at = self.grid.border
+                self._border = (at, torch.where(self.sdf[at] < 0, -1.0, 1.0).to(self.sdf))
+            at, side = self._border
+            self.sdf[at] = side * (side * self.sdf[at]).clamp(min=0.1)
+            return
         volume = self.sdf.view(self.grid.shape)
         for axis, n in enumerate(self.grid.shape):
             for side in (0, n - 1):

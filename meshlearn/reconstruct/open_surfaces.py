@@ -1,0 +1,275 @@
+"""What targets know of open surfaces: where to start, what was seen of a template, boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from meshlearn import geometry
+from meshlearn.isosurface import dual_marching_cubes
+from meshlearn.mesh import Mesh, cut_mesh
+from meshlearn.mesh._components import connected_components
+from meshlearn.reconstruct.target import surface_distance
+from meshlearn.representations.flexicubes import cubic_grid
+
+if TYPE_CHECKING:
+    from meshlearn.reconstruct.hull import Hull
+    from meshlearn.reconstruct.images import FromImages, _Level
+    from meshlearn.render import Camera
+
+# Of the winding number: at a boundary it goes on 137 degrees from the inner side, nearly straight.
+LEVEL = 0.12
+
+
+def template_field(
+    winding: Callable[[Tensor], Tensor], distance: Tensor, points: Tensor, size: float
+) -> Tensor:
+    """A field whose zero set holds an open surface and spans its openings, (P,).
+
+    The winding number jumps by 1 across the surface, so any level between lies on it; beyond the
+    boundary the level set goes on as a film.
+    """
+    apart = LEVEL - winding(points)
+    return torch.sign(apart) * torch.minimum(distance, apart.abs() * size / 4)
+
+
+class MeshBoundary:
+    """Points along the boundary edges of a mesh.
+
+    Args:
+        mesh: the mesh.
+        count: how many points.
+
+    Attributes:
+        points: (B, 3), evenly along the edges laid end to end; B is 0 for a closed mesh.
+        step: their distance along the edges.
+    """
+
+    def __init__(self, mesh: Mesh, count: int = 6000) -> None:
+        edges = mesh.topology.edges[mesh.topology.boundary_edges]
+        ends = mesh.vertices.detach()[edges]
+        length = (ends[:, 1] - ends[:, 0]).norm(dim=1).double()
+        total = torch.cumsum(length, 0)
+        self.points, self.step = mesh.vertices.new_zeros(0, 3), 0.0
+        if len(total) == 0 or not float(total[-1]) > 0:
+            return
+        self.step = float(total[-1]) / count
+        place = (torch.arange(count, device=mesh.device, dtype=torch.float64) + 0.5) * self.step
+        edge = torch.searchsorted(total, place).clamp(max=len(total) - 1)
+        along = (place - (total - length)[edge]) / length[edge].clamp(min=1e-300)
+        a, b = ends[edge, 0], ends[edge, 1]
+        self.points = a + along.clamp(0, 1)[:, None].to(a) * (b - a)
+
+    def msdf(self, points: Tensor, closest: Tensor, reach: float) -> Tensor:
+        """(P,) distance to the boundary, negative where the closest point lies on it; below 0
+        beyond `reach` of the mesh too, where a template comes back behind it."""
+        distance = (points - closest).norm(dim=1)
+        if not len(self.points):
+            return reach - distance
+        of_closest = geometry.knn(closest, self.points, 1)[0][:, 0].sqrt()
+        of_point = geometry.knn(points, self.points, 1)[0][:, 0].sqrt()
+        beyond = of_closest < 0.75 * self.step + 1e-6 * float(of_point.max())
+        return torch.minimum(torch.where(beyond, -of_point, of_closest), reach - distance)
+
+
+def boundary_loss(mesh: Mesh, boundary: MeshBoundary, scale: float) -> Tensor | None:
+    """Mean distance between boundaries, both ways, in cells; None where one has none.
+
+    The mesh's is its vertex attribute ``boundary``, as G-Shell sets it.
+    """
+    marks = mesh.vertex_attributes.get("boundary")
+    if marks is None or not len(boundary.points):
+        return None
+    mine = mesh.vertices[marks.bool()]
+    if not len(mine):
+        return None
+    some = boundary.points[:: max(1, len(boundary.points) // 4096)]
+    there = geometry.knn(mine, boundary.points, 1)[0][:, 0]
+    back = geometry.knn(some, mine, 1)[0][:, 0]
+    return surface_distance(there, scale) + surface_distance(back, scale)
+
+
+def image_evidence(target: FromImages, template: Mesh, scale: float) -> Tensor:
+    """(V,) what all images say of a template's vertices, in [-1, 1]; 0 where nothing is seen.
+
+    Where the template is seen beside the mask, or its normal is not the one seen, or its depth is
+    not, there is no surface; where they agree, there is. Slanted views count less.
+    """
+    level = _small_level(target)
+    total = torch.zeros(template.num_vertices, 2, dtype=torch.float64, device=template.device)
+    normals = template.face_normals()
+    for i in range(len(level.cameras)):
+        cam = level.cameras[i]
+        seen = target.backend.rasterize(template, cam, level.size)
+        place = seen.mask.nonzero(as_tuple=True)
+        face = seen.face[place]
+        if not len(face):
+            continue
+        _, ray = cam.rays(level.size)
+        ray = torch.nn.functional.normalize(ray[place].to(normals), dim=1)
+        mine = normals[face]
+        facing = -(mine * ray).sum(1)
+        says = torch.where(level.images["masks"][i][place] > 0.5, 1.0, -1.0).to(normals)
+        if "normals" in level.images:
+            wanted = level.images["normals"][i][place].to(normals)
+            known = wanted.norm(dim=1) > 0.5
+            wanted = torch.nn.functional.normalize(wanted, dim=1)
+            if target.two_sided:
+                wanted = wanted * -torch.sign((wanted * ray).sum(1, keepdim=True))
+            agree = ((mine * wanted).sum(1) - 0.5) * 4
+            says = torch.where(known, torch.minimum(says, agree.clamp(-1, 1)), says)
+        if "depth" in level.images:
+            wanted = level.images["depth"][i][place].to(normals)
+            off = (seen.depth[place].to(normals) - wanted).abs() * facing.abs() / scale
+            agree = 2 - off
+            says = torch.where(wanted > 0, torch.minimum(says, agree.clamp(-1, 1)), says)
+        weight = facing.clamp(min=0) ** 2
+        both = torch.stack([says * weight, weight], 1).double()
+        corner = template.faces[face].reshape(-1)
+        total.index_add_(0, corner, both.repeat_interleave(3, 0))
+    found = torch.where(total[:, 1] > 1e-3, total[:, 0] / total[:, 1].clamp(min=1e-3), 0.0)
+    return found.to(template.dtype)
+
+
+def closed_masks(
+    cameras: Camera, masks: Tensor, normals: Tensor, *, around: float = 0.0, least: float = 0.005
+) -> Tensor:
+    """Masks (N, H, W) of an open surface, in which gaps are filled: one looks in at one opening and
+    out at another, and a template is closed there.
+
+    A gap is a part of the background that does not reach the image's border.
+
+    Args:
+        around: share of the covered pixels around a gap that have to show the surface's back.
+        least: share of all covered pixels that have to; the masks of others stay as they are.
+    """
+    inside = masks >= 0.5
+    n, h, w = inside.shape
+    back = torch.zeros_like(inside)
+    for i in range(n):
+        _, ray = cameras[i].rays((h, w))
+        back[i] = inside[i] & ((normals[i].to(ray) * ray).sum(-1) > 0.1)
+    if int(back.sum()) < least * int(inside.sum()):
+        return masks
+    number = torch.arange(n * h * w, device=masks.device).view(n, h, w)
+    links, edges = [], []
+    for axis, size in ((1, h), (2, w)):
+        a, b = (number.narrow(axis, k, size - 1) for k in (0, 1))
+        ia, ib = (inside.narrow(axis, k, size - 1) for k in (0, 1))
+        links.append(torch.stack([a[~ia & ~ib], b[~ia & ~ib]], 1))
+        edges.append(torch.stack([a[~ia & ib], b[~ia & ib]], 1))
+        edges.append(torch.stack([b[~ib & ia], a[~ib & ia]], 1))
+    part = connected_components(torch.cat(links), n * h * w)
+    keep = torch.zeros(part.count, dtype=torch.bool, device=masks.device)
+    for side in (number[:, 0], number[:, -1], number[:, :, 0], number[:, :, -1]):
+        keep[part.labels[side.reshape(-1)]] = True
+    rim = torch.cat(edges)
+    owner = part.labels[rim[:, 0]]
+    shown = torch.bincount(owner, minlength=part.count)
+    backs = torch.bincount(owner[back.reshape(-1)[rim[:, 1]]], minlength=part.count)
+    keep |= backs < around * shown
+    return torch.where(keep[part.labels].view(n, h, w) | inside, masks, 1.0)
+
+
+def open_hull(target: FromImages, level: _Level) -> Hull:
+    """The hull that is the best template: of the masks, or of masks whose gaps are filled.
+
+    A gap in an open surface may be a view in at one opening and out at another, or a handle. Each
+    way of filling gives a template, cut by its own `image_evidence`; the one that looks most like
+    the images is kept.
+    """
+    if "normals" not in level.images or target.two_sided:
+        return target.hull
+    masks, normals = level.images["masks"], level.images["normals"]
+    tried = [masks]
+    for around in (0.0, 0.3):
+        filled = closed_masks(level.cameras, masks, normals, around=around)
+        if not any(torch.equal(filled, other) for other in tried):
+            tried.append(filled)
+    if len(tried) == 1:
+        return target.hull
+    hulls = [target.hull, *(target.hull_of(m) for m in tried[1:])]
+    return hulls[max(range(len(hulls)), key=lambda k: _explained(target, hulls[k]))]
+
+
+def _explained(target: FromImages, hull: Hull, cells: int = 48) -> float:
+    """Share of the pixels covered in images, or by the cut hull, that agree in mask and normal."""
+    grid = cubic_grid(cells, target.bounds, device=hull.distance.device)
+    template = dual_marching_cubes(grid, hull.field(grid.vertices))
+    if template.num_faces == 0:
+        return 0.0
+    said = image_evidence(target, template, max(grid.spacing))
+    mesh = cut_mesh(template, torch.where(said == 0, 0.25, said).to(template.dtype)).mesh
+    level = _small_level(target)
+    agree, covered = 0, 0
+    for i in range(len(level.cameras)):
+        seen = target.backend.rasterize(mesh, level.cameras[i], level.size)
+        mask, wanted = level.images["masks"][i] >= 0.5, level.images["normals"][i]
+        normal = mesh.face_normals()[seen.face.clamp(min=0)] if mesh.num_faces else wanted * 0
+        alike = (normal * torch.nn.functional.normalize(wanted, dim=-1)).sum(-1) > 0.75
+        agree += int((mask & seen.mask & alike).sum())
+        covered += int((mask | seen.mask).sum())
+    return agree / max(1, covered)
+
+
+def _small_level(target: FromImages) -> _Level:
+    return next((lv for lv in target.levels if max(lv.size) <= 160), target.levels[-1])
+
+
+def is_open(mesh: Mesh) -> bool:
+    """Whether a mesh has boundary edges."""
+    return mesh.topology.boundary_edges.numel() > 0
+
+
+def estimate_normals(points: Tensor, *, neighbours: int = 16) -> Tensor:
+    """Unit normals (P, 3) of an unoriented point cloud, oriented alike from point to point.
+
+    Directions of least variance of the nearest points; signs are carried along the neighbourhood
+    graph, from pairs of points whose normals agree best (Hoppe et al. 1992), and each connected
+    part turned so that its mean normal points away from its middle.
+    """
+    count = min(neighbours, len(points) - 1)
+    index = geometry.knn(points, points, count + 1)[1][:, 1:]
+    near = points[index].double()
+    offset = near - near.mean(1, keepdim=True)
+    _, vectors = torch.linalg.eigh(offset.transpose(1, 2) @ offset)
+    normals = vectors[..., 0]
+    few = index[:, : min(8, count)]
+    cosine = (normals[:, None] * normals[few]).sum(2)
+    order = torch.argsort((1 - cosine.abs()).reshape(-1), stable=True)
+    source = torch.arange(len(points), device=points.device).repeat_interleave(few.shape[1])
+    pairs = torch.stack([source, few.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
+    sign, part = _carried_signs(pairs.cpu().tolist(), len(points))
+    normals = normals * torch.tensor(sign, device=points.device).double()[:, None]
+    label = torch.tensor(part, device=points.device)
+    for root in torch.unique(label):
+        member = label == root
+        middle = points[member].double().mean(0)
+        if float(((points[member].double() - middle) * normals[member]).sum()) < 0:
+            normals[member] *= -1
+    return normals.to(points)
+
+
+def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[int]]:
+    """Spanning forest of (a, b, flipped) in the given order: sign and part of each point."""
+    parent, parity = list(range(count)), [0] * count
+
+    def root(at: int) -> tuple[int, int]:
+        path, odd = [], 0
+        while parent[at] != at:
+            path.append(at)
+            at = parent[at]
+        for node in reversed(path):
+            odd ^= parity[node]
+            parent[node], parity[node] = at, odd
+        return at, odd
+
+    for a, b, flipped in pairs:
+        (ra, pa), (rb, pb) = root(a), root(b)
+        if ra != rb:
+            parent[rb], parity[rb] = ra, pa ^ pb ^ flipped
+    found = [root(at) for at in range(count)]
+    return [1 - 2 * odd for _, odd in found], [at for at, _ in found]
