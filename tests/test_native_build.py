@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CSRC = ROOT / "csrc"
 STABLE = ("torch/csrc/stable/", "torch/headeronly/", "torch/csrc/inductor/aoti_torch/c/")
 # counting sorts, union-find, parsers of files: sequential by nature; on a GPU torch serves
-CPU_ONLY = {"topology", "io"}
+CPU_ONLY = {"topology", "io", "io_obj", "io_table"}
 CUDA_SOURCES = sorted(CSRC.glob("cuda/*.cu"))
 
 

@@ -247,16 +247,20 @@ def members(group: int) -> list[int]:
 
 
 def kill_and_resume(tmp_path: Path, cli, count: int, sign: int, jobs: int = 2) -> None:
-    source, out = tmp_path / "many", tmp_path / "out"
+    source = tmp_path / "many"
     source.mkdir()
     data = BLOB.read_bytes()
     for k in range(count):
         (source / f"{k:05d}.ply").write_bytes(data)
-    args = ["convert", source, "--outdir", out, "--to", "obj", "--jobs", jobs]
-    run = start(args)
-    wait_for(lambda: out.is_dir() and len(list(out.glob("*.obj"))) >= 4)
-    os.kill(run.pid, sign)
-    _, err = run.communicate(timeout=60)
+    for attempt in range(3):  # a busy machine may be done before the signal comes
+        out = tmp_path / f"out{attempt}"
+        args = ["convert", source, "--outdir", out, "--to", "obj", "--jobs", jobs]
+        run = start(args)
+        wait_for(lambda out=out: out.is_dir() and len(list(out.glob("*.obj"))) >= 4)
+        os.kill(run.pid, sign)
+        _, err = run.communicate(timeout=60)
+        if run.returncode != 0:
+            break
     assert "Traceback" not in err and run.returncode in (-sign, 130, 143), err
     wait_for(lambda: not members(run.pid), 20)  # its workers are gone too
     made = len(list(out.glob("*.obj")))
