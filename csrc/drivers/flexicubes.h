@@ -1,5 +1,5 @@
 #pragma once
-#include "../kernels/flexicubes.h"
+#include "../kernels/flexicubes_backward.h"
 #include "lattice.h"
 
 namespace meshlearn {

@@ -2,7 +2,7 @@
 #include <tuple>
 
 #include "../common/tensor.h"
-#include "../kernels/rasterize.h"
+#include "../kernels/rasterize_backward.h"
 
 namespace meshlearn {
 

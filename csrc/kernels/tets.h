@@ -111,7 +111,7 @@ struct TetFaces {
       const int32_t* tet = g.tets + 4 * t;
       const int32_t* row = table + 5 * tet_case(g.inside, tet);
       if (row[0] == 0) continue;
-      int64_t q[4];
+      int64_t q[4] = {};
       for (int k = 0; k < row[0]; ++k) {
         const int32_t a = tet[row[1 + k] >> 2], b = tet[row[1 + k] & 3];
         q[k] = a < b ? g.edge(a, b) : g.edge(b, a);

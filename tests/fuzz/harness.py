@@ -27,8 +27,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from meshlearn import io as mio  # noqa: E402
+from tests.io.illegal import ILLEGAL  # noqa: E402
+from tests.io.legal import LEGAL  # noqa: E402
 from tests.io.samples import documents  # noqa: E402
-from tests.io.tricky import ILLEGAL, LEGAL  # noqa: E402
 
 SUFFIXES = [s for s in mio.readable_suffixes() if s not in (".coff", ".noff", ".pts")]
 SECONDS, MEGABYTES = 2.0, 500.0

@@ -14,8 +14,9 @@ import meshlearn as ml
 from meshlearn import io as mio
 from meshlearn.data import shapes
 from meshlearn.io import FileFormatError
+from tests.io.illegal import ILLEGAL
+from tests.io.legal import LEGAL
 from tests.io.samples import documents
-from tests.io.tricky import ILLEGAL, LEGAL
 
 ROOT = Path(__file__).resolve().parents[2]
 
