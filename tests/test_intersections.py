@@ -102,6 +102,18 @@ def test_what_has_no_area_or_is_not_finite_takes_no_part() -> None:
     assert hit(Mesh(vertices[:0], torch.zeros(0, 3, dtype=torch.int64))) == []
 
 
+def test_faces_with_a_corner_twice_beside_sound_ones() -> None:
+    """Every face that names a corner twice, before and after the sound face in the order."""
+    vertices = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0.2, 0.2, 1]], dtype=torch.float64)
+    sound = [[0, 1, 2]]
+    twice = [[a, b, c] for a in range(4) for b in range(4) for c in range(4) if len({a, b, c}) == 2]
+    for faces in (sound + twice, twice + sound):
+        assert hit(Mesh(vertices, torch.tensor(faces))) == []
+    for corners in twice:  # alone with the sound face, so that both orders of the pair are asked
+        assert hit(Mesh(vertices, torch.tensor([corners, *sound]))) == []
+        assert hit(Mesh(vertices, torch.tensor([*sound, corners]))) == []
+
+
 @pytest.mark.parametrize(
     ("name", "count"),
     [("beetle.obj", 71), ("truck.obj", 415), ("camelhead.off", 6), ("armadillo.obj", 0)],

@@ -135,9 +135,16 @@ def install(folder: Path, *options: str, **environment: str) -> tuple[Path, str]
     return site, done.stdout + done.stderr
 
 
+# an editable install answers for modules that the installed package lacks: it is asked to be quiet
+ALONE = """
+import sys
+sys.meta_path = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", "")]
+"""
+
+
 def in_site(site: Path, code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", ALONE + code],
         capture_output=True,
         text=True,
         cwd=site.parent,

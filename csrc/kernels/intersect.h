@@ -69,9 +69,11 @@ ML_HD int side(const Triangle& t, const Point& p) { return orient3d(t.p[0], t.p[
 // Corners at the same position count as common, so a soup of triangles is read as its surface.
 ML_HD bool triangles_intersect(const Triangle& a, const Triangle& b) {
   int common = 0, ia[3], ib[3];
+  bool taken[3] = {false, false, false};  // a face without area may have one corner twice
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j)
-      if (same(a.p[i], b.p[j])) {
+      if (!taken[j] && same(a.p[i], b.p[j])) {
+        taken[j] = true;
         ia[common] = i;
         ib[common] = j;
         ++common;
