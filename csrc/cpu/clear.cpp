@@ -34,6 +34,7 @@ struct ClearPiece {
 void clear(const Tensor& values) {
   STD_TORCH_CHECK(values.is_contiguous(), "values: must be contiguous");
   char* begin = static_cast<char*>(values.mutable_data_ptr());
+  if (values.numel() == 0) return;
   char* end = begin + values.numel() * static_cast<int64_t>(values.element_size());
   char* first = begin + (kLine - reinterpret_cast<uintptr_t>(begin) % kLine) % kLine;
   if (end - first < kLine) {
