@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from meshlearn.mesh import Mesh
-from meshlearn.render import fit_sh_light, interpolate, sh_light
+from meshlearn.render import Camera, fit_sh_light, interpolate, sh_light
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.shading import surface_normals
 
@@ -49,12 +49,13 @@ class Appearance:
         return found[0, :, :, 0, 0].T.exp().to(points)
 
     def shade(
-        self, mesh: Mesh, fragments: Fragments, colors: Tensor, masks: Tensor
+        self, mesh: Mesh, fragments: Fragments, cams: Camera, colors: Tensor, masks: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Colours (…, 3) of what is seen, and a regulariser of the albedo.
 
         Args:
             fragments: (N, H, W).
+            cams: N cameras; the back of a face is lit like its front.
             colors: (N, H, W, 3) what should be seen, which the light is found from.
             masks: (N, H, W).
         """
@@ -64,6 +65,9 @@ class Appearance:
         albedo = self.at(position)
         if self.light == "sh":
             normal = surface_normals(mesh, part, smooth=True)[0]
+            flat = surface_normals(mesh.detach(), part, smooth=False)[0]
+            ray = cams.rays(tuple(fragments.face.shape[1:3]))[1][place].to(flat)
+            normal = torch.where((flat * ray).sum(1, keepdim=True) > 0, -normal, normal)
             with torch.no_grad():
                 sure = masks[place] > 0.99
                 light = fit_sh_light(

@@ -72,7 +72,7 @@ class Hull:
             inside[:, :, 0].any(1) | inside[:, :, -1].any(1)
         )
         self.cut = edge.tolist()  # the object may go on beyond the image
-        self.cosine = None if depth is None else _facing(cameras, depth)
+        self.cosine = None if depth is None else facing(cameras, depth)
 
     def field(self, points: Tensor) -> Tensor:
         """(P, 3) -> (P,), negative inside; a distance in the world's unit near the surface."""
@@ -159,7 +159,7 @@ class Hull:
         return box
 
 
-def _facing(cameras: Camera, depth: Tensor) -> Tensor:
+def facing(cameras: Camera, depth: Tensor) -> Tensor:
     """(N, H, W) cosine between surface and view, from differences to neighbours with a depth."""
     h = depth.shape[1]
     focal = cameras.focal.expand(len(cameras), 2)[:, 1].to(depth)[:, None, None] * h

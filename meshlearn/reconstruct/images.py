@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from meshlearn.mesh import Mesh
 from meshlearn.mesh.edit import submesh
 from meshlearn.reconstruct.colors import Appearance
 from meshlearn.reconstruct.hull import Hull
-from meshlearn.reconstruct.open_surfaces import image_evidence, open_hull
+from meshlearn.reconstruct.open_surfaces import image_evidence, open_template
 from meshlearn.reconstruct.target import Target
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
@@ -124,7 +124,7 @@ class FromImages(Target):
         small = next((lv for lv in self.levels if max(lv.size) <= 320), self.levels[-1])
         self._small, self.tolerance = small, tolerance
         self.hull = self.hull_of(small.images["masks"])
-        self._open_hull: Hull | None = None
+        self._open_template: Callable[[Tensor], Tensor] | None = None
         box = self.hull.bounds() if bounds is None else torch.as_tensor(bounds).double().cpu()
         if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
             raise ValueError(f"bounds: expected (2, 3), lower below upper, got {box.tolist()}")
@@ -144,12 +144,12 @@ class FromImages(Target):
         return self._bounds
 
     def field(self, points: Tensor) -> Tensor:
-        return self._field(self.hull, points)
+        return self._field(self.hull.field, points)
 
-    def _field(self, hull: Hull, points: Tensor) -> Tensor:
+    def _field(self, field: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         reach = 0.03 * float((self._bounds[1] - self._bounds[0]).norm())
         with torch.no_grad():
-            return hull.field(points.float()).clamp(-reach, reach).to(points)
+            return field(points.float()).clamp(-reach, reach).to(points)
 
     def hull_of(self, masks: Tensor) -> Hull:
         """The hull of other masks (N, H, W) at the size of the hull's images."""
@@ -157,11 +157,11 @@ class FromImages(Target):
         return Hull(small.cameras, masks, small.images.get("depth"), tolerance=self.tolerance)
 
     def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """See `Target.shell`: a hull that is closed where one looks through openings."""
-        if self._open_hull is None:
+        """See `Target.shell`: a template that is closed where one looks through openings."""
+        if self._open_template is None:
             with torch.no_grad():
-                self._open_hull = open_hull(self, self._small)
-        return self._field(self._open_hull, points), torch.full_like(points[:, 0], scale)
+                self._open_template = open_template(self, self._small)
+        return self._field(self._open_template, points), torch.full_like(points[:, 0], scale)
 
     def evidence(self, template: Mesh, scale: float) -> Tensor:
         """See `Target.evidence`: what all images say of a template."""
@@ -195,7 +195,9 @@ class FromImages(Target):
         layers = [seen.to(mesh.dtype)[..., None]]
         terms: dict[str, Tensor] = {}
         if self.appearance is not None:
-            color, more = self.appearance.shade(mesh, fragments, wanted["colors"], wanted["masks"])
+            color, more = self.appearance.shade(
+                mesh, fragments, cams, wanted["colors"], wanted["masks"]
+            )
             terms.update(more)
             layers.append(self._composed(color, seen, wanted["colors"]))
         image = self.backend.antialias(torch.cat(layers, -1), fragments, mesh, cams)

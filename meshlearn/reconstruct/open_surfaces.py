@@ -12,11 +12,11 @@ from meshlearn import geometry
 from meshlearn.isosurface import dual_marching_cubes
 from meshlearn.mesh import Mesh, cut_mesh
 from meshlearn.mesh._components import connected_components
+from meshlearn.reconstruct.hull import backproject, facing
 from meshlearn.reconstruct.target import surface_distance
 from meshlearn.representations.flexicubes import cubic_grid
 
 if TYPE_CHECKING:
-    from meshlearn.reconstruct.hull import Hull
     from meshlearn.reconstruct.images import FromImages, _Level
     from meshlearn.render import Camera
 
@@ -174,43 +174,74 @@ def closed_masks(
     return torch.where(keep[part.labels].view(n, h, w) | inside, masks, 1.0)
 
 
-def open_hull(target: FromImages, level: _Level) -> Hull:
-    """The hull that is the best template: of the masks, or of masks whose gaps are filled.
+def open_template(target: FromImages, level: _Level) -> Callable[[Tensor], Tensor]:
+    """The field (P, 3) -> (P,) of the best template for an open surface.
 
-    A gap in an open surface may be a view in at one opening and out at another, or a handle. Each
-    way of filling gives a template, cut by its own `image_evidence`; the one that looks most like
-    the images is kept.
+    There are several: the hull of the masks, carved by depth; with normals, hulls of masks whose
+    gaps are filled, for a gap may be a view in at one opening and out at another, or a handle; with
+    depth, a film through the points that were seen, for depth seen through an opening carves the
+    hull away from within. Each is cut by its own `image_evidence`; the one that looks most like the
+    images is kept.
     """
-    if "normals" not in level.images or target.two_sided:
-        return target.hull
-    masks, normals = level.images["masks"], level.images["normals"]
-    tried = [masks]
-    for around in (0.0, 0.3):
-        filled = closed_masks(level.cameras, masks, normals, around=around)
-        if not any(torch.equal(filled, other) for other in tried):
-            tried.append(filled)
-    if len(tried) == 1:
-        return target.hull
-    hulls = [target.hull, *(target.hull_of(m) for m in tried[1:])]
-    return hulls[max(range(len(hulls)), key=lambda k: _explained(target, hulls[k]))]
+    fields = [target.hull.field]
+    if "normals" in level.images and not target.two_sided:
+        masks, normals = level.images["masks"], level.images["normals"]
+        tried = [masks]
+        for around in (0.0, 0.3):
+            filled = closed_masks(level.cameras, masks, normals, around=around)
+            if not any(torch.equal(filled, other) for other in tried):
+                tried.append(filled)
+        fields += [target.hull_of(m).field for m in tried[1:]]
+    if "depth" in level.images:
+        film = _film(target, level)
+        fields += [] if film is None else [film]
+    if len(fields) == 1:
+        return fields[0]
+    return fields[max(range(len(fields)), key=lambda k: _explained(target, fields[k]))]
 
 
-def _explained(target: FromImages, hull: Hull, cells: int = 48) -> float:
-    """Share of the pixels covered in images, or by the cut hull, that agree in mask and normal."""
-    grid = cubic_grid(cells, target.bounds, device=hull.distance.device)
-    template = dual_marching_cubes(grid, hull.field(grid.vertices))
+def _film(target: FromImages, level: _Level, most: int = 20_000) -> Callable | None:
+    """A template through the points that depth shows, oriented by normals where those are known."""
+    from meshlearn.reconstruct.targets import FromPoints
+
+    depth = level.images["depth"]
+    points, normals = backproject(level.cameras, depth), None
+    keep = facing(level.cameras, depth)[depth > 0] > 0.2
+    if "normals" in level.images and not target.two_sided:
+        normals = level.images["normals"][depth > 0]
+        keep &= normals.norm(dim=1) > 0.5
+    chosen = torch.nonzero(keep)[:, 0]
+    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[:most]
+    chosen = chosen[order.to(chosen.device)]
+    if len(chosen) < 100:
+        return None
+    cloud = FromPoints(points[chosen], None if normals is None else normals[chosen])
+    return lambda query: cloud.shell(query, 0.0)[0]
+
+
+def _explained(target: FromImages, field: Callable[[Tensor], Tensor], cells: int = 48) -> float:
+    """Share of the pixels covered in images, or by the cut template, that agree in the mask and in
+    the normal or the depth."""
+    grid = cubic_grid(cells, target.bounds, device=target.hull.distance.device)
+    template = dual_marching_cubes(grid, field(grid.vertices))
     if template.num_faces == 0:
         return 0.0
-    said = image_evidence(target, template, max(grid.spacing))
+    scale = max(grid.spacing)
+    said = image_evidence(target, template, scale)
     mesh = cut_mesh(template, torch.where(said == 0, 0.25, said).to(template.dtype)).mesh
     level = _small_level(target)
     agree, covered = 0, 0
     for i in range(len(level.cameras)):
         seen = target.backend.rasterize(mesh, level.cameras[i], level.size)
-        mask, wanted = level.images["masks"][i] >= 0.5, level.images["normals"][i]
-        normal = mesh.face_normals()[seen.face.clamp(min=0)] if mesh.num_faces else wanted * 0
-        alike = (normal * torch.nn.functional.normalize(wanted, dim=-1)).sum(-1) > 0.75
-        agree += int((mask & seen.mask & alike).sum())
+        mask = level.images["masks"][i] >= 0.5
+        alike = mask & seen.mask
+        if "normals" in level.images and mesh.num_faces and not target.two_sided:
+            wanted = torch.nn.functional.normalize(level.images["normals"][i], dim=-1)
+            normal = mesh.face_normals()[seen.face.clamp(min=0)]
+            alike &= (normal * wanted).sum(-1) > 0.75
+        if "depth" in level.images:
+            alike &= (seen.depth - level.images["depth"][i]).abs() < 1.5 * scale
+        agree += int(alike.sum())
         covered += int((mask | seen.mask).sum())
     return agree / max(1, covered)
 
@@ -222,54 +253,3 @@ def _small_level(target: FromImages) -> _Level:
 def is_open(mesh: Mesh) -> bool:
     """Whether a mesh has boundary edges."""
     return mesh.topology.boundary_edges.numel() > 0
-
-
-def estimate_normals(points: Tensor, *, neighbours: int = 16) -> Tensor:
-    """Unit normals (P, 3) of an unoriented point cloud, oriented alike from point to point.
-
-    Directions of least variance of the nearest points; signs are carried along the neighbourhood
-    graph, from pairs of points whose normals agree best (Hoppe et al. 1992), and each connected
-    part turned so that its mean normal points away from its middle.
-    """
-    count = min(neighbours, len(points) - 1)
-    index = geometry.knn(points, points, count + 1)[1][:, 1:]
-    near = points[index].double()
-    offset = near - near.mean(1, keepdim=True)
-    _, vectors = torch.linalg.eigh(offset.transpose(1, 2) @ offset)
-    normals = vectors[..., 0]
-    few = index[:, : min(8, count)]
-    cosine = (normals[:, None] * normals[few]).sum(2)
-    order = torch.argsort((1 - cosine.abs()).reshape(-1), stable=True)
-    source = torch.arange(len(points), device=points.device).repeat_interleave(few.shape[1])
-    pairs = torch.stack([source, few.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
-    sign, part = _carried_signs(pairs.cpu().tolist(), len(points))
-    normals = normals * torch.tensor(sign, device=points.device).double()[:, None]
-    label = torch.tensor(part, device=points.device)
-    for root in torch.unique(label):
-        member = label == root
-        middle = points[member].double().mean(0)
-        if float(((points[member].double() - middle) * normals[member]).sum()) < 0:
-            normals[member] *= -1
-    return normals.to(points)
-
-
-def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[int]]:
-    """Spanning forest of (a, b, flipped) in the given order: sign and part of each point."""
-    parent, parity = list(range(count)), [0] * count
-
-    def root(at: int) -> tuple[int, int]:
-        path, odd = [], 0
-        while parent[at] != at:
-            path.append(at)
-            at = parent[at]
-        for node in reversed(path):
-            odd ^= parity[node]
-            parent[node], parity[node] = at, odd
-        return at, odd
-
-    for a, b, flipped in pairs:
-        (ra, pa), (rb, pb) = root(a), root(b)
-        if ra != rb:
-            parent[rb], parity[rb] = ra, pa ^ pb ^ flipped
-    found = [root(at) for at in range(count)]
-    return [1 - 2 * odd for _, odd in found], [at for at, _ in found]

@@ -18,11 +18,11 @@ from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.clouds import estimate_normals, point_noise, smooth_points
 from meshlearn.reconstruct.images import FromImages
 from meshlearn.reconstruct.open_surfaces import (
     MeshBoundary,
     boundary_loss,
-    estimate_normals,
     is_open,
     template_field,
 )
@@ -242,6 +242,8 @@ class FromPoints(Target):
         normals: (P, 3) outward; None for unoriented points.
         samples: points drawn on the fit at each step.
         noise: standard deviation of the points, in their own unit; distances within it cost less.
+            None: estimated, and points that are noisier than a third of their spacing are first
+            moved onto the planes of their neighbours, see `smooth_points`.
 
     The starting field comes from the winding number of the oriented points; without normals from
     what lies behind the cloud seen from outside (a flood fill around the dilated points).
@@ -261,7 +263,7 @@ class FromPoints(Target):
         normals: Tensor | None = None,
         *,
         samples: int = 20_000,
-        noise: float = 0.0,
+        noise: float | None = None,
     ) -> None:
         check_tensor(points, "points", shape=("P", 3), dtype=FLOATS, finite=True)
         if len(points) < 16:
@@ -270,7 +272,6 @@ class FromPoints(Target):
             check_tensor(normals, "normals", shape=tuple(points.shape), finite=True)
             normals = torch.nn.functional.normalize(normals.to(points), dim=1)
         self.points, self.normals, self.samples = points.detach(), normals, int(samples)
-        self.noise = float(noise)
         self._unoriented = normals is None
         self._bounds = torch.stack([points.amin(0), points.amax(0)])
         near, _ = geometry.knn(self.points, self.points, 7)
@@ -278,6 +279,10 @@ class FromPoints(Target):
         self.spacing = float(near[:, 1:].sqrt().mean(1).median())
         if not self.spacing > 0:
             raise ValueError("points: expected distinct points, got mostly one place")
+        self.noise = point_noise(self.points) if noise is None else float(noise)
+        if noise is None and self.noise > 0.33 * self.spacing:
+            self.points = smooth_points(self.points, self.noise)
+            self.noise *= 0.25
 
     @property
     def bounds(self) -> Tensor:
