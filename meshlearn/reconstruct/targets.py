@@ -18,7 +18,7 @@ from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.clouds import estimate_normals, point_noise, smooth_points
+from meshlearn.reconstruct.clouds import estimate_normals, flooded, point_noise, smooth_points
 from meshlearn.reconstruct.images import FromImages
 from meshlearn.reconstruct.open_surfaces import (
     MeshBoundary,
@@ -355,7 +355,7 @@ class FromPoints(Target):
             lattice = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).view(-1, 3)
             near, _ = geometry.knn(lattice.to(self.points), self.points, 1)
             wall = (near[:, 0].sqrt() < max(reach, 0.87 * step)).view(shape)
-            free = _flood(~wall)
+            free = flooded(~wall)
             enclosed = ~wall & ~free
             if int(enclosed.sum()) > 0:
                 break
@@ -385,20 +385,3 @@ class FromPoints(Target):
             normals = mesh.face_normals()[to_fit.face]
             terms["normal"] = stable_mean(1 - (normals * self.normals[chosen]).sum(1))
         return terms
-
-
-def _flood(free: Tensor) -> Tensor:
-    """The part of `free` (bool volume) that is joined to its border."""
-    reached = torch.zeros_like(free)
-    for axis, n in enumerate(free.shape):
-        for side in (0, n - 1):
-            reached.select(axis, side).copy_(free.select(axis, side))
-    while True:
-        grown = reached.clone()
-        for axis, n in enumerate(free.shape):
-            grown.narrow(axis, 1, n - 1).logical_or_(reached.narrow(axis, 0, n - 1))
-            grown.narrow(axis, 0, n - 1).logical_or_(reached.narrow(axis, 1, n - 1))
-        grown &= free
-        if torch.equal(grown, reached):
-            return reached
-        reached = grown
