@@ -52,7 +52,7 @@ _EXPORTS = {
 # rooms and modules reached as meshlearn.NAME
 _MODULES = frozenset(
     "data fields geometry interop io isosurface losses mesh metrics reconstruct representations"
-    " render".split()
+    " render train".split()
 )
 
 __all__ = ["__version__", *sorted(_EXPORTS), "render"]

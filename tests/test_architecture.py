@@ -31,6 +31,7 @@ FLOOR = {
     "render": 2,
     "fields": 1,
     "progress": 1,
+    "run_folder": 1,
     "_native": 1,
     "_segment": 1,
     "_zeros": 1,

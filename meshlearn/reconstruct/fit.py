@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -13,18 +12,20 @@ import torch
 
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
-from meshlearn.reconstruct.checkpoint import (
-    forget_snapshots,
-    load_checkpoint,
-    save_checkpoint,
-    save_snapshot,
-    save_target,
-    write_atomic,
-)
+from meshlearn.reconstruct.checkpoint import load_checkpoint, save_checkpoint
 from meshlearn.reconstruct.target import Target
 from meshlearn.representations import Representation
-
-History = dict[str, list[float]]
+from meshlearn.run_folder import (
+    History,
+    NonFiniteLoss,
+    forget_snapshots,
+    record,
+    restore_optimizer,
+    same_settings,
+    save_history,
+    save_snapshot,
+    save_target,
+)
 
 
 @dataclass
@@ -44,10 +45,6 @@ class FitResult:
     history: History
     seconds: float = 0.0
     representation: Representation | None = field(default=None, repr=False)
-
-
-class NonFiniteLoss(RuntimeError):
-    """The loss became NaN or infinite; the message names the step and the term."""
 
 
 def _schedule(step: int, total: int, warm: int = 5, last: float = 0.05) -> float:
@@ -256,12 +253,9 @@ class _Run:
         self.representation.after_step()
         self.step += 1
         self.seconds += time.perf_counter() - begin
-        record = {"step": self.step, "seconds": self.seconds, **values}
-        resolution = self.stages[self.stage][0]
-        record["resolution"] = float(resolution or 0)
-        for key in {*record, *self.history}:
-            column = self.history.setdefault(key, [math.nan] * (self.step - 1))
-            column.append(record.get(key, math.nan))
+        resolution = float(self.stages[self.stage][0] or 0)
+        row = {"step": self.step, "seconds": self.seconds, **values, "resolution": resolution}
+        record(self.history, row)
         return mesh, values
 
     def _parameters(self) -> dict[str, torch.Tensor]:
@@ -279,8 +273,7 @@ class _Run:
 
     def save_history(self) -> None:
         assert self.folder is not None
-        write_atomic(self.folder / "history.json", json.dumps(self.history).encode())
-        write_atomic(self.folder / "run.json", json.dumps(self.settings, indent=1).encode())
+        save_history(self.folder, self.history, self.settings)
 
     def save(self) -> None:
         assert self.folder is not None
@@ -302,13 +295,7 @@ class _Run:
 
     def _resume(self, folder: Path) -> None:
         parameters, moments, random_state, state = load_checkpoint(folder)
-        mine = json.loads(json.dumps(self.settings))
-        if state["settings"] != mine:
-            key = next(k for k in mine if state["settings"].get(k) != mine[k])
-            raise ValueError(
-                f"{folder}: the checkpoint is of another fit ({key} was "
-                f"{state['settings'].get(key)}, is {mine[key]}); give the same options"
-            )
+        same_settings(folder, state["settings"], self.settings, "fit")
         self.step, self.stage = state["step"], state["stage"]
         self.seconds, self.history = state["seconds"], state["history"]
         resolution = self.stages[self.stage][0]
@@ -321,7 +308,5 @@ class _Run:
             for name, value in parameters.items():
                 own[name].copy_(value)
         self._make_optimizer()
-        packed = self.optimizer.state_dict()
-        packed["state"] = moments
-        self.optimizer.load_state_dict(packed)
+        restore_optimizer(self.optimizer, moments)
         self.generator.set_state(random_state)

@@ -244,7 +244,7 @@ def test_without_anything_and_after_the_end_the_page_says_so(page, serve):
 
 def write_run(folder, sizes):
     """A run whose mesh at step 10 k is a ball of radius sizes[k - 1]."""
-    from meshlearn.reconstruct.checkpoint import save_snapshot
+    from meshlearn.run_folder import save_snapshot
 
     for k, size in enumerate(sizes, 1):
         ball = shapes.icosphere(2)

@@ -1,0 +1,159 @@
+"""What fits and trainings keep in their folders: the form that the viewer reads and resumes need.
+
+``history.json`` (columns of equal length), ``run.json`` (settings), ``snapshots/`` (meshes of
+steps), ``target.safetensors``; each file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from meshlearn.mesh import Mesh
+
+HISTORY = "history.json"
+SETTINGS = "run.json"
+SNAPSHOTS = "snapshots"
+TARGET = "target.safetensors"
+
+History = dict[str, list[float]]
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss became NaN or infinite; the message names the step and the term."""
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file in whole: an interrupted write leaves the old one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def record(history: History, row: Mapping[str, float]) -> None:
+    """Appends one step to every column; NaN where the step has no such term."""
+    done = max(map(len, history.values()), default=0)
+    for key in {**history, **row}:
+        column = history.setdefault(key, [math.nan] * done)
+        column.append(row.get(key, math.nan))
+
+
+def save_history(folder: Path, history: History, settings: dict) -> None:
+    """Writes the history and the settings."""
+    write_atomic(folder / HISTORY, json.dumps(history).encode())
+    write_atomic(folder / SETTINGS, json.dumps(settings, indent=1).encode())
+
+
+def save_snapshot(folder: Path, step: int, mesh: Mesh) -> None:
+    """Keeps the mesh of a step, for looking at: ``snapshots/step_000050.safetensors``.
+
+    Holds "vertices" (V, 3) float32 and "faces" (F, 3) int32.
+    """
+    (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / SNAPSHOTS / f"step_{step:06d}.safetensors", _mesh_bytes(mesh))
+
+
+def save_target(folder: Path, mesh: Mesh) -> None:
+    """Keeps the mesh that is fitted to, in the form of a snapshot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / TARGET, _mesh_bytes(mesh))
+
+
+def forget_snapshots(folder: Path, after: int = -1) -> None:
+    """Removes the snapshots of steps later than `after`: those of an earlier fit in the folder."""
+    for path in (folder / SNAPSHOTS).glob("step_*.safetensors"):
+        number = path.stem.removeprefix("step_")
+        if number.isdigit() and int(number) > after:
+            path.unlink()
+    if after < 0:
+        (folder / TARGET).unlink(missing_ok=True)
+
+
+def _mesh_bytes(mesh: Mesh) -> bytes:
+    vertices = mesh.vertices.detach().to("cpu", torch.float32).contiguous()
+    return save({"vertices": vertices, "faces": mesh.faces.to("cpu", torch.int32).contiguous()})
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The moments of an optimiser as named tensors: ``optimizer.{index}.{key}``."""
+    return {
+        f"optimizer.{index}.{key}": torch.as_tensor(value).cpu().contiguous()
+        for index, entry in optimizer.state_dict()["state"].items()
+        for key, value in entry.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, moments: dict[int, dict]) -> None:
+    """Puts back what `read_tensors` found of the moments."""
+    packed = optimizer.state_dict()
+    packed["state"] = moments
+    optimizer.load_state_dict(packed)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], form: str, state: dict) -> None:
+    """Writes tensors and a state of plain values as one safetensors file.
+
+    Args:
+        form: what kind of file this is, such as "meshlearn-fit-1"; reading asks for the same.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, save(tensors, metadata={"format": form, "state": json.dumps(state)}))
+
+
+def read_tensors(
+    path: Path, form: str, what: str
+) -> tuple[dict[str, Tensor], dict[int, dict], dict]:
+    """Reads what `write_tensors` wrote -> tensors by name, moments of an optimiser, state.
+
+    Args:
+        what: what the file should be, in words, for messages.
+
+    Raises:
+        ValueError: no file there, or one of another kind.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no checkpoint there; start without resume")
+    tensors: dict[str, Tensor] = {}
+    moments: dict[int, dict] = {}
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != form:
+                raise ValueError(f"{path}: expected a checkpoint of {what} ({form})")
+            state = json.loads(metadata["state"])
+            for name in file.keys():
+                if name.startswith("optimizer."):
+                    index, _, key = name.removeprefix("optimizer.").partition(".")
+                    moments.setdefault(int(index), {})[key] = file.get_tensor(name)
+                else:
+                    tensors[name] = file.get_tensor(name)
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ValueError(f"{path}: not a readable checkpoint ({error})") from None
+    return tensors, moments, state
+
+
+def same_settings(folder: Path, theirs: dict, mine: dict, what: str) -> None:
+    """Raises ValueError where a checkpoint was made with other settings than these."""
+    mine = json.loads(json.dumps(mine))
+    if theirs != mine:
+        key = next((k for k in mine if theirs.get(k) != mine[k]), next(iter(theirs), "settings"))
+        raise ValueError(
+            f"{folder}: the checkpoint is of another {what} ({key} was {theirs.get(key)}, is "
+            f"{mine.get(key)}); give the same options"
+        )
