@@ -12,6 +12,7 @@ import torch
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
+from meshlearn.mesh.repair import orient
 from meshlearn.reconstruct.fit import FitResult, fit
 from meshlearn.reconstruct.open_surfaces import is_open
 from meshlearn.reconstruct.targets import FromField, FromImages, FromMesh, FromPoints, Target
@@ -90,7 +91,8 @@ def reconstruct(
         ValueError: bad options, an empty source, a resolution beyond memory.
 
     Warns:
-        UserWarning: an open mesh for a method that gives closed ones.
+        UserWarning: an open mesh for a method that gives closed ones; a one-sided mesh for
+            method "gshell".
 
     Example:
         >>> reconstruct(meshlearn.load("part.obj"), resolution=64).mesh.save("fit.glb")
@@ -109,6 +111,8 @@ def reconstruct(
             "and method 'flexicubes' gives a closed mesh around it; method 'gshell' fits it open",
             stacklevel=2,
         )
+    if method == "gshell" and isinstance(source, Mesh):
+        source = _oriented(source)
     target = target_of(_moved(source, where, dtype))
     stages = _resolutions(source, resolution, sparse)
     kind = GShell if method == "gshell" else FlexiCubes
@@ -125,6 +129,21 @@ def reconstruct(
         resume=resume,
         progress=progress,
     )
+
+
+def _oriented(mesh: Mesh) -> Mesh:
+    """With faces that agree, where that can be: the start of an open fit asks for sides."""
+    if mesh.is_consistently_oriented or mesh.num_faces == 0:
+        return mesh
+    turned = orient(mesh, outward=False).mesh
+    if not turned.is_consistently_oriented:
+        warnings.warn(
+            "source: the mesh cannot be oriented (it has one side only, as a Moebius band, or "
+            "edges of three faces), and a part of a closed template has two sides: the fit has a "
+            "seam or a second layer there",
+            stacklevel=3,
+        )
+    return turned
 
 
 def _resolutions(source: Source, resolution: int, sparse: bool) -> tuple[int, ...]:

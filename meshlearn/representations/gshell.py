@@ -239,18 +239,26 @@ def _marked(mesh: Mesh, kept: int) -> Mesh:
 
 
 def _without_specks(template: Mesh, value: Tensor, least: float) -> Tensor:
-    """Values with the sign of vertices turned that form parts of one sign of less area."""
-    edges, positive = template.topology.edges, value > 0
-    same = positive[edges[:, 0]] == positive[edges[:, 1]]
-    corner = (template.face_areas() / 3).repeat_interleave(3)
-    part = connected_components(edges[same], template.num_vertices)
-    area = torch.zeros(part.count, dtype=torch.float64, device=value.device)
-    area.index_add_(0, part.labels[template.faces.reshape(-1)], corner.double())
-    small = area[part.labels] < least
-    if not bool(small.any()) or bool((small | ~positive).all()):
+    """Values with signs turned so that no hole and no piece of less area is left: first whole
+    parts of the template go, then holes are filled, then pieces dropped."""
+    edges = template.topology.edges
+    positive, magnitude = value > 0, value.abs().clamp(min=1e-3)
+    corner = (template.face_areas() / 3).repeat_interleave(3).double()
+
+    def small(links: Tensor) -> Tensor:
+        part = connected_components(links, template.num_vertices)
+        area = torch.zeros(part.count, dtype=torch.float64, device=value.device)
+        area.index_add_(0, part.labels[template.faces.reshape(-1)], corner)
+        return (area < least)[part.labels]
+
+    turned = positive & ~small(edges)
+    for fill in (True, False):
+        same = turned[edges[:, 0]] == turned[edges[:, 1]]
+        speck = small(edges[same])
+        turned = turned | (speck & ~small(edges)) if fill else turned & ~speck
+    if torch.equal(turned, positive) or not bool(turned.any()):
         return value
-    magnitude = value.abs().clamp(min=1e-3)
-    return torch.where(small, torch.where(positive, -magnitude, magnitude), value)
+    return torch.where(turned == positive, value, torch.where(turned, magnitude, -magnitude))
 
 
 def _huber(value: Tensor) -> Tensor:

@@ -178,6 +178,18 @@ def test_specks_go_and_large_openings_stay():
     assert len(shape.final_mesh().topology.boundary_loops()) == 2
 
 
+def test_a_bubble_beside_the_template_goes_whatever_its_msdf():
+    def field(p):
+        bubble = (p - torch.tensor([0.85, 0.85, 0.85])).norm(dim=1) - 0.1
+        return torch.minimum(p.norm(dim=1) - 0.6, bubble)
+
+    shape = GShell(24)
+    shape.initialize(field, lambda p: torch.where(p[:, 0] > 0.85, -0.1, 0.1) * (1 + 0 * p[:, 0]))
+    assert shape.eval()().mesh.topology.components().count == 2
+    mesh = shape.final_mesh()
+    assert mesh.topology.components().count == 1 and mesh.is_watertight
+
+
 def test_a_resumed_fit_goes_on_the_same(tmp_path):
     target = targets.FromMesh(open_shapes.bowl(segments=24, rings=8), samples=1000)
 
@@ -204,6 +216,51 @@ def test_an_open_mesh_for_a_closed_method_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         reconstruct(source, method="gshell", resolution=16, steps=0, progress=False)
+
+
+def test_a_one_sided_mesh_is_told_and_sides_that_differ_are_turned():
+    band = ml.data.shapes.moebius()
+    with pytest.warns(UserWarning, match="cannot be oriented .* seam"):
+        reconstruct(band, method="gshell", resolution=16, steps=0, progress=False)
+    bowl = open_shapes.bowl(segments=24, rings=8)
+    faces = bowl.faces.clone()
+    faces[::2] = faces[::2].flip(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mixed = ml.Mesh(bowl.vertices, faces)
+        mesh = reconstruct(mixed, method="gshell", resolution=16, steps=0, progress=False).mesh
+    assert len(mesh.topology.boundary_loops()) == 1
+
+
+def test_noisy_points_are_smoothed_and_clean_ones_are_left():
+    source = open_shapes.skirt(folds=0)
+    generator = torch.Generator().manual_seed(0)
+    clean = ml.sample_points(source, 6000, generator=generator)
+    clean = getattr(clean, "points", clean)
+    noisy = clean + 0.02 * torch.randn(clean.shape, generator=generator)
+    assert 0.012 < point_noise(noisy) < 0.024 and point_noise(clean) < 0.004
+    assert torch.equal(targets.FromPoints(clean).points, clean)
+    assert torch.equal(targets.FromPoints(noisy, noise=0.02).points, noisy)  # as one says
+
+    def off(points):
+        return float(ml.point_mesh_distance(points, source)[0].sqrt().mean())
+
+    smooth = smooth_points(noisy, 0.02)
+    assert off(smooth) < 0.4 * off(noisy)
+    found = targets.FromPoints(noisy).points
+    assert off(found) < 0.5 * off(noisy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kinds", [("masks", "depth"), ("masks", "normals", "colors")])
+def test_depth_and_colours_give_the_openings(kinds):
+    source = open_shapes.shirt(subdivisions=4)
+    images = render_images(source, 24, size=96, samples=1, progress=False).only(kinds)
+    mesh = reconstruct(images, method="gshell", resolution=32, steps=60, progress=False).mesh
+    large = [loop for loop in mesh.topology.boundary_loops() if len(loop) > 12]
+    assert len(large) == 4
+    found = ml.metrics.compare(mesh, source, samples=4000, quality=False)
+    assert found["accuracy"] < 1.5 * found["completeness"] and found["chamfer"] < 4e-3
 
 
 BAD = [
