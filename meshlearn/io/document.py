@@ -188,7 +188,8 @@ def _part_mesh(part: Part, dtype: torch.dtype | None) -> Mesh:
             index = index.flip(1) if mirrored else index
         else:
             index = index[corner]
-        corner_attributes[name] = CornerAttribute(_tensor(field_.values, dtype), index)
+        values = field_.values.reshape(len(field_.values), -1)  # one number a corner is (K, 1)
+        corner_attributes[name] = CornerAttribute(_tensor(values, dtype), index)
     vertex_attributes = {
         name: _tensor(values, dtype if values.dtype.kind == "f" else None)
         for name, values in part.vertex_fields.items()

@@ -145,7 +145,8 @@ def _face_colours(part: Part, values: np.ndarray, lengths: np.ndarray) -> None:
         return
     width = int(lengths.max())
     if width == 1 and len(values) == len(lengths):
-        part.face_fields["color_index"] = values.astype(np.int64)
+        whole = np.isfinite(values).all() and np.abs(values).max() < 2**53
+        part.face_fields["color_index"] = values.astype(np.int64) if whole else values
     elif width in (3, 4):
         first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         colour = np.full((len(lengths), width), np.nan)

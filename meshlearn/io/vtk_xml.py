@@ -76,7 +76,8 @@ class _File:
         if form == "ascii":
             words = (entry.text or "").split()
             if kind[0] == "f":
-                values = np.array([float(w) for w in words], kind)
+                with np.errstate(over="ignore"):  # beyond the type is infinite
+                    values = np.array([float(w) for w in words], kind)
             else:
                 values = np.array([int(w) for w in words], kind)
         elif form == "binary":

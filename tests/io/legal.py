@@ -34,6 +34,16 @@ from tests.io.pieces import (
 
 # name: (content, vertices, polygons, area of the triangles)
 LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
+    "one number a corner.ply": (
+        "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+        "property float z\nelement face 1\nproperty list uchar int vertex_indices\n"
+        "property list uchar float corner_heat\nend_header\n0 0 0\n1 0 0\n0 1 0\n"
+        "3 0 1 2 3 0.5 0.25 1\n",
+        3,
+        1,
+        0.5,
+    ),
+    "index that is none.off": ("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2 nan\n", 3, 1, 0.5),
     "relative.obj": (V3 + "f -3 -2 -1\n", 3, 1, 0.5),
     "faces first.obj": ("f 1 2 3\n" + V3, 3, 1, 0.5),
     "bom.obj": ("\ufeff" + V3 + "f 1 2 3\n", 3, 1, 0.5),
