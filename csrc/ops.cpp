@@ -53,6 +53,11 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "Tensor(b!)? grad_sdf, Tensor(c!)? grad_msdf) -> ()");
   // ---------------------------------------------------------------------------------
 
+  // --- convex
+  m.def(
+      "halfspace_intersection(Tensor planes, Tensor start, Tensor index, float[] bounds, "
+      "float tolerance) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+
   // --- geometry
   m.def("spatial_order(Tensor points, float[] frame) -> Tensor");
   m.def(

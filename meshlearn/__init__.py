@@ -33,6 +33,9 @@ _EXPORTS = {
     "gshell": "meshlearn.isosurface",
     "marching_cubes": "meshlearn.isosurface",
     "marching_tetrahedra": "meshlearn.isosurface",
+    # convex
+    "convexes_from_halfspaces": "meshlearn.convex",
+    "intersect_halfspaces": "meshlearn.convex",
     # geometry
     "chamfer_distance": "meshlearn.geometry",
     "knn": "meshlearn.geometry",
@@ -51,8 +54,8 @@ _EXPORTS = {
 
 # rooms and modules reached as meshlearn.NAME
 _MODULES = frozenset(
-    "data fields geometry interop io isosurface losses mesh metrics reconstruct representations"
-    " render train".split()
+    "convex data fields geometry interop io isosurface losses mesh metrics reconstruct render"
+    " representations train".split()
 )
 
 __all__ = ["__version__", *sorted(_EXPORTS), "render"]

@@ -1,0 +1,403 @@
+// Intersection of half-spaces inside a box, one convex a call: a polyhedron is cut by one plane
+// after another. Which side a vertex lies on is decided once for all faces around it, so that what
+// comes out is closed whatever the rounding. All arithmetic is in double.
+#pragma once
+#include "hd_limits.h"
+
+namespace meshlearn {
+
+constexpr int kBoxSides = 6;
+constexpr int kCutAttempts = 10;
+
+// Room for a convex of m planes, in items.
+struct HalfspaceRoom {
+  ML_HD static int64_t faces(int64_t m) { return m + kBoxSides; }
+  ML_HD static int64_t vertices(int64_t m) { return 4 * faces(m) + 16; }
+  ML_HD static int64_t corners(int64_t m) { return 8 * faces(m) + 32; }
+  ML_HD static int64_t reals(int64_t m) { return 4 * faces(m) + 4 * vertices(m); }
+  ML_HD static int64_t integers(int64_t m) {
+    return 2 * corners(m) + 4 * (faces(m) + 1) + 7 * vertices(m);
+  }
+};
+
+struct Vec4 {
+  double x, y, z, w;
+};
+
+ML_HD double plane_at(const Vec4& n, const Vec3<double>& p) {
+  return n.x * p.x + n.y * p.y + n.z * p.z + n.w;
+}
+
+// Unit normal; a plane without normal becomes (0, 0, 0, sign of d).
+ML_HD Vec4 unit_plane(double a, double b, double c, double d) {
+  const double most = larger(larger(fabs(a), fabs(b)), fabs(c));
+  if (!(most > 0)) return Vec4{0, 0, 0, d > 0 ? 1.0 : 0.0};
+  a /= most, b /= most, c /= most, d /= most;
+  const double length = sqrt(a * a + b * b + c * c);
+  return Vec4{a / length, b / length, c / length, d / length};
+}
+
+// Faces as loops of vertices, counter-clockwise seen from outside, in one array.
+struct Loops {
+  int32_t* vertex;  // corners
+  int32_t* start;   // faces + 1
+  int32_t* face;    // which plane of the list, -1 to -6 sides of the box
+  int32_t count;
+};
+
+struct Polyhedron {
+  Vec4* plane;          // (m + 6): the planes of the list, then the sides of the box
+  Vec3<double>* point;  // (vertices)
+  double* side;         // (vertices) signed distance to the plane that cuts
+  int32_t *live, *spare, *cap, *in_end, *out_end, *made, *degree;
+  Loops loops, other;
+  int32_t m, room, corner_room, lives, spares, crossings;
+
+  ML_HD Polyhedron(double* reals, int32_t* integers, int64_t planes) {
+    m = static_cast<int32_t>(planes);
+    room = static_cast<int32_t>(HalfspaceRoom::vertices(planes));
+    corner_room = static_cast<int32_t>(HalfspaceRoom::corners(planes));
+    const int64_t faces = HalfspaceRoom::faces(planes);
+    plane = reinterpret_cast<Vec4*>(reals);
+    point = reinterpret_cast<Vec3<double>*>(reals + 4 * faces);
+    side = reals + 4 * faces + 3 * static_cast<int64_t>(room);
+    for (Loops* each : {&loops, &other}) {
+      each->vertex = integers;
+      each->start = integers + corner_room;
+      each->face = each->start + faces + 1;
+      each->count = 0;
+      integers = each->face + faces + 1;
+    }
+    for (int32_t** each : {&live, &spare, &cap, &in_end, &out_end, &made, &degree}) {
+      *each = integers;
+      integers += room;
+    }
+  }
+
+  ML_HD const Vec4& plane_of(int32_t face) const { return plane[face < 0 ? m - 1 - face : face]; }
+
+  ML_HD void start_as_box(const double* low, const double* high) {
+    for (int32_t v = 0; v < room; ++v) cap[v] = -1;
+    for (int32_t v = 0; v < 8; ++v) {
+      live[v] = v;
+      point[v] = Vec3<double>{v & 1 ? high[0] : low[0], v & 2 ? high[1] : low[1],
+                              v & 4 ? high[2] : low[2]};
+    }
+    lives = 8;
+    spares = 0;
+    for (int32_t v = room - 1; v >= 8; --v) spare[spares++] = v;
+    const int8_t corner[6][4] = {{0, 4, 6, 2}, {1, 3, 7, 5}, {0, 1, 5, 4},
+                                 {2, 6, 7, 3}, {0, 2, 3, 1}, {4, 5, 7, 6}};
+    for (int32_t f = 0; f < 6; ++f) {
+      for (int32_t k = 0; k < 4; ++k) loops.vertex[4 * f + k] = corner[f][k];
+      loops.start[f] = 4 * f;
+      loops.face[f] = -1 - f;
+      const int axis = f / 2;
+      const double sign = f % 2 ? 1.0 : -1.0;
+      plane[m + f] = Vec4{axis == 0 ? sign : 0.0, axis == 1 ? sign : 0.0, axis == 2 ? sign : 0.0,
+                          f % 2 ? -high[axis] : low[axis]};
+    }
+    loops.start[6] = 24;
+    loops.count = 6;
+  }
+
+  // Where the edge from a kept vertex to one cut away meets the plane; -1 without room. A vertex on
+  // the plane is that place itself.
+  ML_HD int32_t crossing(int32_t in, int32_t out, double tolerance) {
+    if (side[in] >= -tolerance) return in;
+    for (int32_t k = 0; k < crossings; ++k)
+      if (in_end[k] == in && out_end[k] == out) return made[k];
+    if (spares == 0) return -1;
+    const int32_t v = spare[--spares];
+    const double t = side[in] / (side[in] - side[out]);
+    point[v] = point[in] + (point[out] - point[in]) * t;
+    in_end[crossings] = in;
+    out_end[crossings] = out;
+    made[crossings++] = v;
+    return v;
+  }
+
+  // The loops cut at side > tolerance, into `other`. False where rounding has left something that a
+  // plane cannot cut from a convex: a face cut twice, or a cap that is no simple loop.
+  ML_HD bool cut(int32_t face, double tolerance) {
+    int32_t corners = 0, faces = 0, arcs = 0, first = -1;
+    for (int32_t f = 0; f < loops.count; ++f) {
+      const int32_t begin = loops.start[f], end = loops.start[f + 1], from = corners;
+      int32_t exits = 0, exit = -1, entry = -1;
+      int32_t a = loops.vertex[end - 1];
+      bool a_out = side[a] > tolerance;
+      for (int32_t k = begin; k < end; ++k) {
+        const int32_t b = loops.vertex[k];
+        const bool b_out = side[b] > tolerance;
+        if (corners + 2 > corner_room) return false;
+        if (a_out != b_out) {
+          const int32_t x = a_out ? crossing(b, a, tolerance) : crossing(a, b, tolerance);
+          if (x < 0) return false;
+          if (a_out)
+            entry = x;
+          else
+            exit = x, ++exits;
+          if (corners == from || other.vertex[corners - 1] != x) other.vertex[corners++] = x;
+        }
+        if (!b_out && (corners == from || other.vertex[corners - 1] != b))
+          other.vertex[corners++] = b;
+        a = b;
+        a_out = b_out;
+      }
+      if (exits > 1) return false;
+      while (corners - from > 1 && other.vertex[corners - 1] == other.vertex[from]) --corners;
+      if (exits == 1 && exit != entry) {
+        if (cap[entry] >= 0) return false;
+        cap[entry] = exit;
+        first = entry;
+        ++arcs;
+      }
+      if (corners - from < 3) {
+        corners = from;
+        continue;
+      }
+      other.start[faces] = from;
+      other.face[faces++] = loops.face[f];
+    }
+    if (arcs < 3 || corners + arcs > corner_room || faces > m + kBoxSides - 1) return false;
+    other.start[faces] = corners;
+    other.face[faces++] = face;
+    int32_t v = first;
+    for (int32_t k = 0; k < arcs; ++k) {
+      if (v < 0 || (k > 0 && v == first)) return false;
+      other.vertex[corners++] = v;
+      v = cap[v];
+    }
+    if (v != first) return false;
+    other.start[faces] = corners;
+    other.count = faces;
+    return true;
+  }
+
+  ML_HD void forget_cap() {
+    for (int32_t k = 0; k < lives; ++k) cap[live[k]] = -1;
+    for (int32_t k = 0; k < crossings; ++k) cap[made[k]] = -1;
+  }
+
+  // Cuts by plane `face`; false when nothing is left.
+  ML_HD bool clip(int32_t face, double tolerance) {
+    const Vec4 n = plane[face];
+    double most = -infinity<double>(), least = infinity<double>();
+    for (int32_t k = 0; k < lives; ++k) {
+      const int32_t v = live[k];
+      side[v] = plane_at(n, point[v]);
+      most = larger(most, side[v]);
+      least = smaller(least, side[v]);
+    }
+    for (int attempt = 0; attempt < kCutAttempts; ++attempt, tolerance *= 4) {
+      if (most <= tolerance) return true;
+      if (least >= -tolerance) return false;
+      crossings = 0;
+      const bool good = cut(face, tolerance);
+      forget_cap();
+      if (!good) {
+        for (int32_t k = 0; k < crossings; ++k) spare[spares++] = made[crossings - 1 - k];
+        continue;
+      }
+      for (int32_t k = 0; k < lives; ++k) degree[live[k]] = 0;
+      for (int32_t k = 0; k < other.start[other.count]; ++k) degree[other.vertex[k]] = 1;
+      int32_t kept = 0;
+      for (int32_t k = 0; k < lives; ++k) {
+        if (degree[live[k]])
+          live[kept++] = live[k];
+        else
+          spare[spares++] = live[k];
+      }
+      for (int32_t k = 0; k < crossings; ++k) live[kept++] = made[k];
+      lives = kept;
+      const Loops was = loops;
+      loops = other;
+      other = was;
+      return true;
+    }
+    return -least > most;  // thinner than any tolerance tried on one side: that side goes
+  }
+
+  // Takes vertices out that only two faces have, and faces of two corners.
+  ML_HD void tidy() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (int32_t k = 0; k < lives; ++k) degree[live[k]] = 0;
+      for (int32_t k = 0; k < loops.start[loops.count]; ++k) ++degree[loops.vertex[k]];
+      int32_t corners = 0, faces = 0;
+      for (int32_t f = 0; f < loops.count; ++f) {
+        const int32_t begin = loops.start[f], end = loops.start[f + 1], from = corners;
+        for (int32_t k = begin; k < end; ++k) {
+          const int32_t v = loops.vertex[k];
+          if (degree[v] >= 3) loops.vertex[corners++] = v;
+        }
+        if (corners - from != end - begin) changed = true;
+        if (corners - from < 3)
+          corners = from;
+        else {
+          loops.face[faces] = loops.face[f];
+          loops.start[faces++] = from;
+        }
+      }
+      loops.start[faces] = corners;
+      loops.count = faces;
+    }
+  }
+
+  // The three planes of a vertex whose normals span most, and the vertex as their intersection
+  // where that is no further off than the tolerance allows.
+  ML_HD void settle(int32_t v, const int32_t* around, int32_t count, double tolerance,
+                    int32_t* three) {
+    const Vec4 a = plane_of(around[0]);
+    const Vec3<double> na{a.x, a.y, a.z};
+    int32_t second = 1, third = -1;
+    double best = -1;
+    for (int32_t k = 1; k < count; ++k) {
+      const Vec4 p = plane_of(around[k]);
+      const double span = norm2(cross(na, Vec3<double>{p.x, p.y, p.z}));
+      if (span > best) best = span, second = k;
+    }
+    const Vec4 b = plane_of(around[second]);
+    const Vec3<double> nb{b.x, b.y, b.z}, ab = cross(na, nb);
+    best = -1;
+    for (int32_t k = 1; k < count; ++k) {
+      if (k == second) continue;
+      const Vec4 p = plane_of(around[k]);
+      const double span = fabs(dot(ab, Vec3<double>{p.x, p.y, p.z}));
+      if (span > best) best = span, third = k;
+    }
+    const Vec4 c = plane_of(around[third]);
+    const Vec3<double> nc{c.x, c.y, c.z};
+    three[0] = around[0];
+    three[1] = around[second];
+    three[2] = around[third];
+    const double det = dot(ab, nc);
+    if (fabs(det) < 1e-8) return;
+    const double ra = plane_at(a, point[v]), rb = plane_at(b, point[v]), rc = plane_at(c, point[v]);
+    const Vec3<double> step = (cross(nb, nc) * ra + cross(nc, na) * rb + ab * rc) * (1 / det);
+    if (norm2(step) <= 16 * tolerance * tolerance) point[v] = point[v] - step;
+  }
+};
+
+struct SetOne {
+  int64_t* out;
+  int64_t value;
+  ML_HD void operator()(int64_t) const { *out = value; }
+};
+
+struct HalfspaceInput {
+  const void* planes;    // (K, 4)
+  const int64_t* start;  // (C + 1,)
+  const int64_t* index;  // planes of each convex
+  double low[3], high[3], tolerance;
+};
+
+// Where the room of convex i begins.
+struct HalfspaceScratch {
+  double* reals;
+  int32_t* integers;
+  ML_HD Polyhedron of(const int64_t* start, int64_t i) const {
+    const int64_t before = start[i], m = start[i + 1] - before;
+    // the room is linear in the number of planes, so that of all before is known
+    const int64_t real0 = HalfspaceRoom::reals(0), real1 = HalfspaceRoom::reals(1) - real0;
+    const int64_t int0 = HalfspaceRoom::integers(0), int1 = HalfspaceRoom::integers(1) - int0;
+    return Polyhedron(reals + i * real0 + before * real1, integers + i * int0 + before * int1, m);
+  }
+};
+
+template <class T>
+struct IntersectHalfspaces {
+  HalfspaceInput in;
+  HalfspaceScratch scratch;
+  int64_t *vertices, *faces, *corners;  // counts of each convex
+  ML_HD void operator()(int64_t i) const {
+    Polyhedron body = scratch.of(in.start, i);
+    const T* planes = static_cast<const T*>(in.planes);
+    for (int32_t k = 0; k < body.m; ++k) {
+      const T* p = planes + 4 * in.index[in.start[i] + k];
+      body.plane[k] = unit_plane(p[0], p[1], p[2], p[3]);
+    }
+    body.start_as_box(in.low, in.high);
+    bool some = true;
+    for (int32_t k = 0; some && k < body.m; ++k) some = body.clip(k, in.tolerance);
+    if (some) body.tidy();
+    vertices[i] = faces[i] = corners[i] = 0;
+    if (!some || body.loops.count < 4) return;
+    // faces around each vertex: a list threaded through the corners
+    const Loops& loops = body.loops;
+    int32_t* head = body.cap;  // all -1
+    int32_t* next = body.other.vertex;
+    int32_t* rank = body.in_end;  // in the order in which the loops name them
+    int32_t count = 0;
+    for (int32_t k = 0; k < body.lives; ++k) rank[body.live[k]] = -1;
+    for (int32_t f = loops.count - 1; f >= 0; --f)
+      for (int32_t k = loops.start[f]; k < loops.start[f + 1]; ++k) {
+        next[k] = head[loops.vertex[k]];
+        head[loops.vertex[k]] = k;
+      }
+    for (int32_t c = 0; c < loops.start[loops.count]; ++c) {
+      const int32_t v = loops.vertex[c];
+      if (rank[v] < 0) {
+        int32_t* around = body.out_end;
+        int32_t n = 0, three[3];
+        for (int32_t k = head[v]; k >= 0; k = next[k]) {
+          int32_t low = 0, high = loops.count;  // the face that corner k is of
+          while (high - low > 1) {
+            const int32_t middle = (low + high) / 2;
+            if (loops.start[middle] <= k)
+              low = middle;
+            else
+              high = middle;
+          }
+          around[n++] = loops.face[low];
+        }
+        body.settle(v, around, n, in.tolerance, three);
+        body.live[count] = v;
+        body.made[count] = three[0];
+        body.degree[count] = three[1];
+        body.spare[count] = three[2];
+        rank[v] = count++;
+      }
+      loops.vertex[c] = rank[v];
+    }
+    body.live[body.room - 1] = loops.vertex < body.other.vertex;  // which of the two holds them
+    vertices[i] = count;
+    faces[i] = loops.count;
+    corners[i] = loops.start[loops.count];
+  }
+};
+
+template <class T>
+struct WriteConvex {
+  HalfspaceInput in;
+  HalfspaceScratch scratch;
+  const int64_t *vertex_start, *face_start, *corner_start;  // (C + 1,)
+  T* vertices;                                              // (V, 3)
+  int64_t *vertex_planes, *start, *index, *face_plane;      // (V, 3), (F + 1,), (M,), (F,)
+  ML_HD int64_t plane_id(int64_t i, int32_t face) const {
+    return face < 0 ? face : in.index[in.start[i] + face];
+  }
+  ML_HD void operator()(int64_t i) const {
+    Polyhedron body = scratch.of(in.start, i);
+    const int64_t v0 = vertex_start[i], f0 = face_start[i], c0 = corner_start[i];
+    const int64_t V = vertex_start[i + 1] - v0, F = face_start[i + 1] - f0;
+    if (F == 0) return;
+    const Loops& loops = body.live[body.room - 1] ? body.loops : body.other;
+    for (int64_t v = 0; v < V; ++v) {
+      const Vec3<double> p = body.point[body.live[v]];
+      store3(vertices, v0 + v,
+             Vec3<T>{static_cast<T>(p.x), static_cast<T>(p.y), static_cast<T>(p.z)});
+      vertex_planes[3 * (v0 + v)] = plane_id(i, body.made[v]);
+      vertex_planes[3 * (v0 + v) + 1] = plane_id(i, body.degree[v]);
+      vertex_planes[3 * (v0 + v) + 2] = plane_id(i, body.spare[v]);
+    }
+    for (int64_t f = 0; f < F; ++f) {
+      start[f0 + f] = c0 + loops.start[f];
+      face_plane[f0 + f] = plane_id(i, loops.face[f]);
+    }
+    const int64_t M = corner_start[i + 1] - c0;
+    for (int64_t k = 0; k < M; ++k) index[c0 + k] = v0 + loops.vertex[k];
+  }
+};
+
+}  // namespace meshlearn
