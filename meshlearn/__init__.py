@@ -55,6 +55,7 @@ _EXPORTS = {
 # rooms and modules reached as meshlearn.NAME
 _MODULES = frozenset(
     "convex data fields geometry interop io isosurface losses mesh metrics reconstruct render"
+    "convex data fields geometry interop io isosurface losses mesh metrics reconstruct render"
     " representations train".split()
 )
 

@@ -44,6 +44,7 @@ SIDEWAYS = {
     ("_zeros", "_native"),
     ("interop", "io"),
     ("io", "geometry"),
+    ("convex", "io"),
 }
 # Imports inside a function that go up: the one convenience of `mesh.save(path)`.
 LATE = {("mesh", "io")}

@@ -25,6 +25,7 @@ OPTIONAL = {
     "fast-simplification": "`convert --simplify` (pip install 'meshlearn[simplify]')",
     "distributed": "`convert --cluster dask` (pip install 'meshlearn[dask]')",
     "ray": "`convert --cluster ray` (pip install 'meshlearn[ray]')",
+    "manifold3d": "unions, `reconstruct --method bspnet` (pip install 'meshlearn[union]')",
     "nvdiffrast": "render(backend='nvdiffrast') on CUDA",
 }
 

@@ -28,7 +28,7 @@ class Packed(NamedTuple):
 def intersect(
     planes: Tensor, start: Tensor, index: Tensor, bounds: list[float], tolerance: float
 ) -> Packed:
-    """Planes (K, 4), those of convex i at ``index[start[i]:start[i + 1]]``; arguments are checked."""
+    """Planes (K, 4), those of convex i ``index[start[i]:start[i + 1]]``; arguments are checked."""
     if use_native(planes):
         out = torch.ops.meshlearn.halfspace_intersection(
             planes.contiguous(), start, index, bounds, tolerance

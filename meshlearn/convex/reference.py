@@ -7,6 +7,7 @@ that gradients are those of autograd.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def intersect_reference(
     loops: list[list[int]] = []
     faces: list[int] = []
     vertex_start, face_start = [0], [0]
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in pairwise(starts):
         mine = ids[begin:end]
         body = _Body(bounds)
         if all(body.clip(p, _unit(*rows[p]), tolerance) for p in mine):
