@@ -55,7 +55,6 @@ _EXPORTS = {
 # rooms and modules reached as meshlearn.NAME
 _MODULES = frozenset(
     "convex data fields geometry interop io isosurface losses mesh metrics reconstruct render"
-    "convex data fields geometry interop io isosurface losses mesh metrics reconstruct render"
     " representations train".split()
 )
 

@@ -60,10 +60,9 @@ def run(bench: Bench) -> None:
     for convexes, count in ((32, 16),) if bench.quick else ((256, 32), (256, 16), (2048, 32)):
         planes = problem(convexes, count, torch.float64)
         full = [np.concatenate([p, sides]) for p in planes.numpy()]
-        inside = np.zeros(3)
         peers = {
             f"{version('scipy')} qhull, one by one": (
-                lambda f=full: [spatial.HalfspaceIntersection(p, inside) for p in f]
+                lambda f=full: [spatial.HalfspaceIntersection(p, np.zeros(3)) for p in f]
             )
             if spatial
             else None

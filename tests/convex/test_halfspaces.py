@@ -1,4 +1,4 @@
-"""Half-space intersection: against qhull, exact arithmetic and its reference; gradients, bad input."""
+"""Half-space intersection against qhull, exact arithmetic and its reference; bad input."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def random_planes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def assert_closed(found: Convexes, planes: torch.Tensor, tolerance: float) -> None:
-    """Each convex: every edge twice, once each way; Euler 2; vertices on their planes, behind all."""
+    """Each convex: every edge once each way; Euler 2; vertices on their planes, behind all."""
     for i in range(len(found)):
         mesh = found[i]
         if mesh.num_polygons == 0:
