@@ -26,11 +26,14 @@ _EXPORTS = {
     "save": "meshlearn.io",
     # isosurface
     "SparseVoxelGrid": "meshlearn.isosurface",
+    "SurfaceTracker": "meshlearn.isosurface",
     "TetGrid": "meshlearn.isosurface",
     "VoxelGrid": "meshlearn.isosurface",
     "dual_marching_cubes": "meshlearn.isosurface",
     "flexicubes": "meshlearn.isosurface",
     "gshell": "meshlearn.isosurface",
+    "level_set_mesh": "meshlearn.isosurface",
+    "level_set_meshes": "meshlearn.isosurface",
     "marching_cubes": "meshlearn.isosurface",
     "marching_tetrahedra": "meshlearn.isosurface",
     # convex

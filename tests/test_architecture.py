@@ -42,6 +42,8 @@ FLOOR = {
 SIDEWAYS = {
     ("_segment", "_native"),
     ("_zeros", "_native"),
+    ("fields", "_segment"),
+    ("fields", "_validate"),
     ("interop", "io"),
     ("io", "geometry"),
     ("convex", "io"),

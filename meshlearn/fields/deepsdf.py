@@ -1,0 +1,151 @@
+"""The network of DeepSDF: an auto-decoder's field, with a latent code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from meshlearn.fields.neural import (
+    Latent,
+    NeuralField,
+    WeightNormLinear,
+    affine,
+    spectral_norm,
+)
+
+Activation = Literal["relu", "softplus"]
+
+
+class DeepSDF(NeuralField):
+    """Linear layers with ReLU between; code and point enter at the first and once more at `skip`.
+
+    The defaults are the published network: 8 hidden layers of 512, a code of 256, weight
+    normalisation on the hidden layers, tanh behind the last. What a layer makes of the code is
+    computed once a code, so a point costs no more than in a network without one.
+
+    Args:
+        latent_size: numbers of a code; 0 for a single shape.
+        hidden, layers: width and number of hidden layers.
+        skip: layer at which code and point are joined again (the layer before it is narrower by as
+            much, so that all layers are `hidden` wide); None for nowhere.
+        activation: "relu", or "softplus" (beta 100) for smooth normals.
+        weight_norm: rows of hidden weights as direction and length.
+        tanh: squash the output to (-1, 1).
+        dropout: of hidden layers in training (0.2 in the published recipe).
+        radius: start as the signed distance of a sphere, roughly; None: at random.
+
+    Example:
+        >>> field = DeepSDF(latent_size=64, hidden=128)
+        >>> field(torch.zeros(5, 3), torch.zeros(64)).shape
+        torch.Size([5])
+
+    Source: Park et al., "DeepSDF" (CVPR 2019), section 5 and supplement; the start as a sphere:
+    Atzmon and Lipman, "SAL" (CVPR 2020).
+    """
+
+    def __init__(
+        self,
+        latent_size: int = 256,
+        *,
+        hidden: int = 512,
+        layers: int = 8,
+        skip: int | None = 4,
+        activation: Activation = "relu",
+        weight_norm: bool = True,
+        tanh: bool = True,
+        dropout: float = 0.0,
+        radius: float | None = None,
+    ) -> None:
+        super().__init__(
+            latent_size=latent_size,
+            hidden=hidden,
+            layers=layers,
+            skip=skip,
+            activation=activation,
+            weight_norm=weight_norm,
+            tanh=tanh,
+            dropout=dropout,
+        )
+        if latent_size < 0 or layers < 1 or hidden < 1:
+            raise ValueError(
+                "latent_size, hidden, layers: expected latent_size >= 0 and at least one layer of "
+                f"one unit, got {latent_size}, {hidden}, {layers}"
+            )
+        if skip is not None and not 0 < skip < layers:
+            raise ValueError(f"skip: expected a layer in 1 to {layers - 1} or None, got {skip}")
+        entering = latent_size + 3
+        if skip is not None and hidden <= entering:
+            raise ValueError(
+                f"hidden: expected more than latent_size + 3 = {entering} units, since code and "
+                f"point are joined at layer {skip}, got {hidden}; widen it or give skip=None"
+            )
+        if activation not in ("relu", "softplus"):
+            raise ValueError(f"activation: expected 'relu' or 'softplus', got {activation!r}")
+        self.latent_size, self.skip, self.tanh = latent_size, skip, tanh
+        self.activation, self.dropout = activation, float(dropout)
+        sizes = []
+        for k in range(layers):
+            inputs = entering if k == 0 else hidden
+            sizes.append((inputs, hidden - entering if k + 1 == skip else hidden))
+        self.hidden_layers = nn.ModuleList(
+            WeightNormLinear(i, o, norm=weight_norm) for i, o in sizes
+        )
+        self.last = nn.Linear(hidden, 1)
+        if radius is not None:
+            self._start_as_sphere(float(radius))
+
+    @torch.no_grad()
+    def _start_as_sphere(self, radius: float) -> None:
+        for k, layer in enumerate(self.hidden_layers):
+            outputs, inputs = layer.direction.shape
+            weight = torch.randn(outputs, inputs) * math.sqrt(2 / outputs)
+            if k == 0:  # [code | point]: the code has little say at first
+                weight[:, : self.latent_size] *= 0.1
+            elif k == self.skip:  # [hidden | code | point]
+                weight[:, inputs - self.latent_size - 3 :] *= 0.1
+            layer.set_weight(weight, torch.zeros(outputs))
+        width = self.last.in_features
+        self.last.weight.copy_(math.sqrt(math.pi / width) + 1e-4 * torch.randn(1, width))
+        self.last.bias.fill_(-radius)
+
+    def _act(self) -> Callable[[Tensor], Tensor]:
+        if self.activation == "relu":
+            return torch.relu
+        return lambda x: nn.functional.softplus(x, beta=100)
+
+    def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
+        size, act, x = self.latent_size, self._act(), points
+        for k, layer in enumerate(self.hidden_layers):
+            weight, added = layer.weight, layer.bias
+            if k == 0 or k == self.skip:
+                before = weight.shape[1] - size - 3
+                if size:
+                    added = latent.linear(weight[:, before : before + size], added)
+                x_weight = weight[:, before + size :]
+                added = affine(points, x_weight, added)
+                x = added if k == 0 else affine(x, weight[:, :before], added)
+            else:
+                x = affine(x, weight, added)
+            x = act(x)
+            if self.dropout and self.training:
+                x = nn.functional.dropout(x, self.dropout)
+        value = self.last(x)[:, 0]
+        return torch.tanh(value) if self.tanh else value
+
+    def lipschitz_bound(self) -> float:
+        bound, size = 0.0, self.latent_size
+        for k, layer in enumerate(self.hidden_layers):
+            weight = layer.weight
+            if k == 0:
+                bound = spectral_norm(weight[:, size:])
+            elif k == self.skip:
+                before = weight.shape[1] - size - 3
+                bound = spectral_norm(weight[:, :before]) * bound
+                bound += spectral_norm(weight[:, before + size :])
+            else:
+                bound *= spectral_norm(weight)
+        return bound * spectral_norm(self.last.weight)

@@ -1,0 +1,193 @@
+"""What every neural field has in common: latent codes, configuration, linear layers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from meshlearn._segment import Incidence, gather
+from meshlearn._validate import check_tensor
+
+ARCHITECTURES: dict[str, type[NeuralField]] = {}
+
+
+class NonFiniteField(ValueError):
+    """A field gave NaN or infinite values; the message names the tensor that they come from."""
+
+
+class NeuralField(nn.Module):
+    """A field as a module: points, and where there is a latent code that too, to values.
+
+    ``field(points, latent=None, index=None)``:
+
+    - points: (N, 3), of the module's dtype and device.
+    - latent: None for a field without one (`latent_size` 0); else (L,) one code for all points,
+      (N, L) a code for each point, or (B, L) codes with `index` (N,) int64 in [0, B), which says
+      whose point each is. The last is the quick way for several shapes at once: what a layer makes
+      of a code is computed once for each code, not for each point.
+    - returns (N,), negative inside.
+
+    Subclasses implement `evaluate` on `Latent`, and are registered by their name, under which
+    checkpoints (`meshlearn.fields.save_field`) know them.
+    """
+
+    latent_size: int = 0
+    architecture: ClassVar[str] = ""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__()
+        self._config = config
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.architecture = cls.__name__
+        ARCHITECTURES[cls.__name__] = cls
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The options that make a network of this shape: ``type(field)(**field.config)``."""
+        return dict(self._config)
+
+    def forward(
+        self, points: Tensor, latent: Tensor | None = None, index: Tensor | None = None
+    ) -> Tensor:
+        check_tensor(points, "points", shape=("N", 3))
+        return self.evaluate(points, Latent.of(self.latent_size, points, latent, index))
+
+    def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
+        raise NotImplementedError
+
+    def lipschitz_bound(self) -> float:
+        """A number that the field's slope in space never exceeds, from the weights alone.
+
+        The product of spectral norms holds everywhere and for every code, and is far above what is
+        met in practice; see `lipschitz_estimate` for that.
+        """
+        raise NotImplementedError
+
+
+class Latent:
+    """Codes as the rows of a matrix, and which row belongs to each point."""
+
+    def __init__(self, codes: Tensor | None, incidence: Incidence | None) -> None:
+        self.codes, self.incidence = codes, incidence
+
+    @classmethod
+    def of(cls, size: int, points: Tensor, latent: Tensor | None, index: Tensor | None) -> Latent:
+        """Checked; see `NeuralField`."""
+        if size == 0:
+            if latent is not None:
+                raise ValueError("latent: expected None, this field has no latent code; leave out")
+            return cls(None, None)
+        if latent is None:
+            raise ValueError(f"latent: expected a code of {size} numbers, got None; give latent=")
+        many = isinstance(latent, Tensor) and latent.dim() == 2
+        rows: str | int = "B" if index is not None else points.shape[0]
+        check_tensor(latent, "latent", shape=(rows, size) if many else (size,))
+        if index is None:
+            return cls(latent if many else latent[None], None)
+        if not many:
+            raise ValueError(f"latent: expected shape (B, {size}) with index, got ({size},)")
+        check_tensor(index, "index", shape=(points.shape[0],), dtype=torch.int64)
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(latent)):
+            raise ValueError(
+                f"index: expected rows in [0, {len(latent)}) of latent, got {int(index.min())} to "
+                f"{int(index.max())}"
+            )
+        return cls(latent, Incidence(index, len(latent)))
+
+    def linear(self, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """codes @ weight.T + bias, a row for all points (1, H) or one a point (N, H)."""
+        assert self.codes is not None
+        found = nn.functional.linear(self.codes, weight, bias)
+        return found if self.incidence is None else gather(found, self.incidence)
+
+
+class WeightNormLinear(nn.Module):
+    """A linear layer with rows of length `length` along `direction`.
+
+    Args:
+        inputs, outputs: numbers of features.
+        norm: False keeps a plain weight (`length` is None).
+
+    Source: Salimans and Kingma, "Weight Normalization" (2016).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, norm: bool = True) -> None:
+        super().__init__()
+        plain = nn.Linear(inputs, outputs)
+        self.direction = nn.Parameter(plain.weight.detach())
+        self.length = nn.Parameter(self.direction.detach().norm(dim=1)) if norm else None
+        self.bias = nn.Parameter(plain.bias.detach())
+
+    @property
+    def weight(self) -> Tensor:
+        """(outputs, inputs)"""
+        if self.length is None:
+            return self.direction
+        size = self.direction.norm(dim=1).clamp(min=1e-12)
+        return self.direction * (self.length / size)[:, None]
+
+    @torch.no_grad()
+    def set_weight(self, weight: Tensor, bias: Tensor) -> None:
+        """Starts from a plain weight (outputs, inputs) and bias (outputs,)."""
+        self.direction.copy_(weight)
+        self.bias.copy_(bias)
+        if self.length is not None:
+            self.length.copy_(weight.norm(dim=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.weight, self.bias)
+
+
+def affine(x: Tensor, weight: Tensor, added: Tensor) -> Tensor:
+    """x @ weight.T + added, with `added` (1, H), (H,) or (N, H), in one pass over memory."""
+    return torch.addmm(added, x, weight.T)
+
+
+def spectral_norm(weight: Tensor) -> float:
+    """The largest factor by which a matrix stretches."""
+    if weight.numel() == 0:
+        return 0.0
+    return float(torch.linalg.matrix_norm(weight.detach().double(), 2))
+
+
+def find_nonfinite(field: object, latent: Tensor | None = None) -> str:
+    """Says where NaN come from: the first parameter or buffer with one, the code, or the output."""
+    if isinstance(field, nn.Module):
+        for kind, tensors in (
+            ("parameter", field.named_parameters()),
+            ("buffer", field.named_buffers()),
+        ):
+            for name, value in tensors:
+                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                    return f"the {kind} {name!r} of {type(field).__name__}"
+    if latent is not None and not bool(torch.isfinite(latent).all()):
+        return "the latent code"
+    return "the output, all parameters are finite"
+
+
+def check_output(
+    values: Tensor, count: int, field: object, *, where: str, latent: Tensor | None = None
+) -> Tensor:
+    """`values` as (count,), if they are finite.
+
+    Raises:
+        NonFiniteField: NaN or infinite; names the tensor.
+        ValueError: no tensor of `count` numbers.
+    """
+    if not isinstance(values, Tensor) or values.numel() != count:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"field: expected ({count},) values for ({count}, 3) points, got {got}")
+    values = values.reshape(-1)
+    total = values.detach().sum()
+    if count and not bool(torch.isfinite(total)):
+        bad = int((~torch.isfinite(values.detach())).sum())
+        if bad:
+            raise NonFiniteField(
+                f"field: {bad} of {count} values {where} are NaN or infinite; the first tensor "
+                f"with one is {find_nonfinite(field, latent)}; lower the learning rate"
+            )
+    return values
