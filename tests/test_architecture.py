@@ -37,6 +37,7 @@ FLOOR = {
     "_zeros": 1,
     "_validate": 1,
     "_memory": 1,
+    "_seeds": 1,
 }
 # Rooms that may use another of their own floor; never the other way round.
 SIDEWAYS = {
@@ -47,6 +48,7 @@ SIDEWAYS = {
     ("interop", "io"),
     ("io", "geometry"),
     ("convex", "io"),
+    ("data", "geometry"),
 }
 # Imports inside a function that go up: the one convenience of `mesh.save(path)`.
 LATE = {("mesh", "io")}

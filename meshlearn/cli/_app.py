@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-VERBS = "reconstruct extract convert info check compare render view doctor bench".split()
+VERBS = "reconstruct prepare extract convert info check compare render view doctor bench".split()
 
 
 @dataclass

@@ -1,5 +1,5 @@
 """Procedural shapes, data sets and loaders."""
 
-from meshlearn.data import open_shapes, shapes
+from meshlearn.data import families, open_shapes, shapes
 
-__all__ = ["open_shapes", "shapes"]
+__all__ = ["families", "open_shapes", "shapes"]

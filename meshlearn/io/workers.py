@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from meshlearn.io.batch import Job, Outcome, Runner, run_job
 from meshlearn.io.pipeline import ConvertOptions
 
+Run = Callable[[Job, ConvertOptions], Outcome]
+
 _CHUNK = 16  # files that a cluster's task converts
 _AT_ONCE = 8  # files that a process takes at most
 
@@ -55,9 +57,11 @@ class Processes:
 
     Attributes:
         count: number of processes.
+        work: what is done with a job, a function of a module; by default it is converted.
     """
 
     count: int
+    work: Run = run_job
 
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
         began = time.time_ns()
@@ -77,7 +81,7 @@ class Processes:
                         chunk = [queue.popleft() for _ in range(1 if alone else size) if queue]
                         own = _for_retry(chunk[0], options, began) if alone else options
                         try:
-                            under_way[pool.submit(_run_chunk, run_job, chunk, own)] = chunk
+                            under_way[pool.submit(_run_chunk, self.work, chunk, own)] = chunk
                         except BrokenProcessPool:
                             queue.extendleft(reversed(chunk))
                             raise
@@ -88,7 +92,7 @@ class Processes:
             except BrokenProcessPool:
                 for job in (job for chunk in under_way.values() for job in chunk):
                     if alone:
-                        text = f"{job.source}: the process that converted it died"
+                        text = f"{job.source}: the process that worked on it died"
                         yield Outcome(job.source, job.target, "failed", text)
                     else:
                         doubtful.append(job)
@@ -115,14 +119,13 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 def _for_retry(job: Job, options: ConvertOptions, began: int) -> ConvertOptions:
     """Options of a second try: what the first one wrote, and nobody heard of, is written again."""
+    if not isinstance(options, ConvertOptions):
+        return options
     try:
         written = os.stat(job.target).st_mtime_ns >= began
     except OSError:
         return options
     return replace(options, overwrite=True) if written else options
-
-
-Run = Callable[[Job, ConvertOptions], Outcome]
 
 
 def _run_chunk(run: Run, jobs: list[Job], options: ConvertOptions) -> list[Outcome]:

@@ -1,8 +1,26 @@
-"""Training on data sets: one loop for every model."""
+"""Training on data sets: one loop for every model, and the data that shapes are learned from."""
 
 from meshlearn.run_folder import NonFiniteLoss
-from meshlearn.train.checkpoint import load_weights
+from meshlearn.train.checkpoint import load_weights, read_settings
+from meshlearn.train.dataset import ShapeSet, open_data
 from meshlearn.train.loop import TrainResult, train
+from meshlearn.train.prepare import prepare
+from meshlearn.train.prepared import PreparedShape, PrepareOptions, load_prepared, prepare_mesh
 from meshlearn.train.stage import Hooks, Stage
 
-__all__ = ["Hooks", "NonFiniteLoss", "Stage", "TrainResult", "load_weights", "train"]
+__all__ = [
+    "Hooks",
+    "NonFiniteLoss",
+    "PrepareOptions",
+    "PreparedShape",
+    "ShapeSet",
+    "Stage",
+    "TrainResult",
+    "load_prepared",
+    "load_weights",
+    "open_data",
+    "prepare",
+    "prepare_mesh",
+    "read_settings",
+    "train",
+]

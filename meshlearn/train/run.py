@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from meshlearn._seeds import seed_of
 from meshlearn.render import plot_curves
 from meshlearn.run_folder import (
     History,
@@ -27,7 +28,7 @@ from meshlearn.run_folder import (
 from meshlearn.train.checkpoint import put_weights, read_checkpoint, save_checkpoint
 from meshlearn.train.distributed import World
 from meshlearn.train.stage import Hooks, Stage
-from meshlearn.train.stream import Stream, moved, seed_of
+from meshlearn.train.stream import Stream, moved
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

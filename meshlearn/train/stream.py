@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-
-def seed_of(*numbers: int) -> int:
-    """One well-mixed seed (63 bits) out of several numbers that are not negative."""
-    high, low = np.random.SeedSequence(numbers).generate_state(2, np.uint32).tolist()
-    return (high & 0x7FFFFFFF) << 32 | low
+from meshlearn._seeds import seed_of
 
 
 class Stream:

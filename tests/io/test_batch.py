@@ -147,7 +147,7 @@ def test_a_process_that_dies_takes_no_other_file_with_it(tmp_path, monkeypatch):
         jobs[3].source,
         jobs[5].source,
     ]
-    assert "the process that converted it died" in outcomes[jobs[3].source].error
+    assert "the process that worked on it died" in outcomes[jobs[3].source].error
     assert mine.read_bytes() == b"mine"  # neither the first try nor a second overwrites it
     assert sum(Path(j.target).exists() for j in jobs) == 11
 
