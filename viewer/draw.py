@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from meshlearn.metrics import sharp_edges
-from viewer.glb import surface_glb
+from viewer.glb import smooth_normals, surface_glb
 from viewer.items import Item, drawable_faces
+from viewer.skin import corner_uv
 
 if TYPE_CHECKING:
     from viser import ViserServer
@@ -161,7 +162,8 @@ class Drawing:
     def _surface_key(self, look: Look) -> object:
         if not self.item.has_faces:
             return None
-        transparent = look.opacity if self._own_colors(look) is not None else 1.0
+        in_file = self._own_colors(look) is not None or self._dressed(look)
+        transparent = look.opacity if in_file else 1.0
         return (look.shading, look.back, look.colors, transparent, self._version)
 
     def _surface(self, look: Look) -> list:
@@ -171,6 +173,8 @@ class Drawing:
         vertices = np.nan_to_num(self.frame.into(mesh.vertices.numpy()))
         colors = self._own_colors(look)
         wire = look.shading == "wireframe"
+        if self._dressed(look) and not wire:
+            return self._patches(vertices, keep, look)
         if colors is not None and not wire:
             on_faces = self.values is not None and self.values_on == "face"
             data = surface_glb(
@@ -197,6 +201,40 @@ class Drawing:
             made.append(add.add_mesh_simple(
                 f"{self.root}/back", **common, flat_shading=flat, color=BACK, side="back"
             ))  # fmt: skip
+        return made
+
+    def _dressed(self, look: Look) -> bool:
+        """Whether materials are drawn: their textures, or their colours if vertices have none."""
+        patches = self.item.patches if look.colors and self.values is None else []
+        return bool(patches) and (
+            any(patch.image is not None for patch in patches) or vertex_colors(self.item) is None
+        )
+
+    def _patches(self, vertices: np.ndarray, keep: np.ndarray, look: Look) -> list:
+        """One surface for each material; triangles are parted, as coordinates differ at seams."""
+        faces, smooth = self.item.mesh.faces.numpy(), look.shading == "smooth"
+        normals = smooth_normals(vertices, faces[keep]) if smooth else None
+        uv, made = corner_uv(self.item.mesh), []
+        for number, patch in enumerate(self.item.patches):
+            chosen = (
+                patch.faces[np.isin(patch.faces, keep)] if len(keep) < len(faces) else patch.faces
+            )
+            corner = faces[chosen].reshape(-1)
+            if not len(corner):
+                continue
+            data = surface_glb(
+                vertices[corner],
+                np.arange(len(corner)).reshape(-1, 3),
+                normals=None if normals is None else normals[corner],
+                uv=None if uv is None else uv[chosen].reshape(-1, 2),
+                image=patch.image,
+                smooth=smooth,
+                opacity=look.opacity,
+                color=patch.color,
+            )
+            made.append(
+                self.server.scene.add_glb(f"{self.root}/surface{number}", data, cast_shadow=False)
+            )
         return made
 
     def edge_vertices(self, kind: str) -> np.ndarray:

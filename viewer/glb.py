@@ -16,10 +16,12 @@ def surface_glb(
     *,
     vertex_colors: np.ndarray | None = None,  # (V, 3) uint8
     face_colors: np.ndarray | None = None,  # (F, 3) uint8
+    normals: np.ndarray | None = None,  # (V, 3); found from the faces if `smooth`
     uv: np.ndarray | None = None,  # (V, 2), v up
     image: bytes | None = None,  # PNG or JPEG
     smooth: bool = True,
     opacity: float = 1.0,
+    color: tuple[float, float, float] = (1.0, 1.0, 1.0),  # linear, of the whole
 ) -> bytes:
     """The bytes of a .glb with one double-sided mesh.
 
@@ -28,7 +30,10 @@ def surface_glb(
     """
     vertices = np.ascontiguousarray(vertices, np.float32)
     faces = np.asarray(faces)
-    normals = _normals(vertices, faces) if smooth else None
+    if smooth and normals is None:
+        normals = smooth_normals(vertices, faces)
+    elif not smooth:
+        normals = None
     if face_colors is not None:
         corner = faces.reshape(-1)
         vertices = vertices[corner]
@@ -68,7 +73,7 @@ def surface_glb(
         attributes["TEXCOORD_0"] = accessor(flipped, _FLOAT, "VEC2", 34962)
     indices = accessor(faces.astype(np.uint32).reshape(-1), _UINT, "SCALAR", 34963)
     surface: dict = {
-        "baseColorFactor": [1, 1, 1, opacity], "metallicFactor": 0.0, "roughnessFactor": 0.9
+        "baseColorFactor": [*color, opacity], "metallicFactor": 0.0, "roughnessFactor": 0.9
     }  # fmt: skip
     tree: dict = {
         "asset": {"version": "2.0"},
@@ -98,7 +103,7 @@ def surface_glb(
     ])  # fmt: skip
 
 
-def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(V, 3) float32 unit normals, faces weighted by area; up where there is none."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     across = np.cross(b - a, c - a)

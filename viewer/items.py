@@ -14,6 +14,7 @@ from meshlearn.io.document import to_mesh
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.registry import load_document, readable_suffixes
 from meshlearn.mesh import Mesh
+from viewer.skin import Patch, patches_of
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Item:
         points: (P, 3) float64 positions that are drawn as points.
         normals: (P, 3) unit normals of the points, or None.
         lines: (N, 2, 3) float64 ends of line segments (contours, polylines).
+        patches: what the file's materials put on the faces, see `viewer.skin`.
         notes: what the reader should know: vertices that are not numbers, faces not drawn.
         error: why there is nothing to show, or "".
     """
@@ -37,6 +39,7 @@ class Item:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     normals: np.ndarray | None = None
     lines: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    patches: list[Patch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     error: str = ""
 
@@ -140,6 +143,7 @@ def _from_cloud(path: Path, cloud: PointCloud) -> Item:
 def _from_document(path: Path) -> Item:
     document = load_document(path)
     item = item_of(path.name, to_mesh(document, dtype=None), path)
+    item.patches = patches_of(document, item.mesh)
     segments = [
         part.vertices[np.stack([line[:-1], line[1:]], 1)]
         for part in document.parts

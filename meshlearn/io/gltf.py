@@ -13,7 +13,7 @@ import numpy as np
 
 from meshlearn.io.beside import read_beside
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.gltf_material import read_images, read_material
+from meshlearn.io.gltf_material import flipped_v, read_images, read_material
 from meshlearn.io.gltf_write import HOLDS, losses, pieces, write
 
 __all__ = ["HOLDS", "SUFFIXES", "losses", "pieces", "read", "write"]
@@ -231,6 +231,8 @@ def _vertices(file: _File, attributes: dict, names: dict, part: Part) -> None:
         if len(values) != len(vertices):
             raise file.error(f"{key} has {len(values)} entries for {len(vertices)} vertices")
         values = np.array(values[:, 0] if values.shape[1] == 1 else values)
+        if key == "TEXCOORD_0" and values.shape[1:] == (2,):
+            values = flipped_v(values)
         if not isinstance(label, str) or label in part.vertex_fields:
             label = key
         part.vertex_fields[label] = values.astype(bool) if names.get(key + "?") else values

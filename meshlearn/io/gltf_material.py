@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from meshlearn.io.document import Document, FileFormatError, Material
 
 if TYPE_CHECKING:
@@ -144,3 +146,13 @@ def write_materials(
         said = _textures(gltf_of(material), texture)
         out["materials"].append({"name": material.name, **said})
     return {key: value for key, value in out.items() if value}
+
+
+def flipped_v(uv: np.ndarray) -> np.ndarray:
+    """Texture coordinates (N, 2) with v from the other end, float64, in which it goes back exactly.
+
+    glTF counts v from an image's top; documents, as most formats, from its bottom.
+    """
+    uv = uv.astype(np.float64)
+    uv[:, 1] = 1 - uv[:, 1]
+    return uv

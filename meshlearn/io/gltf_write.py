@@ -12,7 +12,7 @@ import numpy as np
 
 from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
 from meshlearn.io.document import CornerField, Document, Material, Part, _tensor
-from meshlearn.io.gltf_material import write_materials
+from meshlearn.io.gltf_material import flipped_v, write_materials
 from meshlearn.io.losses import Loss
 from meshlearn.mesh import PolygonMesh
 
@@ -53,6 +53,11 @@ def losses(document: Document) -> list[str | Loss]:
             if key in ("uv", "normal") and (corners.index < 0).any():
                 why = "glTF has a value for every vertex, or none"
                 lost.append(Loss(f"corner field {key!r}", why, len(corners.index)))
+        for key, corners in _usable(part).items():
+            rounded = _rounded(key, corners.values)
+            if rounded:
+                why = "glTF has attributes of single precision and 16 bits"
+                lost.append(Loss(f"digits of corner field {key!r}", why, rounded))
         split = _split_count(part)
         if split:
             why = "glTF has attributes of vertices; they were split at seams"
@@ -61,6 +66,9 @@ def losses(document: Document) -> list[str | Loss]:
 
 
 def _rounded(key: str, values: np.ndarray) -> int:
+    if key == "uv" and values.shape[1:] == (2,):  # within what single precision holds at 1
+        back = flipped_v(_texture(values))
+        return int((np.abs(back - values) > 2.0**-24 * np.maximum(1, np.abs(values))).sum())
     with np.errstate(over="ignore"):
         held = _component(key, values)
     if key == "color" and values.dtype.kind == "u":
@@ -82,6 +90,12 @@ def _component(key: str, values: np.ndarray) -> np.ndarray:
             if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
                 return values.astype(kind)
     return values.astype(np.float32, copy=False)
+
+
+def _texture(uv: np.ndarray) -> np.ndarray:
+    """(N, 2) float32 texture coordinates as glTF has them."""
+    with np.errstate(over="ignore"):
+        return flipped_v(uv).astype(np.float32)
 
 
 def _usable(part: Part) -> dict[str, CornerField]:
@@ -189,8 +203,8 @@ def _attributes(writer: _Writer, part: Part, source, rows: dict) -> tuple[dict, 
             held = _component(key, values)
         if width in widths.get(key, ()):
             label = known[key]
-            if key == "uv" and held.dtype != np.float32:
-                held = held.astype(np.float32)
+            if key == "uv":
+                held = _texture(values)
         else:
             label = "_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in key).upper()
             while label in out:

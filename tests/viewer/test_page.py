@@ -254,3 +254,30 @@ def write_run(folder, sizes):
     (folder / "run.json").write_text(json.dumps({"stages": [[16, 40]]}))
     (folder / "history.json").write_text(json.dumps(history))
     return folder
+
+
+def test_textures_and_materials_are_seen(page, serve, tmp_path):
+    """A quad with a picture, red and blue, and one with a plain green material."""
+    from PIL import Image
+
+    picture = Image.new("RGB", (8, 4), (200, 20, 20))
+    picture.paste((20, 20, 200), (4, 0, 8, 4))
+    picture.save(tmp_path / "half.png")
+    (tmp_path / "two.mtl").write_text(
+        "newmtl picture\nmap_Kd half.png\nnewmtl plain\nKd 0.1 0.7 0.1\n"
+    )
+    (tmp_path / "two.obj").write_text(
+        "mtllib two.mtl\nv -1 -1 0\nv 1 -1 0\nv 1 0 0\nv -1 0 0\nv 1 1 0\nv -1 1 0\n"
+        "vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nusemtl picture\nf 1/1 2/2 3/3 4/4\n"
+        "usemtl plain\nf 4/1 3/2 5/3 6/4\n"
+    )
+    item = viewer.read_item(tmp_path / "two.obj")
+    assert [patch.image is not None for patch in item.patches] == [True, False]
+    tab = page(serve([item], azimuth=0.0, elevation=0.0))
+    seen = pixels(settled(tab)).astype(int)
+    red = (seen[..., 0] > 2 * seen[..., 1] + 30) & (seen[..., 0] > 2 * seen[..., 2] + 30)
+    blue = (seen[..., 2] > 2 * seen[..., 1] + 30) & (seen[..., 2] > 2 * seen[..., 0] + 30)
+    green = (seen[..., 1] > 1.5 * seen[..., 0] + 20) & (seen[..., 1] > 1.5 * seen[..., 2] + 20)
+    assert min(red.sum(), blue.sum(), green.sum()) > 2000
+    assert np.nonzero(red)[1].mean() < np.nonzero(blue)[1].mean()  # as in the picture
+    assert np.nonzero(green)[0].mean() < np.nonzero(red)[0].mean()  # it lies above
