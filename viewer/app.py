@@ -250,6 +250,9 @@ class App:
             self.controls["normals"] = gui.add_checkbox("Normals", self.look.normals)
             self.controls["back"] = gui.add_checkbox("Tint back faces", self.look.back)
             self.controls["colors"] = gui.add_checkbox("Colours of the file", self.look.colors)
+            if any(d.item.parts is not None for d in self.drawings):
+                self.apart = gui.add_slider("Take apart", 0.0, 2.0, 0.05, 0.0)
+                self.apart.on_update(lambda event: self.take_apart(event.target.value))
         for control in self.controls.values():
             control.on_update(lambda _: self.look_changed())
 
@@ -258,6 +261,12 @@ class App:
         value = {name: control.value for name, control in self.controls.items()}
         edges = frozenset(kind for kind in EDGES if value.pop(kind))
         self.look = replace(self.look, edges=edges, **value)
+        self.refresh()
+
+    def take_apart(self, share: float) -> None:
+        """Moves the parts of meshes that have some away from one another."""
+        for drawing in self.drawings:
+            drawing.take_apart(share)
         self.refresh()
 
     # --- life -----------------------------------------------------------------------------------

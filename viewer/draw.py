@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from meshlearn.metrics import sharp_edges
 from viewer.glb import smooth_normals, surface_glb
@@ -98,6 +99,7 @@ class Drawing:
         self.shift = np.zeros(3)
         self.values: np.ndarray | None = None  # (V|F, 3) uint8 colours of a field
         self.values_on = "vertex"
+        self._rest = item.mesh  # before it is taken apart
         self._version = 0  # of shape and colours
         self._parts: dict[str, list] = {}
         self._drawn: dict[str, object] = {}
@@ -121,7 +123,19 @@ class Drawing:
 
     def replace(self, item: Item) -> None:
         """Shows another shape in place of this one (a step of a run)."""
-        self.item, self.values = item, None
+        self.item, self.values, self._rest = item, None, item.mesh
+        self._version += 1
+
+    def take_apart(self, share: float) -> None:
+        """Moves the parts away from the middle of all, by a share of where they are from it."""
+        parts, rest = self.item.parts, self._rest
+        if parts is None or rest is None:
+            return
+        at = rest.vertices.double().nan_to_num().numpy()
+        count = np.bincount(parts)[:, None]
+        middle = np.stack([np.bincount(parts, at[:, k]) for k in range(3)], 1) / count
+        shift = torch.from_numpy(share * (middle - middle.mean(0))[parts]).to(rest.dtype)
+        self.item.mesh = rest.with_vertices(rest.vertices + shift)
         self._version += 1
 
     def apply(self, look: Look) -> None:
@@ -156,7 +170,8 @@ class Drawing:
         if self.values is not None:
             return self.values
         if look.colors and self.item.mesh is not None:
-            return vertex_colors(self.item)
+            mine = vertex_colors(self.item)
+            return face_colors(self.item) if mine is None else mine
         return None
 
     def _surface_key(self, look: Look) -> object:
@@ -176,7 +191,9 @@ class Drawing:
         if self._dressed(look) and not wire:
             return self._patches(vertices, keep, look)
         if colors is not None and not wire:
-            on_faces = self.values is not None and self.values_on == "face"
+            on_faces = self.values_on == "face"
+            if self.values is None:
+                on_faces = vertex_colors(self.item) is None
             data = surface_glb(
                 vertices,
                 faces,
@@ -296,7 +313,15 @@ def vertex_colors(item: Item) -> np.ndarray | None:
     """(V, 3) uint8 colours that a file gives its vertices, or None."""
     if item.mesh is None:
         return None
-    color = item.mesh.vertex_attributes.get("color")
+    return _bytes(item.mesh.vertex_attributes.get("color"))
+
+
+def face_colors(item: Item) -> np.ndarray | None:
+    """(F, 3) uint8 colours that a file gives its faces, or None."""
+    return None if item.mesh is None else _bytes(item.mesh.face_attributes.get("color"))
+
+
+def _bytes(color: torch.Tensor | None) -> np.ndarray | None:
     if color is None or color.dim() != 2 or color.shape[1] not in (3, 4):
         return None
     values = color[:, :3].double().numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viewer.fields import COLORMAPS, Field, colors_of, fields_of, legend
+from viewer.fields import COLORMAPS, LABELS, Field, colors_of, fields_of, legend
 
 if TYPE_CHECKING:
     from viewer.app import App
@@ -26,7 +26,7 @@ class FieldPanel:
         self._found: dict[str, tuple[object, dict[str, Field]]] = {}
         with gui.add_folder("Field"):
             self.name = gui.add_dropdown("Field", (NONE, *self.names()), initial_value=NONE)
-            self.colormap = gui.add_dropdown("Colours", tuple(COLORMAPS))
+            self.colormap = gui.add_dropdown("Colours", (*COLORMAPS, LABELS))
             self.auto = gui.add_checkbox("Range of the data", True)
             self.low = gui.add_number("From", 0.0, step=1e-6, visible=False)
             self.high = gui.add_number("To", 1.0, step=1e-6, visible=False)

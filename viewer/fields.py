@@ -21,6 +21,7 @@ COLORMAPS = {
     "cool-warm": "3b4cc0 6f92f3 aac7fd dddddd f7b89c e7745b b40426",
     "gray": "1a1a1a f2f2f2",
 }
+LABELS = "labels"  # whole numbers by colours far apart, the same number the same colour everywhere
 _OWN = {"color", "normal", "uv", "material", "group"}
 
 
@@ -90,7 +91,13 @@ def read_field(path: str | os.PathLike[str], mesh: Mesh, of: str) -> Field:
 
 
 def table_of(colormap: str) -> np.ndarray:
-    """(256, 3) uint8 of a map in `COLORMAPS`."""
+    """(256, 3) uint8 of a map in `COLORMAPS`, or of `LABELS`."""
+    if colormap == LABELS:
+        turn = np.arange(256) * 0.618034 % 1
+        pastel, bright = (np.arange(256) // 7 % 3) * 0.12, 0.95 - (np.arange(256) // 3 % 3) * 0.14
+        away = np.abs((turn[:, None] + np.array([0, 2 / 3, 1 / 3])) % 1 * 6 - 3) - 1
+        mixed = pastel[:, None] + (1 - pastel[:, None]) * away.clip(0, 1)
+        return (255 * bright[:, None] * (0.25 + 0.75 * mixed)).round().astype(np.uint8)
     stops = np.array(
         [[int(s[k : k + 2], 16) for k in (0, 2, 4)] for s in COLORMAPS[colormap].split()]
     )
@@ -107,6 +114,8 @@ def colors_of(values: np.ndarray, low: float, high: float, colormap: str) -> np.
     share = (values - low) / span if span > 0 else np.full(len(values), 0.5)
     good = np.isfinite(values)
     index = (np.where(good, share, 0).clip(0, 1) * 255).round().astype(int)
+    if colormap == LABELS:
+        index = np.where(good, values, 0).round().astype(np.int64) % 256
     return np.where(good[:, None], table_of(colormap)[index], np.array(NOT_A_NUMBER, np.uint8))
 
 

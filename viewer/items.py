@@ -28,6 +28,8 @@ class Item:
         points: (P, 3) float64 positions that are drawn as points.
         normals: (P, 3) unit normals of the points, or None.
         lines: (N, 2, 3) float64 ends of line segments (contours, polylines).
+        parts: (V,) which part each vertex belongs to, where the parts of a mesh share none (the
+            convexes of BSP-Net, the objects of a file), or None.
         patches: what the file's materials put on the faces, see `viewer.skin`.
         notes: what the reader should know: vertices that are not numbers, faces not drawn.
         error: why there is nothing to show, or "".
@@ -39,6 +41,7 @@ class Item:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     normals: np.ndarray | None = None
     lines: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    parts: np.ndarray | None = None
     patches: list[Patch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     error: str = ""
@@ -144,6 +147,8 @@ def _from_document(path: Path) -> Item:
     document = load_document(path)
     item = item_of(path.name, to_mesh(document, dtype=None), path)
     item.patches = patches_of(document, item.mesh)
+    counts = [len(part.vertices) for part in document.parts]
+    item.parts = parts_of(item.mesh, np.repeat(np.arange(len(counts)), counts))
     segments = [
         part.vertices[np.stack([line[:-1], line[1:]], 1)]
         for part in document.parts
@@ -156,6 +161,30 @@ def _from_document(path: Path) -> Item:
         if not item.has_faces:
             item.points = np.zeros((0, 3))
     return item
+
+
+def parts_of(mesh: Mesh, objects: np.ndarray) -> np.ndarray | None:
+    """(V,) numbers of the parts that a mesh can be taken apart into, from 0, or None.
+
+    By the face attribute "convex" or "group" where no two of its labels share a vertex, else by
+    `objects` (V,), the objects of the file.
+    """
+    corner = mesh.faces.numpy()
+    for name in ("convex", "group"):
+        label = mesh.face_attributes.get(name)
+        if label is None or label.dim() != 1 or not len(corner):
+            continue
+        value = np.repeat(label.double().numpy(), 3)
+        low = np.full(mesh.num_vertices, np.inf)
+        high = -low
+        np.minimum.at(low, corner.reshape(-1), value)
+        np.maximum.at(high, corner.reshape(-1), value)
+        used = np.isfinite(low)
+        if (low[used] == high[used]).all():
+            objects = np.where(used, low, low[used].min())
+            break
+    known, number = np.unique(objects, return_inverse=True)
+    return number if len(known) > 1 else None
 
 
 def unique_names(items: list[Item]) -> None:

@@ -72,6 +72,6 @@ def thin(item: Item, most_faces: int) -> None:
     middle = torch.zeros(number, 3, dtype=torch.float64)
     for axis in range(3):
         middle[:, axis] = torch.bincount(label, points[:, axis], number)
-    item.patches = []
+    item.patches, item.parts = [], None
     item.mesh = Mesh((middle / weight).to(mesh.dtype), kept)
     item.notes.append(f"simplified from {before:,} to {len(kept):,} faces to be shown")

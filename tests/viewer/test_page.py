@@ -281,3 +281,48 @@ def test_textures_and_materials_are_seen(page, serve, tmp_path):
     assert min(red.sum(), blue.sum(), green.sum()) > 2000
     assert np.nonzero(red)[1].mean() < np.nonzero(blue)[1].mean()  # as in the picture
     assert np.nonzero(green)[0].mean() < np.nonzero(red)[0].mean()  # it lies above
+
+
+def test_parts_are_taken_apart_and_coloured_by_label(page, serve, tmp_path):
+    """Two boxes that touch, of two groups; faces carry colours."""
+    lines = []
+    for k, low in enumerate((-1.0, 0.0)):
+        box = shapes.box()
+        at = box.vertices.numpy()
+        at = (at - at.min(0)) / (at.max(0) - at.min(0)) * [1.0, 0.6, 0.6] + [low, -0.3, -0.3]
+        lines += [f"v {x} {y} {z}" for x, y, z in at]
+        lines.append(f"g part{k}")
+        lines += ["f " + " ".join(str(int(i) + 1 + k * len(at)) for i in f) for f in box.faces]
+    path = tmp_path / "boxes.obj"
+    path.write_text("\n".join(lines) + "\n")
+    item = viewer.read_item(path)
+    assert sorted(set(item.parts.tolist())) == [0, 1]
+    app = serve([item], azimuth=0.0, elevation=0.0)
+    tab = page(app)
+
+    def columns(picture):  # of the scene, left of the panel
+        at = (np.abs(picture[60:, :600].astype(int) - picture[2, 300]).sum(2) > 30).any(0)
+        return np.nonzero(at)[0]
+
+    before = columns(pixels(settled(tab)))
+    app.apart.value = 0.4
+    app.take_apart(0.4)
+    after = columns(pixels(settled(tab)))
+    assert after[-1] - after[0] > (before[-1] - before[0]) * 1.1
+    assert np.diff(after).max() > 20 > np.diff(before).max()  # a gap opened between the two
+    app.field_panel.choose("group")
+    app.field_panel.colormap.value = "labels"
+    app.field_panel.update()
+    seen = pixels(settled(tab)).astype(int)
+    left, right = (seen[260, int(c)] for c in (after[0] + 30, after[-1] - 30))
+    assert np.abs(left - right).sum() > 60
+
+
+def test_colours_of_faces_are_seen(page, serve):
+    ball = shapes.icosphere(2)
+    color = torch.zeros(ball.num_faces, 3)
+    color[:, 0] = 0.9
+    mesh = Mesh(ball.vertices, ball.faces, face_attributes={"color": color})
+    picture = pixels(settled(page(serve([item_of("red", mesh)])))).astype(int)
+    red = (picture[..., 0] > 1.5 * picture[..., 1] + 20) & (picture[..., 0] > 100)
+    assert red.sum() > 5000
