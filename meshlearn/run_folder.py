@@ -26,6 +26,7 @@ HISTORY = "history.json"
 SETTINGS = "run.json"
 SNAPSHOTS = "snapshots"
 TARGET = "target.safetensors"
+TEMPLATE = "template.safetensors"
 
 History = dict[str, list[float]]
 
@@ -66,7 +67,8 @@ def save_history(folder: Path, history: History, settings: dict) -> None:
 def save_snapshot(folder: Path, step: int, mesh: Mesh) -> None:
     """Keeps the mesh of a step, for looking at: ``snapshots/step_000050.safetensors``.
 
-    Holds "vertices" (V, 3) float32 and "faces" (F, 3) int32.
+    Holds "vertices" (V, 3) float32, "faces" (F, 3) int32, and attributes that are one number each
+    as "vertex.NAME" (V,) and "face.NAME" (F,).
     """
     (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
     write_atomic(folder / SNAPSHOTS / f"step_{step:06d}.safetensors", _mesh_bytes(mesh))
@@ -78,6 +80,12 @@ def save_target(folder: Path, mesh: Mesh) -> None:
     write_atomic(folder / TARGET, _mesh_bytes(mesh))
 
 
+def save_template(folder: Path, mesh: Mesh) -> None:
+    """Keeps what an open fit was cut from, with its attribute "msdf", in the form of a snapshot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / TEMPLATE, _mesh_bytes(mesh))
+
+
 def forget_snapshots(folder: Path, after: int = -1) -> None:
     """Removes the snapshots of steps later than `after`: those of an earlier fit in the folder."""
     for path in (folder / SNAPSHOTS).glob("step_*.safetensors"):
@@ -86,11 +94,18 @@ def forget_snapshots(folder: Path, after: int = -1) -> None:
             path.unlink()
     if after < 0:
         (folder / TARGET).unlink(missing_ok=True)
+        (folder / TEMPLATE).unlink(missing_ok=True)
 
 
 def _mesh_bytes(mesh: Mesh) -> bytes:
     vertices = mesh.vertices.detach().to("cpu", torch.float32).contiguous()
-    return save({"vertices": vertices, "faces": mesh.faces.to("cpu", torch.int32).contiguous()})
+    held = {"vertices": vertices, "faces": mesh.faces.to("cpu", torch.int32).contiguous()}
+    for domain, found in (("vertex", mesh.vertex_attributes), ("face", mesh.face_attributes)):
+        for name, values in found.items():
+            if values.dim() == 1:
+                kept = values.detach().cpu().contiguous()
+                held[f"{domain}.{name}"] = kept.float() if kept.is_floating_point() else kept
+    return save(held)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

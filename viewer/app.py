@@ -102,6 +102,7 @@ class App:
     field_panel: FieldPanel | None = None
     compare_panel: ComparePanel | None = None
     run_panel: RunPanel | None = None
+    boxes: dict[str, object]
     picker: Picker | None = None
 
     def __init__(
@@ -114,6 +115,7 @@ class App:
         if run is not None:
             self.items += self._of_run(run)
         unique_names(self.items)
+        self.boxes = {}
         self.look, self.dark = self.options.look, self.options.dark
         names = [item.name for item in self.items[:3]] if run is None else [run.folder.name]
         self.title = " · ".join([*names, "meshlearn"])
@@ -131,7 +133,9 @@ class App:
         first = run.shape(run.steps[-1]) if run.steps else None
         self._fit = first or empty_shape(f"{run.folder.name}: fit")
         self._target = run.target()
-        return [self._fit] if self._target is None else [self._fit, self._target]
+        self._template = run.template()
+        found = [self._fit, self._target, self._template]
+        return [item for item in found if item is not None]
 
     def _build(self) -> None:
         server = self.server
@@ -153,7 +157,10 @@ class App:
         if self.run is not None:
             drawn = {id(d.item): d for d in self.drawings}
             fit, target = drawn[id(self._fit)], drawn.get(id(self._target))
+            template = drawn.get(id(self._template))
             self.run_panel = RunPanel(self, self.run, fit, target)
+            if template is not None:
+                template.place(fit.shift)
         self._panel_look()
         if self.drawings:
             self.picker = Picker(self)
@@ -161,6 +168,19 @@ class App:
             self.links = Links(self)
         if self.options.field:
             self.field_panel.choose(self.options.field)
+            self._unhide(self.options.field)
+
+    def _unhide(self, field: str) -> None:
+        """Shows what is hidden if it alone has a field, in place of the fit it belongs to."""
+        having = [d for d in self.drawings if field in self.field_panel.fields(d)]
+        if any(not d.item.hidden for d in having):
+            return
+        for drawing in having:
+            self.boxes[drawing.item.name].value = True
+            drawing.show(True)
+        if self.run is not None:
+            self.boxes[self._fit.name].value = False
+            self.drawings[self.items.index(self._fit)].show(False)
 
     def _theme(self) -> None:
         self.server.gui.configure_theme(
@@ -226,7 +246,10 @@ class App:
             return
         with gui.add_folder("Shown"):
             for drawing in self.drawings:
-                box = gui.add_checkbox(drawing.item.name, True)
+                drawing.show(not drawing.item.hidden)
+                box = self.boxes[drawing.item.name] = gui.add_checkbox(
+                    drawing.item.name, not drawing.item.hidden
+                )
                 box.on_update(lambda event, d=drawing: d.show(event.target.value))
                 text = swatch(drawing.color) + escape(drawing.item.summary)
                 gui.add_html(f"<div class='ml-summary' style='{_SMALL}'>{text}</div>")

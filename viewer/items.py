@@ -31,6 +31,7 @@ class Item:
         parts: (V,) which part each vertex belongs to, where the parts of a mesh share none (the
             convexes of BSP-Net, the objects of a file), or None.
         patches: what the file's materials put on the faces, see `viewer.skin`.
+        hidden: not shown until asked for.
         notes: what the reader should know: vertices that are not numbers, faces not drawn.
         error: why there is nothing to show, or "".
     """
@@ -43,6 +44,7 @@ class Item:
     lines: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 3)))
     parts: np.ndarray | None = None
     patches: list[Patch] = field(default_factory=list)
+    hidden: bool = False
     notes: list[str] = field(default_factory=list)
     error: str = ""
 

@@ -12,11 +12,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, cut_mesh
 from viewer.items import Item, item_of
 
 HISTORY, SETTINGS, SNAPSHOTS = "history.json", "run.json", "snapshots"
-TARGET = "target.safetensors"
+TARGET, TEMPLATE = "target.safetensors", "template.safetensors"
 _STEP = re.compile(r"step_(\d+)\.safetensors")
 
 
@@ -29,7 +29,17 @@ def is_run(path: Path) -> bool:
 def _read_mesh(path: Path) -> Mesh | None:
     try:
         found = load_file(path)
-        return Mesh(found["vertices"], found["faces"].long())
+        kept: dict[str, dict] = {"vertex": {}, "face": {}}
+        for key, values in found.items():
+            domain, _, name = key.partition(".")
+            if name and domain in kept:
+                kept[domain][name] = values
+        return Mesh(
+            found["vertices"],
+            found["faces"].long(),
+            vertex_attributes=kept["vertex"],
+            face_attributes=kept["face"],
+        )
     except (OSError, SafetensorError, KeyError, ValueError):
         return None  # being written, or gone
 
@@ -101,6 +111,20 @@ class Run:
         """What it was fitted to, as far as it was kept."""
         mesh = _read_mesh(self.folder / TARGET)
         return None if mesh is None else item_of(f"{self.folder.name}: target", mesh)
+
+    def template(self) -> Item | None:
+        """What an open fit was cut from, with its field "msdf" and the cut as lines."""
+        mesh = _read_mesh(self.folder / TEMPLATE)
+        value = None if mesh is None else mesh.vertex_attributes.get("msdf")
+        if value is None:
+            return None
+        item = item_of(f"{self.folder.name}: template", mesh)
+        item.hidden = True
+        if bool((value > 0).any()):
+            cut = cut_mesh(mesh, value).mesh
+            rim = cut.topology.edges[cut.topology.boundary_edges]
+            item.lines = cut.vertices.double().numpy()[rim.numpy()]
+        return item
 
     def curves(self) -> tuple[list[str], tuple[np.ndarray, ...]]:
         """Names and (steps, log10 of each term) as the chart wants them."""

@@ -25,6 +25,7 @@ from meshlearn.run_folder import (
     save_history,
     save_snapshot,
     save_target,
+    save_template,
 )
 
 
@@ -156,6 +157,9 @@ def fit(
     mesh = target.finish(mesh) if mesh.num_faces else mesh
     if run.folder is not None:
         run.save()
+        template = representation.template()
+        if template is not None:
+            save_template(run.folder, template)
         if mesh.num_faces:
             target.write_sheet(mesh, run.folder / "sheet.png")
     return FitResult(mesh, run.history, run.seconds, representation)

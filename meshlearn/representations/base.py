@@ -76,6 +76,10 @@ class Representation(nn.Module):
     def after_step(self) -> None:
         """Called after each optimiser step, for constraints."""
 
+    def template(self) -> Mesh | None:
+        """After `final_mesh`: what it was cut from, for looking at; None where nothing was cut."""
+        return None
+
     def final_mesh(self) -> Mesh:
         """The mesh to keep, detached."""
         was = self.training

@@ -221,6 +221,13 @@ class GShell(FlexiCubes):
         cut = cut_mesh(shell.watertight.detach(), value)
         return _marked(cut.mesh, cut.kept.shape[0]).detach()
 
+    def template(self) -> Mesh | None:
+        """The watertight template with the vertex attribute ``msdf``, in cells."""
+        if self.shell is None:
+            return None
+        whole, value = self.shell.watertight.detach(), self.shell.msdf.detach()
+        return Mesh(whole.vertices, whole.faces, vertex_attributes={"msdf": value}, validate=False)
+
     @torch.no_grad()
     def after_step(self) -> None:
         """Keeps the template closed, and the msdf within 2 cells, so that it can turn."""

@@ -326,3 +326,20 @@ def test_colours_of_faces_are_seen(page, serve):
     picture = pixels(settled(page(serve([item_of("red", mesh)])))).astype(int)
     red = (picture[..., 0] > 1.5 * picture[..., 1] + 20) & (picture[..., 0] > 100)
     assert red.sum() > 5000
+
+
+def test_the_template_of_an_open_fit_is_shown_with_its_cut(page, serve, tmp_path):
+    from meshlearn.data import open_shapes
+    from meshlearn.reconstruct import fit, targets
+    from meshlearn.representations import GShell
+
+    target = targets.FromMesh(open_shapes.bowl(segments=24, rings=8), samples=500)
+    shape = GShell(12, bounds=target.bounds)
+    fit(shape, target, steps=2, progress=False, checkpoint=tmp_path / "run", snapshot_every=1)
+    app = serve([], run=Run(tmp_path / "run"), field="msdf")
+    tab = page(app)
+    assert "run: template" in text_of(tab)
+    template = app.drawings[[d.item.name for d in app.drawings].index("run: template")]
+    assert template.node.visible and not app.drawings[0].node.visible
+    assert template.item.mesh.is_watertight and len(template.item.lines) > 10
+    assert drawn(tab) > 0.02
