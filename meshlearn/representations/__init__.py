@@ -3,6 +3,14 @@
 from meshlearn.representations.base import Representation, RepresentationOutput
 from meshlearn.representations.flexicubes import FlexiCubes
 from meshlearn.representations.gshell import GShell
+from meshlearn.representations.heart import HeartModel
 from meshlearn.representations.marching import MarchingCubes
 
-__all__ = ["FlexiCubes", "GShell", "MarchingCubes", "Representation", "RepresentationOutput"]
+__all__ = [
+    "FlexiCubes",
+    "GShell",
+    "HeartModel",
+    "MarchingCubes",
+    "Representation",
+    "RepresentationOutput",
+]

@@ -1,0 +1,292 @@
+"""Contours of the heart on magnetic resonance slices: labelled points in patient coordinates."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LABELS = (
+    "lv_endo",
+    "lv_epi",
+    "rv_epi",
+    "rv_free",
+    "rv_septum",
+    "rv_insert",
+    "apex",
+    "mitral",
+    "aortic",
+    "tricuspid",
+    "pulmonary",
+    "rv_endo",
+)
+VIEWS = ("sax", "lax", "none")
+_NAMES = {
+    "LV_ENDOCARDIAL": "lv_endo",
+    "LV_EPICARDIAL": "lv_epi",
+    "RV_EPICARDIAL": "rv_epi",
+    "RV_FREEWALL": "rv_free",
+    "RV_SEPTUM": "rv_septum",
+    "RV_ENDOCARDIAL": "rv_endo",
+    "RV_INSERT": "rv_insert",
+    "APEX_POINT": "apex",
+    "MITRAL_VALVE": "mitral",
+    "AORTA_VALVE": "aortic",
+    "AORTIC_VALVE": "aortic",
+    "TRICUSPID_VALVE": "tricuspid",
+    "PULMONARY_VALVE": "pulmonary",
+}
+UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+
+
+@dataclass(frozen=True)
+class Contours:
+    """Labelled points of one heart at one time.
+
+    Attributes:
+        points: (P, 3) float64, mm, patient coordinates (x to the left, y to the back, z up), finite.
+        label: (P,) int64 into `LABELS`.
+        view: (P,) int64 into `VIEWS`: short axis, long axis, or none (a cloud without slices).
+        slice: (P,) int64, the slice that a point was drawn on; -1 for none.
+        weight: (P,) float64, positive.
+        frame: number in the cardiac cycle, -1 if not known.
+        source: where they came from, for messages.
+
+    Example:
+        >>> contours = ml.io.load_contours("GPFile_000.txt")
+        >>> contours.of("lv_endo").points
+    """
+
+    points: Tensor
+    label: Tensor
+    view: Tensor
+    slice: Tensor
+    weight: Tensor
+    frame: int = -1
+    source: str = "contours"
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        n = len(self.points)
+        if self.points.shape != (n, 3) or not bool(torch.isfinite(self.points).all()):
+            raise ValueError("points: expected a finite (P, 3) tensor; drop other rows first")
+        for name in ("label", "view", "slice", "weight"):
+            if getattr(self, name).shape != (n,):
+                raise ValueError(f"{name}: expected ({n},), as points, got another shape")
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def mask(self, *labels: str) -> Tensor:
+        """(P,) bool: which points carry one of these labels."""
+        which = torch.tensor([LABELS.index(name) for name in labels], dtype=torch.int64)
+        return torch.isin(self.label, which)
+
+    def take(self, keep: Tensor) -> Contours:
+        """The points where `keep` (P,) bool holds."""
+        parts = {n: getattr(self, n)[keep] for n in ("points", "label", "view", "slice", "weight")}
+        return replace(self, **parts)
+
+    def of(self, *labels: str) -> Contours:
+        """The points with one of these labels."""
+        return self.take(self.mask(*labels))
+
+    def slices(self, view: str | None = None) -> list[int]:
+        """Numbers of the slices (of one view), ascending."""
+        keep = self.slice >= 0
+        if view is not None:
+            keep = keep & (self.view == VIEWS.index(view))
+        return sorted(set(self.slice[keep].tolist()))
+
+    def without_slices(self, numbers: Sequence[int]) -> Contours:
+        """All but the points on these slices."""
+        return self.take(~torch.isin(self.slice, torch.tensor(list(numbers), dtype=torch.int64)))
+
+
+def from_arrays(
+    points: Tensor,
+    labels: Sequence[str],
+    *,
+    view: Sequence[str] | None = None,
+    slice: Sequence[int] | None = None,
+    frame: int = -1,
+    source: str = "contours",
+) -> Contours:
+    """Contours of points (P, 3) in mm and a label for each, see `LABELS`."""
+    n = len(points)
+    unknown = sorted(set(labels) - set(LABELS))
+    if unknown or len(labels) != n:
+        what = f"unknown {unknown[0]!r}" if unknown else f"{len(labels)} for {n} points"
+        raise ValueError(f"labels: expected one of {', '.join(LABELS)} a point, got {what}")
+    return Contours(
+        points.to(torch.float64),
+        torch.tensor([LABELS.index(name) for name in labels], dtype=torch.int64),
+        torch.tensor([VIEWS.index(name) for name in view or ["none"] * n], dtype=torch.int64),
+        torch.tensor(list(slice) if slice is not None else [-1] * n, dtype=torch.int64),
+        torch.ones(n, dtype=torch.float64),
+        frame,
+        source,
+    )
+
+
+def load_contours(path: str | os.PathLike[str], *, unit: str = "auto") -> Contours:
+    """Reads a contour file or a labelled point cloud.
+
+    A line holds x, y, z, a contour type and perhaps slice, weight and time frame, split by tabs
+    (the files of biv-me), commas or spaces; a first line of names is skipped. Types are those of
+    biv-me, such as SAX_LV_ENDOCARDIAL or MITRAL_VALVE, or the names in `LABELS`, with or without
+    SAX_ or LAX_ before them. NIfTI files of labels go to `load_segmentation`.
+
+    Args:
+        unit: "mm", "cm", "m", or "auto": mm, held against the size of a heart.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: no rows, no row that can be used, no known type, or a size that no heart has in
+            mm (the message names the unit that fits).
+
+    Warns:
+        UserWarning: rows that were left out, with their number and why.
+
+    Example:
+        >>> contours = load_contours("GPFile_000.txt")
+    """
+    path = Path(path)
+    if unit != "auto" and unit not in UNITS:
+        raise ValueError(f"unit: expected auto, {', '.join(UNITS)}, got {unit!r}")
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a contour file, got a folder (heart series takes one)")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: it is not a text file of contours") from None
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise ValueError(f"{path}: the file is empty")
+    rows, bad, unknown, times = _rows(lines)
+    if not rows:
+        if unknown:
+            kind = unknown.most_common(1)[0][0]
+            raise ValueError(
+                f"{path}: no known contour type (such as SAX_LV_ENDOCARDIAL), found {kind!r}"
+            )
+        why = f" (line {bad[0][0]}: {bad[0][1]})" if bad else ""
+        raise ValueError(f"{path}: no line has x, y, z and a contour type{why}")
+    notes = []
+    if bad:
+        n, why = bad[0]
+        notes.append(f"{path}: {len(bad)} of {len(lines)} lines left out (line {n}: {why})")
+    for kind, count in unknown.items():
+        notes.append(f"{path}: {count} points of the unknown contour type {kind!r} left out")
+    xyz, label, view, number, weight = zip(*rows, strict=True)
+    made = Contours(
+        torch.tensor(xyz, dtype=torch.float64),
+        torch.tensor(label, dtype=torch.int64),
+        torch.tensor(view, dtype=torch.int64),
+        torch.tensor(number, dtype=torch.int64),
+        torch.tensor(weight, dtype=torch.float64),
+        _frame(path, times),
+        str(path),
+        tuple(notes),
+    )
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return _in_mm(made, unit)
+
+
+def _rows(lines: list[tuple[int, str]]) -> tuple[list, list[tuple[int, str]], Counter, Counter]:
+    """Usable rows, the others with why, unknown types and the time frames named."""
+    rows, bad, unknown, times = [], [], Counter(), Counter()
+    for n, line in lines:
+        cells = line.split("\t") if "\t" in line else line.replace(",", " ").split()
+        cells = [cell.strip() for cell in cells]
+        if n == lines[0][0] and cells[0].lower() in ("x", "#", "# x", "#x"):
+            continue
+        if len(cells) < 4:
+            bad.append((n, f"{len(cells)} columns, expected x, y, z and a type"))
+            continue
+        try:
+            xyz = [float(c) for c in cells[:3]]
+            number = int(float(cells[4])) if len(cells) > 4 and cells[4] else -1
+            weight = float(cells[5]) if len(cells) > 5 and cells[5] else 1.0
+        except (ValueError, OverflowError):
+            bad.append((n, "not a number"))
+            continue
+        if not np.isfinite([*xyz, weight]).all() or max(map(abs, xyz)) > 1e7:
+            bad.append((n, "NaN or infinite"))
+            continue
+        view, name = _kind(cells[3])
+        if name is None:
+            unknown[cells[3]] += 1
+        elif weight > 0:
+            rows.append((xyz, LABELS.index(name), VIEWS.index(view), number, weight))
+            if len(cells) > 6:
+                times[cells[6]] += 1
+    return rows, bad, unknown, times
+
+
+def _kind(text: str) -> tuple[str, str | None]:
+    name = text.upper()
+    view = "none"
+    for head in ("SAX", "LAX"):
+        if name.startswith(head + "_"):
+            view, name = head.lower(), name[4:]
+    if name.lower() in LABELS:
+        return view, name.lower()
+    return view, _NAMES.get(name)
+
+
+def _frame(path: Path, times: Counter) -> int:
+    """The number at the end of the file's name, else the commonest time frame."""
+    digits = path.stem[len(path.stem.rstrip("0123456789")) :]
+    if digits:
+        return int(digits)
+    try:
+        return int(float(times.most_common(1)[0][0]))
+    except (IndexError, ValueError, OverflowError):
+        return -1
+
+
+def _in_mm(contours: Contours, unit: str) -> Contours:
+    if unit != "auto":
+        return replace(contours, points=contours.points * UNITS[unit])
+    size = float((contours.points.quantile(0.98, 0) - contours.points.quantile(0.02, 0)).norm())
+    if len(contours) >= 20 and size and not 25 < size < 600:
+        fits = [name for name, factor in UNITS.items() if 40 < size * factor < 400]
+        hint = f"; in {fits[0]} they would fit: give the unit {fits[0]!r}" if fits else ""
+        raise ValueError(
+            f"{contours.source}: the contours span {size:.3g}, expected 40 to 400 mm{hint}"
+        )
+    return contours
+
+
+def load_contour_series(
+    folder: str | os.PathLike[str], *, unit: str = "auto", pattern: str = "*.txt"
+) -> list[Contours]:
+    """The contour files of a folder, one a frame, ordered by frame; other files are passed over.
+
+    Raises:
+        ValueError: no folder, or no contour file in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: expected a folder with one contour file a frame")
+    found = []
+    for path in sorted(folder.glob(pattern)):
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            head = file.read(4096).upper()
+        if any(name in head for name in ("LV_", "RV_", "_VALVE")) or path.stat().st_size == 0:
+            found.append(load_contours(path, unit=unit))
+    if not found:
+        raise ValueError(f"{folder}: no contour file ({pattern}) in it")
+    frames = [c.frame for c in found]
+    if len(set(frames)) != len(frames):
+        found = [replace(c, frame=i) for i, c in enumerate(found)]
+    return sorted(found, key=lambda c: c.frame)
