@@ -16,7 +16,8 @@ class Flow(nn.Module):
 
     Args:
         latent: entries of a code z that the velocity depends on; 0 for none.
-        width, layers: of the network.
+        width, features: of its first hidden layer, and of the last one, whose linear
+            combinations are the velocity.
         steps: of the integrator.
 
     Example:
@@ -32,34 +33,45 @@ class Flow(nn.Module):
         *,
         latent: int = 0,
         width: int = 64,
-        layers: int = 2,
+        features: int = 128,
         steps: int = 5,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.latent, self.steps = latent, steps
-        sizes = [4 + latent, *[width] * layers, 3]
-        self.weights = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
-            last = i == len(sizes) - 2
-            gain = 0.0 if last else (1.5 if i == 0 else 1.0) * a**-0.5
-            if i == 0:
-                gain = 1.0
-            self.weights.append(nn.Parameter(gain * torch.randn(a, b, generator=generator)))
-            self.biases.append(nn.Parameter((0 if last else 0.5) * torch.randn(b, generator=generator)))
+        sizes = [4 + latent, width, features, 3]
+        gains = [1.5, 1.5 * width**-0.5, 0.0]  # the last layer starts at zero
+        weights, biases = [], []
+        for a, b, gain in zip(sizes[:-1], sizes[1:], gains, strict=True):
+            weights.append(nn.Parameter(gain * torch.randn(a, b, generator=generator)))
+            biases.append(nn.Parameter(min(gain, 0.5) * torch.randn(b, generator=generator)))
+        self.weights, self.biases = nn.ParameterList(weights), nn.ParameterList(biases)
         with torch.no_grad():
-            self.weights[0][3] *= 0.3  # time
+            self.weights[0][3] *= 0.2  # time
 
-    def velocity(self, x: Tensor, time: float, code: Tensor | None = None) -> Tensor:
-        """Velocity (B, K, 3) at x (B, K, 3), lengths over `SCALE`; code (B, latent)."""
+    def features(self, x: Tensor, time: float, code: Tensor | None = None) -> Tensor:
+        """The last hidden layer (B, K, features) at x (B, K, 3), lengths over `SCALE`."""
         first = self.weights[0]
         h = x @ first[:3] + (self.biases[0] + time * first[3])
         if code is not None:
             h = h + (code @ first[4:])[:, None]
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            h = torch.tanh(h) @ weight + bias
-        return h
+        return torch.tanh(torch.tanh(h) @ self.weights[1] + self.biases[1])
+
+    def velocity(self, x: Tensor, time: float, code: Tensor | None = None) -> Tensor:
+        """Velocity (B, K, 3) at x (B, K, 3), lengths over `SCALE`; code (B, latent)."""
+        return self.features(x, time, code) @ self.weights[2] + self.biases[2]
+
+    def trace(self, x: Tensor) -> Tensor:
+        """Mean of the features (K, features) along the paths of points x (K, 3) in mm: to first
+        order what a change of the last layer moves their ends by."""
+        h, total, x = 1.0 / self.steps, 0.0, x / SCALE
+        for i in range(self.steps):
+            now = i * h
+            middle = x + h / 2 * self.velocity(x[None], now)[0]
+            found = self.features(middle[None], now + h / 2)[0]
+            total = total + found * h
+            x = x + h * (found @ self.weights[2] + self.biases[2])
+        return total
 
     def forward(
         self, x: Tensor, code: Tensor | None = None, *, inverse: bool = False, steps: int = 0

@@ -48,7 +48,7 @@ class HeartModel(Representation):
 
     Args:
         latent: size of the code z of the flow; 0 for a heart of its own flow.
-        width, layers, steps: of the flow, see `Flow`.
+        width, features, steps: of the flow, see `Flow`.
         rv: False for a model of the LV alone.
         dtype: of all parameters.
         generator: of the flow's inner layers.
@@ -65,7 +65,7 @@ class HeartModel(Representation):
         *,
         latent: int = 0,
         width: int = 64,
-        layers: int = 2,
+        features: int = 128,
         steps: int = 5,
         rv: bool = True,
         density: tuple[int, int] = (16, 40),
@@ -79,7 +79,7 @@ class HeartModel(Representation):
         self.code = nn.Parameter(torch.zeros(1, latent)) if latent else None
         generator = generator or torch.Generator().manual_seed(0)
         self.flow = Flow(
-            latent=latent, width=width, layers=layers, steps=steps, generator=generator
+            latent=latent, width=width, features=features, steps=steps, generator=generator
         )
         self.has_rv, self.density = rv, density
         self.to(dtype)

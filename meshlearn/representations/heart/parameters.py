@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -111,11 +112,29 @@ def spline(coefficients: Tensor, t: Tensor, end: float = T_END) -> Tensor:
 
 
 def roughness(theta: Tensor) -> Tensor:
-    """Mean squared second difference of all splines, in spreads (0-d)."""
-    total, count = theta.new_zeros(()), 0
+    """Mean squared second difference of all splines, in spreads (0-d), mean over hearts (B, N)."""
+    return ((theta @ roughness_matrix(theta)) * theta).sum(1).mean()
+
+
+@lru_cache(maxsize=4)
+def _roughness(dtype: torch.dtype) -> Tensor:
+    rows = []
     for e in ENTRIES:
-        if e.shape and e.shape[0] >= 4 and e.name not in ("top", "rv_top"):
-            rows = theta[:, index_of(e.name)].reshape(len(theta), e.shape[0], -1)
-            bend = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2]
-            total, count = total + (bend**2).sum(), count + bend.numel()
-    return total / count
+        if not e.shape or e.shape[0] < 4 or e.name in ("top", "rv_top"):
+            continue
+        width = e.size // e.shape[0]
+        for knot in range(e.shape[0] - 2):
+            for k in range(width):
+                row = torch.zeros(SIZE, dtype=torch.float64)
+                first = _STARTS[e.name] + knot * width + k
+                row[[first, first + width, first + 2 * width]] = torch.tensor(
+                    [1.0, -2.0, 1.0], dtype=torch.float64
+                )
+                rows.append(row)
+    table = torch.stack(rows)
+    return (table.T @ table / len(rows)).to(dtype)
+
+
+def roughness_matrix(like: Tensor) -> Tensor:
+    """The quadratic form (N, N) of `roughness`."""
+    return _roughness(like.dtype).to(like.device)

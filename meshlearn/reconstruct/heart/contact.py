@@ -1,0 +1,144 @@
+"""Contour points and the surfaces they lie on: losses and closest points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from meshlearn.geometry import point_mesh_distance
+from meshlearn.io.contours import Contours
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.heart.start import slice_axes
+from meshlearn.representations.heart.lattice import Lattice
+
+# what contours of a label lie on
+TARGETS = {
+    "lv": ("lv_endo",),
+    "epi": ("lv_epi", "rv_epi", "apex"),
+    "free": ("rv_free",),
+    "septum": ("rv_septum",),
+    "rv": ("rv_endo",),
+    "lv_lid": ("mitral", "aortic"),
+    "rv_lid": ("tricuspid", "pulmonary"),
+}
+
+
+@dataclass(frozen=True)
+class HeartSettings:
+    """How a heart is fitted; the defaults are those that its quality was measured with.
+
+    Attributes:
+        global_steps: of Gauss-Newton at most, for pose and parameter functions.
+        local_steps: the same with the flow.
+        huber: where the robust loss turns from squares to lines, mm.
+        shift: spread of slices in their plane, mm; 0 for none.
+        shift_weight: of that prior.
+        prior, rough: weights of |θ|² and of the roughness of the splines.
+        energy, strain, ridge: weights of the flow's velocity, of its change along the surfaces, and
+            of its last layer.
+        valve, insertion: weights of a valve point and an insertion point against a contour point.
+        rows, columns: of the lattice during the fit.
+    """
+
+    global_steps: int = 15
+    local_steps: int = 15
+    huber: float = 3.0
+    shift: float = 2.0
+    shift_weight: float = 1.0
+    prior: float = 0.05
+    rough: float = 0.05
+    energy: float = 0.003
+    strain: float = 1.0
+    ridge: float = 1e-3
+    valve: float = 20.0
+    insertion: float = 10.0
+    rows: int = 12
+    columns: int = 30
+
+
+class Data:
+    """Contour points by the surface they lie on, float32, with the slices' shifts in their plane.
+
+    Attributes:
+        groups: (surface, points (P, 3), slot (P,) of the slice or -1, weight (P,)).
+        numbers, axes: slices, and two directions in the plane of each (S, 3, 2).
+        shifts: (S, 2) mm.
+    """
+
+    def __init__(self, contours: Contours, settings: HeartSettings, *, rv: bool) -> None:
+        self.settings = settings
+        self.numbers, axes = slice_axes(contours)
+        self.axes = axes.float()
+        self.shifts = torch.zeros(len(self.numbers), 2)
+        where = {n: i for i, n in enumerate(self.numbers)}
+        total = contours.weight.sum()
+        self.groups = []
+        for surface, labels in TARGETS.items():
+            if not rv and surface in ("free", "septum", "rv", "rv_lid"):
+                continue
+            part = contours.of(*(n for n in labels if rv or n != "rv_epi"))
+            if len(part):
+                slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])
+                gain = settings.valve if surface.endswith("lid") else 1.0
+                name = "wall" if surface == "epi" and not rv else surface
+                weight = (part.weight / total * gain).float()
+                self.groups.append((name, part.points.float(), slot, weight))
+        insert = contours.of("rv_insert") if rv else contours.take(contours.label < 0)
+        slot = torch.tensor([where.get(n, -1) for n in insert.slice.tolist()], dtype=torch.int64)
+        weight = (insert.weight / total * settings.insertion).float()
+        self.insert = (insert.points.float(), slot, weight)
+
+    def moved(self, points: Tensor, slot: Tensor) -> Tensor:
+        """Points with the shift of their slice."""
+        if not self.settings.shift or not len(self.numbers):
+            return points
+        by = (self.axes @ self.shifts[..., None]).squeeze(-1)
+        return points + by[slot.clamp(min=0)] * (slot >= 0)[:, None]
+
+    def feet(self, vertices: Tensor, lat: Lattice) -> Iterator[tuple[Tensor, ...]]:
+        """For each group: points, slots, weights, and the corners (P, 3) and shares (P, 3) of
+        their closest points on the surface; last the insertions on their lines."""
+        for surface, points, slot, weight in self.groups:
+            names = ["septum", "free"] if surface == "rv" else [surface]
+            mesh = Mesh(vertices, torch.cat([lat.faces[n] for n in names]), validate=False)
+            _, face, share = point_mesh_distance(self.moved(points, slot), mesh)
+            yield points, slot, weight, mesh.faces[face], share
+        points, slot, weight = self.insert
+        if len(points):
+            lines = [lat.lines[n] for n in ("insertion_back", "insertion_front")]
+            pairs = torch.cat([torch.stack([line[:-1], line[1:]], 1) for line in lines])
+            share, best = _on_lines(self.moved(points, slot), vertices[pairs])
+            shares = torch.stack([1 - share, share, torch.zeros_like(share)], 1)
+            yield points, slot, weight, torch.cat([pairs[best], pairs[best][:, :1]], 1), shares
+
+    def loss(self, vertices: Tensor, lat: Lattice) -> Tensor:
+        """Robust loss (0-d, mm²) of vertices (V, 3), with the prior of the shifts."""
+        total = vertices.new_zeros(())
+        for points, slot, weight, corners, share in self.feet(vertices, lat):
+            foot = (vertices[corners] * share[..., None]).sum(1)
+            squared = ((self.moved(points, slot) - foot) ** 2).sum(1)
+            total = total + (huber(squared, self.settings.huber) * weight).sum()
+        if self.settings.shift and len(self.numbers):
+            share = (self.shifts / self.settings.shift).square().sum(1).mean()
+            total = total + self.settings.shift_weight * share
+        return total
+
+
+def _on_lines(points: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Closest of segments (L, 2, 3) for points (P, 3): share of the second end, and which."""
+    a, d = ends[:, 0], ends[:, 1] - ends[:, 0]
+    along = ((points[:, None] - a) * d).sum(-1) / (d * d).sum(-1).clamp(min=1e-12)
+    along = along.clamp(0, 1)
+    off = ((points[:, None] - a - along[..., None] * d) ** 2).sum(-1)
+    best = off.argmin(1)
+    return along[torch.arange(len(points)), best], best
+
+
+def huber(squared: Tensor, delta: float) -> Tensor:
+    """Huber's loss of distances given by their squares: d² / 2, linear beyond `delta`."""
+    far = squared > delta * delta
+    root = torch.where(far, squared, 1.0).sqrt()
+    return torch.where(far, delta * (root - delta / 2), squared / 2)
