@@ -13,7 +13,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-VERBS = "reconstruct prepare extract convert info check compare render view doctor bench".split()
+VERBS = (
+    "reconstruct prepare train heart extract convert info check compare render view doctor bench"
+).split()
 
 
 @dataclass
@@ -87,8 +89,8 @@ def _explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} (rerun with --debug to see where)"
 
 
-def command(*names: str) -> Callable[[Callable], Callable]:
-    """Registers a verb whose errors become one line on stderr and exit 1."""
+def command(*names: str, group: typer.Typer | None = None) -> Callable[[Callable], Callable]:
+    """Registers a verb, of `group` if given, whose errors become one line on stderr and exit 1."""
 
     def register(function: Callable) -> Callable:
         @functools.wraps(function)
@@ -113,7 +115,7 @@ def command(*names: str) -> Callable[[Callable], Callable]:
                     fail(_explain(error))
 
         for name in names:
-            app.command(name)(run)
+            (group or app).command(name)(run)
         return function
 
     return register

@@ -1,5 +1,6 @@
 """Reading and writing meshes, point clouds and volumes: one file a format behind one registry."""
 
+from meshlearn.io.contours import Contours, load_contour_series, load_contours
 from meshlearn.io.document import (
     CornerField,
     Document,
@@ -23,6 +24,7 @@ from meshlearn.io.registry import (
 )
 
 __all__ = [
+    "Contours",
     "CornerField",
     "Document",
     "FileFormatError",
@@ -34,6 +36,8 @@ __all__ = [
     "find_losses",
     "from_mesh",
     "load",
+    "load_contour_series",
+    "load_contours",
     "load_document",
     "read_document",
     "readable_suffixes",

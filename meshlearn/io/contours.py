@@ -51,7 +51,7 @@ class Contours:
     """Labelled points of one heart at one time.
 
     Attributes:
-        points: (P, 3) float64, mm, patient coordinates (x to the left, y to the back, z up), finite.
+        points: (P, 3) float64, mm, finite; patient coordinates: x to the left, y to the back, z up.
         label: (P,) int64 into `LABELS`.
         view: (P,) int64 into `VIEWS`: short axis, long axis, or none (a cloud without slices).
         slice: (P,) int64, the slice that a point was drawn on; -1 for none.
@@ -290,3 +290,21 @@ def load_contour_series(
     if len(set(frames)) != len(frames):
         found = [replace(c, frame=i) for i, c in enumerate(found)]
     return sorted(found, key=lambda c: c.frame)
+
+
+def save_contours(contours: Contours, path: str | os.PathLike[str]) -> Path:
+    """Writes a contour file that `load_contours` reads, tab separated, in mm."""
+    from meshlearn.run_folder import write_atomic
+
+    names = {short: long for long, short in reversed(_NAMES.items())}
+    lines = ["x\ty\tz\tcontour type\tframeID\tweight\ttime frame"]
+    frame = max(contours.frame, 0)
+    for i, (x, y, z) in enumerate(contours.points.tolist()):
+        name = names[LABELS[int(contours.label[i])]]
+        view = VIEWS[int(contours.view[i])].upper()
+        if view != "NONE" and name.startswith(("LV_", "RV_E", "RV_F", "RV_S")):
+            name = f"{view}_{name}"
+        rest = f"{int(contours.slice[i])}\t{float(contours.weight[i])}\t{frame}"
+        lines.append(f"{x:.5f}\t{y:.5f}\t{z:.5f}\t{name}\t{rest}")
+    write_atomic(Path(path), ("\n".join(lines) + "\n").encode())
+    return Path(path)

@@ -22,7 +22,6 @@ TARGETS = {
     "septum": ("rv_septum",),
     "rv": ("rv_endo",),
     "lv_lid": ("mitral", "aortic"),
-    "rv_lid": ("tricuspid", "pulmonary"),
 }
 
 
@@ -48,12 +47,12 @@ class HeartSettings:
     huber: float = 3.0
     shift: float = 2.0
     shift_weight: float = 1.0
-    prior: float = 0.05
+    prior: float = 0.1
     rough: float = 0.05
     energy: float = 0.003
-    strain: float = 1.0
+    strain: float = 12.0
     ridge: float = 1e-3
-    valve: float = 20.0
+    valve: float = 6.0
     insertion: float = 10.0
     rows: int = 12
     columns: int = 30
@@ -77,7 +76,7 @@ class Data:
         total = contours.weight.sum()
         self.groups = []
         for surface, labels in TARGETS.items():
-            if not rv and surface in ("free", "septum", "rv", "rv_lid"):
+            if not rv and surface in ("free", "septum", "rv"):
                 continue
             part = contours.of(*(n for n in labels if rv or n != "rv_epi"))
             if len(part):
@@ -86,10 +85,17 @@ class Data:
                 name = "wall" if surface == "epi" and not rv else surface
                 weight = (part.weight / total * gain).float()
                 self.groups.append((name, part.points.float(), slot, weight))
-        insert = contours.of("rv_insert") if rv else contours.take(contours.label < 0)
-        slot = torch.tensor([where.get(n, -1) for n in insert.slice.tolist()], dtype=torch.int64)
-        weight = (insert.weight / total * settings.insertion).float()
-        self.insert = (insert.points.float(), slot, weight)
+        self.lines = []
+        edges = [(rim_points(contours), settings.valve, ("lv_rim",))]
+        if rv:
+            names = ("insertion_back", "insertion_front")
+            edges.append((contours.of("rv_insert"), settings.insertion, names))
+            edges.append((contours.of("tricuspid", "pulmonary"), settings.valve, ("rv_rim",)))
+        for part, gain, names in edges:
+            if len(part):
+                slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])
+                weight = (part.weight / total * gain).float()
+                self.lines.append((names, part.points.float(), slot, weight))
 
     def moved(self, points: Tensor, slot: Tensor) -> Tensor:
         """Points with the shift of their slice."""
@@ -100,15 +106,15 @@ class Data:
 
     def feet(self, vertices: Tensor, lat: Lattice) -> Iterator[tuple[Tensor, ...]]:
         """For each group: points, slots, weights, and the corners (P, 3) and shares (P, 3) of
-        their closest points on the surface; last the insertions on their lines."""
+        their closest points on the surface; last the insertions and the rims of the valves on their
+        lines."""
         for surface, points, slot, weight in self.groups:
             names = ["septum", "free"] if surface == "rv" else [surface]
             mesh = Mesh(vertices, torch.cat([lat.faces[n] for n in names]), validate=False)
             _, face, share = point_mesh_distance(self.moved(points, slot), mesh)
             yield points, slot, weight, mesh.faces[face], share
-        points, slot, weight = self.insert
-        if len(points):
-            lines = [lat.lines[n] for n in ("insertion_back", "insertion_front")]
+        for names, points, slot, weight in self.lines:
+            lines = [lat.lines[n] for n in names]
             pairs = torch.cat([torch.stack([line[:-1], line[1:]], 1) for line in lines])
             share, best = _on_lines(self.moved(points, slot), vertices[pairs])
             shares = torch.stack([1 - share, share, torch.zeros_like(share)], 1)
@@ -125,6 +131,23 @@ class Data:
             share = (self.shifts / self.settings.shift).square().sum(1).mean()
             total = total + self.settings.shift_weight * share
         return total
+
+
+def rim_points(contours: Contours) -> Contours:
+    """The valve points on the rim of the LV cavity: on slices without the aortic valve all mitral
+    ones, else the mitral and the aortic point that are furthest apart."""
+    valves = contours.of("mitral", "aortic")
+    keep = torch.zeros(len(valves), dtype=torch.bool)
+    for number in set(valves.slice.tolist()):
+        here = torch.nonzero(valves.slice == number)[:, 0]
+        mitral, aortic = (here[valves.take(here).mask(n)] for n in ("mitral", "aortic"))
+        if len(mitral) and len(aortic):
+            apart = torch.cdist(valves.points[mitral], valves.points[aortic])
+            i, j = divmod(int(apart.argmax()), len(aortic))
+            keep[mitral[i]] = keep[aortic[j]] = True
+        elif len(mitral) == 2:
+            keep[mitral] = True
+    return valves.take(keep)
 
 
 def _on_lines(points: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:

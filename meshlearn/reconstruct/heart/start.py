@@ -1,4 +1,4 @@
-"""What contours tell before any fit: slice planes, the heart's frame, and what is wrong with them."""
+"""What contours tell before any fit: slice planes, the heart's frame, and what is wrong."""
 
 from __future__ import annotations
 
@@ -186,12 +186,14 @@ def _check_mirror(contours: Contours, rotation: Tensor) -> None:
     front, back = contours.of("pulmonary").points, contours.of("tricuspid").points
     if not len(front) or not len(back):
         front, back = contours.of("aortic").points, contours.of("mitral").points
-    if not len(front) or not len(back):
-        return
-    if float((front.mean(0) - back.mean(0)) @ rotation[:, 1]) < 0:
+    if len(front) and len(back):
+        wrong = float((front.mean(0) - back.mean(0)) @ rotation[:, 1]) < 0
+    else:  # in patient coordinates an apex points to the left, and the front looks upwards
+        wrong = float(rotation[0, 2]) > 0.2 or float(rotation[2, 1]) < -0.2
+    if wrong:
         warnings.warn(
-            f"{contours.source}: the heart is a mirror image (its outflow lies behind); check the "
-            "sign of one axis, or the affine, that the coordinates came from",
+            f"{contours.source}: the heart is a mirror image, or not in patient coordinates (x to "
+            "the left, y to the back, z up); check the sign of each axis, or the affine",
             stacklevel=3,
         )
 

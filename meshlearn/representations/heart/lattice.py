@@ -38,7 +38,9 @@ class Lattice:
         ptr: name -> where its vertices begin in the packed array.
         faces: name -> (F, 3) int64 in packed numbering: "lv", "septum", "free", "epi" (open),
             "lv_lid", "rv_lid", "epi_lid", "wall", "base" (the rims of the muscle).
-        lines: name -> indices of vertices: "insertion_back", "insertion_front" along the rows.
+        lines: name -> indices of vertices along a line: "insertion_back", "insertion_front", and
+            the rims "lv_rim" and "rv_rim" (closed).
+        rims: name -> the last row of a sheet.
         num_vertices: of all sheets and lids.
     """
 
@@ -55,9 +57,7 @@ class Lattice:
 
 
 @lru_cache(maxsize=16)
-def lattice(
-    rows: int = 16, columns: int = 40, *, dtype: torch.dtype = torch.float32
-) -> Lattice:
+def lattice(rows: int = 16, columns: int = 40, *, dtype: torch.dtype = torch.float32) -> Lattice:
     """The lattice of that many rows and columns (at least 4 and 10)."""
     if rows < 4 or columns < 10:
         raise ValueError(f"rows, columns: expected at least 4 and 10, got {rows} and {columns}")
@@ -106,6 +106,8 @@ def lattice(
     faces["septum"] = _grid(septum).flip(1)
     faces["free"] = torch.cat([_grid(free[:, : half + 1]), other])
     rims["septum"], rims["free"] = septum[-1], free[-1]
+    lines["lv_rim"] = torch.cat([rims["lv"], rims["lv"][:1]])
+    lines["rv_rim"] = torch.cat([septum[-1], free[-1].flip(0)])
     # lids: of the LV rings about a centre, of the RV strips between its walls
     ptr["lv_lid"] = at
     rings = at + 1 + torch.arange((LID_RINGS - 1) * columns).reshape(LID_RINGS - 1, columns)

@@ -27,14 +27,16 @@ def rotation(quaternion: Tensor) -> Tensor:
 def quaternion(matrix: Tensor) -> Tensor:
     """A quaternion (4,) of a rotation matrix (3, 3)."""
     m = matrix.double()
-    k = torch.stack(
-        [
-            torch.stack([m[0, 0] - m[1, 1] - m[2, 2], m[1, 0] + m[0, 1], m[2, 0] + m[0, 2], m[2, 1] - m[1, 2]]),
-            torch.stack([m[1, 0] + m[0, 1], m[1, 1] - m[0, 0] - m[2, 2], m[2, 1] + m[1, 2], m[0, 2] - m[2, 0]]),
-            torch.stack([m[2, 0] + m[0, 2], m[2, 1] + m[1, 2], m[2, 2] - m[0, 0] - m[1, 1], m[1, 0] - m[0, 1]]),
-            torch.stack([m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], m.trace()]),
-        ]
-    )
+    xx, yy, zz = m[0, 0], m[1, 1], m[2, 2]
+    xy, xz, yz = m[1, 0] + m[0, 1], m[2, 0] + m[0, 2], m[2, 1] + m[1, 2]
+    wx, wy, wz = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    rows = [
+        [xx - yy - zz, xy, xz, wx],
+        [xy, yy - xx - zz, yz, wy],
+        [xz, yz, zz - xx - yy, wz],
+        [wx, wy, wz, xx + yy + zz],
+    ]
+    k = torch.stack([torch.stack(row) for row in rows])
     top = torch.linalg.eigh(k)[1][:, -1]
     return top[[3, 0, 1, 2]].to(matrix.dtype)
 

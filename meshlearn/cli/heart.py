@@ -1,0 +1,172 @@
+"""`meshlearn heart …`: hearts fitted to contours, over a cycle, and sampled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meshlearn.cli._app import JsonFlag, OverwriteFlag, app, choice, command, message
+from meshlearn.cli._files import input_file, mesh_output
+from meshlearn.cli._output import print_json, print_table
+
+if TYPE_CHECKING:
+    from meshlearn.io import Contours
+
+heart = typer.Typer(help="Hearts from contours of magnetic resonance slices.", no_args_is_help=True)
+app.add_typer(heart, name="heart")
+UnitOption = Annotated[str, choice("auto", "mm", "cm", "m", help="Unit of the contours.")]
+SeedOption = Annotated[int, typer.Option(help="Same seed, same heart.")]
+
+
+def _folder(path: Path, *, overwrite: bool) -> Path:
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"OUT: {path} exists and is no folder")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise ValueError(f"OUT: the folder {path} is not empty; give --overwrite to write into it")
+    if not path.parent.is_dir():
+        raise ValueError(f"OUT: the folder {path.parent} does not exist; make it first")
+    return path
+
+
+def _read(path: Path, unit: str) -> Contours:
+    from meshlearn.io import load_contours
+    from meshlearn.io.segmentation import is_segmentation, load_segmentation
+
+    if is_segmentation(path):
+        return load_segmentation(path)
+    return load_contours(path, unit=unit)
+
+
+@command("fit", group=heart)
+def fit(
+    contours: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONTOURS", help="A contour file, labelled points, or a NIfTI segmentation."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="A folder for everything, or one mesh file."),
+    ],
+    surface: Annotated[
+        str,
+        choice("muscle", "lv", "rv", "epi", "wall", help="What a single mesh file holds."),
+    ] = "muscle",
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="A model of `train heart`: predicts first, then refines."),
+    ] = None,
+    unit: UnitOption = "auto",
+    seed: SeedOption = 0,
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit a heart to the contours of one frame."""
+    input_file(contours, name="CONTOURS")
+    if out.suffix:
+        mesh_output(out, overwrite=overwrite)
+    else:
+        _folder(out, overwrite=overwrite)
+    from meshlearn.reconstruct.heart import fit_heart, read_out, write_heart
+
+    given = _read(contours, unit)
+    if weights is None:
+        made = fit_heart(given, seed=seed)
+    else:
+        from meshlearn.train.heart import load_encoder, predict_heart
+
+        made = predict_heart(load_encoder(weights), given)
+    report = read_out(made)
+    files = write_heart(made, out, surface=surface)
+    if as_json:
+        print_json({"output": out, "files": files, **report})
+        return
+    rows = [("LV volume, mL", report["lv_volume_ml"]), ("RV volume, mL", report["rv_volume_ml"])]
+    rows += [("LV mass, g", report["lv_mass_g"])]
+    rows += [("wall, mm", report["wall_thickness_mm"]["mean"])]
+    for name, values in report["contour_distance"].items():
+        rows.append((f"contours to {name}, mm", values["mean_mm"]))
+    print_table(rows)
+    message(f"wrote {out} ({made.seconds:.1f} s)")
+
+
+@command("series", group=heart)
+def series(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder with one contour file a frame.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, made if needed.")],
+    unit: UnitOption = "auto",
+    seed: SeedOption = 0,
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit a heart over its cycle: volumes, ejection fraction, corresponding meshes."""
+    _folder(out, overwrite=overwrite)
+    from meshlearn.io import load_contour_series
+    from meshlearn.reconstruct.heart import fit_series, write_series
+
+    fits = fit_series(load_contour_series(folder, unit=unit), seed=seed)
+    cycle = write_series(fits, out)
+    seconds = sum(f.seconds for f in fits)
+    if as_json:
+        print_json({"output": out, "seconds": seconds, **cycle})
+        return
+    rows = []
+    for side in ("lv", "rv"):
+        if side in cycle:
+            c = cycle[side]
+            rows += [
+                (f"{side.upper()} largest volume, mL", c["ed_volume_ml"], f"frame {c['ed_frame']}"),
+                (f"{side.upper()} least volume, mL", c["es_volume_ml"], f"frame {c['es_frame']}"),
+                (f"{side.upper()} ejection fraction, %", c["ejection_fraction_percent"], ""),
+            ]
+    print_table([*rows, ("LV mass, g", cycle["lv_mass_g"], "")])
+    message(f"wrote {len(fits)} frames to {out} ({seconds:.1f} s)")
+
+
+@command("sample", group=heart)
+def sample(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, made if needed.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many hearts.")] = 5,
+    surface: Annotated[
+        str, choice("muscle", "lv", "rv", "epi", "wall", help="What each file holds.")
+    ] = "muscle",
+    contours: Annotated[
+        bool, typer.Option("--contours", help="Also the contours of a virtual acquisition.")
+    ] = False,
+    suffix: Annotated[str, typer.Option(help="Mesh format of the files.")] = ".vtp",
+    seed: SeedOption = 0,
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Sample hearts of a generated population."""
+    _folder(out, overwrite=overwrite)
+    import torch
+
+    from meshlearn.io import save
+    from meshlearn.io.contours import save_contours
+    from meshlearn.representations.heart.population import sample_heart
+    from meshlearn.train.heart_acquisition import acquire
+
+    generator = torch.Generator().manual_seed(seed)
+    out.mkdir(exist_ok=True)
+    rows = []
+    for i in range(count):
+        model = sample_heart(generator=generator)
+        with torch.no_grad():
+            mesh = model.mesh(surface)
+            volumes = [float(model.mesh(s).volume()) / 1000 for s in ("lv", "rv")]
+        path = out / f"heart_{i:03d}{suffix}"
+        mesh_output(path, overwrite=overwrite)
+        save(mesh, path)
+        if contours:
+            save_contours(acquire(model, generator=generator), out / f"heart_{i:03d}.txt")
+        rows.append({"file": path, "lv_volume_ml": volumes[0], "rv_volume_ml": volumes[1]})
+    if as_json:
+        print_json({"hearts": rows})
+        return
+    print_table([list(r.values()) for r in rows], header=["file", "LV mL", "RV mL"])
