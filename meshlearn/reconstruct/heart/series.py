@@ -10,7 +10,7 @@ from meshlearn.io.contours import Contours
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct.heart.fit import HeartFit, HeartSettings, fit_heart, with_settings
 
-WARM_STEPS = 60
+WARM_STEPS = 12  # of Gauss-Newton at most
 
 
 def fit_series(
@@ -35,11 +35,9 @@ def fit_series(
         for contours in frames:
             if fits:
                 warm = with_settings(settings, local_steps=WARM_STEPS)
-                fits.append(
-                    fit_heart(contours, settings=warm, previous=fits[-1], seed=seed, progress=False)
-                )
+                fits.append(fit_heart(contours, settings=warm, previous=fits[-1], seed=seed))
             else:
-                fits.append(fit_heart(contours, settings=settings, seed=seed, progress=False))
+                fits.append(fit_heart(contours, settings=settings, seed=seed))
             bar.update(len(fits), f"loss {fits[-1].history[-1]:.3g}")
     return fits
 

@@ -188,8 +188,8 @@ def _check_mirror(contours: Contours, rotation: Tensor) -> None:
         front, back = contours.of("aortic").points, contours.of("mitral").points
     if len(front) and len(back):
         wrong = float((front.mean(0) - back.mean(0)) @ rotation[:, 1]) < 0
-    else:  # in patient coordinates an apex points to the left, and the front looks upwards
-        wrong = float(rotation[0, 2]) > 0.2 or float(rotation[2, 1]) < -0.2
+    else:  # in patients the apex lies to the left and below the base, and the front looks upwards
+        wrong = float(rotation[0, 2]) > 0.2 or min(rotation[2, 1:].tolist()) < -0.2
     if wrong:
         warnings.warn(
             f"{contours.source}: the heart is a mirror image, or not in patient coordinates (x to "
