@@ -30,7 +30,7 @@ from meshlearn.train.heart_acquisition import Acquisition, acquire
 
 LATENT = 16
 INPUTS = 3 + len(LABELS) + len(VIEWS)
-LATTICE = (8, 20)  # whose vertices hearts are compared on
+LATTICE = (6, 15)  # whose vertices hearts are compared on
 
 
 def inputs_of(contours: Contours, turn: Tensor, centre: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class HeartEncoder(nn.Module):
         sizes = [(4 * width, 2 * width), (2 * width, 2 * width)]
         self.whole = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
         self.last = nn.Linear(2 * width, SIZE + 6 + LATENT)
-        self.flow = Flow(latent=LATENT, width=64, features=64, steps=3, generator=generator)
+        self.flow = Flow(latent=LATENT, width=64, features=64, steps=2, generator=generator)
         with torch.no_grad():
             for layer in [*self.points, *self.whole, self.last]:
                 bound = layer.in_features**-0.5
@@ -176,7 +176,7 @@ WEIGHTS = {"distance": 1.0, "primitive": 0.5, "prior": 0.02, "code": 0.01}
 def train_heart(
     folder: str | Path,
     *,
-    hearts: int = 3000,
+    hearts: int = 1500,
     steps: int = 3000,
     batch: int = 16,
     seed: int = 0,

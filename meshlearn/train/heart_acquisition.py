@@ -68,12 +68,8 @@ def _points(segments: Tensor, spacing: float, generator: torch.Generator | None)
     return segments[index, 0] + share[:, None] * (segments[index, 1] - segments[index, 0])
 
 
-def _nearest_rim(model: HeartModel, origin: Tensor, normal: Tensor, lid: str) -> Tensor:
-    """Where a plane cuts the rim of a ventricle: the valve points (P, 3) of a long-axis slice."""
-    with torch.no_grad():
-        lat = model.lattice(24, 60)
-        vertices = model.vertices(lat)[0]
-    line = vertices[lat.lines[f"{lid}_rim"]]
+def _rim_points(line: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
+    """Where a plane cuts a rim (R, 3): the valve points (P, 3) of a long-axis slice."""
     side = (line - origin) @ normal
     at = torch.nonzero((side[:-1] < 0) != (side[1:] < 0))[:, 0]
     share = (side[at] / (side[at] - side[at + 1]))[:, None]
@@ -93,7 +89,7 @@ def acquire(
     contours lie in the frame of the model's pose.
     """
     s = settings or Acquisition()
-    lat = model.lattice(24, 60)
+    lat = model.lattice(16, 40)
     vertices = model.vertices(lat)[0]
     meshes = {
         "lv_endo": ["lv"],
@@ -142,7 +138,7 @@ def acquire(
                 parts.append((drawn, label, view, number))
         if view == "lax":
             for label, lid in (("mitral", "lv"), ("tricuspid", "rv")):
-                points = _nearest_rim(model, origin, normal, lid)[:2]
+                points = _rim_points(vertices[lat.lines[f"{lid}_rim"]], origin, normal)[:2]
                 if len(points) == 2:
                     parts.append((points + moved, label, view, number))
     parts = [p for p in parts if len(p[0])]

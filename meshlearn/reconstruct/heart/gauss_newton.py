@@ -26,7 +26,7 @@ class Solver:
     order for small flows; steps that do not lower the loss are taken back.
 
     Args:
-        model: the heart; its flow needs no code.
+        model: the heart; the code of its flow stays.
         data: contour points by surface.
         lat: the lattice.
         flow: whether the flow moves too.
@@ -41,6 +41,10 @@ class Solver:
         self.edges = torch.cat([pairs[:, [0, 1]], pairs[:, [1, 2]]])
         self.last = (model.flow.weights[2], model.flow.biases[2])
         self.damping = 1e-3
+        # what energy and strain are counted from: nothing, or the flow that an encoder gave
+        self.given = torch.cat([self.last[0], self.last[1][None]]).clone() * (
+            model.code is not None
+        )
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -84,9 +88,10 @@ class Solver:
         theta = model.theta[0]
         loss = s.prior * float((theta**2).mean()) + s.rough * float(theta @ self.rough @ theta)
         if self.flow:
-            after = model.flow(self.before[None])[0][0]
+            after = model.deform(self.before)
             self.form = self._form()
             last = torch.cat([self.last[0], self.last[1][None]])
+            last = last - self.given
             loss += float((last * (self.form @ last)).sum())
         self.world = model.to_world(after)
         return loss + float(self.data.loss(self.world, self.lat))
@@ -94,7 +99,7 @@ class Solver:
     def _form(self) -> Tensor:
         """The quadratic form (F + 1, F + 1) of the flow's energy and strain, in its last layer."""
         s = self.settings
-        found = self.model.flow.trace(self.before)
+        found = self.model.flow.trace(self.before, self.model.code)
         self.features = torch.cat([found, torch.ones_like(found[:, :1])], 1) * SCALE
         a, b = self.edges.T
         change = self.features[a] - self.features[b]
@@ -151,7 +156,8 @@ class Solver:
         if n_flow:
             part = slice(at + n_shift, size)
             own = torch.kron(2 * self.form.double(), torch.eye(3, dtype=torch.float64))
-            last = torch.cat([self.last[0], self.last[1][None]]).reshape(-1).double()
+            last = torch.cat([self.last[0], self.last[1][None]]) - self.given
+            last = last.reshape(-1).double()
             matrix[part, part] += own
             right[part] -= own @ last
         return matrix, right

@@ -61,14 +61,14 @@ class Flow(nn.Module):
         """Velocity (B, K, 3) at x (B, K, 3), lengths over `SCALE`; code (B, latent)."""
         return self.features(x, time, code) @ self.weights[2] + self.biases[2]
 
-    def trace(self, x: Tensor) -> Tensor:
+    def trace(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """Mean of the features (K, features) along the paths of points x (K, 3) in mm: to first
-        order what a change of the last layer moves their ends by."""
+        order what a change of the last layer moves their ends by. Code (1, latent)."""
         h, total, x = 1.0 / self.steps, 0.0, x / SCALE
         for i in range(self.steps):
             now = i * h
-            middle = x + h / 2 * self.velocity(x[None], now)[0]
-            found = self.features(middle[None], now + h / 2)[0]
+            middle = x + h / 2 * self.velocity(x[None], now, code)[0]
+            found = self.features(middle[None], now + h / 2, code)[0]
             total = total + found * h
             x = x + h * (found @ self.weights[2] + self.biases[2])
         return total
