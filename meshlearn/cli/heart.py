@@ -77,7 +77,7 @@ def fit(
     if weights is None:
         made = fit_heart(given, seed=seed)
     else:
-        from meshlearn.train.heart import load_encoder, predict_heart
+        from meshlearn.reconstruct.heart.predict import load_encoder, predict_heart
 
         made = predict_heart(load_encoder(weights), given)
     report = read_out(made)

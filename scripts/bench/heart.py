@@ -16,13 +16,14 @@ import time
 import warnings
 from pathlib import Path
 
+import torch
 from _common import ROOT, Bench, main
 
 import meshlearn as ml
-import torch
 from meshlearn.io import Contours, load_contour_series
 from meshlearn.reconstruct.heart import HeartFit, HeartSettings, dense, fit_heart, fit_series
 from meshlearn.representations.heart import part_of
+from meshlearn.representations.heart.tessellate import Tessellator
 
 DATA = Path(os.environ.get("MESHLEARN_SHARED_DATA") or ROOT.parent / "shared" / "data") / "heart"
 NAMES = {"lv": "LV_ENDOCARDIAL", "rv": "RV_ENDOCARDIAL", "epi": "EPICARDIAL"}

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from shared_data import shared_data
 
 from meshlearn.io import Contours, load_contour_series, load_contours
 from meshlearn.io.contours import LABELS, from_arrays, save_contours
 from meshlearn.io.segmentation import load_segmentation
-from shared_data import shared_data
 
 HEAD = "x\ty\tz\tcontour type\tframeID\tweight\ttime frame\n"
 ROW = "{:.3f}\t{:.3f}\t{:.3f}\t{}\t{}\t1.0\t0\n"

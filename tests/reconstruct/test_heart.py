@@ -34,10 +34,10 @@ from meshlearn.reconstruct.heart.contact import Data, huber, rim_points
 from meshlearn.reconstruct.heart.files import load_model
 from meshlearn.reconstruct.heart.gauss_newton import Solver
 from meshlearn.reconstruct.heart.picture import cut
-from meshlearn.reconstruct.heart.start import find_start
 from meshlearn.representations import HeartModel
 from meshlearn.representations.heart import SIZE, part_of, quaternion
 from meshlearn.representations.heart.population import sample_heart
+from meshlearn.representations.heart.start import find_start
 from meshlearn.train.heart_acquisition import Acquisition, acquire
 
 QUICK = HeartSettings(global_steps=6, local_steps=4, rows=8, columns=20)
@@ -93,7 +93,9 @@ def test_fit_does_not_depend_on_threads():
             torch.set_num_threads(n)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
-                found.append(fit_heart(contours(), settings=replace(QUICK, global_steps=2, local_steps=1)))
+                found.append(
+                    fit_heart(contours(), settings=replace(QUICK, global_steps=2, local_steps=1))
+                )
     finally:
         torch.set_num_threads(threads)
     a, b = (f.model.theta for f in found)

@@ -13,7 +13,7 @@ from meshlearn.reconstruct.heart.files import write_heart, write_report, write_s
 from meshlearn.reconstruct.heart.fit import HeartFit, fit_heart
 from meshlearn.reconstruct.heart.picture import draw_slices, draw_volumes
 from meshlearn.reconstruct.heart.series import fit_series, volumes
-from meshlearn.reconstruct.heart.start import Start, find_start
+from meshlearn.representations.heart.start import Start, find_start
 
 __all__ = [
     "SEGMENTS",

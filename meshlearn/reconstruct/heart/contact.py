@@ -11,8 +11,8 @@ from torch import Tensor
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io.contours import Contours
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.heart.start import slice_axes
 from meshlearn.representations.heart.lattice import Lattice
+from meshlearn.representations.heart.start import slice_axes
 
 # what contours of a label lie on
 TARGETS = {

@@ -12,8 +12,8 @@ from torch import Tensor
 from meshlearn.io.contours import Contours
 from meshlearn.reconstruct.heart.contact import Data, HeartSettings
 from meshlearn.reconstruct.heart.gauss_newton import Solver
-from meshlearn.reconstruct.heart.start import Start, find_start
 from meshlearn.representations.heart import HeartModel, index_of, quaternion
+from meshlearn.representations.heart.start import Start, find_start
 
 
 @dataclass

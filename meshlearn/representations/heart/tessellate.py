@@ -67,9 +67,7 @@ class Tessellator:
         if name in AROUND:
             across = 2 * (column * self.columns + WRAP) / (grid.shape[3] - 1) - 1
         at = torch.stack([across, row * 2 - 1], -1)[None, None].to(grid)
-        found = grid_sample(
-            grid, at, mode="bicubic", padding_mode="border", align_corners=True
-        )
+        found = grid_sample(grid, at, mode="bicubic", padding_mode="border", align_corners=True)
         return found[0, :, 0].T
 
 
