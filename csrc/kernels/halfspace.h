@@ -16,7 +16,7 @@ struct HalfspaceRoom {
   ML_HD static int64_t corners(int64_t m) { return 8 * faces(m) + 32; }
   ML_HD static int64_t reals(int64_t m) { return 4 * faces(m) + 4 * vertices(m); }
   ML_HD static int64_t integers(int64_t m) {
-    return 2 * corners(m) + 4 * (faces(m) + 1) + 7 * vertices(m);
+    return 2 * corners(m) + 4 * (faces(m) + 1) + 8 * vertices(m) + m;
   }
 };
 
@@ -49,7 +49,7 @@ struct Polyhedron {
   Vec4* plane;          // (m + 6): the planes of the list, then the sides of the box
   Vec3<double>* point;  // (vertices)
   double* side;         // (vertices) signed distance to the plane that cuts
-  int32_t *live, *spare, *cap, *in_end, *out_end, *made, *degree;
+  int32_t *live, *spare, *cap, *in_end, *out_end, *made, *degree, *out, *order;
   Loops loops, other;
   int32_t m, room, corner_room, lives, spares, crossings;
 
@@ -68,10 +68,11 @@ struct Polyhedron {
       each->count = 0;
       integers = each->face + faces + 1;
     }
-    for (int32_t** each : {&live, &spare, &cap, &in_end, &out_end, &made, &degree}) {
+    for (int32_t** each : {&live, &spare, &cap, &in_end, &out_end, &made, &degree, &out}) {
       *each = integers;
       integers += room;
     }
+    order = integers;
   }
 
   ML_HD const Vec4& plane_of(int32_t face) const { return plane[face < 0 ? m - 1 - face : face]; }
@@ -123,12 +124,22 @@ struct Polyhedron {
     int32_t corners = 0, faces = 0, arcs = 0, first = -1;
     for (int32_t f = 0; f < loops.count; ++f) {
       const int32_t begin = loops.start[f], end = loops.start[f + 1], from = corners;
+      int32_t gone = 0;
+      for (int32_t k = begin; k < end; ++k) gone += out[loops.vertex[k]];
+      if (gone == end - begin) continue;
+      if (gone == 0) {
+        if (corners + end - begin > corner_room) return false;
+        for (int32_t k = begin; k < end; ++k) other.vertex[corners++] = loops.vertex[k];
+        other.start[faces] = from;
+        other.face[faces++] = loops.face[f];
+        continue;
+      }
       int32_t exits = 0, exit = -1, entry = -1;
       int32_t a = loops.vertex[end - 1];
-      bool a_out = side[a] > tolerance;
+      bool a_out = out[a];
       for (int32_t k = begin; k < end; ++k) {
         const int32_t b = loops.vertex[k];
-        const bool b_out = side[b] > tolerance;
+        const bool b_out = out[b];
         if (corners + 2 > corner_room) return false;
         if (a_out != b_out) {
           const int32_t x = a_out ? crossing(b, a, tolerance) : crossing(a, b, tolerance);
@@ -193,6 +204,7 @@ struct Polyhedron {
       if (most <= tolerance) return true;
       if (least >= -tolerance) return false;
       crossings = 0;
+      for (int32_t k = 0; k < lives; ++k) out[live[k]] = side[live[k]] > tolerance;
       const bool good = cut(face, tolerance);
       forget_cap();
       if (!good) {
@@ -279,6 +291,30 @@ struct Polyhedron {
   }
 };
 
+// `order` (n,) by falling value, equal ones by rising index; a heap sort.
+ML_HD void sort_down(const double* value, int32_t* order, int32_t n) {
+  auto sooner = [=](int32_t a, int32_t b) {
+    return value[a] > value[b] || (value[a] == value[b] && a < b);
+  };
+  for (int32_t size = n, from = n / 2; size > 1;) {
+    int32_t moving;
+    if (from > 0)
+      moving = order[--from];
+    else {
+      moving = order[--size];
+      order[size] = order[0];
+    }
+    int32_t at = from;
+    for (int32_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && sooner(order[child], order[child + 1])) ++child;
+      if (!sooner(moving, order[child])) break;
+      order[at] = order[child];
+      at = child;
+    }
+    order[at] = moving;
+  }
+}
+
 struct SetOne {
   int64_t* out;
   int64_t value;
@@ -317,9 +353,18 @@ struct IntersectHalfspaces {
       const T* p = planes + 4 * in.index[in.start[i] + k];
       body.plane[k] = unit_plane(p[0], p[1], p[2], p[3]);
     }
+    // those that cut most first, so that most of the others cut nothing
+    int32_t* order = body.order;
+    const Vec3<double> centre{(in.low[0] + in.high[0]) / 2, (in.low[1] + in.high[1]) / 2,
+                              (in.low[2] + in.high[2]) / 2};
+    for (int32_t k = 0; k < body.m; ++k) {
+      order[k] = k;
+      body.side[k] = plane_at(body.plane[k], centre);
+    }
+    sort_down(body.side, order, body.m);
     body.start_as_box(in.low, in.high);
     bool some = true;
-    for (int32_t k = 0; some && k < body.m; ++k) some = body.clip(k, in.tolerance);
+    for (int32_t k = 0; some && k < body.m; ++k) some = body.clip(order[k], in.tolerance);
     if (some) body.tidy();
     vertices[i] = faces[i] = corners[i] = 0;
     if (!some || body.loops.count < 4) return;

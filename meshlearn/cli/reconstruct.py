@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
+from meshlearn.cli._convexes import reconstruct_convexes
 from meshlearn.cli._files import image_folder, input_file, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
 
@@ -30,7 +31,12 @@ def reconstruct(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A mesh file, in its name's format.")],
     method: Annotated[
         str,
-        choice("flexicubes", "gshell", help="flexicubes: closed; gshell: open meshes too."),
+        choice(
+            "flexicubes",
+            "gshell",
+            "bspnet",
+            help="flexicubes: closed; gshell: open meshes too; bspnet: the union of few convexes.",
+        ),
     ] = "flexicubes",
     resolution: Annotated[
         int, typer.Option(min=8, help="Cells along the longest side of the box.")
@@ -44,7 +50,10 @@ def reconstruct(
     seed: Annotated[int, typer.Option(help="Same seed, same mesh.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints, history and settings.")
+        Path | None,
+        typer.Option(
+            help="Folder for checkpoints, history and settings; bspnet: folder of a trained model."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")
@@ -73,6 +82,13 @@ def reconstruct(
     texture_size: Annotated[
         int, typer.Option(min=8, max=8192, help="Texels of a side, with --colors texture.")
     ] = 1024,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With bspnet: the convexes, grouped and coloured (.obj .ply), or .scad text.",
+        ),
+    ] = None,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -94,10 +110,32 @@ def reconstruct(
         output_file(sheet, overwrite=overwrite, suffixes=(".png",), name="--picture")
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint DIR", param_hint="--resume")
+    if parts is not None:
+        if method != "bspnet":
+            raise typer.BadParameter("is for --method bspnet", param_hint="--parts")
+        output_file(parts, overwrite=overwrite, suffixes=(".obj", ".ply", ".scad"), name="--parts")
+    if method == "bspnet" and (sparse or resume):
+        option = "--sparse" if sparse else "--resume"
+        raise typer.BadParameter("is not for --method bspnet", param_hint=option)
     from meshlearn.io import save
     from meshlearn.reconstruct.run import read_source, reconstruct
 
     given = read_source(source, use=kinds)
+    if method == "bspnet":
+        reconstruct_convexes(
+            given,
+            out,
+            name=source.name,
+            resolution=resolution,
+            steps=steps,
+            seed=seed,
+            model=checkpoint,
+            parts=parts,
+            sheet=sheet if picture else None,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+        return
     try:
         result = reconstruct(
             given,

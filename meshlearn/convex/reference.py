@@ -32,10 +32,14 @@ def intersect_reference(
     loops: list[list[int]] = []
     faces: list[int] = []
     vertex_start, face_start = [0], [0]
+    centre = [(bounds[a] + bounds[3 + a]) / 2 for a in range(3)]
     for begin, end in pairwise(starts):
         mine = ids[begin:end]
         body = _Body(bounds)
-        if all(body.clip(p, _unit(*rows[p]), tolerance) for p in mine):
+        unit = [_unit(*rows[p]) for p in mine]
+        worth = [n[0] * centre[0] + n[1] * centre[1] + n[2] * centre[2] + n[3] for n in unit]
+        order = sorted(range(len(mine)), key=lambda k: (-worth[k], k))
+        if all(body.clip(mine[k], unit[k], tolerance) for k in order):
             body.tidy()
             if len(body.loops) >= 4:
                 first = len(points)

@@ -13,6 +13,7 @@ from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
 from meshlearn.mesh.repair import orient
+from meshlearn.reconstruct.convexes import fit_convexes, surface_of
 from meshlearn.reconstruct.fit import FitResult, fit
 from meshlearn.reconstruct.open_surfaces import is_open
 from meshlearn.reconstruct.targets import FromField, FromImages, FromMesh, FromPoints, Target
@@ -20,7 +21,7 @@ from meshlearn.render import ImageSet, load_images
 from meshlearn.representations import FlexiCubes, GShell
 
 Source = Mesh | PointCloud | Volume | ImageSet
-METHODS = ("flexicubes", "gshell")
+METHODS = ("flexicubes", "gshell", "bspnet")
 
 
 def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = None) -> Source:
@@ -77,7 +78,9 @@ def reconstruct(
 
     Args:
         source: what the mesh should be.
-        method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too.
+        method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too,
+            "bspnet" the union of few convexes with face attributes "convex" and "color" (without
+            `sparse` and checkpoints; `steps` are those of its refinement).
         resolution: cells along the longest side of the box around `source`.
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
             for resolutions up to 512 and more; `resolution` is then a power of two times at least
@@ -113,6 +116,10 @@ def reconstruct(
         )
     if method == "gshell" and isinstance(source, Mesh):
         source = _oriented(source)
+    if method == "bspnet":
+        return _convexes(
+            source, resolution, steps, seed, checkpoint is not None or sparse, progress
+        )
     target = target_of(_moved(source, where, dtype))
     stages = _resolutions(source, resolution, sparse)
     kind = GShell if method == "gshell" else FlexiCubes
@@ -144,6 +151,30 @@ def _oriented(mesh: Mesh) -> Mesh:
             stacklevel=3,
         )
     return turned
+
+
+def _convexes(
+    source: Source,
+    resolution: int,
+    steps: int | None,
+    seed: int,
+    asked: bool,
+    progress: bool | None,
+) -> FitResult:
+    """The direct mode of BSP-Net; of points and volumes by a mesh of their starting field."""
+    if asked:
+        raise ValueError("method: 'bspnet' takes no sparse grid and no checkpoint; leave them out")
+    if isinstance(source, ImageSet):
+        raise ValueError("source: 'bspnet' fits meshes, points and volumes, not images")
+    mesh = source if isinstance(source, Mesh) else surface_of(target_of(source), resolution)
+    found = fit_convexes(
+        mesh,
+        resolution=resolution,
+        steps=150 if steps is None else steps,
+        seed=seed,
+        progress=progress,
+    )
+    return FitResult(found.colored(), {}, found.seconds, found.representation)
 
 
 def _resolutions(source: Source, resolution: int, sparse: bool) -> tuple[int, ...]:

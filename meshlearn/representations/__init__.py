@@ -1,12 +1,14 @@
 """Ways to parametrise a mesh, each one module: forward() gives the mesh and its regularisers."""
 
 from meshlearn.representations.base import Representation, RepresentationOutput
+from meshlearn.representations.bspnet import BSPNet
 from meshlearn.representations.flexicubes import FlexiCubes
 from meshlearn.representations.gshell import GShell
 from meshlearn.representations.heart import HeartModel
 from meshlearn.representations.marching import MarchingCubes
 
 __all__ = [
+    "BSPNet",
     "FlexiCubes",
     "GShell",
     "HeartModel",

@@ -1,0 +1,238 @@
+"""Training BSP-Net as an auto-encoder: from coarse samples to fine, then with a hard T."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from meshlearn.convex import convex_colors
+from meshlearn.mesh import Mesh
+from meshlearn.representations.bspnet import BSPNet
+from meshlearn.train.checkpoint import load_weights, read_settings
+from meshlearn.train.dataset import ShapeSet
+from meshlearn.train.loop import TrainResult, train
+from meshlearn.train.stage import Hooks, Stage
+
+
+@dataclass
+class VoxelSamples:
+    """Draws of occupancy at the centres of voxels, half of them next to the surface.
+
+    Attributes:
+        data: shapes that were prepared with voxels of `resolution` and of `given`.
+        resolution: of the samples.
+        given: resolution of the voxels that the encoder sees.
+        points: a draw.
+        near: share of them in cells with a neighbour on the other side.
+    """
+
+    data: ShapeSet
+    resolution: int
+    given: int
+    points: int = 2048
+    near: float = 0.5
+    _kept: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def _cells(self, index: int) -> tuple[Tensor, Tensor]:
+        """(r³,) occupancy, and numbers of the cells next to the surface."""
+        if index not in self._kept:
+            occupied = self.data[index].voxels(self.resolution)
+            solid = occupied[None, None].float()
+            wide = torch.nn.functional.max_pool3d(solid, 3, 1, 1)
+            thin = -torch.nn.functional.max_pool3d(-solid, 3, 1, 1)
+            border = torch.nonzero((wide != thin).reshape(-1))[:, 0].int()
+            self._kept[index] = (occupied.reshape(-1), border)
+        return self._kept[index]
+
+    def sample(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """``points`` (P, 3), ``inside`` (P,) and ``voxels`` (1, R, R, R), float32."""
+        occupied, border = self._cells(index)
+        close = round(self.points * self.near) if len(border) else 0
+        cells = [torch.randint(len(occupied), (self.points - close,), generator=generator)]
+        if close:
+            cells.append(border[torch.randint(len(border), (close,), generator=generator)].long())
+        cell, r = torch.cat(cells), self.resolution
+        place = torch.stack([cell // (r * r), cell // r % r, cell % r], 1)
+        return {
+            "points": (place + 0.5) / r - 0.5,
+            "inside": occupied[cell].float(),
+            "voxels": self.data[index].voxels(self.given)[None].float(),
+        }
+
+
+class PhaseLoss:
+    """The loss of one phase on a batch of `VoxelSamples`."""
+
+    def __init__(self, phase: int) -> None:
+        self.phase = phase
+
+    def __call__(
+        self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        code: Any = model.encode(batch["voxels"])
+        return model.losses(batch["points"], batch["inside"], code, phase=self.phase)
+
+
+def bspnet_stages(
+    data: ShapeSet,
+    *,
+    given: int,
+    steps: Sequence[int] = (1000, 1000, 1000, 2000),
+    resolutions: Sequence[int] = (16, 32, 64),
+    phase: int = 1,
+    batch: int = 24,
+    points: int = 4096,
+    lr: float = 1e-4,
+    momentum: float = 0.5,
+) -> list[Stage]:
+    """The stages of the paper: phase 0 at each resolution, then phase 1 to 4 at the last.
+
+    Args:
+        given: resolution of the encoder's voxels.
+        steps: of each resolution, and of the last phase.
+        phase: of the last stage; 1 or 2 round T to 0 and 1, 3 and 4 keep it real.
+        lr, momentum: of Adam (its beta 1).
+    """
+    if len(steps) != len(resolutions) + 1:
+        raise ValueError(
+            f"steps: expected {len(resolutions) + 1} numbers, one for each of the resolutions "
+            f"{tuple(resolutions)} and one for the last phase, got {tuple(steps)}"
+        )
+    if phase not in (1, 2, 3, 4):
+        raise ValueError(f"phase: expected 1 to 4 for the last stage, got {phase}")
+
+    def adam(groups: list[dict]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(groups, betas=(momentum, 0.999), fused=True)
+
+    def freeze(model: nn.Module) -> None:
+        for name in ("connection", "weights"):
+            parameter = getattr(model, name, None)
+            if isinstance(parameter, nn.Parameter):
+                parameter.requires_grad_(phase >= 3 and name == "connection")
+
+    out = []
+    for number, (count, resolution) in enumerate(zip(steps, [*resolutions, resolutions[-1]],
+                                                     strict=True)):  # fmt: skip
+        last = number == len(resolutions)
+        out.append(
+            Stage(
+                PhaseLoss(phase if last else 0),
+                VoxelSamples(data, resolution, given, points),
+                steps=count,
+                batch=batch,
+                lr=lr,
+                schedule="cosine" if last else "constant",
+                optimizer=adam,
+                before=freeze if last else None,
+                name=f"phase {phase if last else 0} at {resolution}",
+            )
+        )
+    return out
+
+
+def train_bspnet(
+    data: ShapeSet,
+    model: BSPNet | None = None,
+    *,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    amp: str | None = None,
+    every: int = 500,
+    checkpoint_every: int = 200,
+    progress: bool | None = None,
+    source: str = "",
+    **options: Any,
+) -> TrainResult:
+    """Trains BSP-Net as an auto-encoder of voxels.
+
+    Args:
+        data: two shapes or more, prepared with the voxels that the stages ask for.
+        model: with an encoder of voxels; default: the paper's sizes.
+        folder, resume, seed, device, amp, checkpoint_every, progress: as in `train.train`; the
+            folder also gets ``sheet.png``: shapes of the data above what the model makes of them.
+        every: steps between sheets.
+        source: where the data came from, kept in the settings.
+        options: of `bspnet_stages`.
+
+    Raises:
+        ValueError: one shape only, or a model without an encoder of voxels.
+    """
+    if len(data) < 2:
+        raise ValueError(
+            f"data: expected 2 shapes or more to learn what they share, got {len(data)}; one shape "
+            "is fitted by `reconstruct`"
+        )
+    if model is None:
+        start = torch.Generator().manual_seed(seed)
+        model = BSPNet(encoder="voxels", generator=start)
+    if model.options["encoder"] != "voxels":
+        raise ValueError("model: expected an encoder of voxels")
+    stages = bspnet_stages(data, given=model.options["resolution"], **options)
+    hooks = Hooks(sheet=_Sheet(data), every=every)
+    return train(
+        model, stages, folder=folder, resume=resume, seed=seed, device=device, amp=amp,
+        checkpoint_every=checkpoint_every, hooks=hooks, progress=progress,
+        options={"bspnet": model.options, "data": source},
+    )  # fmt: skip
+
+
+def load_bspnet(folder: str | Path) -> BSPNet:
+    """The model of a training's folder, in eval mode.
+
+    Raises:
+        ValueError: no folder of a training of BSP-Net.
+    """
+    settings = read_settings(folder)
+    options = settings.get("options", {}).get("bspnet")
+    if not isinstance(options, dict):
+        raise ValueError(f"{folder}: expected the folder of a training of bspnet")
+    options = dict(options)
+    model = BSPNet(options.pop("planes"), options.pop("convexes"), **options)
+    load_weights(model, folder)
+    return model.eval()
+
+
+def colored(mesh: Mesh, count: int) -> Mesh:
+    """The mesh with its faces in the colours of the convexes they are of."""
+    which = mesh.face_attributes["convex"]
+    attributes = {**mesh.face_attributes, "color": convex_colors(count)[which]}
+    return Mesh(mesh.vertices.detach(), mesh.faces, face_attributes=attributes, validate=False)
+
+
+class _Sheet:
+    """Draws shapes of the data above what the model makes of them."""
+
+    def __init__(self, data: ShapeSet, count: int = 6) -> None:
+        step = max(1, len(data) // count)
+        self.data, self.numbers = data, list(range(0, len(data), step))[:count]
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, path: Path) -> None:
+        from meshlearn.render.picture import contact_sheet
+
+        assert isinstance(model, BSPNet)
+        given = model.options["resolution"]
+        voxels = torch.stack([self.data[i].voxels(given)[None].float() for i in self.numbers])
+        code = model.encode(voxels.to(model.connection))
+        if not bool((model.connection > 0.01).any()):
+            return
+        found = [mesh.to("cpu") for mesh in model.meshes(code)]
+        if "convex" in found[0].face_attributes:
+            found = [colored(mesh, model.options["convexes"]) for mesh in found]
+        shapes = [self.data.mesh(i) for i in self.numbers]
+        pairs = [(s, f) for s, f in zip(shapes, found, strict=True) if f.num_faces]
+        if pairs:
+            contact_sheet(
+                [s for s, _ in pairs] + [f for _, f in pairs], path, views=1, size=260,
+                columns=len(pairs), frame="each",
+            )  # fmt: skip

@@ -1,0 +1,300 @@
+"""BSP-Net: fields and losses against plain transcriptions, meshes, direct fit, bad input."""
+
+import pytest
+import torch
+
+import meshlearn as ml
+from meshlearn.convex import contains, union_convexes
+from meshlearn.data import shapes
+from meshlearn.representations import BSPNet
+from meshlearn.representations.bspnet import (
+    ImplicitAutoencoder,
+    convex_distances,
+    cover,
+    fields,
+    fit_shape,
+    phase_losses,
+    surface_planes,
+)
+
+
+def small(**options) -> BSPNet:
+    generator = torch.Generator().manual_seed(0)
+    options = {"code": 16, "hidden": (32, 32), "width": 4, "resolution": 16, **options}
+    return BSPNet(40, 6, generator=generator, **options)
+
+
+def problem(dtype=torch.float64, b=2, n=50, p=30, c=5):
+    generator = torch.Generator().manual_seed(1)
+    points = torch.rand(b, n, 3, generator=generator, dtype=dtype) - 0.5
+    planes = torch.randn(b, p, 4, generator=generator, dtype=dtype)
+    connection = torch.randn(p, c, generator=generator, dtype=dtype)
+    return points, planes, connection
+
+
+def plain(points, planes, connection):
+    """The equations as they stand."""
+    ones = torch.ones_like(points[..., :1])
+    d = torch.cat([points, ones], -1) @ planes.transpose(1, 2)
+    return torch.relu(d) @ connection
+
+
+def test_distances_equal_the_equations(monkeypatch):
+    monkeypatch.setattr(fields, "_CHUNK", 30 * 7)  # several slices
+    points, planes, connection = problem()
+    leaves = [t.clone().requires_grad_() for t in (points, planes, connection)]
+    others = [t.clone().requires_grad_() for t in (points, planes, connection)]
+    mine, theirs = convex_distances(*leaves), plain(*others)
+    assert torch.allclose(mine, theirs, atol=1e-12)
+    w = torch.randn(mine.shape, generator=torch.Generator().manual_seed(0), dtype=mine.dtype)
+    (mine * w).sum().backward()
+    (theirs * w).sum().backward()
+    for a, b in zip(leaves, others, strict=True):
+        assert torch.allclose(a.grad, b.grad, atol=1e-10)
+
+
+def test_distances_gradcheck():
+    points, planes, connection = problem(b=1, n=6, p=5, c=3)
+    inputs = [t.requires_grad_() for t in (points, planes, connection)]
+    assert torch.autograd.gradcheck(convex_distances, inputs)
+
+
+def test_distances_keep_their_precision_under_autocast():
+    points, planes, connection = problem(torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = convex_distances(points, planes.bfloat16().float(), connection)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, plain(points, planes.bfloat16().float(), connection), atol=1e-5)
+
+
+def test_phases_equal_the_equations():
+    generator = torch.Generator().manual_seed(2)
+    h2 = torch.rand(2, 40, 5, generator=generator).square() * 2 - 0.02
+    h2 = h2.clamp(min=0)
+    inside = (torch.rand(2, 40, generator=generator) < 0.5).float()
+    t = torch.randn(7, 5, generator=generator)
+    w = torch.randn(5, generator=generator) + 1
+    terms = [phase_losses(h2, inside, t, w, k) for k in range(5)]
+    soft = ((1 - h2).clamp(0, 1) * w).sum(2).clamp(0, 1)
+    assert terms[0]["occupancy"] == pytest.approx(float((inside - soft).square().mean()))
+    assert terms[0]["weights"] == pytest.approx(float((w - 1).abs().sum()))
+    excess = sum(max(v - 1, 0) - min(v, 0) for v in t.reshape(-1).tolist())
+    assert terms[0]["connection"] == pytest.approx(excess, rel=1e-5)
+    least = h2.amin(2)
+    hard = ((1 - inside) * (1 - least.clamp(max=1)) + inside * least.clamp(min=0)).mean()
+    for k in (1, 2, 3, 4):
+        assert terms[k]["occupancy"] == pytest.approx(float(hard))
+    small_ = t[t < 0.01].abs().sum() + (t[t >= 0.01] - 1).abs().sum()
+    assert terms[3]["connection"] == terms[4]["connection"] == pytest.approx(float(small_))
+    total = 0.0
+    for b in range(2):
+        for n in range(40):
+            held = [float(v) for v in h2[b, n] if v < 0.01]
+            total -= sum(held) * float(inside[b, n]) if len(held) > 1 else 0.0
+    assert terms[2]["overlap"] == terms[4]["overlap"] == pytest.approx(total / h2.numel())
+    assert total < 0
+    assert set(terms[1]) == {"occupancy"}
+
+
+def test_hard_phases_leave_t_alone_and_soft_ones_move_it():
+    model = small()
+    with torch.no_grad():
+        model.connection.abs_()
+        model.weights.fill_(0.1)
+    points = torch.rand(1, 200, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    inside = (points.norm(dim=2) < 0.3).float()
+    for phase, moves in ((0, True), (1, False), (2, False), (3, True), (4, True)):
+        model.zero_grad()
+        sum(model.losses(points, inside, phase=phase).values()).backward()
+        grad = model.connection.grad
+        assert (grad is not None and float(grad.abs().sum()) > 0) == moves
+        assert float(model.primitive.grad.abs().sum()) > 0
+
+
+def test_phase_0_then_1_learn_a_box_directly():
+    """From random planes and T, by the losses of the paper alone."""
+    model = BSPNet(32, 4, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        model.primitive.mul_(4)
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(1, 1500, 3, generator=generator) - 0.5
+    inside = (points.abs() < torch.tensor([0.3, 0.2, 0.35])).all(2).float()
+    for phase, steps in ((0, 500), (1, 500)):
+        optimizer = torch.optim.Adam(list(model.parameters()), lr=0.02)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            sum(model.losses(points, inside, phase=phase).values()).backward()
+            optimizer.step()
+    found = model.occupancy(points)
+    iou = (found & (inside > 0)).sum() / (found | (inside > 0)).sum()
+    assert float(iou) > 0.65
+    exact = contains(model.convexes()[0], points[0]).any(1)
+    assert float((exact != found[0]).float().mean()) < 0.02
+
+
+@pytest.mark.parametrize("encoder", ["voxels", "image", "points"])
+def test_encoders_give_planes_and_exact_convexes(encoder):
+    model = small(encoder=encoder)
+    generator = torch.Generator().manual_seed(0)
+    shape = {"voxels": (3, 1, 16, 16, 16), "image": (3, 1, 32, 32), "points": (3, 100, 3)}[encoder]
+    code = model.encode(torch.rand(shape, generator=generator))
+    with torch.no_grad():
+        model.decoder.layers[-1].bias.copy_(torch.randn(160, generator=generator))
+        model.decoder.layers[-1].bias.view(40, 4)[:, 3] = -0.3
+    assert code.shape == (3, 16) and 0 < float(code.min()) < float(code.max()) < 1
+    assert model.decode(code).shape == (3, 40, 4)
+    found = model.convexes(code)
+    assert len(found) == 3 and len(found[0]) == 6
+    sum(c.volumes().sum() for c in found).backward()
+    grads = [float(p.grad.abs().sum()) for p in model.decoder.parameters()]
+    assert max(grads) > 0
+
+
+def test_quadrics_make_a_ball():
+    model = BSPNet(2, 1, primitives="quadrics")
+    with torch.no_grad():  # x² + y² + z² - 0.3² and one that is never positive
+        model.primitive.copy_(torch.tensor([[1.0, 1, 1, 0, 0, 0, 0, 0, 0, -0.09], [0.0] * 10]))
+        model.connection.fill_(10.0)
+    mesh = model.meshes(resolution=48)[0]
+    assert mesh.is_watertight
+    radius = mesh.vertices.norm(dim=1)
+    assert float((radius - 0.3).abs().max()) < 0.02
+    with pytest.raises(ValueError, match="only planes make exact polyhedra"):
+        model.convexes()
+
+
+def test_an_implicit_decoder_shares_t():
+    model = small(encoder="voxels", decoder="implicit")
+    code = model.encode(torch.zeros(2, 1, 16, 16, 16))
+    points = torch.rand(2, 30, 3)
+    assert model.distances(points, code).shape == (2, 30, 6)
+    terms = model.losses(points, torch.ones(2, 30), code, phase=0)
+    sum(terms.values()).backward()
+    assert float(model.decoder.from_point.weight.grad.abs().sum()) > 0
+    assert len(model.meshes(code, resolution=8)) == 2
+
+
+def test_the_implicit_autoencoder_learns_and_meshes():
+    torch.manual_seed(0)
+    model = ImplicitAutoencoder(resolution=16, code=8, width=4, hidden=(32, 32))
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(1, 800, 3, generator=generator) - 0.5
+    inside = (points.norm(dim=2) < 0.35).float()
+    voxels = torch.zeros(1, 1, 16, 16, 16)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(150):
+        optimizer.zero_grad()
+        model.losses(points, inside, model.encode(voxels))["occupancy"].backward()
+        optimizer.step()
+    mesh = model.meshes(model.encode(voxels), resolution=24)[0]
+    assert mesh.is_watertight
+    assert float(mesh.volume()) == pytest.approx(4.19 * 0.35**3, rel=0.15)
+
+
+def test_a_convex_without_planes_is_none_and_t_without_entries_is_refused():
+    model = small()
+    with torch.no_grad():
+        model.connection.zero_()
+        model.primitive[:, 3] = -0.1 * model.primitive[:, :3].norm(dim=1)
+        model.connection[:20, 2] = 1
+    found = model.convexes()[0]
+    assert found.empty.tolist() == [True, True, False, True, True, True]
+    with torch.no_grad():
+        model.connection.zero_()
+    with pytest.raises(ValueError, match="T has no entry above"):
+        model.convexes()
+
+
+@pytest.mark.parametrize(
+    "make,words",
+    [
+        (lambda: small(encoder="voxels").encode(torch.zeros(1, 1, 32, 32, 32)), "voxels: expected"),
+        (lambda: small(encoder="image").encode(torch.zeros(1, 3, 32, 32)), "images: expected"),
+        (lambda: small(encoder="points").encode(torch.zeros(1, 0, 3)), "points: expected"),
+        (lambda: small().encode(torch.zeros(1)), "encoder: this model is of one shape"),
+        (lambda: small(encoder="voxels").decode(), "code: expected"),
+        (lambda: small(encoder="mesh"), "encoder: expected one of"),
+        (lambda: small(encoder="voxels", resolution=20), "resolution: expected 8"),
+        (lambda: BSPNet(0, 3), "planes: expected 1 or more"),
+        (lambda: BSPNet(3, 0), "convexes: expected 1 or more"),
+        (lambda: small(primitives="cones"), "primitives: expected"),
+        (lambda: small(decoder="implicit"), "decoder: 'implicit' needs a code"),
+        (lambda: phase_losses(*[torch.zeros(1, 1, 1)] * 4, 5), "phase: expected 0 to 4"),
+    ],
+)
+def test_bad_input(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+# --- direct mode ---------------------------------------------------------------------------------
+
+
+def iou_of(mesh: ml.Mesh, convexes) -> float:
+    line = (torch.arange(48) + 0.5) / 48 - 0.5
+    points = torch.cartesian_prod(line, line, line)
+    inside = ml.winding_number(points, mesh) > 0.5
+    found = contains(convexes, points).any(1)
+    return float((inside & found).sum() / (inside | found).sum())
+
+
+def ell() -> ml.Mesh:
+    """Two boxes as an L, which no convex fits."""
+    from meshlearn.convex import intersect_halfspaces
+
+    rows = torch.cat([torch.eye(3), -torch.eye(3)])
+    ends = [((-0.5, -0.5, -0.2), (-0.1, 0.5, 0.2)), ((-0.3, -0.5, -0.2), (0.5, -0.2, 0.2))]
+    planes = [
+        torch.cat([rows, torch.tensor([*(-h for h in high), *low])[:, None]], 1)
+        for low, high in ends
+    ]
+    both = intersect_halfspaces(torch.stack(planes), bounds=((-0.5,) * 3, (0.5,) * 3))
+    return union_convexes(both, simplify=True)
+
+
+def test_surface_planes_are_those_of_a_box():
+    mesh = shapes.box((1.0, 0.6, 0.4))
+    generator = torch.Generator().manual_seed(0)
+    from meshlearn.geometry import sample_surface
+
+    found = sample_surface(mesh, 2000, generator=generator)
+    order = torch.randperm(2000, generator=generator)
+    planes = surface_planes(found.points[order], mesh.face_normals()[found.faces[order]])
+    assert len(planes) == 6
+    assert sorted(-planes[:, 3]) == pytest.approx([0.2, 0.2, 0.3, 0.3, 0.5, 0.5], abs=1e-6)
+
+
+def test_direct_fit_of_an_l_is_exact():
+    pytest.importorskip("manifold3d")
+    mesh = ell()
+    model = fit_shape(mesh, samples=6000, steps=20, progress=False)
+    found = model.convexes()[0]
+    assert len(found) == 2
+    assert iou_of(mesh, found) > 0.999
+    whole = union_convexes(found, simplify=True)
+    assert whole.is_watertight and whole.num_vertices == 12
+    assert float(whole.volume()) == pytest.approx(float(mesh.volume()), rel=1e-4)
+
+
+def test_direct_fit_of_a_torus():
+    mesh = shapes.torus(0.35, 0.14, segments=32, rings=16)
+    model = fit_shape(mesh, samples=5000, steps=20, progress=False)
+    found = model.convexes()[0]
+    assert 6 <= len(found) <= 60
+    assert iou_of(mesh, found) > 0.8
+    again = fit_shape(mesh, samples=5000, steps=20, progress=False)
+    assert torch.equal(again.primitive, model.primitive)  # the same seed, the same convexes
+    mesh_of, losses = model()
+    assert mesh_of.num_faces and losses == {}
+
+
+def test_direct_fit_of_what_has_no_volume():
+    with pytest.raises(ValueError, match="expected one with faces"):
+        fit_shape(ml.Mesh(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64)))
+    with pytest.raises(ValueError, match="no sample lies inside"):
+        fit_shape(shapes.plane((0.8, 0.8)), samples=2000, progress=False)
+    with pytest.raises(ValueError, match="in the box"):
+        fit_shape(shapes.icosphere(1))
+    with pytest.raises(ValueError, match="no sample lies inside"):
+        points = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
+        cover(torch.zeros(0, 4), points, -points[:, 0], generator=torch.Generator())
