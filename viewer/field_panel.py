@@ -31,6 +31,7 @@ class FieldPanel:
             self.low = gui.add_number("From", 0.0, step=1e-6, visible=False)
             self.high = gui.add_number("To", 1.0, step=1e-6, visible=False)
             self.legend = gui.add_html("")
+        self.name.on_update(lambda _: self._suggest())
         for control in (self.name, self.colormap, self.auto, self.low, self.high):
             control.on_update(lambda event: self.update(by_hand=event.client is not None))
 
@@ -63,7 +64,16 @@ class FieldPanel:
         if name != NONE and name not in self.names():
             raise ValueError(f"field: there is no {name!r}; there are {', '.join(self.names())}")
         self.name.value = name
+        self._suggest()
         self.update()
+
+    def _suggest(self) -> None:
+        """Labels for few whole numbers, a ramp for others."""
+        known = [self.fields(drawing).get(self.name.value) for drawing in self.app.drawings]
+        found = [field for field in known if field is not None]
+        labels = bool(found) and all(field.is_labels() for field in found)
+        if labels != (self.colormap.value == LABELS):
+            self.colormap.value = LABELS if labels else next(iter(COLORMAPS))
 
     def update(self, *, by_hand: bool = False) -> None:
         """Paints the drawings anew."""

@@ -39,6 +39,13 @@ class Field:
     domain: str
     values: np.ndarray
 
+    def is_labels(self) -> bool:
+        """Whether they are few whole numbers: segments, groups, parts."""
+        values = self.values[np.isfinite(self.values)]
+        if not len(values) or (values != np.round(values)).any():
+            return False
+        return 1 < len(np.unique(values[:: max(1, len(values) // 20_000)])) <= 64
+
     def range(self) -> tuple[float, float]:
         """Smallest and largest finite value; (0, 1) without any."""
         finite = self.values[np.isfinite(self.values)]

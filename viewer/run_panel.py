@@ -32,18 +32,22 @@ class RunPanel:
         gui = app.server.gui
         with gui.add_folder(f"Run {run.folder.name}", order=-2.0):
             self.words = gui.add_html("")
-            self.slider = gui.add_slider("Step", 0, max(1, len(run.steps) - 1), 1, 0)
+            self.slider = gui.add_slider(run.word, 0, max(1, len(run.steps) - 1), 1, 0)
             self.play = gui.add_checkbox("Play", False)
             self.follow = gui.add_checkbox("Follow", True)
             names, data = run.curves()
             self._names = names
+            shown = names if run.linear else [f"log10 {name}" for name in names]
+            series = [
+                {"label": label, "stroke": STROKES[k], "width": 1.5}
+                for k, label in enumerate(shown)
+            ]
             self.chart = gui.add_uplot(
                 data,
-                ({"label": "step"}, *({"label": f"log10 {n}", "stroke": STROKES[k], "width": 1.5}
-                                      for k, n in enumerate(names))),
+                ({"label": run.word.lower()}, *series),
                 scales={"x": {"time": False}},
                 height=180,
-            )  # fmt: skip
+            )
         self.slider.on_update(lambda _: self.show(self.slider.value))
         if target is not None:
             app.beside(fit, target)
@@ -70,7 +74,11 @@ class RunPanel:
         self._tell()
 
     def _tell(self) -> None:
-        at = "" if self._shown is None else f"Step {self._shown}: {self.fit.item.summary}. "
+        at = (
+            ""
+            if self._shown is None
+            else f"{self.run.word} {self._shown}: {self.fit.item.summary}. "
+        )
         self.words.content = (
             f"<div class='ml-run' data-step='{self._shown}' style='font-size:0.85em;"
             f"padding:0 1em 0.4em'>{escape(at + self.run.state)}</div>"

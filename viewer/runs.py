@@ -54,6 +54,8 @@ class Run:
         steps: steps whose mesh was kept, ascending.
     """
 
+    word, linear = "Step", False  # what is scrubbed; whether curves are shown as they are
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings: dict = {}

@@ -11,6 +11,7 @@ from meshlearn.mesh import Mesh
 from viewer.fields import Field, read_field
 from viewer.items import Item, read_item, unique_names
 from viewer.runs import Run, is_run
+from viewer.series import Series, is_series
 
 
 def gather(
@@ -26,7 +27,7 @@ def gather(
     Raises:
         ValueError: two run folders, or a field file that does not fit.
     """
-    folders = [path for path in paths if is_run(path)]
+    folders = [path for path in paths if is_run(path) or is_series(path)]
     if len(folders) > 1:
         raise ValueError(f"FILE: expected one run folder, got {len(folders)}: {folders[1]}")
     items = [read_item(path) for path in paths if path not in folders]
@@ -41,7 +42,12 @@ def gather(
     if most_faces is not None:
         for item in items:
             thin(item, most_faces)
-    return items, Run(folders[0]) if folders else None, field, extra
+    run = None
+    if folders:
+        run = Series(folders[0]) if is_series(folders[0]) else Run(folders[0])
+        if isinstance(run, Series) and not field:
+            field = "wall_thickness"
+    return items, run, field, extra
 
 
 def thin(item: Item, most_faces: int) -> None:
