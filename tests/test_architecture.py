@@ -44,6 +44,7 @@ SIDEWAYS = {
     ("_segment", "_native"),
     ("_zeros", "_native"),
     ("fields", "_segment"),
+    ("fields", "run_folder"),
     ("fields", "_validate"),
     ("interop", "io"),
     ("io", "geometry"),

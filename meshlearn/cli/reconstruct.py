@@ -11,6 +11,7 @@ from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
 from meshlearn.cli._convexes import reconstruct_convexes
 from meshlearn.cli._files import image_folder, input_file, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
+from meshlearn.cli.train_deepmesh import deepmesh as _train_deepmesh  # noqa: F401  (registers)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,9 @@ def reconstruct(
             "flexicubes",
             "gshell",
             "bspnet",
-            help="flexicubes: closed; gshell: open meshes too; bspnet: the union of few convexes.",
+            "deepmesh",
+            help="flexicubes: closed; gshell: open meshes too; bspnet: the union of few convexes; "
+            "deepmesh: a network's level set.",
         ),
     ] = "flexicubes",
     resolution: Annotated[
@@ -49,6 +52,10 @@ def reconstruct(
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same mesh.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    network: Annotated[
+        Path | None,
+        typer.Option(help="Trained auto-decoder whose code is fitted, with --method deepmesh."),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -108,6 +115,8 @@ def reconstruct(
     sheet = out.with_suffix(".png")
     if picture:
         output_file(sheet, overwrite=overwrite, suffixes=(".png",), name="--picture")
+    if network is not None and method != "deepmesh":
+        raise typer.BadParameter("needs --method deepmesh", param_hint="--network")
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint DIR", param_hint="--resume")
     if parts is not None:
@@ -145,6 +154,7 @@ def reconstruct(
             steps=steps,
             seed=seed,
             device=device,
+            network=network,
             checkpoint=checkpoint,
             resume=resume,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from meshlearn.fields.neural import ARCHITECTURES, NeuralField
+from meshlearn.run_folder import write_atomic
 
 _FORMAT = "meshlearn-field-1"
 
@@ -40,16 +40,7 @@ def save_field(field: NeuralField, path: str | os.PathLike[str], **extra: Tensor
         "architecture": field.architecture,
         "config": json.dumps(field.config),
     }
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(save(tensors, metadata=metadata))
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_atomic(Path(path), save(tensors, metadata=metadata))
 
 
 def load_field(

@@ -155,7 +155,12 @@ def spectral_norm(weight: Tensor) -> float:
 
 
 def find_nonfinite(field: object, latent: Tensor | None = None) -> str:
-    """Says where NaN come from: the first parameter or buffer with one, the code, or the output."""
+    """Says where NaN come from: the first parameter or buffer with one, the code, or the output.
+
+    A function that is no module may have its own as an attribute `network`, and `latent`.
+    """
+    latent = getattr(field, "latent", latent)
+    field = getattr(field, "network", field)
     if isinstance(field, nn.Module):
         for kind, tensors in (
             ("parameter", field.named_parameters()),

@@ -196,6 +196,7 @@ def level_set_mesh(
     min_slope: float = 0.05,
     project: bool = False,
     values: Tensor | None = None,
+    report: Callable[[LevelSetReport], object] | None = None,
 ) -> Mesh:
     """The surface where a field passes `level`; gradients at its vertices reach the field.
 
@@ -218,6 +219,7 @@ def level_set_mesh(
         derivative, min_slope: see `level_set_vertices`.
         project: move the vertices onto the level set by one Newton step, of a cell at most.
         values: (N,) the field on `grid`, where it is known.
+        report: called with the `LevelSetReport` instead of the warning of vanishing gradients.
 
     Returns:
         The mesh, normals towards larger values.
@@ -252,8 +254,10 @@ def level_set_mesh(
     elif values is None:
         values = evaluate_quietly(field, grid.vertices, latent=latent)
     mesh = extract(grid, values.detach(), level, method)
+    if not project and not torch.is_grad_enabled():
+        return mesh
     cell = float(grid.reach.median()) if isinstance(grid, TetGrid) else max(grid.spacing)
-    vertices, report = level_set_vertices(
+    vertices, found = level_set_vertices(
         field,
         mesh.vertices,
         level=level,
@@ -262,10 +266,12 @@ def level_set_mesh(
         min_slope=min_slope,
         project=cell if project else 0.0,
     )
-    if report.clamped:
+    if report is not None:
+        report(found)
+    elif found.clamped:
         warnings.warn(
-            f"the field's gradient vanishes at {report.clamped} of {report.vertices} vertices "
-            f"(|grad f| below {min_slope:g} of its median {report.slope_median:.3g}): clamped",
+            f"the field's gradient vanishes at {found.clamped} of {found.vertices} vertices "
+            f"(|grad f| below {min_slope:g} of its median {found.slope_median:.3g}): clamped",
             RuntimeWarning,
             stacklevel=2,
         )

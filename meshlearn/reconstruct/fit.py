@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from meshlearn.fields import NonFiniteField
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct.checkpoint import load_checkpoint, save_checkpoint
@@ -230,7 +231,10 @@ class _Run:
             group["lr"] = rate * factor
 
         self.representation.train()
-        mesh, regularisers = self.representation()
+        try:
+            mesh, regularisers = self.representation()
+        except NonFiniteField as error:
+            raise NonFiniteLoss(f"step {self.step}: {error}") from None
         terms = {**regularisers, **self.representation.guided(self.target, self.step)}
         if mesh.num_faces:
             done = within / max(1, self.stages[self.stage][1])

@@ -18,10 +18,10 @@ from meshlearn.reconstruct.fit import FitResult, fit
 from meshlearn.reconstruct.open_surfaces import is_open
 from meshlearn.reconstruct.targets import FromField, FromImages, FromMesh, FromPoints, Target
 from meshlearn.render import ImageSet, load_images
-from meshlearn.representations import FlexiCubes, GShell
+from meshlearn.representations import DeepMesh, FlexiCubes, GShell
 
 Source = Mesh | PointCloud | Volume | ImageSet
-METHODS = ("flexicubes", "gshell", "bspnet")
+METHODS = ("flexicubes", "gshell", "bspnet", "deepmesh")
 
 
 def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = None) -> Source:
@@ -70,6 +70,7 @@ def reconstruct(
     steps: int | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
+    network: str | os.PathLike[str] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: bool | None = None,
@@ -80,7 +81,8 @@ def reconstruct(
         source: what the mesh should be.
         method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too,
             "bspnet" the union of few convexes with face attributes "convex" and "color" (without
-            `sparse` and checkpoints; `steps` are those of its refinement).
+            `sparse` and checkpoints; `steps` are those of its refinement), "deepmesh" the level set
+            of a network.
         resolution: cells along the longest side of the box around `source`.
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
             for resolutions up to 512 and more; `resolution` is then a power of two times at least
@@ -88,6 +90,8 @@ def reconstruct(
         steps: of the fit; default: those that its quality was measured with.
         seed: of all sampling; the same seed gives the same mesh.
         device: where it is computed.
+        network: with method "deepmesh", a trained auto-decoder (`DeepMesh.save`) whose code is
+            fitted, to a source that stands as its shapes did; None fits a new network to `source`.
         checkpoint, resume, progress: as in `fit`.
 
     Raises:
@@ -108,10 +112,14 @@ def reconstruct(
         )
     where = _device(device)
     dtype = _precision(source)
-    if method == "flexicubes" and isinstance(source, Mesh) and is_open(source):
+    if network is not None and method != "deepmesh":
+        raise ValueError(f"network: expected with method 'deepmesh' only, got method {method!r}")
+    if sparse and method == "deepmesh":
+        raise ValueError("sparse: expected False with method 'deepmesh', which is always sparse")
+    if method != "gshell" and isinstance(source, Mesh) and is_open(source):
         warnings.warn(
             f"source: the mesh is open ({len(source.topology.boundary_loops())} boundary loops), "
-            "and method 'flexicubes' gives a closed mesh around it; method 'gshell' fits it open",
+            f"and method {method!r} gives a closed mesh around it; method 'gshell' fits it open",
             stacklevel=2,
         )
     if method == "gshell" and isinstance(source, Mesh):
@@ -122,9 +130,12 @@ def reconstruct(
         )
     target = target_of(_moved(source, where, dtype))
     stages = _resolutions(source, resolution, sparse)
-    kind = GShell if method == "gshell" else FlexiCubes
-    first = stages[0] if sparse else resolution
-    shape = kind(first, bounds=target.bounds, sparse=sparse, device=where, dtype=dtype)
+    if method == "deepmesh":
+        shape = _level_set(target, network, resolution, seed, where, dtype)
+    else:
+        kind = GShell if method == "gshell" else FlexiCubes
+        first = stages[0] if sparse else resolution
+        shape = kind(first, bounds=target.bounds, sparse=sparse, device=where, dtype=dtype)
     return fit(
         shape,
         target,
@@ -136,6 +147,23 @@ def reconstruct(
         resume=resume,
         progress=progress,
     )
+
+
+def _level_set(
+    target: Target,
+    network: str | os.PathLike[str] | None,
+    resolution: int,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> DeepMesh:
+    """A code of a trained network, or a new network."""
+    if network is not None:
+        model = DeepMesh.load(network, device=device, dtype=dtype)
+        return model.fitting(target.bounds, resolution=resolution)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DeepMesh(bounds=target.bounds, resolution=resolution, device=device, dtype=dtype)
 
 
 def _oriented(mesh: Mesh) -> Mesh:

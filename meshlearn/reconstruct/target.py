@@ -26,6 +26,11 @@ class Target:
         """Starting field, (P, 3) -> (P,), negative inside."""
         raise NotImplementedError
 
+    def distance(self, points: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Bounds from below and above, each (P,), of the distance to the surface, where its sides
+        are not known; None: they are, and `field` tells all."""
+        return None
+
     def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Starting fields of an open surface: template and msdf; a closed one by default."""
         return self.field(points), torch.full_like(points[:, 0], scale)

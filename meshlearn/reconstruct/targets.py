@@ -19,6 +19,7 @@ from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.clouds import estimate_normals, flooded, point_noise, smooth_points
+from meshlearn.reconstruct.contours import FromContours
 from meshlearn.reconstruct.images import FromImages
 from meshlearn.reconstruct.open_surfaces import (
     MeshBoundary,
@@ -28,7 +29,7 @@ from meshlearn.reconstruct.open_surfaces import (
 )
 from meshlearn.reconstruct.target import Target, surface_distance
 
-__all__ = ["FromField", "FromImages", "FromMesh", "FromPoints", "Target"]
+__all__ = ["FromContours", "FromField", "FromImages", "FromMesh", "FromPoints", "Target"]
 
 
 class FromMesh(Target):
@@ -364,6 +365,13 @@ class FromPoints(Target):
         index = torch.stack([at[:, a].clamp(0, shape[a] - 1) for a in range(3)], 1)
         out = outside[index[:, 0], index[:, 1], index[:, 2]].to(query.device)
         return torch.where(out, distance, -distance) - 0.5 * step * (~out)
+
+    def distance(self, points: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Distance to the points, less their spacing and as it is, where no normals tell sides."""
+        if self.normals is not None:
+            return None
+        found = geometry.knn(points.to(self.points), self.points, 1)[0][:, 0].sqrt()
+        return (found - self.spacing).clamp(min=0), found
 
     def losses(
         self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float

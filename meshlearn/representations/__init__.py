@@ -2,6 +2,7 @@
 
 from meshlearn.representations.base import Representation, RepresentationOutput
 from meshlearn.representations.bspnet import BSPNet
+from meshlearn.representations.deepmesh import DeepMesh
 from meshlearn.representations.flexicubes import FlexiCubes
 from meshlearn.representations.gshell import GShell
 from meshlearn.representations.heart import HeartModel
@@ -9,6 +10,7 @@ from meshlearn.representations.marching import MarchingCubes
 
 __all__ = [
     "BSPNet",
+    "DeepMesh",
     "FlexiCubes",
     "GShell",
     "HeartModel",

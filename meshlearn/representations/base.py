@@ -24,6 +24,11 @@ class Guide(Protocol):
         """Starting field, (P, 3) -> (P,), negative inside."""
         ...
 
+    def distance(self, points: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Bounds from below and above, each (P,), of the distance to the surface, where its sides
+        are not known; None: they are, and the field tells all."""
+        ...
+
     def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Starting fields of an open surface, each (P,): the template's, negative inside it, and
         one that is positive on the surface and negative beyond its boundary."""
