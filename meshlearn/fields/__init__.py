@@ -1,5 +1,6 @@
 """Fields, functions of points (N, 3) -> (N,) negative inside: neural ones, and tools for slopes."""
 
+from meshlearn.fields import analytic, profiles
 from meshlearn.fields.calculus import eikonal_loss, field_gradient, lipschitz_estimate
 from meshlearn.fields.checkpoint import load_field, save_field
 from meshlearn.fields.deepsdf import DeepSDF
@@ -15,9 +16,11 @@ __all__ = [
     "NeuralField",
     "NonFiniteField",
     "Occupancy",
+    "analytic",
     "eikonal_loss",
     "field_gradient",
     "lipschitz_estimate",
     "load_field",
+    "profiles",
     "save_field",
 ]

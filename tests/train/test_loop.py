@@ -176,12 +176,13 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path):
     torch.testing.assert_close(again.history["loss"], curve, rtol=1e-5, atol=1e-6)
 
 
-def test_bfloat16_stays_close():
+def test_half_precision_stays_close():
     stage = Stage(fit_loss, Curves(), steps=20, lr=0.01)
     full = train(Small(), stage, progress=False).history["l1"]
-    half = train(Small(), stage, amp="bf16", progress=False).history["l1"]
-    assert half != full
-    torch.testing.assert_close(half, full, rtol=0.05, atol=0.02)
+    for kind in ("bf16", "fp16"):
+        half = train(Small(), stage, amp=kind, progress=False).history["l1"]
+        assert half != full
+        torch.testing.assert_close(half, full, rtol=0.05, atol=0.02)
 
 
 def test_nan_is_named():
@@ -213,6 +214,38 @@ def test_clip_and_groups():
     before = model.codes.weight.clone()
     result = train(model, frozen, clip=1e-3, progress=False)
     assert torch.equal(model.codes.weight, before) and min(result.history["grad"]) > 1e-3
+
+
+def test_what_a_stage_begins_with_holds_after_a_resume(tmp_path):
+    """The first stage freezes a part, the second lets it go again and freezes another."""
+
+    def go(**options):
+        def first(model):
+            model.net.requires_grad_(False)
+
+        def second(model):
+            model.net[0].requires_grad_(True)
+            model.codes.requires_grad_(False)
+
+        stages = [
+            Stage(fit_loss, Curves(), steps=4, batch=2, before=first, name="codes"),
+            Stage(fit_loss, Curves(), steps=4, batch=2, before=second, name="net"),
+        ]
+        model = Small()
+        return train(model, stages, folder=tmp_path, progress=False, **options), model
+
+    def stop(step, terms):
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    start = Small()
+    with pytest.raises(KeyboardInterrupt):
+        go(callback=stop)
+    _, model = go(resume=True)
+    assert torch.equal(model.net[3].weight, start.net[3].weight)
+    assert not torch.equal(model.net[0].weight, start.net[0].weight)
+    assert not torch.equal(model.codes.weight, start.codes.weight)
+    assert not model.codes.weight.requires_grad and model.net[0].weight.requires_grad
 
 
 def test_stream_is_one_permutation_after_another():
