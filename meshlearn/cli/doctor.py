@@ -26,6 +26,7 @@ OPTIONAL = {
     "distributed": "`convert --cluster dask` (pip install 'meshlearn[dask]')",
     "ray": "`convert --cluster ray` (pip install 'meshlearn[ray]')",
     "manifold3d": "unions, `reconstruct --method bspnet` (pip install 'meshlearn[union]')",
+    "usd-core": "USD files (pip install 'meshlearn[usd]')",
     "nvdiffrast": "render(backend='nvdiffrast') on CUDA",
 }
 

@@ -21,6 +21,7 @@ class Holds:
     Attributes:
         name: of the format, as messages say it.
         vertex, face, corner: names of fields of vertices, faces and corners.
+        text: fields of text too.
         width: most components of a field; 0 for any number.
         faces: faces at all.
         polygons: faces of more than three corners.
@@ -43,6 +44,7 @@ class Holds:
     vertex: frozenset[str] | None = NONE
     face: frozenset[str] | None = NONE
     corner: frozenset[str] | None = NONE
+    text: bool = False
     width: int = 0
     faces: bool = True
     polygons: bool = True
@@ -90,7 +92,7 @@ def _field_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
                 continue  # said once, as groups and materials
             if not _within(key, getattr(holds, domain)):
                 yield f"{domain} field {key!r}"
-            elif not is_numeric(values):
+            elif not is_numeric(values) and not holds.text:
                 why = f"{holds.name} has fields of numbers only"
                 yield Loss(f"{domain} field {key!r}", why, len(values))
             elif holds.width and values.size > holds.width * len(values):
@@ -99,7 +101,7 @@ def _field_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
     for key, corners in part.corner_fields.items():
         if not _within(key, holds.corner):
             yield f"corner field {key!r}"
-        elif not is_numeric(corners.values):
+        elif not is_numeric(corners.values) and not holds.text:
             why = f"{holds.name} has fields of numbers only"
             yield Loss(f"corner field {key!r}", why, len(corners.index))
 

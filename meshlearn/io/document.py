@@ -188,7 +188,9 @@ def _part_mesh(part: Part, dtype: torch.dtype | None) -> Mesh:
             index = index.flip(1) if mirrored else index
         else:
             index = index[corner]
-        values = field_.values.reshape(len(field_.values), -1)  # one number a corner is (K, 1)
+        values = field_.values
+        width = int(np.prod(values.shape[1:], dtype=np.int64))  # one number a corner is (K, 1)
+        values = values.reshape(len(values), width)
         corner_attributes[name] = CornerAttribute(_tensor(values, dtype), index)
     vertex_attributes = {
         name: _tensor(values, dtype if values.dtype.kind == "f" else None)
@@ -202,6 +204,22 @@ def _part_mesh(part: Part, dtype: torch.dtype | None) -> Mesh:
         face_attributes=face_attributes,
         corner_attributes=corner_attributes,
     )
+
+
+def _keep_common(meshes: list[Mesh]) -> None:
+    """Takes away attributes that not all meshes have, or not as rows of the same kind."""
+
+    def kind(values: torch.Tensor | CornerAttribute) -> tuple:
+        values = values.values if isinstance(values, CornerAttribute) else values
+        return values.shape[1:], values.is_floating_point()
+
+    for domain in ("vertex_attributes", "face_attributes", "corner_attributes"):
+        tables = [getattr(mesh, domain) for mesh in meshes]
+        for name in {name for table in tables for name in table}:
+            kinds = {kind(table[name]) if name in table else None for table in tables}
+            if len(kinds) > 1:
+                for table in tables:
+                    table.pop(name, None)
 
 
 def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) -> Mesh:
@@ -218,6 +236,7 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
         none = torch.zeros(0, 3, dtype=dtype or torch.float32)
         return Mesh(none, torch.zeros(0, 3, dtype=torch.int64))
     meshes = [_part_mesh(part, dtype) for part in document.parts]
+    _keep_common(meshes)
     wide = max((m.dtype for m in meshes), key=lambda d: d.itemsize)
     mesh = meshes[0] if len(meshes) == 1 else cat([m.to(wide) for m in meshes]).mesh
     if "material" in mesh.face_attributes:

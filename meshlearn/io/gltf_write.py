@@ -50,7 +50,8 @@ def losses(document: Document) -> list[str | Loss]:
                     why = "glTF has attributes of single precision and 16 bits"
                     lost.append(Loss(f"digits of vertex field {key!r}", why, rounded))
         for key, corners in part.corner_fields.items():
-            if key in ("uv", "normal") and (corners.index < 0).any():
+            none = corners.index < 0
+            if key in ("uv", "normal") and none.any() and not none.all():
                 why = "glTF has a value for every vertex, or none"
                 lost.append(Loss(f"corner field {key!r}", why, len(corners.index)))
         for key, corners in _usable(part).items():

@@ -1,5 +1,5 @@
 """Wavefront OBJ: polygons with indexed texture coordinates and normals, colours, groups,
-materials."""
+materials. Objects (``o``) are parts where each has its own vertices, else labels of faces."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from meshlearn.io.join import mirrors as _mirrors
 from meshlearn.io.join import reversed_corners
 from meshlearn.io.losses import Loss
 from meshlearn.io.mtl import load_materials, write_materials
+from meshlearn.io.obj_parts import split_objects
 from meshlearn.io.text import as_bytes, call, columns_text, polygons_text, rows_text
 
 SUFFIXES = (".obj",)
@@ -183,7 +184,9 @@ def _plain(data: bytes):
 
 
 def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> None:
-    """Groups, objects and materials: a number for each face, and what the numbers mean."""
+    """Groups, objects and materials: a number for each face, and what the numbers mean; objects
+    with vertices of their own become parts."""
+    objects: list[tuple[str, int, int]] = []
     names: dict[str, dict[str, int]] = {"group": {}, "object": {}, "material": {}, "smooth": {}}
     kinds = {b"g": "group", b"o": "object", b"usemtl": "material", b"s": "smooth"}
     marks: dict[str, list[tuple[int, int]]] = {key: [] for key in names}
@@ -193,6 +196,8 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
         if word == b"mtllib":
             document.metadata.setdefault("mtllib", []).append(text)
         elif word in kinds:
+            if word == b"o":
+                objects.append((text, face, offset))
             table = names[kinds[word]]
             marks[kinds[word]].append((face, table.setdefault(text, len(table))))
     for kind, found in marks.items():
@@ -213,6 +218,10 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
             del part.face_fields[kind]
         else:
             document.metadata[kind] = list(names[kind])
+    found_parts = split_objects(part, data, objects)
+    if found_parts is not None:
+        document.parts = found_parts
+        document.metadata.pop("object", None)
 
 
 def losses(document: Document) -> list[str | Loss]:
@@ -259,8 +268,8 @@ def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryvi
     for name in libraries:
         yield f"mtllib {_clean(name)}\n".encode()
     base = {"v": 1, "vt": 1, "vn": 1}
-    for part in document.parts:
-        if part.name:
+    for number, part in enumerate(document.parts):
+        if part.name or number:
             yield f"o {_clean(part.name)}\n".encode()
         rows, _ = _place(part, part.vertices)
         colour = part.vertex_fields.get("color")

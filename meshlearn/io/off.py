@@ -1,4 +1,5 @@
-"""OFF, COFF, NOFF, STOFF and their combinations, as text: polygons, colours, normals."""
+"""OFF, COFF, NOFF, STOFF and their combinations: polygons, colours, normals. Text, and binary files
+as they are read."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from meshlearn.io.capability import Holds, losses_of
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.join import joined
 from meshlearn.io.losses import Loss
+from meshlearn.io.off_binary import read_body
 from meshlearn.io.text import (
     columns_text,
     polygons_text,
@@ -40,8 +42,9 @@ def read(data: bytes, path: Path) -> Document:
         raise FileFormatError(f"{path}: expected 'OFF' (or COFF, NOFF …) as the first word")
     if head[4] or head[5]:
         raise FileFormatError(f"{path}: expected points of three dimensions, got 4OFF or nOFF")
+    flags = (head[1] is not None, head[2] is not None, head[3] is not None)
     if head[6]:
-        raise FileFormatError(f"{path}: binary OFF is not read; save it as text")
+        return Document([_binary(data, path, head.end(), flags)])
     at, counts = head.end(), []
     for _ in range(2):
         found = _COUNT.match(data, at)
@@ -59,7 +62,6 @@ def read(data: bytes, path: Path) -> Document:
         )
     line = data.find(b"\n", at)
     line = len(data) if line < 0 else line + 1
-    flags = (head[1] is not None, head[2] is not None, head[3] is not None)
     try:
         return Document([_by_lines(data, path, line, nv, nf, flags)])
     except ValueError as error:
@@ -71,6 +73,15 @@ def read(data: bytes, path: Path) -> Document:
         raise FileFormatError(
             f"{path}: the header promises {nv} vertices and {nf} faces; behind it, {error}"
         ) from None
+
+
+def _binary(data: bytes, path: Path, at: int, flags: tuple[bool, bool, bool]) -> Part:
+    textured, coloured, normals = flags
+    body = read_body(data, path, at, 3 + 3 * normals + 4 * coloured + 2 * textured)
+    part = _vertices(body.table, flags)
+    part.polygon_start, part.polygon_index = body.start, body.index
+    _face_colours(part, body.colours, body.lengths)
+    return part
 
 
 def _by_lines(data: bytes, path: Path, at: int, nv: int, nf: int, flags) -> Part:
@@ -95,6 +106,7 @@ def _by_lines(data: bytes, path: Path, at: int, nv: int, nf: int, flags) -> Part
 
 
 def _vertices(table: np.ndarray, flags: tuple[bool, bool, bool]) -> Part:
+    """A part of rows (V, W) with what `flags` (ST, C, N) say stands behind the coordinates."""
     textured, coloured, normals = flags
     width, at = table.shape[1], 3
     part = Part(vertices=np.ascontiguousarray(table[:, :3]))

@@ -26,8 +26,10 @@ from meshlearn.io import (
     stl,
     tensors,
     threemf,
+    usd,
     vtk,
     vtk_xml,
+    vtp,
     xyz,
 )
 from meshlearn.io.document import Document, FileFormatError, check_polygons, from_mesh, to_mesh
@@ -38,8 +40,8 @@ _FORMATS: dict[str, ModuleType] = {
     suffix: module
     for module in (
         *(obj, ply, stl, off, gltf, threemf),
-        *(vtk, vtk_xml, medit, gmsh, dae),
-        *(xyz, pcd, npz, tensors),
+        *(vtk, vtk_xml, vtp, medit, gmsh, dae),
+        *(usd, xyz, pcd, npz, tensors),
     )
     for suffix in module.SUFFIXES
 }
@@ -96,12 +98,23 @@ def read_document(
         document = module.read(data, path)
     except FileFormatError:
         raise
-    except (ValueError, OverflowError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ValueError, OverflowError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(f"{path}: not a legal {_name_of(module)} file: {text}") from None
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        raise FileFormatError(_unclear(module, path, error)) from error
     for part in document.parts:
         check_polygons(part, str(path))
     return document
+
+
+def _unclear(module: ModuleType, path: Path, error: Exception) -> str:
+    """What is said of an error that the file or the reader itself may have caused."""
+    text = str(error).splitlines()[0] if str(error) else ""
+    return (
+        f"{path}: the {_name_of(module)} reader stumbled over it ({type(error).__name__}: {text}); "
+        f"either the file is damaged, or the reader has a fault"
+    )
 
 
 def load_document(path: str | os.PathLike[str], *, format: str | None = None) -> Document:

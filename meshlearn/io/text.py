@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,21 +24,35 @@ def as_bytes(data: bytes | memoryview | np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array.copy() if odd or not array.flags.writeable else array)
 
 
+class NativeError(RuntimeError):
+    """A compiled operator failed for a reason that is not in the file, such as an old build."""
+
+
+# what a failed check of an operator puts in front of its sentence
+_CHECK = re.compile(r"\w+, [^\n]*?\.(?:h|cpp|cu):\d+, |.*Error: (?=line \d|the header )")
+
+
 def call(name: str, *arguments):
-    """An operator of the io room; its RuntimeError becomes a ValueError of one line."""
+    """An operator of the io room.
+
+    Raises:
+        ValueError: a check of the operator failed: the file is not what it should be.
+        NativeError: anything else: the operator is absent or of another version.
+    """
     try:
         return getattr(torch.ops.meshlearn, name)(*arguments)
-    except RuntimeError as error:
-        raise ValueError(_clean(str(error))) from None
-
-
-def _clean(message: str) -> str:
-    """The sentence of a failed check, without the stack that torch puts around it."""
-    first = message.splitlines()[0]
-    for mark in ("Error: ", "] "):
-        if mark in first and "(" in first.split(mark)[0][-80:]:
-            first = first.split(mark, 1)[1]
-    return first.strip()
+    except (AttributeError, RuntimeError) as error:
+        text = str(error).splitlines()[0].strip() if str(error) else type(error).__name__
+        check = _CHECK.match(text)
+        if check is not None:
+            raise ValueError(text[check.end() :]) from None
+        if "not enough memory" in text or "alloc" in text.lower():
+            raise MemoryError(text) from None
+        raise NativeError(
+            f"the compiled operator {name} failed, which is not the fault of the file: it may be "
+            f"of another version; build it again (pip install -e .) or set MESHLEARN_NATIVE=0; "
+            f"it said: {text}"
+        ) from None
 
 
 def rows_of(data: bytes | memoryview) -> tuple[np.ndarray, np.ndarray]:

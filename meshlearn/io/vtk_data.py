@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from meshlearn.io.capability import ANY, Holds, is_numeric, losses_of
+from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.losses import Loss
 
@@ -20,23 +20,33 @@ _READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Tex
 _READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
 
 
-def holds(name: str) -> Holds:
-    """What a format of VTK has a place for."""
+def holds(name: str, *, solid: bool = True) -> Holds:
+    """What a format of VTK has a place for; `solid`: cells of three dimensions too."""
     return Holds(
         name,
         vertex=ANY,
         face=ANY,
         lines=True,
         points=True,
-        cells=frozenset(_NUMBER),
+        cells=frozenset(_NUMBER) if solid else NONE,
         element_fields=True,
     )
 
 
-def losses(document: Document, name: str) -> list[str | Loss]:
+def surface_of(part: Part) -> Part:
+    """The same part without its cells of three dimensions."""
+    return replace(part, cells={}, cell_fields={}) if part.cells or part.cell_fields else part
+
+
+def losses(document: Document, name: str, *, solid: bool = True) -> list[str | Loss]:
     """What a format of VTK cannot hold of a document."""
-    lost = losses_of(document, holds(name))
+    lost = losses_of(document, holds(name, solid=solid))
     for part in document.parts:
+        if not solid:
+            for key, values in part.cell_fields.items():
+                count = sum(map(len, values.values()))
+                lost.append(Loss(f"cell field {key!r}", f"{name} has no cells", count))
+            part = surface_of(part)
         kinds = {"face": part.num_faces, "line": len(part.lines), "point": len(part.points)}
         kinds |= {kind: len(cells) for kind, cells in part.cells.items()}
         present = [kind for kind, count in kinds.items() if count]

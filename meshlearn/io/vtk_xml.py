@@ -1,4 +1,5 @@
-"""XML files of VTK: surfaces (.vtp) and cells (.vtu); data inline or appended, packed or not."""
+"""XML files of VTK: cells (.vtu), and what surfaces (.vtp, see `meshlearn.io.vtp`) share with them;
+data inline or appended, packed or not."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from meshlearn.io.join import joined
 from meshlearn.io.losses import Loss
 from meshlearn.io.xml import parse
 
-SUFFIXES = (".vtu", ".vtp")
+SUFFIXES = (".vtu",)
 TEXT = False
 RATIO = 1032  # what zlib expands at most
 _TYPES = {
@@ -252,16 +253,8 @@ def losses(document: Document) -> list[str | Loss]:
 
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
-    """A .vtp or .vtu file, its data inline as base64, or as text; parts are joined.
-
-    Raises:
-        FileFormatError: cells for a .vtp, which is for surfaces.
-    """
-    part = joined(document)
-    surface = path.suffix.lower() == ".vtp"
-    if surface and part.cells:
-        raise FileFormatError(f"{path}: a .vtp is for surfaces; write the cells to a .vtu")
-    return b"".join(_body(part, surface, ascii))
+    """A .vtu file, its data inline as base64, or as text; parts are joined."""
+    return b"".join(body(joined(document), False, ascii))
 
 
 def _array(name: str, values: np.ndarray, ascii: bool) -> bytes:
@@ -282,7 +275,8 @@ def _text(value: float) -> str:
     return repr(value)
 
 
-def _body(part: Part, surface: bool, ascii: bool) -> Iterator[bytes]:
+def body(part: Part, surface: bool, ascii: bool) -> Iterator[bytes]:
+    """The file of a part in pieces; `surface`: of a part without cells of three dimensions."""
     kind = "PolyData" if surface else "UnstructuredGrid"
     cells = vtk_data.from_part(part)
     count = f'NumberOfPoints="{len(part.vertices)}"'

@@ -6,9 +6,10 @@ import random
 import pytest
 
 from tests.fuzz.harness import SUFFIXES, Finding, check, fuzz, inputs, seeds
+from tests.io.samples import parameters
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", parameters(SUFFIXES))
 def test_mutated_files_give_a_document_or_a_sentence(suffix):
     logging.disable(logging.WARNING)
     try:

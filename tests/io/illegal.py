@@ -21,16 +21,19 @@ from tests.io.pieces import (
     V3,
     VTK,
     XYZ3,
+    XYZ9,
     archive,
     bomb,
     dae,
     glb,
     gltf,
+    off_binary,
     packed,
     ply,
     threemf,
     vtp,
 )
+from tests.io.usd_files import USD_ILLEGAL
 
 # name: (content, part of the message)
 ILLEGAL: dict[str, tuple[bytes | str, str]] = {
@@ -98,7 +101,15 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
     "lying.off": ("OFF\n999999999999 1 0\n0 0 0\n", "promises 999999999999"),
     "four.off": ("4OFF\n1 0 0\n0 0 0 1\n", "three dimensions"),
     "n.off": ("nOFF\n4\n1 0 0\n0 0 0 1\n", "three dimensions"),
-    "binary.off": (b"OFF BINARY\n" + bytes(20), "binary OFF is not read"),
+    "lying binary.off": (off_binary(10**9, 1, XYZ9), "promises 1000000000 vertices"),
+    "lying faces binary.off": (off_binary(3, 10**9, XYZ9), "promises 3 vertices and 1000000000"),
+    "negative binary.off": (off_binary(3, -1, XYZ9), "promises 3 vertices and -1 faces"),
+    "long face binary.off": (off_binary(3, 1, XYZ9, [2**31 - 1, 0, 1, 2, 0]), "face 0 has 2147"),
+    "cut face binary.off": (off_binary(3, 2, XYZ9, [3, 0, 1, 2, 0, 3, 0, 1]), "face 1 has 3"),
+    "colours binary.off": (off_binary(3, 1, XYZ9, [3, 0, 1, 2, 99]), "99 components"),
+    "beyond binary.off": (off_binary(3, 1, XYZ9, [3, 0, 1, 7, 0]), "names vertex 7"),
+    "no line binary.off": (b"OFF BINARY" + bytes(20), "end of the line"),
+    "no counts binary.off": (b"OFF BINARY\n" + bytes(8), "numbers of vertices"),
     "words.off": ("OFF\nthree one zero\n", "numbers of vertices"),
     "negative.off": ("OFF\n-1 0 0\n", "0 or more"),
     "beyond.off": (f"OFF\n3 1 0\n{XYZ3}3 0 1 3\n", "names vertex 3"),
@@ -260,4 +271,5 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
     ),
     "header.safetensors": (struct.pack("<Q", 10**12) + b"{}", "safetensors"),
     "short.safetensors": (b"x", "safetensors"),
+    **USD_ILLEGAL,
 }

@@ -17,6 +17,7 @@ from tests.io.pieces import (
     POINTS,
     POLYS,
     QUANTISED,
+    RGBA21,
     SPARSE,
     STL,
     TRIANGLE,
@@ -24,13 +25,16 @@ from tests.io.pieces import (
     V4,
     VTK,
     XYZ3,
+    XYZ9,
     dae,
     glb,
     gltf,
+    off_binary,
     ply,
     threemf,
     vtp,
 )
+from tests.io.usd_files import USD_LEGAL
 
 # name: (content, vertices, polygons, area of the triangles)
 LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
@@ -145,6 +149,15 @@ LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
     "tints.off": (f"OFF\n3 2 0\n{XYZ3}3 0 1 2 255 0 0\n3 2 1 0\n", 3, 2, 1.0),
     "coff.off": ("COFF\n3 1 0\n0 0 0 1 0 0 1\n1 0 0 0 1 0 1\n0 1 0 0 0 1 1\n3 0 1 2\n", 3, 1, 0.5),
     "stoff.off": ("STOFF\n3 1 0\n0 0 0 0 0\n1 0 0 1 0\n0 1 0 0 1\n3 0 1 2\n", 3, 1, 0.5),
+    "plain binary.off": (off_binary(3, 1, XYZ9, [3, 0, 1, 2, 0]), 3, 1, 0.5),
+    "mixed binary.off": (
+        off_binary(3, 3, XYZ9, [3, 0, 1, 2, 3, 1.0, 0.0, 0.0, 2, 0, 1, 0, 3, 0, 1, 2, 1, 2.0]),
+        3,
+        3,
+        1.0,
+    ),
+    "nofaces binary.off": (off_binary(3, 0, XYZ9), 3, 0, 0.0),
+    "coff binary.off": (off_binary(3, 1, RGBA21, [3, 0, 1, 2, 0], word="COFF"), 3, 1, 0.5),
     "plain.gltf": (gltf(), 3, 1, 0.5),
     "no scene.gltf": (gltf(scenes=[]), 3, 1, 0.5),
     "mirrored.gltf": (gltf(nodes=[{"mesh": 0, "scale": [-2, 1, 1]}]), 3, 1, 1.0),
@@ -250,4 +263,5 @@ LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
     "plain.pcd": (PCD.format(w=3, p=3, d="ascii") + XYZ3, 3, 0, 0.0),
     "counted.pts": ("3\n" + XYZ3, 3, 0, 0.0),
     "commas.xyz": ("# x, y, z\n0,0,0\n1,0,0\n0,1,0\n", 3, 0, 0.0),
+    **USD_LEGAL,
 }

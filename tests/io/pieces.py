@@ -15,6 +15,8 @@ import numpy as np
 V3 = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 V4 = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 XYZ3 = "0 0 0\n1 0 0\n0 1 0\n"
+XYZ9 = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+RGBA21 = [x for k in range(3) for x in (*XYZ9[3 * k : 3 * k + 3], 1.0, 0.5, 0.0, 1.0)]
 TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
 
 
@@ -31,6 +33,14 @@ def ply(
     head = f"ply\nformat {form} 1.0\nelement vertex {vertices}\n{vertex}"
     head += f"element face {faces}\nproperty {face}\n{more}end_header\n"
     return head.encode() + (body.encode() if isinstance(body, str) else body)
+
+
+def off_binary(vertices: int, faces: int, rows=(), body=(), *, word: str = "OFF") -> bytes:
+    """Counts, floats of vertices, then whole numbers and floats of faces; big-endian."""
+    out = f"{word} BINARY\n".encode() + struct.pack(">3i", vertices, faces, 0)
+    for value in (*rows, *body):
+        out += struct.pack(">f" if isinstance(value, float) else ">i", value)
+    return out
 
 
 def gltf(**more) -> bytes:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from importlib.util import find_spec
 
 import numpy as np
+import pytest
 
+from meshlearn import io as mio
 from meshlearn.io import CornerField, Document, Material, Part
 from meshlearn.io.document import _place
 
@@ -14,6 +17,21 @@ SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
 ARROW = np.array([[0, 0, 0], [2, 0, 0], [0.5, 0.5, 0], [0, 2, 0]], np.float32)  # concave
 RING = np.array([[np.cos(a), np.sin(a), 0.25] for a in np.arange(7) * 2 * np.pi / 7], np.float32)
 TWO = [[0, 1, 2], [0, 2, 3]]
+
+
+ALIASES = (".coff", ".noff", ".pts", ".usd")  # other extensions of a format that has one already
+WRITTEN = [s for s in mio.writable_suffixes() if s not in ALIASES]
+
+
+def available(name: str) -> bool:
+    """Whether the library is there that files of this name need."""
+    return ".usd" not in name or find_spec("pxr") is not None
+
+
+def parameters(names) -> list:
+    """Names of files or extensions for a test, skipped where their library is absent."""
+    absent = pytest.mark.skip(reason="usd-core is not installed (pip install 'meshlearn[usd]')")
+    return [pytest.param(n, marks=() if available(n) else absent) for n in names]
 
 
 def png() -> bytes:

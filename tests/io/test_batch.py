@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meshlearn.io import batch, workers
+from meshlearn.io import batch
 from meshlearn.io.batch import JOURNAL, Job, plan, run_batch, run_job
 from meshlearn.io.pipeline import ConvertOptions
 from meshlearn.io.workers import Processes, cluster_runner
@@ -133,14 +133,13 @@ def dies(job: Job, options: ConvertOptions):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
-def test_a_process_that_dies_takes_no_other_file_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "run_job", dies)
+def test_a_process_that_dies_takes_no_other_file_with_it(tmp_path):
     jobs = plan(corpus(tmp_path, 12), tmp_path / "out", "ply")
     (tmp_path / "out").mkdir()
     mine = Path(jobs[5].target)
     mine.write_bytes(b"mine")
     os.utime(mine, (1, 1))
-    outcomes = {o.source: o for o in Processes(2)(jobs, PLY)}
+    outcomes = {o.source: o for o in Processes(2, dies)(jobs, PLY)}
     failed = [o for o in outcomes.values() if o.state == "failed"]
     assert len(outcomes) == 12
     assert [o.source for o in sorted(failed, key=lambda o: o.source)] == [
@@ -179,7 +178,6 @@ def test_a_cluster_that_is_not_installed_is_named(monkeypatch):
 @pytest.mark.parametrize(("name", "package"), [("dask", "distributed"), ("ray", "ray")])
 def test_on_a_cluster_of_this_machine(name, package, tmp_path, monkeypatch):
     pytest.importorskip(package, reason=f"{package} is not installed")
-    monkeypatch.setattr(workers, "run_job", dies)
     names = corpus(tmp_path, 40)
     Path(names[7]).write_text("nonsense")
     jobs = plan(names, tmp_path / "out", "ply")

@@ -1,0 +1,335 @@
+"""What a USD layer holds, as plain arrays: the program of a child process, see `usd_child`.
+
+It imports nothing of meshlearn, since it starts for every first file. Each line of its input names
+a folder with the layers "0.usda", "1.usdc" ... and the names that they have in their package; the
+answer goes to the file "answer" in that folder, and a line to the output says that it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+
+MOST_PRIMS = 1_000_000
+_GEOMETRY = ("Mesh", "Points", "BasisCurves")
+
+
+class _Answer:
+    """JSON and arrays: length of the JSON (8 bytes), the JSON, the arrays."""
+
+    def __init__(self) -> None:
+        self.arrays: list[bytes] = []
+        self.size = 0
+
+    def keep(self, value: object) -> object:
+        """A value as JSON has it; arrays of numbers by their place."""
+        import numpy as np
+
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if type(value).__name__ == "AssetPath":
+            return {"asset": value.path}
+        if type(value).__name__ in ("StringArray", "TokenArray"):
+            return {"text": list(value)}
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError):
+            return None
+        if array.dtype.kind not in "fiub":
+            return None
+        data = np.ascontiguousarray(array).tobytes()
+        place = [array.dtype.str, list(array.shape), self.size]
+        self.arrays.append(data)
+        self.size += len(data)
+        return {"array": place}
+
+    def write(self, path: str, body: dict) -> None:
+        text = json.dumps(body).encode()
+        with open(path, "wb") as stream:
+            stream.write(struct.pack("<Q", len(text)) + text)
+            stream.writelines(self.arrays)
+
+
+def limit(memory: int, seconds: float) -> None:
+    """The process may take so many bytes and seconds above what it has taken; where the system can
+    say so."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as stream:
+            now = int(stream.read().split()[5]) * resource.getpagesize()
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (now + memory, hard))
+        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 1, hard))
+    except (ImportError, OSError, ValueError):
+        pass
+
+
+def _layers(folder: str, names: list[str]) -> list:
+    """The layers without a place on the disk; the dependencies among them bent to them."""
+    from pxr import Sdf
+
+    found = []
+    for name in names:
+        layer = Sdf.Layer.OpenAsAnonymous(os.path.join(folder, name[0]))
+        if layer is None:
+            raise ValueError("it is not a layer of USD")
+        found.append(layer)
+    places = {name: layer.identifier for (_, name), layer in zip(names, found, strict=True)}
+    for (_, own), layer in zip(names, found, strict=True):
+        base = os.path.dirname(own)
+        for asset in sorted(layer.GetCompositionAssetDependencies()):
+            if not asset:
+                continue
+            inner = os.path.normpath(os.path.join(base, asset))
+            place = places.get(inner) or places.get(os.path.normpath(asset))
+            if place is None:
+                raise ValueError(
+                    f"it needs the layer {asset[:200]!r}, and layers of other files are not "
+                    f"read; flatten it first (usdcat --flatten)"
+                )
+            layer.UpdateCompositionAssetDependency(asset, place)
+        _drop_clips(layer)
+    return found
+
+
+def _drop_clips(layer) -> None:
+    """Clips name files of animations, which are not opened."""
+
+    def visit(path) -> None:
+        prim = layer.GetPrimAtPath(path) if path.IsPrimPath() else None
+        if prim is not None and prim.HasInfo("clips"):
+            prim.ClearInfo("clips")
+
+    layer.Traverse("/", visit)
+
+
+class _Dump:
+    def __init__(self, stage, answer: _Answer) -> None:
+        from pxr import Usd, UsdGeom
+
+        self.stage, self.answer = stage, answer
+        self.time = Usd.TimeCode.EarliestTime()
+        self.places = UsdGeom.XformCache(self.time)
+        self.materials: dict[str, dict] = {}
+        self.skipped: dict[str, int] = {}
+
+    def value(self, attribute) -> object:
+        return self.answer.keep(attribute.Get(self.time)) if attribute else None
+
+    def scene(self) -> dict:
+        from pxr import Usd, UsdGeom, UsdShade
+
+        stage, root = self.stage, self.stage.GetRootLayer()
+        prims: list[dict] = []
+        count = 0
+        for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
+            count += 1
+            if count > MOST_PRIMS:
+                raise ValueError(f"it has more than {MOST_PRIMS:,} prims")
+            kind = str(prim.GetTypeName())
+            if prim.IsA(UsdShade.Material):
+                self.material(UsdShade.Material(prim))
+            elif kind in _GEOMETRY:
+                if UsdGeom.Imageable(prim).ComputePurpose() in ("proxy", "guide"):
+                    self.skip(f"{kind} of another purpose than rendering")
+                else:
+                    prims.append(self.geometry(prim, kind))
+                    if prims[-1]["attributes"].get("type") == "cubic":
+                        self.skip("BasisCurves bent between their points, which are joined")
+            elif prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
+                self.skip(kind)
+        said = stage.HasAuthoredMetadata
+        return {
+            "prims": prims,
+            "materials": self.materials,
+            "skipped": self.skipped,
+            "up": UsdGeom.GetStageUpAxis(stage) if said("upAxis") else None,
+            "unit": UsdGeom.GetStageMetersPerUnit(stage) if said("metersPerUnit") else None,
+            "comment": root.comment,
+            "custom": _plain(root.customLayerData),
+        }
+
+    def skip(self, kind: str) -> None:
+        self.skipped[kind] = self.skipped.get(kind, 0) + 1
+
+    def geometry(self, prim, kind: str) -> dict:
+        from pxr import UsdGeom, UsdShade
+
+        matrix = self.places.GetLocalToWorldTransform(prim)
+        out: dict = {
+            "type": kind,
+            "path": str(prim.GetPath()),
+            "name": _name(prim),
+            "parent": str(prim.GetParent().GetPath()),
+            "matrix": [matrix[column][row] for row in range(4) for column in range(4)],
+            "attributes": {},
+            "primvars": [],
+            "subsets": [],
+        }
+        parent = prim.GetParent().GetCustomDataByKey("meshlearn")
+        if isinstance(parent, dict) and parent.get("part"):
+            out["group"] = _name(prim.GetParent())
+        for name in (
+            *("points", "normals", "faceVertexCounts", "faceVertexIndices", "holeIndices"),
+            *("orientation", "curveVertexCounts", "type", "wrap", "ids", "widths"),
+        ):
+            attribute = prim.GetAttribute(name)
+            if attribute and attribute.HasValue():
+                out["attributes"][name] = self.value(attribute)
+        shape = UsdGeom.PointBased(prim)
+        out["normals"] = str(shape.GetNormalsInterpolation())
+        for primvar in UsdGeom.PrimvarsAPI(prim).FindPrimvarsWithInheritance():
+            if primvar.HasValue():
+                out["primvars"].append(self.primvar(primvar))
+        bound, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()
+        out["material"] = self.material(bound) if bound else None
+        for child in prim.GetChildren():
+            if child.IsA(UsdGeom.Subset):
+                out["subsets"].append(self.subset(UsdGeom.Subset(child)))
+        return out
+
+    def primvar(self, primvar) -> dict:
+        attribute = primvar.GetAttr()
+        return {
+            "name": _name(attribute, str(primvar.GetPrimvarName())),
+            "plain": str(primvar.GetPrimvarName()),
+            "role": str(primvar.GetTypeName()),
+            "interpolation": str(primvar.GetInterpolation()),
+            "size": primvar.GetElementSize(),
+            "values": self.value(attribute),
+            "indices": self.value(primvar.GetIndicesAttr()) if primvar.IsIndexed() else None,
+        }
+
+    def subset(self, subset) -> dict:
+        from pxr import UsdShade
+
+        binding = UsdShade.MaterialBindingAPI(subset.GetPrim())
+        direct = binding.GetDirectBinding().GetMaterial()
+        return {
+            "name": _name(subset.GetPrim()),
+            "element": str(subset.GetElementTypeAttr().Get()),
+            "family": str(subset.GetFamilyNameAttr().Get() or ""),
+            "indices": self.value(subset.GetIndicesAttr()),
+            "material": self.material(direct) if direct else None,
+        }
+
+    def material(self, material) -> str:
+        """Takes a material; its path."""
+        path = str(material.GetPath())
+        if path in self.materials:
+            return path
+        entry: dict = {"name": _name(material.GetPrim()), "inputs": {}, "textures": {}}
+        self.materials[path] = entry
+        source = material.ComputeSurfaceSource()
+        shader = source[0] if isinstance(source, tuple) else source
+        if not shader or shader.GetIdAttr().Get() != "UsdPreviewSurface":
+            return path
+        for item in shader.GetInputs()[:100]:
+            name = str(item.GetBaseName())
+            feeds = item.GetValueProducingAttributes()[:1]
+            owner = _shader_of(feeds[0]) if feeds else None
+            if owner is not None and owner.GetIdAttr().Get() == "UsdUVTexture":
+                entry["textures"][name] = self.texture(owner, feeds[0])
+            elif feeds:
+                entry["inputs"][name] = _number(feeds[0].Get(self.time))
+        return path
+
+    def texture(self, shader, output) -> dict:
+        found = {"channel": str(output.GetBaseName())}
+        for item in shader.GetInputs()[:100]:
+            name = str(item.GetBaseName())
+            if name == "st":
+                continue
+            feeds = item.GetValueProducingAttributes()[:1]
+            value = feeds[0].Get(self.time) if feeds else None
+            if type(value).__name__ == "AssetPath":
+                value = value.path
+            found[name] = _number(value)
+        return found
+
+
+def _shader_of(attribute):
+    from pxr import UsdShade
+
+    name = attribute.GetName()
+    return UsdShade.Shader(attribute.GetPrim()) if name.startswith("outputs:") else None
+
+
+def _number(value: object) -> object:
+    """Numbers and short vectors as JSON has them."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    try:
+        return [float(x) for x in value][:16]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return None
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    if isinstance(value, dict):
+        found = {str(k): _plain(v, depth + 1) for k, v in value.items()} if depth < 8 else {}
+        return {k: v for k, v in found.items() if v is not None}
+    return value if isinstance(value, (bool, int, float, str)) else None
+
+
+def _name(item, default: str | None = None) -> str:
+    """The name that was meant, where identifiers could not say it."""
+    own = item.GetCustomDataByKey("meshlearn")
+    if isinstance(own, dict) and isinstance(own.get("name"), str):
+        return own["name"]
+    return str(item.GetDisplayName() or default or item.GetName())
+
+
+def serve(folder: str, names: list[list[str]]) -> None:
+    """Writes the answer to one request."""
+    from pxr import Tf, Usd
+
+    answer = _Answer()
+    try:
+        layers = _layers(folder, names)
+        stage = Usd.Stage.Open(layers[0])
+        body = _Dump(stage, answer).scene()
+    except Tf.ErrorException as error:
+        body, answer = {"error": _sentence(error, folder)}, _Answer()
+    except (ValueError, TypeError, RuntimeError) as error:
+        body, answer = {"error": str(error) or type(error).__name__}, _Answer()
+    answer.write(os.path.join(folder, "answer"), body)
+
+
+def _sentence(error: Exception, folder: str) -> str:
+    """What an error of the library says, without where in its source it was said."""
+    try:
+        text = str(error)
+    except UnicodeDecodeError:  # it quotes a layer whose text is none
+        return "it is damaged"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = lines[0].split(" : ", 1)[-1].strip("'") if lines else ""
+    return said.replace(folder + os.sep, "").replace("pxrInternal_", "")[:300]
+
+
+def main() -> None:
+    sys.path += sys.argv[1:]
+    import numpy  # noqa: F401
+    from pxr import Usd, UsdGeom, UsdShade
+
+    warm = Usd.Stage.CreateInMemory()  # what the library sets up at its first use is no file's
+    UsdGeom.Mesh.Define(warm, "/a").CreatePointsAttr([(0, 0, 0)])
+    UsdShade.Material.Define(warm, "/m")
+    del warm
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        limit(request["memory"], request["seconds"])
+        serve(request["folder"], request["layers"])
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
