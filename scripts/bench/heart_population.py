@@ -62,7 +62,7 @@ def vertices_of(model: HeartModel) -> torch.Tensor:
 def run(bench: Bench) -> None:
     warnings.simplefilter("ignore", UserWarning)
     hearts = []
-    for seed in range(1 if bench.quick else 20):
+    for seed in range(1 if bench.quick else 10):
         generator = torch.Generator().manual_seed(90_000_000 + seed)
         model = sample_heart(generator=generator)
         hearts.append((acquire(model, generator=generator), vertices_of(model)))
