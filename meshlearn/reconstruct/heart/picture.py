@@ -53,7 +53,7 @@ def draw_slices(fit: HeartFit, path: str | Path, *, size: int = 360) -> Path:
         zero = fit.model.to_world(torch.zeros(1, 3))
         axes = (fit.model.to_world(torch.eye(3)) - zero).double().numpy()
     contours, tiles = fit.contours, []
-    reach = float((contours.points - contours.points.mean(0)).norm(dim=1).max()) * 1.1
+    reach = float((contours.points - contours.points.mean(0)).norm(dim=1).max()) * 1.3
     for number in contours.slices() or [-1]:
         part = contours.take(contours.slice == number)
         points = part.points.numpy()
