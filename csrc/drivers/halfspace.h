@@ -1,6 +1,6 @@
 #pragma once
 #include "../common/tensor.h"
-#include "../kernels/halfspace.h"
+#include "../kernels/halfspace_batch.h"
 
 namespace meshlearn {
 

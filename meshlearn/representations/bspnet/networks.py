@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 
-def _mlp(sizes: Sequence[int]) -> nn.Sequential:
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of these sizes with leaky ReLU between."""
     layers: list[nn.Module] = []
     for k, (a, b) in enumerate(pairwise(sizes)):
         layers.append(nn.Linear(a, b))
@@ -89,8 +90,8 @@ class PointEncoder(nn.Module):
 
     def __init__(self, *, code: int = 256, width: int = 64) -> None:
         super().__init__()
-        self.each = _mlp([3, width, 2 * width, 8 * width])
-        self.head = _mlp([8 * width, 4 * width, code])
+        self.each = mlp([3, width, 2 * width, 8 * width])
+        self.head = mlp([8 * width, 4 * width, code])
 
     def forward(self, points: Tensor) -> Tensor:
         if points.dim() != 3 or points.shape[2] != 3 or points.shape[1] == 0:
@@ -111,7 +112,7 @@ class PlaneDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.count, self.numbers = count, numbers
-        self.layers = _mlp([code, *hidden, count * numbers])
+        self.layers = mlp([code, *hidden, count * numbers])
 
     def forward(self, code: Tensor) -> Tensor:
         return self.layers(code).view(*code.shape[:-1], self.count, self.numbers)
@@ -128,7 +129,7 @@ class PointwiseDecoder(nn.Module):
         super().__init__()
         self.from_code = nn.Linear(code, hidden[0])
         self.from_point = nn.Linear(3, hidden[0], bias=False)
-        self.layers = nn.Sequential(nn.LeakyReLU(0.02), *_mlp([*hidden, count]))
+        self.layers = nn.Sequential(nn.LeakyReLU(0.02), *mlp([*hidden, count]))
 
     def forward(self, code: Tensor, points: Tensor) -> Tensor:
         return self.layers(self.from_code(code)[:, None] + self.from_point(points))
