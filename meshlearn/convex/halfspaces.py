@@ -181,8 +181,9 @@ def intersect_halfspaces(
         start = torch.arange(convexes + 1, device=planes.device) * count
         index = torch.arange(convexes * count, device=planes.device)
     else:
-        convex, plane = torch.nonzero(mask, as_tuple=True)
-        start = torch.nn.functional.pad(torch.cumsum(mask.sum(1), 0), (1, 0))
+        convex, plane = torch.nonzero(mask.contiguous(), as_tuple=True)
+        sizes = torch.bincount(convex, minlength=convexes)
+        start = torch.nn.functional.pad(torch.cumsum(sizes, 0), (1, 0))
         index = plane if shared else convex * count + plane
     table = planes.reshape(-1, 4)
     used = table.detach() if mask is None else table.detach()[index]
