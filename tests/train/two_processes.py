@@ -24,3 +24,5 @@ if __name__ == "__main__":
         train(Small(), Stage(fit_loss, Curves(bad=3), steps=8, batch=2), seed=5)
     except NonFiniteLoss as error:
         (out / f"error_{rank}.txt").write_text(str(error))
+    finally:
+        dist.destroy_process_group()  # threads of it that outlive Python end the process badly
