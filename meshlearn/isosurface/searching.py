@@ -63,8 +63,9 @@ def search(
     Args:
         value: points (P, 3) and owners (P,) int64 -> (P,), one field an owner.
         whole: the coarsest grid, all of whose cells are looked at.
-        lipschitz: bound of the slope; None: `margin` times what the differences between the halves
-            of a cell show, and at least that of the median cell.
+        lipschitz: bound of the slope, for a value of at most that times half a diagonal; None:
+            `margin` times what the differences between the halves of a cell show, and at least
+            what that of the median cell does.
         owners: number of fields.
 
     Returns:
@@ -79,33 +80,41 @@ def search(
     for level in range(levels):
         step = torch.tensor(whole.spacing, dtype=torch.float64, device=device) * 2.0**-level
         found = value(((cells.double() + 0.5) * step + low).to(whole.dtype), owner)
-        if lipschitz is None:
-            slope = _slopes(found, step.to(found), whole, owners, first=level == 0)
-            slope = margin * slope
+        half = 0.5 * float(step.norm())
+        if lipschitz is not None:
+            reach = torch.full_like(found, lipschitz * half)
+        elif level == 0:
+            reach = margin * half * _steepest(found, step.to(found), whole, owners)
         else:
-            slope = torch.full_like(found, lipschitz)
-        near = found.abs() <= slope * (0.5 * float(step.norm()) * (1 + 1e-5))
+            reach = margin * _reaches(found)
+        near = found.abs() <= reach * (1 + 1e-5)
         cells, owner = children(cells[near]), owner[near].repeat_interleave(8)
     return cells, owner
 
 
-def _slopes(values: Tensor, step: Tensor, whole: VoxelGrid, owners: int, *, first: bool) -> Tensor:
-    """(K,) slope that differences of neighbouring values show, for the bound of each cell."""
-    if first:  # the largest on the coarsest grid, for all of its cells
-        volume = values.view(owners, *whole.resolution)
-        inner = [slice(None), *(slice(max(1, n - 1)) for n in whole.resolution)]
-        squared = values.new_zeros(())
-        for axis in range(3):
-            change = torch.diff(volume, dim=axis + 1) / step[axis]
-            if change.numel():
-                squared = squared + change[tuple(inner)] ** 2
-        return squared.max().sqrt().expand_as(values)
-    block = values.view(-1, 2, 2, 2)  # halves of a cell: z, y, x
-    squared = sum(
-        torch.diff(block, dim=3 - axis).square().mean((1, 2, 3)) / step[axis] ** 2
-        for axis in range(3)
+def _steepest(values: Tensor, step: Tensor, whole: VoxelGrid, owners: int) -> Tensor:
+    """The largest slope that differences on the coarsest grid show; 0-d."""
+    volume = values.view(owners, *whole.resolution)
+    inner = [slice(None), *(slice(max(1, n - 1)) for n in whole.resolution)]
+    squared = values.new_zeros(())
+    for axis in range(3):
+        change = torch.diff(volume, dim=axis + 1) / step[axis]
+        if change.numel():
+            squared = squared + change[tuple(inner)] ** 2
+    return squared.max().sqrt()
+
+
+def _reaches(values: Tensor) -> Tensor:
+    """(K,) how far a value may be from those in its cell, by the changes along the three axes.
+
+    The changes are those between the eight halves of the cell before, which are one behind another;
+    along a flat surface they are less than a slope times half a diagonal.
+    """
+    block = values.view(-1, 2, 2, 2)  # z, y, x
+    reach = sum(
+        0.5 * torch.diff(block, dim=axis).square().mean((1, 2, 3)).sqrt() for axis in (1, 2, 3)
     )
-    slope = squared.sqrt()
-    if len(slope):
-        slope = slope.maximum(slope.median())
-    return slope.repeat_interleave(8)
+    assert isinstance(reach, Tensor)
+    if len(reach):
+        reach = reach.maximum(reach.median())
+    return reach.repeat_interleave(8)

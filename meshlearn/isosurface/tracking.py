@@ -42,10 +42,10 @@ class SurfaceTracker:
     """Evaluates a field near its surface only, and follows that surface from call to call.
 
     From scratch, cells are halved from coarse to fine while the value at their centre is small
-    enough for a zero within: at most `lipschitz` times half their diagonal. The bound is measured
-    on the way, from the differences between the eight halves of a cell (times `margin`), unless it
-    is given. A surface that leaves the cells found is followed across their faces, so that what is
-    missed by too small a bound are whole components only.
+    enough for a zero within: at most `lipschitz` times half their diagonal. Unless that is given,
+    the bound is measured on the way, axis by axis from the differences between the eight halves of
+    a cell (times `margin`). A surface that leaves the cells found is followed across their faces,
+    so that what is missed by too small a bound are whole components only.
 
     The next call starts from the cells of the last, if it is `warm`: their corners are evaluated,
     and the surface is followed from there. At each such call the signs on a coarse lattice are held
