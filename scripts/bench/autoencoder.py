@@ -1,6 +1,6 @@
 """BSP-Net against an implicit decoder: same encoder, data, samples and steps; two families.
 
-Shapes held out are encoded and decoded: IoU at voxels, chamfer and edge chamfer to the shape, counts
+Shapes held out are encoded and decoded: IoU at voxels, chamfer and edge chamfer to it, counts
 of vertices and faces; labels carried from four shapes by shared convexes; shapes drawn by a VAE.
 
 Environment: AUTOENCODER_DATA, a folder that `meshlearn prepare` made; AUTOENCODER_OUT, where models

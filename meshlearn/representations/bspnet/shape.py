@@ -78,6 +78,9 @@ def fit_shape(
     near the surface come to lie on their sides of the union; planes that hardly moved go back to
     the shape's own. The better of the two by IoU at the samples is kept.
 
+    What is thinner than the spacing of the samples (gaps, plates, what a plane leaves standing over
+    an edge) may be missed or left; more samples find it.
+
     Args:
         mesh: closed, or nearly: inside is where its winding number is above one half.
         convexes: at most so many.
