@@ -49,8 +49,8 @@ class HeartSettings:
     shift_weight: float = 1.0
     prior: float = 0.1
     rough: float = 0.05
-    energy: float = 0.003
-    strain: float = 12.0
+    energy: float = 0.006
+    strain: float = 22.0
     ridge: float = 1e-3
     valve: float = 6.0
     insertion: float = 10.0
