@@ -223,6 +223,8 @@ def start(args: list[object]) -> subprocess.Popen:
         text=True,
         env=environment(),
         start_new_session=True,
+        # a job in the background of a script ignores it, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
