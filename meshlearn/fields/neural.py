@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import check_tensor
 
+_TINY = 1e-15
 ARCHITECTURES: dict[str, type[NeuralField]] = {}
 
 
@@ -124,11 +125,16 @@ class WeightNormLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """(outputs, inputs)"""
-        if self.length is None:
-            return self.direction
-        size = self.direction.norm(dim=1).clamp(min=1e-12)
-        return self.direction * (self.length / size)[:, None]
+        """(outputs, inputs); entries below 1e-15 are 0.
+
+        Training leaves entries of units that died near the smallest float. Their products are
+        denormal numbers, with which a backward pass takes several times as long.
+        """
+        weight = self.direction
+        if self.length is not None:
+            size = weight.norm(dim=1).clamp(min=1e-12)
+            weight = weight * (self.length / size)[:, None]
+        return torch.where(weight.abs() < _TINY, 0, weight)
 
     @torch.no_grad()
     def set_weight(self, weight: Tensor, bias: Tensor) -> None:

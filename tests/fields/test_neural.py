@@ -89,6 +89,16 @@ def test_weight_norm_parts_direction_from_length():
     torch.testing.assert_close(layer.weight, before)
 
 
+def test_weights_have_no_entries_whose_products_are_denormal():
+    for norm in (True, False):
+        layer = WeightNormLinear(3, 2, norm=norm)
+        with torch.no_grad():
+            layer.direction[0] = torch.tensor([1e-38, -1e-20, 0.5])
+        assert layer.weight[0, :2].tolist() == [0.0, 0.0] and layer.weight[0, 2] != 0
+        layer.weight.sum().backward()
+        assert torch.isfinite(layer.direction.grad).all()
+
+
 @pytest.mark.parametrize("activation", ["relu", "softplus"])
 def test_deepsdf_can_start_as_a_sphere(activation):
     torch.manual_seed(0)
