@@ -18,6 +18,7 @@ group = typer.Typer(
 )
 app.add_typer(group, name="train")
 
+# what the verbs of all models take
 Data = Annotated[
     str,
     typer.Argument(
@@ -26,8 +27,22 @@ Data = Annotated[
 ]
 Out = Annotated[
     Path,
-    typer.Argument(metavar="OUT", help="Folder for checkpoint, curve, sheet; made if missing."),
+    typer.Argument(metavar="OUT", help="Folder for checkpoint, curve, model; made if missing."),
 ]
+Amp = Annotated[str, choice("none", "bf16", "fp16", help="Mixed precision.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same model.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in OUT.")]
+
+
+def training_folder(out: Path, *, resume: bool) -> None:
+    """Raises ValueError where a training cannot go into OUT, or would end the one that is there."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"OUT: {out} exists and is no folder")
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f"OUT: the folder {out.parent} does not exist; make it first")
+    if (out / "checkpoint.safetensors").exists() and not resume:
+        raise ValueError(f"OUT: {out} holds a training; give --resume, or another folder")
 
 
 def numbers(text: str, name: str, count: int | None = None) -> list[int]:
@@ -74,18 +89,17 @@ def bspnet(
         float, typer.Option(min=0, max=0.9, help="Share of the shapes that is kept for testing.")
     ] = 0.1,
     every: Annotated[int, typer.Option(min=1, help="Steps between contact sheets.")] = 500,
-    amp: Annotated[str, choice("none", "bf16", "fp16", help="Mixed precision.")] = "none",
-    seed: Annotated[int, typer.Option(help="Same seed, same model.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in OUT.")
-    ] = False,
+    amp: Amp = "none",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Resume = False,
     as_json: JsonFlag = False,
 ) -> None:
     """BSP-Net as an auto-encoder of voxels: shapes as unions of few convexes."""
     levels = numbers(samples, "--samples")
     counts = numbers(steps, "--steps", len(levels) + 1)
     layers = numbers(hidden, "--hidden")
+    training_folder(out, resume=resume)
     import torch
 
     from meshlearn.representations import BSPNet

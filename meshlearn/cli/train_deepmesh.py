@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from meshlearn.cli._app import JsonFlag, choice, command, message
+from meshlearn.cli._app import JsonFlag, command, message
 from meshlearn.cli._output import print_json
-from meshlearn.cli.train import group
+from meshlearn.cli.train import Amp, Data, Device, Out, Resume, Seed, group, training_folder
 
 
 @command("deepmesh", group=group)
 def deepmesh(
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA", help="A folder that `prepare` made, or families:chairs+mugs:200."
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Argument(metavar="OUT", help="Folder for checkpoint, curve, model; made if missing."),
-    ],
+    data: Data,
+    out: Out,
     latent: Annotated[int, typer.Option(min=1, help="Numbers of a code.")] = 64,
     hidden: Annotated[int, typer.Option(min=8, help="Width of the layers.")] = 160,
     layers: Annotated[int, typer.Option(min=2, help="Hidden layers.")] = 6,
@@ -35,21 +26,14 @@ def deepmesh(
     held_out: Annotated[
         int, typer.Option(min=0, help="Shapes kept for testing, picked by the seed.")
     ] = 0,
-    amp: Annotated[str, choice("none", "bf16", "fp16", help="Mixed precision.")] = "none",
-    seed: Annotated[int, typer.Option(help="Same seed, same model.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in OUT.")
-    ] = False,
+    amp: Amp = "none",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Resume = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a network and a code for each shape; OUT/model.safetensors is for --network."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"OUT: {out} exists and is no folder")
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"OUT: the folder {out.parent} does not exist; make it first")
-    if (out / "checkpoint.safetensors").exists() and not resume:
-        raise ValueError(f"OUT: {out} holds a training; give --resume, or another folder")
+    training_folder(out, resume=resume)
     from meshlearn.train.dataset import open_data
     from meshlearn.train.deepmesh import make_network, train_deepmesh
 

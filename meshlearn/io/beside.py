@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote
 
-from meshlearn.io.document import FileFormatError
+from meshlearn.io.document import Document, FileFormatError
 
 MOST_BYTES = 1 << 30  # of one file that another names
 _URI_SCHEMES = ("http:", "https:", "ftp:", "file:", "//")
@@ -45,3 +45,18 @@ def read_beside(path: Path, name: str, *, percent: bool = False) -> bytes | None
         return target.read_bytes()
     except OSError:
         return None
+
+
+def take_image(document: Document, path: Path, name: str) -> None:
+    """Takes the image `name` beside `path` into a document, where it is there and none of its name.
+
+    Of a texture elsewhere the name is kept, the file is not read.
+    """
+    if not name or name in document.images:
+        return
+    try:
+        data = read_beside(path, name)
+    except FileFormatError:
+        return
+    if data is not None:
+        document.images[name] = data

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from meshlearn.io.beside import read_beside
+from meshlearn.io.beside import take_image
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.xml import parse
 
@@ -169,7 +169,7 @@ def _materials(file: _File, document: Document) -> dict[str, int]:
             name = _image_name(file, found, texture.get("texture", ""))
             if name:
                 material.values["base_texture"] = name
-                _image(file, document, name)
+                take_image(document, file.path, name)
     return places
 
 
@@ -187,15 +187,6 @@ def _image_name(file: _File, effect: Element, label: str) -> str:
     init = image.find("init_from")
     text = (init.findtext("ref") or init.text or "") if init is not None else ""
     return unquote(text.strip()).removeprefix("./")
-
-
-def _image(file: _File, document: Document, name: str) -> None:
-    try:
-        data = read_beside(file.path, name)
-    except FileFormatError:
-        return  # a texture elsewhere: its name is kept, the file is not read
-    if data is not None:
-        document.images[name] = data
 
 
 def _geometry(

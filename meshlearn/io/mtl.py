@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from meshlearn.io.beside import read_beside
+from meshlearn.io.beside import read_beside, take_image
 from meshlearn.io.document import Document, FileFormatError, Material
 
 _MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1}
@@ -84,20 +84,9 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> None
             for key, value in said.items():
                 if key.startswith(("map_", "bump", "norm", "disp", "decal", "refl")):
                     image = _map_name(value)
-                    _image(document, path, image)
+                    take_image(document, path, image)
                     if key == "map_Kd":
                         material.values["base_texture"] = image
-
-
-def _image(document: Document, path: Path, name: str) -> None:
-    if not name or name in document.images:
-        return
-    try:
-        data = read_beside(path, name)
-    except FileFormatError:
-        return  # a texture elsewhere: its name is kept, the file is not read
-    if data is not None:
-        document.images[name] = data
 
 
 def write_materials(materials: list[Material]) -> bytes:

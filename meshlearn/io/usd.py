@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from meshlearn.io.archive import Archive
-from meshlearn.io.beside import read_beside
+from meshlearn.io.beside import take_image
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.join import reversed_corners
 from meshlearn.io.placement import METRES
@@ -116,12 +116,7 @@ def _image(document: Document, name: str, path: Path, archive: Archive | None, l
                     raise FileFormatError(f"{path}: {error}") from None
                 return
         return
-    try:
-        found = read_beside(path, name)
-    except FileFormatError:
-        return  # a texture elsewhere: its name is kept, the file is not read
-    if found is not None:
-        document.images[name] = found
+    take_image(document, path, name)
 
 
 def _add(

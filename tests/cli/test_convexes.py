@@ -49,5 +49,7 @@ def test_training_and_feed_forward(cli, tmp_path):
     assert found.returncode == 0, found.stderr
     assert out.is_file()
     assert cli(*words, "--steps", "60").returncode == 2  # one number for each stage
-    assert cli("train", "bspnet", tmp_path / "none", run).returncode == 1
+    again = cli(*words, "--steps", "60,60")
+    assert again.returncode == 1 and "holds a training; give --resume" in again.stderr
+    assert cli("train", "bspnet", tmp_path / "none", tmp_path / "new").returncode == 1
     assert cli(*given[:-1], tmp_path, "--overwrite").returncode == 1  # no training there
