@@ -90,6 +90,10 @@ def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
         ],
         np.int64,
     )
+    # a row takes at least its numbers and the lengths of its lists
+    least = int(np.where(layout[:, 1] > 0, layout[:, 1], layout[:, 0]).sum())
+    if element.count > (len(data) - at) // least:
+        raise short(path, element)
     if HAS_NATIVE:
         try:
             out = call(

@@ -55,6 +55,10 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
         ply(bytes(60), vertices=4 * 10**9, form="binary_little_endian"),
         "promises",
     ),
+    "lying past 64 bits.ply": (
+        ply(bytes(36) + b"\x03" + bytes(12), faces=10**20, form="binary_little_endian"),
+        "promises",
+    ),
     "long list.ply": (
         ply(
             TRIANGLE + b"\xff\xff\xff\x7f",
