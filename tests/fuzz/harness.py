@@ -218,7 +218,7 @@ def _atheris(suffix: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suffix", choices=SUFFIXES, help="one format; default: all in turn")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of the processor, for each format")
+    parser.add_argument("--seconds", type=float, default=60.0, help="processor time a format")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--atheris", action="store_true", help="by coverage")
     options = parser.parse_args()
