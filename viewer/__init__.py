@@ -11,7 +11,14 @@ Example:
 
 from __future__ import annotations
 
-from viewer.app import App, Options
-from viewer.items import Item, read_item
+from importlib import import_module
+
+_FROM = {"App": "app", "Options": "app", "Item": "items", "read_item": "items"}
 
 __all__ = ["App", "Item", "Options", "read_item"]
+
+
+def __getattr__(name: str) -> object:  # so that the page's server is up before torch is imported
+    if name not in _FROM:
+        raise AttributeError(f"module 'viewer' has no attribute {name!r}")
+    return getattr(import_module(f"viewer.{_FROM[name]}"), name)

@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
-from types import ModuleType
 
 import numpy as np
 
 from viewer.commands import Links, add_commands
 from viewer.compare import ComparePanel
-from viewer.draw import EDGES, SHADINGS, Drawing, Frame, Look
+from viewer.draw import EDGES, SHADINGS, Drawing, Frame, Look, is_large
 from viewer.field_panel import NONE, FieldPanel
 from viewer.items import Item, unique_names
-from viewer.page import served_page
 from viewer.pick import Picker
 from viewer.run_panel import RunPanel
 from viewer.runs import Run, empty_shape
+from viewer.serving import Served, title_of
 
-HOST = "127.0.0.1"
-
-
-def import_viser() -> ModuleType:
-    """viser, or an ImportError that says how to get it."""
-    try:
-        import viser
-    except ImportError as error:
-        raise ImportError(
-            "the viewer needs viser, which is not installed: pip install 'meshlearn[viewer]'"
-        ) from error
-    return viser
-
-
-_quiet: list[bool] = []  # what the console was, once for each that wants it quiet now
-_quiet_lock = threading.Lock()
-
-
-@contextmanager
-def quiet_console() -> Iterator[None]:
-    """viser prints its address and its end; what a verb prints is the verb's own."""
-    import rich
-
-    console = rich.get_console()
-    with _quiet_lock:
-        _quiet.append(console.quiet)
-        console.quiet = True
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            before = _quiet.pop()  # the first is what it was before anyone
-            console.quiet = before
+HEAD_START = 0.06  # seconds in which a page takes in what stands in for a large mesh
 
 
 @dataclass(frozen=True)
@@ -90,6 +53,7 @@ class App:
         items: what is shown, see `read_item`; those with an ``error`` are listed with it.
         options: see `Options`.
         run: a run folder, shown beside the items.
+        served: the page's server, if it is up already; the app ends it.
 
     Attributes:
         url: address of the page.
@@ -106,9 +70,13 @@ class App:
     picker: Picker | None = None
 
     def __init__(
-        self, items: list[Item], options: Options | None = None, *, run: Run | None = None
+        self,
+        items: list[Item],
+        options: Options | None = None,
+        *,
+        run: Run | None = None,
+        served: Served | None = None,
     ) -> None:
-        viser = import_viser()
         self.options = options or Options()
         self.items = list(items)
         self.run = run
@@ -117,15 +85,18 @@ class App:
         unique_names(self.items)
         self.boxes = {}
         self.look, self.dark = self.options.look, self.options.dark
-        names = [item.name for item in self.items[:3]] if run is None else [run.folder.name]
-        self.title = " · ".join([*names, "meshlearn"])
-        with quiet_console(), served_page(self.title) as self._folder:
-            self.server = viser.ViserServer(
-                host=HOST, port=self.options.port, label="meshlearn", verbose=False
-            )
-        self.server.request_share_url = lambda *_, **__: None  # no tunnel out of this machine
-        self.port = self.server.get_port()
-        self.url = f"http://{HOST}:{self.port}"
+        self.served = served or Served(
+            title_of([item.name for item in self.items] if run is None else [run.folder.name]),
+            port=self.options.port,
+            dark=self.dark,
+        )
+        self.title, self.server = self.served.title, self.served.viser
+        self.port, self.url = self.served.port, self.served.url
+        with self.server.atomic():
+            self._place()
+        if self.server.get_clients() and any(is_large(item) for item in self.items):
+            self.server.flush()
+            time.sleep(HEAD_START)
         with self.server.atomic():
             self._build()
 
@@ -137,17 +108,18 @@ class App:
         found = [self._fit, self._target, self._template]
         return [item for item in found if item is not None]
 
-    def _build(self) -> None:
-        server = self.server
-        server.gui.add_html("<i data-ml-ready></i>")
-        self._theme()
-        server.gui.main_panel.dock_right()
-        server.scene.set_up_direction("+y")
-        light(server.scene)
+    def _place(self) -> None:
+        """The scene without its surfaces, but with what stands in for large ones."""
         shown = [item for item in self.items if not item.error]
         self.frame = Frame.around(shown)
         self._aim()
-        self.drawings = [Drawing(server, item, i, self.frame) for i, item in enumerate(shown)]
+        self.drawings = [Drawing(self.server, item, i, self.frame) for i, item in enumerate(shown)]
+        for drawing in self.drawings:
+            drawing.show(not drawing.item.hidden)
+            drawing.apply_coarse(self.look)
+
+    def _build(self) -> None:
+        self.server.gui.add_html("<i data-ml-ready></i>")
         self._panel_items()
         self.refresh()
         if any(d.item.mesh is not None for d in self.drawings):
@@ -182,15 +154,10 @@ class App:
             self.boxes[self._fit.name].value = False
             self.drawings[self.items.index(self._fit)].show(False)
 
-    def _theme(self) -> None:
-        self.server.gui.configure_theme(
-            dark_mode=self.dark, show_logo=False, show_share_button=False
-        )
-
     def switch_theme(self) -> None:
         """Dark or light."""
         self.dark = not self.dark
-        self._theme()
+        self.served.theme(self.dark)
 
     def repaint(self) -> None:
         """After a shape was replaced: its field's colours, if one is shown, and the scene."""
@@ -229,6 +196,7 @@ class App:
         """Draws what changed."""
         with self.server.atomic():
             for drawing in self.drawings:
+                drawing.apply_coarse(self.look)
                 drawing.apply(self.look)
 
     # --- the panel ------------------------------------------------------------------------------
@@ -246,7 +214,6 @@ class App:
             return
         with gui.add_folder("Shown"):
             for drawing in self.drawings:
-                drawing.show(not drawing.item.hidden)
                 box = self.boxes[drawing.item.name] = gui.add_checkbox(
                     drawing.item.name, not drawing.item.hidden
                 )
@@ -302,35 +269,13 @@ class App:
     def close(self) -> None:
         if self.run_panel is not None:
             self.run_panel.close()
-        # viser waits for connections that a browser only keeps in store: that goes on behind
-        ending = threading.Thread(target=self._end, daemon=True)
-        ending.start()
-        ending.join(timeout=1.5)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _end(self) -> None:
-        with quiet_console():
-            self.server.stop()
-            self.server._websock_server._server_thread.join(timeout=20)
+        self.served.close()
 
     def __enter__(self) -> App:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def light(scene: object) -> None:
-    """Three plain lights; an environment map takes a software renderer 15 s to prepare."""
-    scene.configure_environment_map(hdri=None)
-    scene.configure_default_lights(enabled=False)
-    scene.add_light_hemisphere(
-        "/light/sky", sky_color=(255, 255, 255), ground_color=(150, 150, 165), intensity=1.6
-    )
-    for name, intensity, at in (("key", 1.7, (3, 5, 4)), ("fill", 0.5, (-4, 1, -3))):
-        scene.add_light_directional(
-            f"/light/{name}", intensity=intensity, position=at, cast_shadow=False
-        )
 
 
 _SMALL = "font-size:0.8em;opacity:0.75;padding:0 1em 0.4em 1em"

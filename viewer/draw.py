@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from meshlearn.metrics import sharp_edges
+from viewer.coarse import clustered
 from viewer.glb import smooth_normals, surface_glb
 from viewer.items import Item, drawable_faces
 from viewer.skin import corner_uv
@@ -29,7 +30,8 @@ EDGES = {
 }
 SHADINGS = ("smooth", "flat", "wireframe")
 SHARP_DEGREES = 30.0
-MOST_TINTED = 300_000  # faces; back faces are sent once more, which large meshes are spared
+LARGE = 300_000  # faces; beyond, back faces are not tinted and a simplified mesh is drawn in motion
+COARSE_CELLS = 96  # of the grid that simplifies, along the longest side
 
 
 @dataclass
@@ -140,16 +142,26 @@ class Drawing:
 
     def apply(self, look: Look) -> None:
         """Brings the drawing up to date; only what changed is sent."""
-        self._part("surface", self._surface_key(look), lambda: self._surface(look))
-        for handle in self._parts.get("surface", []):
-            if hasattr(handle, "opacity"):
-                handle.opacity = look.opacity if look.opacity < 1 else None
+        key = self._surface_key(look)
+        self._part("surface", key, lambda: self._surface(look))
+        self._fade("surface", look)
         for kind in EDGES:
             on = kind in look.edges and self.item.has_faces
             self._part(kind, on and (True, self._version), lambda kind=kind: self._edges(kind))
         self._part("normals", look.normals and (True, self._version), self._normals)
         self._part("points", len(self.item.points) and (True, self._version), self._points)
         self._part("lines", len(self.item.lines), self._lines)
+
+    def apply_coarse(self, look: Look) -> None:
+        """Brings what stands in for a large surface in motion up to date."""
+        key = self._surface_key(look) if is_large(self.item) else None
+        self._part("coarse", key, lambda: self._coarse(look))
+        self._fade("coarse", look)
+
+    def _fade(self, name: str, look: Look) -> None:
+        for handle in self._parts[name]:
+            if hasattr(handle, "opacity"):
+                handle.opacity = look.opacity if look.opacity < 1 else None
 
     def _part(self, name: str, key: object, make) -> None:
         if self._drawn.get(name) == key and name in self._parts:
@@ -166,57 +178,78 @@ class Drawing:
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _own_colors(self, look: Look) -> np.ndarray | None:
+    def _own_colors(self, look: Look) -> tuple[np.ndarray | None, bool]:
+        """Colours of a field or of the file, or None; and whether they are on faces."""
         if self.values is not None:
-            return self.values
-        if look.colors and self.item.mesh is not None:
-            mine = vertex_colors(self.item)
-            return face_colors(self.item) if mine is None else mine
-        return None
+            return self.values, self.values_on == "face"
+        on_vertices = vertex_colors(self.item) if look.colors else None
+        on_faces = face_colors(self.item) if look.colors and on_vertices is None else None
+        return (on_vertices, False) if on_faces is None else (on_faces, True)
 
     def _surface_key(self, look: Look) -> object:
         if not self.item.has_faces:
             return None
-        in_file = self._own_colors(look) is not None or self._dressed(look)
+        in_file = self._own_colors(look)[0] is not None or self._dressed(look)
         transparent = look.opacity if in_file else 1.0
         return (look.shading, look.back, look.colors, transparent, self._version)
 
     def _surface(self, look: Look) -> list:
-        mesh, add = self.item.mesh, self.server.scene
+        mesh = self.item.mesh
         keep = drawable_faces(mesh)
-        faces = mesh.faces.numpy()[keep]
         vertices = np.nan_to_num(self.frame.into(mesh.vertices.numpy()))
-        colors = self._own_colors(look)
-        wire = look.shading == "wireframe"
-        if self._dressed(look) and not wire:
+        if self._dressed(look) and look.shading != "wireframe":
             return self._patches(vertices, keep, look)
-        if colors is not None and not wire:
-            on_faces = self.values_on == "face"
-            if self.values is None:
-                on_faces = vertex_colors(self.item) is None
+        colors, on_faces = self._own_colors(look)
+        if on_faces:
+            colors = colors[keep]
+        faces = mesh.faces.numpy()
+        faces = faces if len(keep) == len(faces) else faces[keep]
+        return self._shell("surface", vertices, faces, colors, on_faces, look)
+
+    def _coarse(self, look: Look) -> list:
+        """A simplified surface, hidden: the page shows it while the camera moves."""
+        mesh = self.item.mesh
+        keep = drawable_faces(mesh)
+        points, faces, one, whole = clustered(
+            mesh.vertices.numpy(), mesh.faces.numpy()[keep], COARSE_CELLS
+        )
+        colors, on_faces = self._own_colors(look)
+        if colors is not None:
+            colors = colors[keep[whole]] if on_faces else colors[one]
+        return self._shell("coarse", self.frame.into(points), faces, colors, on_faces, look)
+
+    def _shell(
+        self,
+        name: str,
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        colors: np.ndarray | None,
+        on_faces: bool,
+        look: Look,
+    ) -> list:
+        """Sends a surface as the look asks; `colors` are of its vertices or faces."""
+        add, hidden = self.server.scene, name == "coarse"
+        path, smooth = f"{self.root}/{name}", look.shading == "smooth"
+        if colors is not None and look.shading != "wireframe":
             data = surface_glb(
                 vertices,
                 faces,
                 vertex_colors=None if on_faces else colors,
-                face_colors=colors[keep] if on_faces else None,
-                smooth=look.shading == "smooth",
+                face_colors=colors if on_faces else None,
+                smooth=smooth,
                 opacity=look.opacity,
             )
-            return [add.add_glb(f"{self.root}/surface", data, cast_shadow=False)]
-        tinted = look.back and len(faces) <= MOST_TINTED
+            return [add.add_glb(path, data, cast_shadow=False, visible=not hidden)]
         common = {"vertices": vertices, "faces": faces, "cast_shadow": False}
-        if wire:
-            return [add.add_mesh_simple(
-                f"{self.root}/surface", **common, wireframe=True, side="double", color=self.color
-            )]  # fmt: skip
-        flat = look.shading == "flat"
+        common["flat_shading"] = look.shading == "flat"
+        tinted = look.back and look.shading != "wireframe" and not is_large(self.item)
         made = [add.add_mesh_simple(
-            f"{self.root}/surface", **common, flat_shading=flat, color=self.color,
-            side="front" if tinted else "double",
+            path, **common, color=self.color, wireframe=look.shading == "wireframe",
+            side="front" if tinted else "double", visible=not hidden,
         )]  # fmt: skip
         if tinted:
             made.append(add.add_mesh_simple(
-                f"{self.root}/back", **common, flat_shading=flat, color=BACK, side="back"
+                f"{self.root}/back", **common, color=BACK, side="back"
             ))  # fmt: skip
         return made
 
@@ -307,6 +340,11 @@ class Drawing:
         return [self.server.scene.add_line_segments(
             f"{self.root}/lines", ends, self.color, thickness=3.0, thickness_units="screen"
         )]  # fmt: skip
+
+
+def is_large(item: Item) -> bool:
+    """Whether drawing its faces takes a software renderer longer than the eye likes."""
+    return item.has_faces and item.mesh.num_faces > LARGE
 
 
 def vertex_colors(item: Item) -> np.ndarray | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 
@@ -25,19 +26,24 @@ LABELS = "labels"  # whole numbers by colours far apart, the same number the sam
 _OWN = {"color", "normal", "uv", "material", "group"}
 
 
-@dataclass(frozen=True)
 class Field:
     """A number on each vertex or face.
 
-    Attributes:
+    Args:
         name: what people read.
         domain: "vertex" or "face".
-        values: (V,) or (F,) float64; NaN where there is none.
+        values: (V,) or (F,) float64, NaN where there is none; or what gives them when first asked.
     """
 
-    name: str
-    domain: str
-    values: np.ndarray
+    def __init__(
+        self, name: str, domain: str, values: np.ndarray | Callable[[], np.ndarray]
+    ) -> None:
+        self.name, self.domain, self._values = name, domain, values
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """(V,) or (F,) float64."""
+        return self._values() if callable(self._values) else self._values
 
     def is_labels(self) -> bool:
         """Whether they are few whole numbers: segments, groups, parts."""
@@ -59,20 +65,24 @@ def fields_of(mesh: Mesh) -> dict[str, Field]:
         for name, value in attributes.items():
             if value.dim() > 2 or (name in _OWN and value.dim() == 2 and value.shape[1] > 1):
                 continue
-            numbers = value.double().numpy()
-            if numbers.ndim == 2:
-                numbers = (
-                    numbers[:, 0] if numbers.shape[1] == 1 else np.linalg.norm(numbers, axis=1)
-                )
             label = name if name not in found else f"{name} (faces)"
-            found[label] = Field(label, domain, numbers)
-    positions = mesh.vertices.double().numpy()
+            found[label] = Field(label, domain, partial(_numbers, value))
     for axis, name in enumerate("xyz"):
-        found.setdefault(name, Field(name, "vertex", positions[:, axis]))
+        found.setdefault(name, Field(name, "vertex", partial(_numbers, mesh.vertices[:, axis])))
     if mesh.num_faces and bool(torch.isfinite(mesh.vertices).all()):
-        angle = triangle_shapes(mesh)["min_angle"].numpy()
-        found.setdefault("smallest angle", Field("smallest angle", "face", angle))
+        found.setdefault(
+            "smallest angle",
+            Field("smallest angle", "face", lambda: triangle_shapes(mesh)["min_angle"].numpy()),
+        )
     return found
+
+
+def _numbers(value: torch.Tensor) -> np.ndarray:
+    """(N,) float64 of an attribute (N,) or (N, C); of a vector its length."""
+    numbers = value.double().numpy()
+    if numbers.ndim == 1:
+        return numbers
+    return numbers[:, 0] if numbers.shape[1] == 1 else np.linalg.norm(numbers, axis=1)
 
 
 def read_field(path: str | os.PathLike[str], mesh: Mesh, of: str) -> Field:

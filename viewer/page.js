@@ -63,14 +63,21 @@
       return;
     }
     let alive = true;
+    let simplified = false;
+    window.addEventListener("ml-simplified", (event) => {
+      simplified = event.detail;
+      look();
+    });
     const look = () => {
       hideWarning();
       const ready = window.__ML_EXPORT__ || document.querySelector("[data-ml-ready]") !== null;
       const text = !alive
         ? "The viewer has ended. Start it again and this page comes back."
-        : ready
-          ? ""
-          : "Loading…";
+        : !ready
+          ? "Loading…"
+          : simplified
+            ? "Simplified while it moves; the whole mesh is drawn at rest."
+            : "";
       status.hidden = text === "";
       if (status.textContent !== text) status.textContent = text;
     };

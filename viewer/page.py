@@ -24,7 +24,7 @@ def client_html() -> str:
 def with_extras(html: str, *, title: str, data: str = "", body: str = "") -> str:
     """A page with our style and script, a title, and perhaps a script's data and more body."""
     style = (_HERE / "page.css").read_text("utf-8")
-    script = (_HERE / "page.js").read_text("utf-8")
+    script = "".join((_HERE / name).read_text("utf-8") for name in ("frames.js", "page.js"))
     start, end = html.index("<title>"), html.index("</title>")
     html = f"{html[:start]}<title>{escape(title)}{html[end:]}"
     # before the client's own scripts, so that its connection carries the link's query

@@ -20,7 +20,7 @@ def take_shot(app: App, path: Path, *, size: tuple[int, int] = (1280, 800)) -> N
         TimeoutError: the page did not come up.
     """
     with Browser(size) as browser:
-        browser.open(app.url)
+        browser.open(f"{app.url}/?smooth")
         browser.wait(_CONNECTED)
         end = time.monotonic() + 30
         while not app.server.get_clients():

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from meshlearn.mesh import Mesh
+from viewer.coarse import clustered
 from viewer.fields import Field, read_field
-from viewer.items import Item, read_item, unique_names
+from viewer.items import Item, drawable_faces, read_item, unique_names
 from viewer.runs import Run, is_run
 from viewer.series import Series, is_series
 
@@ -55,29 +56,14 @@ def thin(item: Item, most_faces: int) -> None:
     if not item.has_faces or item.mesh.num_faces <= most_faces:
         return
     mesh, before = item.mesh, item.mesh.num_faces
-    good = torch.isfinite(mesh.vertices).all(1)
-    faces = mesh.faces[good[mesh.faces].all(1)]
-    points = mesh.vertices.double().nan_to_num()
-    low, high = points[good].amin(0), points[good].amax(0)
+    vertices, faces = mesh.vertices.numpy(), mesh.faces.numpy()[drawable_faces(mesh)]
     # faces of a surface go with the square of the grid: start near, then coarser until it fits
     cells = max(2.0, 1.2 * most_faces**0.5)
     while True:
-        width = float((high - low).amax()) / cells
-        cell = ((points - low) / max(width, 1e-300)).long()
-        count = int(cells) + 2
-        key = (cell[:, 0] * count + cell[:, 1]) * count + cell[:, 2]
-        _, label = torch.unique(key, return_inverse=True)
-        kept = label[faces]
-        whole = (kept != kept.roll(1, 1)).all(1)
-        kept = torch.unique(kept[whole], dim=0)
+        points, kept, _, _ = clustered(vertices, faces, int(cells))
         if len(kept) <= most_faces or cells <= 2:
             break
-        cells *= 0.8
-    number = int(label.max()) + 1
-    weight = torch.bincount(label, minlength=number)[:, None]
-    middle = torch.zeros(number, 3, dtype=torch.float64)
-    for axis in range(3):
-        middle[:, axis] = torch.bincount(label, points[:, axis], number)
+        cells *= max(0.5, min(0.9, 0.95 * (most_faces / len(kept)) ** 0.5))
     item.patches, item.parts = [], None
-    item.mesh = Mesh((middle / weight).to(mesh.dtype), kept)
+    item.mesh = Mesh(torch.from_numpy(points).to(mesh.dtype), torch.from_numpy(kept))
     item.notes.append(f"simplified from {before:,} to {len(kept):,} faces to be shown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -47,22 +48,37 @@ def view(
     if export is not None:
         output_file(export, overwrite=overwrite, suffixes=(".html",), name="--export")
     pixels = _pixels(size)
-    import viewer
-    from viewer.app import import_viser
-    from viewer.draw import Look
-    from viewer.show import gather
+    from viewer.serving import Served, import_viser, title_of
 
     import_viser()
-    items, run, field, extra = gather(files, field=field, most_faces=decimate)
-    for item in items:
-        for text in [item.error] if item.error else item.notes:
-            message(f"warning: {item.path}: {text}")
-    if run is None and all(item.error for item in items):
-        raise ValueError("FILE: none of them could be read")
-    options = viewer.Options(
-        port=port, dark=dark, look=Look(shading=shading), field=field, compare=compare, extra=extra
-    )
-    with viewer.App(items, options, run=run) as app:
+    watched = shot is None and export is None
+    with contextlib.ExitStack() as stack:
+        served = None
+        if watched:  # the page loads while the files are read
+            title = title_of(path.name for path in files)
+            served = stack.enter_context(Served(title, port=port, dark=dark))
+            if served.port != port:
+                message(f"port {port} is in use; took {served.port}")
+            message(f"{served.url}  (Ctrl-C ends it)")
+        import viewer
+        from viewer.draw import Look
+        from viewer.show import gather
+
+        items, run, field, extra = gather(files, field=field, most_faces=decimate)
+        for item in items:
+            for text in [item.error] if item.error else item.notes:
+                message(f"warning: {item.path}: {text}")
+        if run is None and all(item.error for item in items):
+            raise ValueError("FILE: none of them could be read")
+        options = viewer.Options(
+            port=port,
+            dark=dark,
+            look=Look(shading=shading),
+            field=field,
+            compare=compare,
+            extra=extra,
+        )
+        app = stack.enter_context(viewer.App(items, options, run=run, served=served))
         if shot is not None:
             from viewer.shot import take_shot
 
@@ -73,10 +89,7 @@ def view(
 
             export_page(app, export)
             message(f"wrote {export} ({export.stat().st_size / 1e6:.1f} MB)")
-        if shot is None and export is None:
-            if app.port != port:
-                message(f"port {port} is in use; took {app.port}")
-            message(f"{app.url}  (Ctrl-C ends it)")
+        if watched:
             app.wait()
 
 
