@@ -131,10 +131,35 @@
       return some;
     };
 
+    // The client's surfaces are rough and no metals: Lambert's law looks the same and costs a third.
+    const lambert = (shader) => {
+      shader.fragmentShader = shader.fragmentShader
+        .replace("#define STANDARD", "#undef STANDARD")
+        .replace("varying vec3 vViewPosition;", "")
+        .replace("#include <lights_physical_pars_fragment>", "#include <lights_lambert_pars_fragment>")
+        .replace(
+          "#include <lights_physical_fragment>",
+          "float specularStrength = 1.0;\n#include <lights_lambert_fragment>",
+        );
+    };
+    let law = bySoftware() ? lambert : null;
+    const shade = () =>
+      scene.traverse(({ material }) => {
+        if (!material?.isMeshStandardMaterial || material.onBeforeCompile === law) return;
+        material.onBeforeCompile = law;
+        material.needsUpdate = true;
+      });
+    const onShaderError = renderer.debug.onShaderError;
+    renderer.debug.onShaderError = (...values) => {
+      if (law === lambert) law = () => {}; // another version of the client: as it would have it
+      else onShaderError?.(...values);
+    };
+
     const before = scene.onBeforeRender;
     const after = scene.onAfterRender;
     scene.onBeforeRender = (...values) => {
       before.apply(scene, values);
+      if (law !== null) shade();
       const camera = values[2];
       const first = last[15] === 0;
       if (moved(camera) && !first) {
