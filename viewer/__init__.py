@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-_FROM = {"App": "app", "Options": "app", "Item": "items", "read_item": "items"}
+_FROM = {"App": "app", "Options": "app", "Item": "items", "read_item": "reading"}
 
 __all__ = ["App", "Item", "Options", "read_item"]
 

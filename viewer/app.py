@@ -220,6 +220,8 @@ class App:
                 box.on_update(lambda event, d=drawing: d.show(event.target.value))
                 text = swatch(drawing.color) + escape(drawing.item.summary)
                 gui.add_html(f"<div class='ml-summary' style='{_SMALL}'>{text}</div>")
+                if drawing.item.legend:
+                    gui.add_html(legend_html(drawing.item.legend))
                 for line in drawing.item.notes:
                     gui.add_html(note(line, "warning"))
 
@@ -292,3 +294,12 @@ def swatch(color: tuple[int, int, int]) -> str:
     """A small square of a colour."""
     style = "display:inline-block;width:0.8em;height:0.8em;border-radius:2px;margin-right:0.5em"
     return f"<span style='{style};background:rgb{color}'></span>"
+
+
+def legend_html(names: list[tuple[str, tuple[int, int, int]]]) -> str:
+    """Names of colours, in a row."""
+    cells = "".join(
+        f"<span style='margin-right:0.9em;white-space:nowrap'>{swatch(color)}{escape(name)}</span>"
+        for name, color in names
+    )
+    return f"<div class='ml-names' style='{_SMALL}'>{cells}</div>"

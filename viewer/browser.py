@@ -171,6 +171,19 @@ class Browser:
                 clickCount=0 if kind == "mouseMoved" else 1,
             )  # fmt: skip
 
+    def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 8) -> None:
+        """The left button pressed, moved from one place of the page to another, and let go."""
+        for step in range(-1, steps + 2):
+            share = min(max(step, 0), steps) / steps
+            x, y = (a + share * (b - a) for a, b in zip(start, end, strict=True))
+            kind = "mousePressed" if step < 0 else "mouseMoved"
+            kind = "mouseReleased" if step > steps else kind
+            self.call(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1,
+                clickCount=1,
+            )  # fmt: skip
+            time.sleep(0.03)
+
     def press(self, key: str) -> None:
         """A key pressed and let go: a letter, a sign, or a name such as "ArrowRight"."""
         code = f"Key{key.upper()}" if len(key) == 1 and key.isalpha() else key

@@ -46,7 +46,8 @@ class Frame:
 
     @classmethod
     def around(cls, items: list[Item]) -> Frame:
-        boxes = [box for box in (item.bounds() for item in items) if box is not None]
+        middle = [item for item in items if not item.around] or items
+        boxes = [box for box in (item.bounds() for item in middle) if box is not None]
         if not boxes:
             return cls(np.zeros(3), 1.0)
         low = np.min([b[0] for b in boxes], 0)
@@ -101,6 +102,7 @@ class Drawing:
         self.shift = np.zeros(3)
         self.values: np.ndarray | None = None  # (V|F, 3) uint8 colours of a field
         self.values_on = "vertex"
+        self.blank: np.ndarray | None = None  # (V|F,) bool, where the field has none: not drawn
         self._rest = item.mesh  # before it is taken apart
         self._version = 0  # of shape and colours
         self._parts: dict[str, list] = {}
@@ -116,16 +118,23 @@ class Drawing:
     def show(self, visible: bool) -> None:
         self.node.visible = visible
 
-    def paint(self, colors: np.ndarray | None, domain: str = "vertex") -> None:
-        """Colours of a field, (V, 3) or (F, 3) uint8; None for the item's own."""
+    def paint(
+        self,
+        colors: np.ndarray | None,
+        domain: str = "vertex",
+        *,
+        blank: np.ndarray | None = None,
+    ) -> None:
+        """Colours of a field, (V, 3) or (F, 3) uint8, None for the item's own; and where it is not
+        drawn, (V,) or (F,) bool."""
         if colors is None and self.values is None:
             return
-        self.values, self.values_on = colors, domain
+        self.values, self.values_on, self.blank = colors, domain, blank
         self._version += 1
 
     def replace(self, item: Item) -> None:
         """Shows another shape in place of this one (a step of a run)."""
-        self.item, self.values, self._rest = item, None, item.mesh
+        self.item, self.values, self.blank, self._rest = item, None, None, item.mesh
         self._version += 1
 
     def take_apart(self, share: float) -> None:
@@ -150,7 +159,7 @@ class Drawing:
             self._part(kind, on and (True, self._version), lambda kind=kind: self._edges(kind))
         self._part("normals", look.normals and (True, self._version), self._normals)
         self._part("points", len(self.item.points) and (True, self._version), self._points)
-        self._part("lines", len(self.item.lines), self._lines)
+        self._part("lines", len(self.item.lines) and (True, self._version), self._lines)
 
     def apply_coarse(self, look: Look) -> None:
         """Brings what stands in for a large surface in motion up to date."""
@@ -193,9 +202,18 @@ class Drawing:
         transparent = look.opacity if in_file else 1.0
         return (look.shading, look.back, look.colors, transparent, self._version)
 
-    def _surface(self, look: Look) -> list:
+    def _kept(self) -> np.ndarray:
+        """(K,) faces that are drawn."""
         mesh = self.item.mesh
         keep = drawable_faces(mesh)
+        if self.blank is None:
+            return keep
+        on_faces = self.values_on == "face"
+        return keep[~(self.blank if on_faces else self.blank[mesh.faces.numpy()].any(1))[keep]]
+
+    def _surface(self, look: Look) -> list:
+        mesh = self.item.mesh
+        keep = self._kept()
         vertices = np.nan_to_num(self.frame.into(mesh.vertices.numpy()))
         if self._dressed(look) and look.shading != "wireframe":
             return self._patches(vertices, keep, look)
@@ -209,7 +227,7 @@ class Drawing:
     def _coarse(self, look: Look) -> list:
         """A simplified surface, hidden: the page shows it while the camera moves."""
         mesh = self.item.mesh
-        keep = drawable_faces(mesh)
+        keep = self._kept()
         points, faces, one, whole = clustered(
             mesh.vertices.numpy(), mesh.faces.numpy()[keep], COARSE_CELLS
         )
@@ -325,20 +343,24 @@ class Drawing:
         )]  # fmt: skip
 
     def _points(self) -> list:
-        colors = vertex_colors(self.item) if self.values is None else self.values
         points = self.frame.into(self.item.points)
-        if colors is None or len(colors) != len(points):
-            colors = self.color
-        size = float(np.clip(1.2 / math.sqrt(max(1, len(points))), 0.002, 0.03))
+        known = (self.values, self.item.point_colors, vertex_colors(self.item))
+        fit = (c for c in known if c is not None and len(c) == len(points))
+        colors = next(fit, self.color)
+        size = self.item.point_size
+        if size is None:
+            size = float(np.clip(1.2 / math.sqrt(max(1, len(points))), 0.002, 0.03))
         return [self.server.scene.add_point_cloud(
             f"{self.root}/points", points, colors, point_size=size, point_shape="circle",
             precision="float32",
         )]  # fmt: skip
 
     def _lines(self) -> list:
-        ends = self.frame.into(self.item.lines)
+        ends, colors = self.frame.into(self.item.lines), self.color
+        if self.item.line_colors is not None:
+            colors = np.repeat(self.item.line_colors[:, None], 2, 1)
         return [self.server.scene.add_line_segments(
-            f"{self.root}/lines", ends, self.color, thickness=3.0, thickness_units="screen"
+            f"{self.root}/lines", ends, colors, thickness=2.5, thickness_units="screen"
         )]  # fmt: skip
 
 

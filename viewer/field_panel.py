@@ -30,9 +30,10 @@ class FieldPanel:
             self.auto = gui.add_checkbox("Range of the data", True)
             self.low = gui.add_number("From", 0.0, step=1e-6, visible=False)
             self.high = gui.add_number("To", 1.0, step=1e-6, visible=False)
+            self.hide = gui.add_checkbox("Hide where there is none", False, visible=False)
             self.legend = gui.add_html("")
         self.name.on_update(lambda _: self._suggest())
-        for control in (self.name, self.colormap, self.auto, self.low, self.high):
+        for control in (self.name, self.colormap, self.auto, self.low, self.high, self.hide):
             control.on_update(lambda event: self.update(by_hand=event.client is not None))
 
     def fields(self, drawing: object) -> dict[str, Field]:
@@ -88,13 +89,15 @@ class FieldPanel:
                 self.low.value, self.high.value = low, high
         low, high = self.low.value, self.high.value
         painted = {id(d): f for d, f in shown}
+        self.hide.visible = any(f.missing().any() for _, f in shown)
         for drawing in self.app.drawings:
             field = painted.get(id(drawing))
             if field is None:
                 drawing.paint(None)
             else:
                 colors = colors_of(field.values, low, high, self.colormap.value)
-                drawing.paint(colors, field.domain)
+                blank = field.missing() if self.hide.value and field.missing().any() else None
+                drawing.paint(colors, field.domain, blank=blank)
         self.legend.content = "".join(
             legend(field, low, high, self.colormap.value, of=f"· {drawing.item.name}")
             for drawing, field in shown

@@ -23,6 +23,8 @@ COLORMAPS = {
     "gray": "1a1a1a f2f2f2",
 }
 LABELS = "labels"  # whole numbers by colours far apart, the same number the same colour everywhere
+# Fields of hearts that only their left ventricle has, and what stands there elsewhere.
+_LEFT_ONLY = {"aha_segment": 0.0, "wall_thickness": np.nan}
 _OWN = {"color", "normal", "uv", "material", "group"}
 
 
@@ -33,17 +35,27 @@ class Field:
         name: what people read.
         domain: "vertex" or "face".
         values: (V,) or (F,) float64, NaN where there is none; or what gives them when first asked.
+        none: what it means that there is none.
     """
 
     def __init__(
-        self, name: str, domain: str, values: np.ndarray | Callable[[], np.ndarray]
+        self,
+        name: str,
+        domain: str,
+        values: np.ndarray | Callable[[], np.ndarray],
+        *,
+        none: str = "not a number",
     ) -> None:
-        self.name, self.domain, self._values = name, domain, values
+        self.name, self.domain, self._values, self.none = name, domain, values, none
 
     @cached_property
     def values(self) -> np.ndarray:
         """(V,) or (F,) float64."""
         return self._values() if callable(self._values) else self._values
+
+    def missing(self) -> np.ndarray:
+        """(V,) or (F,) bool: where there is none."""
+        return ~np.isfinite(self.values)
 
     def is_labels(self) -> bool:
         """Whether they are few whole numbers: segments, groups, parts."""
@@ -66,7 +78,13 @@ def fields_of(mesh: Mesh) -> dict[str, Field]:
             if value.dim() > 2 or (name in _OWN and value.dim() == 2 and value.shape[1] > 1):
                 continue
             label = name if name not in found else f"{name} (faces)"
-            found[label] = Field(label, domain, partial(_numbers, value))
+            left = _LEFT_ONLY.get(name)
+            found[label] = Field(
+                label,
+                domain,
+                partial(_numbers, value, left),
+                none="not a number" if left is None else "off the left ventricle",
+            )
     for axis, name in enumerate("xyz"):
         found.setdefault(name, Field(name, "vertex", partial(_numbers, mesh.vertices[:, axis])))
     if mesh.num_faces and bool(torch.isfinite(mesh.vertices).all()):
@@ -77,9 +95,11 @@ def fields_of(mesh: Mesh) -> dict[str, Field]:
     return found
 
 
-def _numbers(value: torch.Tensor) -> np.ndarray:
-    """(N,) float64 of an attribute (N,) or (N, C); of a vector its length."""
+def _numbers(value: torch.Tensor, none: float | None = None) -> np.ndarray:
+    """(N,) float64 of an attribute (N,) or (N, C), of a vector its length; NaN for `none`."""
     numbers = value.double().numpy()
+    if none is not None:
+        numbers = np.where(numbers == none, np.nan, numbers)
     if numbers.ndim == 1:
         return numbers
     return numbers[:, 0] if numbers.shape[1] == 1 else np.linalg.norm(numbers, axis=1)
@@ -158,7 +178,7 @@ def legend(field: Field, low: float, high: float, colormap: str, *, of: str = ""
     )
     numbers = "".join(f"<span>{value:.4g}</span>" for value in (low, (low + high) / 2, high))
     missing = len(field.values) - len(finite)
-    rest = f"; {missing:,} not a number (grey)" if missing else ""
+    rest = f"; {missing:,} {field.none} (grey)" if missing else ""
     mean = f"mean {finite.mean():.4g}" if len(finite) else "no numbers"
     words = f"{len(field.values):,} {'vertices' if field.domain == 'vertex' else 'faces'}, {mean}"
     return (

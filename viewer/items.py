@@ -1,20 +1,15 @@
-"""What is shown: one item a file, made ready for drawing; a file that cannot be read says why."""
+"""What is shown: one item a file, made ready for drawing."""
 
 from __future__ import annotations
 
-import os
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from meshlearn.io.document import to_mesh
-from meshlearn.io.points import PointCloud, is_points, load_points
-from meshlearn.io.registry import load_document, readable_suffixes
 from meshlearn.mesh import Mesh
-from viewer.skin import Patch, patches_of
+from viewer.skin import Patch
 
 
 @dataclass
@@ -31,6 +26,11 @@ class Item:
         parts: (V,) which part each vertex belongs to, where the parts of a mesh share none (the
             convexes of BSP-Net, the objects of a file), or None.
         patches: what the file's materials put on the faces, see `viewer.skin`.
+        point_colors, line_colors: (P, 3) and (N, 3) uint8, or None for the item's own colour.
+        point_size: diameter of the points in the scene, or None: by their number.
+        told: what is said of a point when it is picked, by name: P texts each.
+        legend: names of the colours of points and lines.
+        around: it stands around the others (cameras): the first view does not try to hold it.
         hidden: not shown until asked for.
         notes: what the reader should know: vertices that are not numbers, faces not drawn.
         error: why there is nothing to show, or "".
@@ -42,6 +42,12 @@ class Item:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     normals: np.ndarray | None = None
     lines: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    point_colors: np.ndarray | None = None
+    line_colors: np.ndarray | None = None
+    point_size: float | None = None
+    told: dict[str, list[str]] = field(default_factory=dict)
+    legend: list[tuple[str, tuple[int, int, int]]] = field(default_factory=list)
+    around: bool = False
     parts: np.ndarray | None = None
     patches: list[Patch] = field(default_factory=list)
     hidden: bool = False
@@ -97,96 +103,14 @@ def item_of(name: str, mesh: Mesh, path: Path | None = None) -> Item:
     if not mesh.num_faces and mesh.num_vertices:
         points = mesh.vertices.double().numpy()
         item.points = points[np.isfinite(points).all(1)]
-    return _told_if_empty(item)
+    return told_if_empty(item)
 
 
-def _told_if_empty(item: Item) -> Item:
+def told_if_empty(item: Item) -> Item:
+    """The item, with an error where there is nothing to draw."""
     nothing = "there is nothing in it to draw (no faces, no points, no lines)"
     item.error = "" if item.summary else nothing
     return item
-
-
-def read_item(path: str | os.PathLike[str]) -> Item:
-    """Reads a mesh or point cloud; never raises for a bad file: ``error`` then says what is wrong.
-
-    Args:
-        path: any format that `meshlearn.load` reads, or a point cloud (.xyz .txt .csv .pts .npy
-            .npz).
-    """
-    path = Path(path)
-    try:
-        return _read(path)
-    except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, FileNotFoundError):
-            text = "there is no such file"
-        elif isinstance(error, OSError) and error.strerror:
-            text = error.strerror[:1].lower() + error.strerror[1:]
-        return Item(path.name, path, error=text.removeprefix(f"{path}: "))
-
-
-def _read(path: Path) -> Item:
-    if path.is_dir():
-        raise ValueError("it is a folder, but not one of a run (history.json is not in it)")
-    if not path.exists():
-        raise ValueError("there is no such file")
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        if path.suffix.lower() not in readable_suffixes() and is_points(path):
-            item = _from_cloud(path, load_points(path))
-        else:
-            item = _from_document(path)
-    item.notes += [str(w.message).removeprefix(f"{path}: ") for w in told]
-    return _told_if_empty(item)
-
-
-def _from_cloud(path: Path, cloud: PointCloud) -> Item:
-    normals = None if cloud.normals is None else cloud.normals.double().numpy()
-    return Item(path.name, path, points=cloud.points.double().numpy(), normals=normals)
-
-
-def _from_document(path: Path) -> Item:
-    document = load_document(path)
-    item = item_of(path.name, to_mesh(document, dtype=None), path)
-    item.patches = patches_of(document, item.mesh)
-    counts = [len(part.vertices) for part in document.parts]
-    item.parts = parts_of(item.mesh, np.repeat(np.arange(len(counts)), counts))
-    segments = [
-        part.vertices[np.stack([line[:-1], line[1:]], 1)]
-        for part in document.parts
-        for line in part.lines
-        if len(line) > 1
-    ]
-    if segments:
-        lines = np.concatenate(segments).astype(np.float64)
-        item.lines = lines[np.isfinite(lines).all((1, 2))]
-        if not item.has_faces:
-            item.points = np.zeros((0, 3))
-    return item
-
-
-def parts_of(mesh: Mesh, objects: np.ndarray) -> np.ndarray | None:
-    """(V,) numbers of the parts that a mesh can be taken apart into, from 0, or None.
-
-    By the face attribute "convex" or "group" where no two of its labels share a vertex, else by
-    `objects` (V,), the objects of the file.
-    """
-    corner = mesh.faces.numpy()
-    for name in ("convex", "group"):
-        label = mesh.face_attributes.get(name)
-        if label is None or label.dim() != 1 or not len(corner):
-            continue
-        value = np.repeat(label.double().numpy(), 3)
-        low = np.full(mesh.num_vertices, np.inf)
-        high = -low
-        np.minimum.at(low, corner.reshape(-1), value)
-        np.maximum.at(high, corner.reshape(-1), value)
-        used = np.isfinite(low)
-        if (low[used] == high[used]).all():
-            objects = np.where(used, low, low[used].min())
-            break
-    known, number = np.unique(objects, return_inverse=True)
-    return number if len(known) > 1 else None
 
 
 def unique_names(items: list[Item]) -> None:

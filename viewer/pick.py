@@ -70,8 +70,15 @@ class Picker:
 
     def pick(self, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
         """The first thing along a ray (scene's unit), told in the panel; None for a miss."""
-        hits = [self._along(d, origin, direction) for d in self.app.drawings if d.node.visible]
-        hits = [hit for hit in hits if hit is not None]
+        origin = np.asarray(origin, np.float64)
+        direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
+        visible = [d for d in self.app.drawings if d.node.visible]
+        tries = [
+            find(d, origin - d.shift, direction)
+            for d in visible
+            for find in (self._face, self._point)
+        ]
+        hits = [hit for hit in tries if hit is not None]
         self.last = min(hits, key=lambda hit: hit.distance) if hits else None
         if self._mark is not None:
             self._mark.remove()
@@ -82,7 +89,7 @@ class Picker:
         self.text.content = self.last.html()
         self._mark = self.app.server.scene.add_icosphere(
             "/picked", 0.012, (230, 60, 40), cast_shadow=False,
-            position=tuple(origin + self.last.distance * direction / np.linalg.norm(direction)),
+            position=tuple(origin + self.last.distance * direction),
         )  # fmt: skip
         return self.last
 
@@ -97,25 +104,25 @@ class Picker:
             self._trees[id(drawing)] = known
         return known[1], known[2]
 
-    def _along(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
-        origin = origin - drawing.shift
-        direction = direction / np.linalg.norm(direction)
+    def _face(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
         item = drawing.item
-        if item.has_faces and len(drawable_faces(item.mesh)):
-            tree, keep = self._tree(drawing)
-            hit = ray_mesh_intersection(
-                torch.from_numpy(origin[None]), torch.from_numpy(direction[None]), tree
-            )
-            if int(hit.face[0]) < 0:
-                return None
-            face = int(keep[int(hit.face[0])])
-            distance = float(hit.distance[0])
-            corner = int(hit.barycentric[0].argmax())
-            vertex = int(item.mesh.faces[face, corner])
-            place = drawing.frame.back(origin + distance * direction)
-            return Picked(
-                item.name, face, vertex, place, self._told(drawing, face, vertex), distance
-            )
+        if not item.has_faces or not len(drawable_faces(item.mesh)):
+            return None
+        tree, keep = self._tree(drawing)
+        hit = ray_mesh_intersection(
+            torch.from_numpy(origin[None]), torch.from_numpy(direction[None]), tree
+        )
+        if int(hit.face[0]) < 0:
+            return None
+        face = int(keep[int(hit.face[0])])
+        distance = float(hit.distance[0])
+        corner = int(hit.barycentric[0].argmax())
+        vertex = int(item.mesh.faces[face, corner])
+        place = drawing.frame.back(origin + distance * direction)
+        return Picked(item.name, face, vertex, place, self._told(drawing, face, vertex), distance)
+
+    def _point(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
+        item = drawing.item
         if not len(item.points):
             return None
         away = drawing.frame.into(item.points) - origin
@@ -125,7 +132,8 @@ class Picker:
         if not near.any():
             return None
         index = int(np.where(near, along, np.inf).argmin())
-        return Picked(item.name, None, index, item.points[index], {}, float(along[index]))
+        told = {name: texts[index] for name, texts in item.told.items()}
+        return Picked(item.name, None, index, item.points[index], told, float(along[index]))
 
     def _told(self, drawing: Drawing, face: int, vertex: int) -> dict[str, str]:
         mesh, told = drawing.item.mesh, {}

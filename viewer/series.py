@@ -7,16 +7,42 @@ from pathlib import Path
 
 import numpy as np
 
-from viewer.items import Item, read_item
+from viewer.items import Item
+from viewer.reading import read_item
 from viewer.runs import Run
 
 REPORT, _FRAME = "report.json", re.compile(r"muscle_(\d+)\.vtp")
+THICKNESS = "wall_thickness"  # the field that is shown first
 _VOLUMES = {"lv_volume_ml": "LV, mL", "rv_volume_ml": "RV, mL"}
 
 
 def is_series(path: Path) -> bool:
     """Whether a folder holds the hearts of a cycle."""
     return path.is_dir() and (path / REPORT).is_file() and (path / "muscle.pvd").is_file()
+
+
+def is_heart(path: Path) -> bool:
+    """Whether a folder is one of `meshlearn heart fit`."""
+    return path.is_dir() and (path / REPORT).is_file() and (path / "muscle.vtp").is_file()
+
+
+def heart_of(folder: Path) -> Item:
+    """The muscle of a folder of `meshlearn heart fit`, with the contours it was fitted to."""
+    item = read_item(folder / "muscle.vtp")
+    item.name = folder.name
+    return with_contours(item, folder / "contours.txt")
+
+
+def with_contours(item: Item, path: Path) -> Item:
+    """Puts the contours of a file, if it is there, into an item."""
+    if not item.error and path.is_file():
+        drawn = read_item(path)
+        for name in ("points", "point_colors", "point_size", "lines", "line_colors", "legend"):
+            setattr(item, name, getattr(drawn, name))
+        item.notes += drawn.notes
+        if drawn.error:
+            item.notes.append(f"{path.name}: {drawn.error}")
+    return item
 
 
 class Series(Run):
@@ -61,9 +87,7 @@ class Series(Run):
         if item.error:
             return None
         item.name = f"{self.folder.name}: heart"
-        lines = self.folder / f"contours_{step:03d}.vtp"
-        if lines.is_file():
-            item.lines = read_item(lines).lines
+        with_contours(item, self.folder / f"contours_{step:03d}.txt")
         return item
 
     def curves(self) -> tuple[list[str], tuple[np.ndarray, ...]]:

@@ -10,9 +10,10 @@ import torch
 from meshlearn.mesh import Mesh
 from viewer.coarse import clustered
 from viewer.fields import Field, read_field
-from viewer.items import Item, drawable_faces, read_item, unique_names
+from viewer.items import Item, drawable_faces, unique_names
+from viewer.reading import read_item
 from viewer.runs import Run, is_run
-from viewer.series import Series, is_series
+from viewer.series import THICKNESS, Series, heart_of, is_heart, is_series
 
 
 def gather(
@@ -21,7 +22,7 @@ def gather(
     """Items, the run folder, the name of the field to show, and fields read from a file.
 
     Args:
-        paths: files, and at most one run folder.
+        paths: files, folders of cameras or of one heart, and at most one run folder.
         field: a name, or a .npy file with one number a vertex or face of the first mesh.
         most_faces: meshes with more are simplified, which their notes tell.
 
@@ -31,7 +32,10 @@ def gather(
     folders = [path for path in paths if is_run(path) or is_series(path)]
     if len(folders) > 1:
         raise ValueError(f"FILE: expected one run folder, got {len(folders)}: {folders[1]}")
-    items = [read_item(path) for path in paths if path not in folders]
+    rest = [path for path in paths if path not in folders]
+    items = [heart_of(path) if is_heart(path) else read_item(path) for path in rest]
+    if not field and rest and is_heart(rest[0]):
+        field = THICKNESS
     unique_names(items)
     extra: dict[str, dict[str, Field]] = {}
     if field.endswith(".npy"):
@@ -47,7 +51,7 @@ def gather(
     if folders:
         run = Series(folders[0]) if is_series(folders[0]) else Run(folders[0])
         if isinstance(run, Series) and not field:
-            field = "wall_thickness"
+            field = THICKNESS
     return items, run, field, extra
 
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import os
+import time
 
 import numpy as np
 import pytest
@@ -66,6 +67,19 @@ def pixels(png: bytes) -> np.ndarray:
     """(H, W, 3) of a picture of the page, left of the panel."""
     picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
     return picture[:, : picture.shape[1] - 330]
+
+
+def near(picture, color, tolerance=40):
+    """How many pixels are close to a colour."""
+    return int((np.abs(picture.astype(int) - color).max(2) < tolerance).sum())
+
+
+def soon(condition, patience=20.0):
+    """Waits until a condition of the server's side is true."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 def open_box() -> Mesh:

@@ -1,7 +1,6 @@
 """The page in a headless browser: what is seen, what the panel does, what is said."""
 
 import json
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ import torch
 import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
-from tests.viewer.conftest import open_box, pixels, with_color
+from tests.viewer.conftest import near, open_box, pixels, soon, with_color
 from viewer.draw import EDGES
 from viewer.export import export_page
 from viewer.items import item_of
@@ -39,19 +38,6 @@ def drawn(page):
     """Share of the scene's pixels that are not background."""
     picture = pixels(settled(page)).astype(int)
     return float((np.abs(picture - picture[2, 300]).sum(2) > 30).mean())
-
-
-def near(picture, color, tolerance=40):
-    """How many pixels are close to a colour."""
-    return int((np.abs(picture.astype(int) - color).max(2) < tolerance).sum())
-
-
-def soon(condition, patience=20.0):
-    """Waits until a condition of the server's side is true."""
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def text_of(tab):

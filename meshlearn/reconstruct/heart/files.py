@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from meshlearn.io import save
+from meshlearn.io.contours import save_contours
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.heart.clinical import dense, heart_mesh, over_cycle, read_out
 from meshlearn.reconstruct.heart.fit import HeartFit
@@ -33,8 +34,9 @@ def write_heart(fit: HeartFit, out: str | Path, *, surface: str = "muscle") -> l
     """Writes one surface to a mesh file, or all of a heart to a folder.
 
     A folder gets SURFACE.vtp with fields (wall thickness, AHA segment, surface label, u, v),
-    muscle.stl (closed), heart.glb, report.json, report.csv, slices.png and heart.pt, the model's
-    weights. Lengths are mm, in the coordinates of the contours.
+    muscle.stl (closed), heart.glb, contours.txt (what it was fitted to), report.json, report.csv,
+    slices.png and heart.safetensors, the model's weights. Lengths are mm, in the coordinates of the
+    contours.
 
     Args:
         out: a file name with the suffix of a mesh format, or a folder, made if needed.
@@ -50,6 +52,7 @@ def write_heart(fit: HeartFit, out: str | Path, *, surface: str = "muscle") -> l
     ]
     written.append(_save(heart_mesh(made, "muscle", rv=rv), out / "muscle.stl"))
     written.append(_save(heart_mesh(made, "muscle", rv=rv), out / "heart.glb"))
+    written.append(save_contours(fit.contours, out / "contours.txt"))
     written += write_report([read_out(fit, made)], out)
     written.append(draw_slices(fit, out / "slices.png"))
     written.append(_save_model(fit, out / "heart.pt"))
@@ -88,7 +91,8 @@ def write_series(fits: Sequence[HeartFit], out: str | Path) -> dict:
     """Writes the frames of a heart to a folder, and returns the measures over the cycle.
 
     The folder gets SURFACE_NNN.vtp of each frame (meshes that correspond vertex by vertex),
-    SURFACE.pvd for viewers that play series, volumes.png, report.json and report.csv.
+    SURFACE.pvd for viewers that play series, contours_NNN.txt, volumes.png, report.json and
+    report.csv.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -98,6 +102,7 @@ def write_series(fits: Sequence[HeartFit], out: str | Path) -> dict:
         for name in names:
             mesh = heart_mesh(made, name, rv=fit.model.has_rv)
             _save(mesh, out / f"{name}_{fit.contours.frame:03d}.vtp")
+        save_contours(fit.contours, out / f"contours_{fit.contours.frame:03d}.txt")
         reports.append(read_out(fit, made))
     for name in names:
         rows = [

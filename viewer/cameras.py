@@ -1,0 +1,65 @@
+"""Cameras as pyramids: where each stands, and what it sees at a small distance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from meshlearn.render.camera import Camera
+from meshlearn.render.colmap import is_colmap, read_colmap
+from meshlearn.render.transforms import FILE, read_transforms
+from viewer.items import Item
+
+DEPTH = 0.12  # of a pyramid, in terms of the cameras' distance from their middle
+
+
+def are_cameras(path: Path) -> bool:
+    """Whether a path is a `transforms.json`, a COLMAP model, or a folder that holds one."""
+    if path.is_dir():
+        return (path / FILE).is_file() or is_colmap(path)
+    return path.suffix.lower() == ".json" and path.is_file()
+
+
+def from_cameras(path: Path) -> Item:
+    """The cameras of a file as lines, and their positions as points that can be picked.
+
+    Raises:
+        ValueError: bad camera files, see `read_transforms` and `read_colmap`.
+    """
+    as_json = path.suffix.lower() == ".json" or (path / FILE).is_file()
+    posed = read_transforms(path) if as_json else read_colmap(path)
+    height, width = posed.size or (1, 1)
+    eyes, lines = pyramids(posed.cameras, width / height)
+    told = {"camera": posed.names}
+    if posed.size is not None:
+        told["image"] = [f"{width} × {height}"] * len(eyes)
+    return Item(path.name, path, points=eyes, lines=lines, told=told, around=True)
+
+
+def pyramids(cameras: Camera, aspect: float) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) positions, and (9 N, 2, 3) edges: four rays, four rims, and a tick that is up.
+
+    Args:
+        cameras: a batch of N.
+        aspect: width of their images by height.
+    """
+    view = cameras.view.double().numpy()
+    rotation = view[:, :3, :3]
+    eyes = -np.einsum("nji,nj->ni", rotation, view[:, :3, 3])
+    away = np.median(np.linalg.norm(eyes - eyes.mean(0), axis=1)) if len(eyes) > 1 else 1.0
+    depth = DEPTH * (away or 1.0)
+    count = len(eyes)
+    focal = np.broadcast_to(cameras.focal.double().numpy(), (count, 2))
+    centre = np.broadcast_to(cameras.centre.double().numpy(), (count, 2))
+    # corners of the image and the tip of the tick, as fractions of width and height
+    corner = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0.5, -0.2]], float)
+    plane = (corner - centre[:, None]) * np.array([aspect, 1.0]) / focal[:, None]
+    if cameras.orthographic:
+        raise ValueError("cameras: parallel projections have no pyramid to draw")
+    local = depth * np.concatenate([plane, np.ones((count, 5, 1))], 2)
+    world = np.einsum("nji,nkj->nki", rotation, local) + eyes[:, None]
+    rim, tip = world[:, :4], world[:, 4:]
+    start = np.concatenate([np.repeat(eyes[:, None], 4, 1), rim, (rim[:, :1] + rim[:, 1:2]) / 2], 1)
+    end = np.concatenate([rim, np.roll(rim, -1, 1), tip], 1)
+    return eyes, np.stack([start, end], 2).reshape(-1, 2, 3)
