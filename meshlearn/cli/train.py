@@ -84,7 +84,7 @@ def bspnet(
     ] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Shapes a step and process.")] = 24,
     points: Annotated[int, typer.Option(min=1, help="Samples of a shape and step.")] = 4096,
-    lr: Annotated[float, typer.Option(min=0, help="Learning rate of Adam.")] = 1e-4,
+    lr: Annotated[float, typer.Option(min=0, help="Learning rate of Adam.")] = 2e-4,
     held_out: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the shapes that is kept for testing.")
     ] = 0.1,

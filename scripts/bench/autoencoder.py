@@ -4,7 +4,8 @@ Shapes held out are encoded and decoded: IoU at voxels, chamfer and edge chamfer
 of vertices and faces; labels carried from four shapes by shared convexes; shapes drawn by a VAE.
 
 Environment: AUTOENCODER_DATA, a folder that `meshlearn prepare` made; AUTOENCODER_OUT, where models
-and pictures stay; AUTOENCODER_SHARE, of the steps (0.25 is a quarter).
+and pictures stay and a run that was stopped goes on; AUTOENCODER_SHARE, of the steps (0.25 is a
+quarter).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from meshlearn.representations.bspnet import (
 from meshlearn.train import PrepareOptions, ShapeSet, open_data, train
 from meshlearn.train.bspnet import bspnet_stages, colored, train_bspnet
 
-FAMILIES = "families:chairs+planes:90"
+FAMILIES = "families:chairs+cars:100"
 
 
 def voxels_of(data: ShapeSet, resolution: int) -> torch.Tensor:
@@ -57,35 +58,39 @@ def figures(model, code: torch.Tensor, test: ShapeSet, meshes: list) -> dict[str
 
 def run(bench: Bench) -> None:
     quick = bench.quick
-    source = os.environ.get("AUTOENCODER_DATA") or (
-        "families:chairs+planes:5" if quick else FAMILIES
-    )
+    source = os.environ.get("AUTOENCODER_DATA") or ("families:chairs+cars:5" if quick else FAMILIES)
     given = 16 if quick else 32
     levels = (16,) if quick else (16, 32, 64)
     options = PrepareOptions(voxels=tuple(sorted({16, 32, *levels})))
     data = open_data(source, options=options, voxels=given)
-    learn, test = data.split(3 if quick else 20)
+    learn, test = data.split(3 if quick else 40)
     out = Path(os.environ.get("AUTOENCODER_OUT") or tempfile.mkdtemp())
     share = float(os.environ.get("AUTOENCODER_SHARE") or 1)
     schedule = {
-        "steps": [round(share * n) for n in ((20, 20) if quick else (1200, 1200, 1600, 4000))],
+        "steps": [round(share * n) for n in ((20, 20) if quick else (400, 1000, 1200, 2000))],
         "resolutions": levels,
-        "batch": 4 if quick else 16,
-        "points": 128 if quick else 1024,
+        "batch": 4 if quick else 8,
+        "points": 128 if quick else 768,
         "lr": 1e-3,
     }
     code = 16 if quick else 128
-    torch.manual_seed(0)
     model = BSPNet(
-        64 if quick else 512, 8 if quick else 64, encoder="voxels", resolution=given, code=code,
+        64 if quick else 384, 8 if quick else 48, encoder="voxels", resolution=given, code=code,
         hidden=(32, 32) if quick else (256, 512), width=4 if quick else 16,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
-    first = train_bspnet(learn, model, folder=out / "bspnet", progress=False, **schedule)
-    torch.manual_seed(0)
-    other = ImplicitAutoencoder(resolution=given, code=code, width=4 if quick else 16)
+    first = train_bspnet(
+        learn, model, folder=out / "bspnet", resume=(out / "bspnet").is_dir(), progress=False,
+        **schedule,
+    )  # fmt: skip
+    other = ImplicitAutoencoder(
+        resolution=given, code=code, width=4 if quick else 16,
+        hidden=(32, 32) if quick else (256, 256, 128), generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
     stages = bspnet_stages(learn, given=given, **schedule)
-    second = train(other, stages, folder=out / "implicit", progress=False)
+    second = train(
+        other, stages, folder=out / "implicit", resume=(out / "implicit").is_dir(), progress=False
+    )
 
     voxels = voxels_of(test, given)
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from meshlearn.representations import BSPNet
 STEP = """
 import torch
 from meshlearn.representations.bspnet import convex_distances, phase_losses
-from meshlearn.representations.bspnet.fields import hard_connection
+from meshlearn.representations.bspnet.start import first_connection
 generator = torch.Generator().manual_seed(0)
 B, N, P, C = {sizes}
 points = torch.rand(B, N, 3, generator=generator) - 0.5
@@ -23,12 +24,14 @@ inside = (points.norm(dim=2) < 0.3).float()
 planes = torch.randn(B, P, 4, generator=generator).requires_grad_()
 T = torch.randn(P, C, generator=generator).mul(0.02).requires_grad_()
 W = torch.full((C,), 0.1).requires_grad_()
+of_0_and_1 = first_connection(P, C)
 def plain(x, planes, T):
     d = torch.cat([x, torch.ones_like(x[..., :1])], -1) @ planes.transpose(1, 2)
     return torch.relu(d) @ T
-def step(distances):
+def step(distances, phase):
     for p in (planes, T, W): p.grad = None
-    terms = phase_losses(distances(points, planes, T), inside, T, W, 0)
+    connection = of_0_and_1 if phase else T
+    terms = phase_losses(distances(points, planes, connection), inside, connection, W, phase)
     sum(terms.values()).backward()
 """
 
@@ -61,24 +64,34 @@ def fits(bench: Bench) -> None:
             faces_joined=fewest.num_faces,
             seconds=round(found.seconds, 1),
         )
-        low, high = target.bounds().unbind(0)
-        pad = 0.03 * (high - low).max()
-        tree = ml.geometry.MeshBVH(target)
-        for cells in (12, 16, 20, 24, 32, 40, 48, 64, 96):
-            size = (high - low + 2 * pad) / float((high - low).max()) * cells
-            grid = ml.VoxelGrid(
-                [max(4, round(float(s))) for s in size], bounds=torch.stack([low - pad, high + pad])
-            )
-            mesh = ml.marching_cubes(grid, tree.signed_distance(grid.vertices))
-            theirs = small_chamfer(mesh, target)
-            if theirs <= mine or cells == 96:
-                bench.value(
-                    f"{name}: marching cubes of the exact distance, {cells} cells along the side",
-                    chamfer=theirs,
-                    vertices=mesh.num_vertices,
-                    faces=mesh.num_faces,
-                )
-                break
+        theirs, cells, mesh = like_by_marching_cubes(target, mine)
+        bench.value(
+            f"{name}: marching cubes of the exact distance, {cells} cells along the side",
+            chamfer=theirs,
+            vertices=mesh.num_vertices,
+            faces=mesh.num_faces,
+        )
+
+
+def like_by_marching_cubes(target: ml.Mesh, chamfer: float) -> tuple[float, int, ml.Mesh]:
+    """The coarsest marching cubes of the target's exact distance that come as near: their chamfer,
+    cells along the longest side, mesh."""
+    low, high = target.bounds().unbind(0)
+    pad = 0.03 * (high - low).max()
+    tree = ml.geometry.MeshBVH(target)
+
+    def extracted(cells: int) -> tuple[float, int, ml.Mesh]:
+        size = (high - low + 2 * pad) / float((high - low).max()) * cells
+        counts = [max(4, round(float(s))) for s in size]
+        grid = ml.VoxelGrid(counts, bounds=torch.stack([low - pad, high + pad]))
+        mesh = ml.marching_cubes(grid, tree.signed_distance(grid.vertices))
+        return small_chamfer(mesh, target), cells, mesh
+
+    few, many = 8, 128
+    while many - few > max(1, few // 16):
+        middle = round((few * many) ** 0.5)
+        few, many = (few, middle) if extracted(middle)[0] <= chamfer else (middle, many)
+    return extracted(many)
 
 
 def code_to_mesh(bench: Bench) -> None:
@@ -103,23 +116,25 @@ def code_to_mesh(bench: Bench) -> None:
         )
 
 
-def run(bench: Bench) -> None:
-    code_to_mesh(bench)
-    sizes = (2, 512, 512, 64) if bench.quick else (24, 4096, 4096, 256)
+def training_step(bench: Bench, sizes: tuple[int, int, int, int]) -> None:
+    """Fields and losses, forward and backward, beside the equations as they stand."""
     setup = STEP.format(sizes=sizes)
     names: dict = {}
     exec(setup, names)
-    title = "training step (fields and losses, forward + backward), batch {}, {} points, p {}, c {}"
-    title = title.format(*sizes)
-    bench.compare(
-        title,
-        lambda: names["step"](names["convex_distances"]),
-        {"plain torch": lambda: names["step"](names["plain"])},
-        repeats=2,
-    )
-    for name, peer in (("convex_distances", None), ("plain", "plain torch")):
-        found = peak_memory(setup, f"step({name})")
-        bench.value(f"{title}: peak memory above inputs", peer=peer, MB=round(found["above"], 1))
+    step, mine, plain = names["step"], names["convex_distances"], names["plain"]
+    for phase, kind in ((0, "T learned"), (1, "T of 0 and 1")):
+        title = "training step, phase {} ({}), batch {}, {} points, p {}, c {}"
+        title = title.format(phase, kind, *sizes)
+        peers = {"plain torch": partial(step, plain, phase)}
+        bench.compare(title, partial(step, mine, phase), peers, repeats=2)
+        for name, peer in (("convex_distances", None), ("plain", "plain torch")):
+            found = peak_memory(setup, f"step({name}, {phase})")
+            bench.value(f"{title}: peak memory above inputs", peer=peer, MB=round(found["above"]))
+
+
+def run(bench: Bench) -> None:
+    code_to_mesh(bench)
+    training_step(bench, (2, 512, 512, 64) if bench.quick else (24, 4096, 4096, 256))
     if not bench.quick:
         fits(bench)
 

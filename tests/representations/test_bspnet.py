@@ -59,6 +59,30 @@ def test_distances_gradcheck():
     assert torch.autograd.gradcheck(convex_distances, inputs)
 
 
+def test_a_held_connection_of_few_entries_gives_the_same(monkeypatch):
+    """T of 0 and 1, and of few real entries; a convex without one; against all of T."""
+    monkeypatch.setattr(fields, "_CHUNK", 30 * 7)
+    points, planes, _ = problem()
+    for value in (1.0, 0.3):
+        connection = torch.zeros(30, 5, dtype=points.dtype)
+        connection[torch.arange(28), torch.arange(28) % 4] = value
+        assert fields._few_rows(planes, connection) is not None
+        leaves = [t.clone().requires_grad_() for t in (points, planes)]
+        others = [t.clone().requires_grad_() for t in (points, planes)]
+        mine, theirs = convex_distances(*leaves, connection), plain(*others, connection)
+        assert torch.allclose(mine, theirs, atol=1e-12)
+        w = torch.randn(mine.shape, generator=torch.Generator().manual_seed(0), dtype=mine.dtype)
+        (mine * w).sum().backward()
+        (theirs * w).sum().backward()
+        for a, b in zip(leaves, others, strict=True):
+            assert torch.allclose(a.grad, b.grad, atol=1e-10)
+    connection[0, 0] = -1.0  # max(D, 0) T is not max(D T, 0) then
+    assert fields._few_rows(planes, connection) is None
+    assert torch.allclose(
+        convex_distances(points, planes, connection), plain(points, planes, connection), atol=1e-12
+    )
+
+
 def test_distances_keep_their_precision_under_autocast():
     points, planes, connection = problem(torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -94,6 +118,62 @@ def test_phases_equal_the_equations():
     assert terms[2]["overlap"] == terms[4]["overlap"] == pytest.approx(total / h2.numel())
     assert total < 0
     assert set(terms[1]) == {"occupancy"}
+
+
+def test_the_soft_union_never_loses_its_gradient():
+    """Where nothing reaches a point of the shape, and where convexes add up to more than 1."""
+    weights = torch.ones(3)
+    h2 = torch.tensor([[[5.0, 2.0, 9.0], [0.4, 0.4, 3.0], [0.2, 0.4, 3.0]]], requires_grad=True)
+    inside = torch.tensor([[1.0, 1.0, 0.0]])
+    union = fields.soft_union(h2, weights)
+    assert union.tolist() == [[0.0, 1.0, 1.0]]
+    (inside - union).square().mean().backward()
+    pull = h2.grad[0]
+    assert pull[0, 1] > 0 and pull[0, 0] == pull[0, 2] == 0  # the nearest one comes
+    assert pull[1].abs().sum() == 0  # nothing is wrong there
+    assert pull[2, 0] < 0 and pull[2, 1] < 0 and pull[2, 2] == 0  # those that hold it leave
+
+
+def test_negative_distances_of_a_soft_t_are_no_gain():
+    h2 = torch.tensor([[[-50.0, 3.0]]], requires_grad=True)
+    term = phase_losses(h2, torch.ones(1, 1), torch.zeros(1, 2), torch.ones(2), 3)["occupancy"]
+    assert float(term) == 0
+
+
+def test_the_start_is_of_small_convexes_all_over_the_box():
+    model = small()
+    assert model.connection.sum(1).tolist() == [1.0] * 40
+    found = model.convexes()[0]
+    assert not bool(found.empty.any())
+    centres = found.centres().detach()
+    assert bool((centres.abs() < 0.5).all()) and float(torch.pdist(centres).min()) > 0.1
+    shared = BSPNet(3, 8, generator=torch.Generator().manual_seed(0))  # planes go round
+    assert shared.connection.sum(0).tolist() == [1.0] * 8
+    again = small(encoder="voxels")
+    for a, b in zip(small(encoder="voxels").parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)  # the generator decides
+
+
+def test_codes_of_different_shapes_differ_from_the_start():
+    model = small(encoder="voxels")
+    generator = torch.Generator().manual_seed(0)
+    voxels = (torch.rand(20, 1, 16, 16, 16, generator=generator) < 0.3).float()
+    spread = model.encode(voxels).detach().std(0)
+    assert float(spread.mean()) > 0.05
+
+
+def test_going_over_to_the_hard_union_keeps_the_shape():
+    model = small()
+    with torch.no_grad():
+        model.steepen(20.0)
+        model.connection[:, 0] += 0.02  # a haze that is not to count
+    points = torch.rand(1, 20_000, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    exact = small()
+    inside = exact.occupancy(points)
+    model.harden()
+    assert set(model.connection.unique().tolist()) == {0.0, 1.0}
+    found = model.occupancy(points)
+    assert float((found & inside).sum() / (found | inside).sum()) > 0.85
 
 
 def test_hard_phases_leave_t_alone_and_soft_ones_move_it():

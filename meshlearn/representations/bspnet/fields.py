@@ -11,8 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from meshlearn._segment import Incidence, gather
+
 INSIDE = 0.01  # h2 below it is inside, and entries of T above it connect
-_CHUNK = 1 << 22  # entries of D that are held at once
+_CHUNK = 1 << 19  # entries of D that are held at once: they stay in a core's cache
+_FEW = 3  # a held T with less entries a plane than this, at most, is worth going through one by one
 PRIMITIVES = {"planes": 4, "quadrics": 10}
 
 
@@ -48,12 +51,44 @@ class _ConvexDistances(torch.autograd.Function):
             beyond = (part @ planes[b].T).clamp_(min=0)
             if grad_t is not None:
                 grad_t.addmm_(beyond.T, grad[b, rows])
-            back = grad[b, rows] @ connection.T
-            back.mul_(beyond > 0)
+            back = _where_positive(grad[b, rows] @ connection.T, beyond)
             grad_planes[b].addmm_(back.T, part)
             if grad_x is not None:
                 grad_x[b, rows] = back @ planes[b]
         return grad_x, grad_planes, grad_t
+
+
+class _FewDistances(torch.autograd.Function):
+    """Sums of max(X Rᵀ, 0) over the rows of each convex: R (B, m C, K) has its rows in turn."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, table: Tensor, convexes: int) -> Tensor:
+        ctx.save_for_backward(x, table)
+        ctx.convexes = convexes
+        out = x.new_empty(*x.shape[:2], convexes)
+        for b, rows in _slices(x, table):
+            beyond = (x[b, rows] @ table[b].T).clamp_(min=0)
+            torch.sum(beyond.view(len(beyond), -1, convexes), 1, out=out[b, rows])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        x, table = ctx.saved_tensors
+        grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
+        grad_table = torch.zeros_like(table)
+        for b, rows in _slices(x, table):
+            part = x[b, rows]
+            beyond = (part @ table[b].T).view(len(part), -1, ctx.convexes)
+            back = _where_positive(grad[b, rows, None].expand_as(beyond), beyond).flatten(1)
+            grad_table[b].addmm_(back.T, part)
+            if grad_x is not None:
+                grad_x[b, rows] = back @ table[b]
+        return grad_x, grad_table, None
+
+
+def _where_positive(grad: Tensor, values: Tensor) -> Tensor:
+    """grad where values > 0, else 0, in one pass."""
+    return torch.ops.aten.threshold_backward(grad, values, 0)
 
 
 def _slices(x: Tensor, planes: Tensor) -> list[tuple[int, slice]]:
@@ -71,12 +106,38 @@ def convex_distances(
 ) -> Tensor:
     """h2 (B, N, C): sums of the distances beyond the planes of each convex, 0 inside.
 
-    Computed in the planes' precision whatever autocast says: distances near 0 decide.
+    Where T takes no gradient and has few entries, as in the phases in which it is of 0 and 1, only
+    those are gone through. Computed in the planes' precision whatever autocast says: distances near
+    0 decide.
     """
     with torch.autocast(points.device.type, enabled=False):
         dtype = torch.float64 if planes.dtype == torch.float64 else torch.float32
         x = monomials(points.to(dtype), primitives)
-        return _ConvexDistances.apply(x, planes.to(dtype), connection.to(dtype))
+        planes, connection = planes.to(dtype), connection.to(dtype)
+        if not (connection.requires_grad and torch.is_grad_enabled()):
+            table = _few_rows(planes, connection.detach())
+            if table is not None:
+                return _FewDistances.apply(x, table, connection.shape[1])
+        return _ConvexDistances.apply(x, planes, connection)
+
+
+def _few_rows(planes: Tensor, connection: Tensor) -> Tensor | None:
+    """(B, m C, K): the planes of each convex times their entries of T, padded by 0; convex j has
+    rows j, C + j, … None where T has many entries or negative ones."""
+    count, convexes = connection.shape
+    convex, plane = torch.nonzero(connection.T, as_tuple=True)
+    sizes = torch.bincount(convex, minlength=convexes)
+    most = int(sizes.max())
+    entries = connection[plane, convex]
+    if not 0 < most * convexes <= _FEW * count or bool((entries < 0).any()):
+        return None
+    turn = torch.arange(len(convex), device=convex.device) - (sizes.cumsum(0) - sizes)[convex]
+    at = turn * convexes + convex
+    index, factor = plane.new_zeros(most * convexes), entries.new_zeros(most * convexes)
+    index[at], factor[at] = plane, entries
+    flat = planes.transpose(0, 1).reshape(count, -1)
+    rows = gather(flat, Incidence(index, count)) * factor[:, None]
+    return rows.view(len(rows), *planes.shape[::2]).transpose(0, 1).contiguous()
 
 
 def hard_connection(connection: Tensor) -> Tensor:
@@ -85,8 +146,16 @@ def hard_connection(connection: Tensor) -> Tensor:
 
 
 def soft_union(h2: Tensor, weights: Tensor) -> Tensor:
-    """S+ (B, N) in [0, 1], 1 inside."""
-    return ((1 - h2).clamp(0, 1) @ weights).clamp(0, 1)
+    """S+ (B, N) in [0, 1], 1 inside.
+
+    Both clamps have a gradient where they would have none and nothing could be learned from then
+    on: the outer one is passed through, which under a squared error leads back into its range
+    only; a point that no convex reaches draws the nearest one.
+    """
+    total = (1 - h2).clamp(0, 1) @ weights
+    least = h2.amin(-1)
+    total = total + torch.where(least >= 1, least.detach() - least, 0)  # 0, but for the gradient
+    return total + (total.clamp(0, 1) - total).detach()
 
 
 def hard_union(h2: Tensor) -> Tensor:
@@ -132,7 +201,8 @@ def phase_losses(
         terms["connection"] = ((connection - 1).clamp(min=0) - connection.clamp(max=0)).sum()
         return terms
     union = hard_union(h2)
-    terms["occupancy"] = ((1 - inside) * (1 - union.clamp(max=1)) + inside * union).mean()
+    missing, surplus = inside * union.clamp(min=0), (1 - inside) * (1 - union.clamp(max=1))
+    terms["occupancy"] = (missing + surplus).mean()
     if phase >= 3:
         low = connection.detach() < INSIDE
         terms["connection"] = torch.where(low, connection.abs(), (connection - 1).abs()).sum()

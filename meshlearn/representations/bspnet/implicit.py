@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from meshlearn.isosurface import VoxelGrid, marching_cubes
 from meshlearn.mesh import Mesh
-from meshlearn.representations.bspnet.networks import PointwiseDecoder, VoxelEncoder
+from meshlearn.representations.bspnet.networks import PointwiseDecoder, VoxelEncoder, scale_weights
 
 
 class ImplicitAutoencoder(nn.Module):
@@ -18,6 +18,7 @@ class ImplicitAutoencoder(nn.Module):
     Args:
         resolution, code, width: of the encoder, as in `BSPNet`.
         hidden: layers of the decoder.
+        generator: of the first weights; default: torch's own.
 
     Source: Chen and Zhang, "Learning Implicit Fields for Generative Shape Modeling" (CVPR 2019).
     """
@@ -29,10 +30,13 @@ class ImplicitAutoencoder(nn.Module):
         code: int = 256,
         width: int = 32,
         hidden: Sequence[int] = (512, 256, 128),
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.encoder = VoxelEncoder(resolution, code=code, width=width)
         self.decoder = PointwiseDecoder(1, code=code, hidden=hidden)
+        scale_weights(self.encoder, last=2.0, generator=generator)
+        scale_weights(self.decoder, generator=generator)
 
     def encode(self, voxels: Tensor) -> Tensor:
         """Codes (B, code)."""

@@ -26,7 +26,9 @@ from meshlearn.representations.bspnet.networks import (
     PointEncoder,
     PointwiseDecoder,
     VoxelEncoder,
+    scale_weights,
 )
+from meshlearn.representations.bspnet.start import first_connection, first_primitives
 
 BOX = ((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
 ENCODERS = ("voxels", "image", "points")
@@ -52,6 +54,8 @@ class BSPNet(Representation):
         decoder: "planes", or "implicit": numbers of each point from code and point instead of
             distances beyond planes, with the same T; meshes come from marching cubes too.
         generator: of the first weights; default: torch's own.
+
+    It starts from small convexes all over the box, each with planes of its own (see `start`).
 
     Attributes: ``connection`` T (P, C), ``weights`` W (C,), and in the direct mode ``primitive``
     (P, K).
@@ -100,19 +104,22 @@ class BSPNet(Representation):
             "decoder": decoder,
         }  # fmt: skip
         numbers = PRIMITIVES[primitives]
+        start = first_primitives(planes, convexes, numbers, generator=generator)
         self.encoder = _encoder(encoder, resolution, code, width)
         self.decoder: nn.Module | None = None
-        if encoder is None:
-            start = torch.randn(planes, numbers, generator=generator)
-            start[:, -1] = -0.4 * start[:, -4:-1].norm(dim=1)
+        if self.encoder is None:
             self.primitive = nn.Parameter(start)
-        elif decoder == "planes":
-            self.decoder = PlaneDecoder(planes, numbers, code=code, hidden=hidden)
         else:
-            self.decoder = PointwiseDecoder(planes, code=code, hidden=hidden)
-        draw = torch.randn(planes, convexes, generator=generator)
-        self.connection = nn.Parameter(0.02 * draw)
-        self.weights = nn.Parameter(1e-5 + 0.02 * torch.randn(convexes, generator=generator))
+            scale_weights(self.encoder, last=2.0, generator=generator)  # codes that use (0, 1)
+            if decoder == "planes":
+                self.decoder = PlaneDecoder(planes, numbers, code=code, hidden=hidden)
+                scale_weights(self.decoder, last=0.1, generator=generator)
+                self.decoder.layers[-1].bias.data.copy_(start.reshape(-1))
+            else:
+                self.decoder = PointwiseDecoder(planes, code=code, hidden=hidden)
+                scale_weights(self.decoder, generator=generator)
+        self.connection = nn.Parameter(first_connection(planes, convexes))
+        self.weights = nn.Parameter(torch.ones(convexes))
 
     # --- fields ------------------------------------------------------------------------------
 
@@ -164,6 +171,41 @@ class BSPNet(Representation):
         """
         h2 = self.distances(points, code, hard=phase in (1, 2))
         return phase_losses(h2, inside, self.connection, self.weights, phase)
+
+    def parameter_groups(self, lr: float) -> list[dict]:
+        """Groups of an optimiser: T and W learn at a tenth of the rate, so that planes and not a
+        haze of small entries of T make the shapes."""
+        shared = [p for p in (self.connection, self.weights) if p.requires_grad]
+        own = [p for p in self.parameters() if p.requires_grad and all(p is not s for s in shared)]
+        groups = [{"params": own, "lr": lr}, {"params": shared, "lr": 0.1 * lr}]
+        return [group for group in groups if group["params"]]
+
+    @torch.no_grad()
+    def steepen(self, factor: float) -> None:
+        """Multiplies primitives: the same planes, the border of the soft union thinner."""
+        if self.decoder is None:
+            self.primitive *= factor
+        else:
+            self.decoder.layers[-1].weight *= factor
+            self.decoder.layers[-1].bias *= factor
+
+    @torch.no_grad()
+    def round_connection(self) -> None:
+        """Makes entries of T above ½ 1, all others 0."""
+        self.connection.copy_((self.connection > 0.5).to(self.connection.dtype))
+
+    @torch.no_grad()
+    def harden(self) -> None:
+        """Goes over from phase 0 to the others: T is rounded, and since S* counts as inside only
+        what lies beyond no plane at all, primitives move out by a quarter of the soft border; that
+        becomes half as thick."""
+        self.round_connection()
+        if self.decoder is None:
+            self.primitive[:, -1] -= 0.25
+        else:
+            rows = self.decoder.layers[-1].bias.view(self.connection.shape[0], -1)
+            rows[:, -1] -= 0.25
+        self.steepen(2.0)
 
     @torch.no_grad()
     def occupancy(self, points: Tensor, code: Tensor | None = None, *, hard: bool = True) -> Tensor:

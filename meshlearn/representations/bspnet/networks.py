@@ -19,6 +19,21 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+@torch.no_grad()
+def scale_weights(
+    network: nn.Module, *, last: float = 1.0, generator: torch.Generator | None = None
+) -> None:
+    """Draws the weights of layers with leaky ReLU between so that what differs between inputs
+    neither fades nor grows on its way through (He et al., 2015); those of the last layer times
+    `last`. Biases become 0."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.Conv3d)]
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, a=0.01, generator=generator)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    layers[-1].weight.mul_(last)
+
+
 class VoxelEncoder(nn.Module):
     """Voxels (B, 1, R, R, R) to codes (B, code): 3D convolutions of stride 2 down to 4, then one
     without padding, and a sigmoid. R is 8, 16, 32, 64 (the paper's) or 128."""
@@ -115,7 +130,7 @@ class PlaneDecoder(nn.Module):
         self.layers = mlp([code, *hidden, count * numbers])
 
     def forward(self, code: Tensor) -> Tensor:
-        return self.layers(code).view(*code.shape[:-1], self.count, self.numbers)
+        return self.layers(2 * code - 1).view(*code.shape[:-1], self.count, self.numbers)
 
 
 class PointwiseDecoder(nn.Module):
@@ -132,4 +147,4 @@ class PointwiseDecoder(nn.Module):
         self.layers = nn.Sequential(nn.LeakyReLU(0.02), *mlp([*hidden, count]))
 
     def forward(self, code: Tensor, points: Tensor) -> Tensor:
-        return self.layers(self.from_code(code)[:, None] + self.from_point(points))
+        return self.layers(self.from_code(2 * code - 1)[:, None] + self.from_point(points))
