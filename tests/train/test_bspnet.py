@@ -143,3 +143,27 @@ def test_bad_input(tmp_path):
         train_bspnet(shapes(), small(), **{**OPTIONS, "resolutions": (8, 32)})
     with pytest.raises(ValueError):
         load_bspnet(tmp_path)
+
+
+def test_an_image_encoder_learns_the_codes_of_an_auto_encoder(tmp_path):
+    from meshlearn.train.bspnet_image import CodedViews, train_single_view
+
+    data, teacher = shapes(3), small()
+    views = CodedViews(data, teacher, size=32, views=4)
+    pictures, code = views.of(0)
+    assert pictures.shape == (4, 1, 32, 32) and code.shape == (16,)
+    assert 0 <= float(pictures.min()) and float(pictures.max()) <= 1
+    assert 0.05 < float((pictures > 0).float().mean()) < 0.6
+    result = train_single_view(
+        data, teacher, steps=60, batch=6, lr=2e-3, size=32, views=4, width=4,
+        folder=tmp_path / "images", progress=False,
+    )  # fmt: skip
+    loss = result.history["code"]
+    assert sum(loss[-10:]) < 0.3 * sum(loss[:10])
+    model = load_bspnet(tmp_path / "images")
+    assert model.options["encoder"] == "image"
+    assert torch.equal(model.connection, teacher.connection)
+    assert torch.equal(model.decode(code[None]), teacher.decode(code[None]))  # held
+    assert len(model.convexes(model.encode(pictures))) == 4
+    with pytest.raises(ValueError, match="teacher: expected an encoder of voxels"):
+        train_single_view(data, BSPNet(8, 2))
