@@ -14,8 +14,8 @@ from meshlearn.cli.train import Out, Resume, Seed, group, training_folder
 @command("heart", group=group)
 def heart(
     out: Out,
-    hearts: Annotated[int, typer.Option(min=1, help="Hearts of the population.")] = 1500,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 3000,
+    hearts: Annotated[int, typer.Option(min=1, help="Hearts of the population.")] = 1600,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 5000,
     batch: Annotated[int, typer.Option(min=1, help="Hearts a step.")] = 16,
     seed: Seed = 0,
     resume: Resume = False,

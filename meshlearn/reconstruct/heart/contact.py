@@ -11,6 +11,7 @@ from torch import Tensor
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io.contours import Contours
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.heart.valves import rim_points, rv_valves
 from meshlearn.representations.heart.lattice import Lattice
 from meshlearn.representations.heart.start import slice_axes
 
@@ -38,7 +39,10 @@ class HeartSettings:
         prior, rough: weights of |θ|² and of the roughness of the splines.
         energy, strain, ridge: weights of the flow's velocity, of its change along the surfaces, and
             of its last layer.
-        valve, insertion: weights of a valve point and an insertion point against a contour point.
+        valve, insertion, disc: weights of a valve point, an insertion point and a point of a
+            valve's disc against a contour point.
+        tension: weight of the area of the RV, which keeps its roof between the valves as low as
+            what is known of it allows; used where both valves of the RV are seen.
         rows, columns: of the lattice during the fit.
     """
 
@@ -54,6 +58,8 @@ class HeartSettings:
     ridge: float = 1e-3
     valve: float = 6.0
     insertion: float = 10.0
+    disc: float = 1.0
+    tension: float = 7e-5
     rows: int = 12
     columns: int = 30
 
@@ -65,6 +71,7 @@ class Data:
         groups: (surface, points (P, 3), slot (P,) of the slice or -1, weight (P,)).
         numbers, axes: slices, and two directions in the plane of each (S, 3, 2).
         shifts: (S, 2) mm.
+        taut: whether both valves of the RV are seen, and so hold its base against a tension.
     """
 
     def __init__(self, contours: Contours, settings: HeartSettings, *, rv: bool) -> None:
@@ -85,6 +92,11 @@ class Data:
                 name = "wall" if surface == "epi" and not rv else surface
                 weight = (part.weight / total * gain).float()
                 self.groups.append((name, part.points.float(), slot, weight))
+        discs, which = rv_valves(contours, self.numbers, self.axes)
+        self.taut = rv and len(discs) > 0
+        if self.taut:
+            weight = torch.full((len(discs),), settings.disc / float(total))
+            self.groups.append(("rv_lid", discs, which, weight))
         self.lines = []
         edges = [(rim_points(contours), settings.valve, ("lv_rim",))]
         if rv:
@@ -131,23 +143,6 @@ class Data:
             share = (self.shifts / self.settings.shift).square().sum(1).mean()
             total = total + self.settings.shift_weight * share
         return total
-
-
-def rim_points(contours: Contours) -> Contours:
-    """The valve points on the rim of the LV cavity: on slices without the aortic valve all mitral
-    ones, else the mitral and the aortic point that are furthest apart."""
-    valves = contours.of("mitral", "aortic")
-    keep = torch.zeros(len(valves), dtype=torch.bool)
-    for number in set(valves.slice.tolist()):
-        here = torch.nonzero(valves.slice == number)[:, 0]
-        mitral, aortic = (here[valves.take(here).mask(n)] for n in ("mitral", "aortic"))
-        if len(mitral) and len(aortic):
-            apart = torch.cdist(valves.points[mitral], valves.points[aortic])
-            i, j = divmod(int(apart.argmax()), len(aortic))
-            keep[mitral[i]] = keep[aortic[j]] = True
-        elif len(mitral) == 2:
-            keep[mitral] = True
-    return valves.take(keep)
 
 
 def _on_lines(points: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:

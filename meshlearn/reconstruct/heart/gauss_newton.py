@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn.geometry import laplacian_matrix
+from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.heart.contact import Data
 from meshlearn.representations.heart import SIZE, HeartModel, Primitive, primitive_vertices
 from meshlearn.representations.heart.flow import SCALE
@@ -23,7 +25,8 @@ class Solver:
     weighted by Huber's rule. The Jacobian of the primitive comes from one batch of hearts, each
     with one coefficient moved; that of the flow's last layer, which the velocity is linear in, from
     its features along the paths. Both ignore how the flow carries a change on, which is second
-    order for small flows; steps that do not lower the loss are taken back.
+    order for small flows; steps that do not lower the loss are taken back. The tension of the RV is
+    the area of its walls and lid, whose second derivative is taken from the cotangent Laplacian.
 
     Args:
         model: the heart; the code of its flow stays.
@@ -41,6 +44,9 @@ class Solver:
         self.edges = torch.cat([pairs[:, [0, 1]], pairs[:, [1, 2]]])
         self.last = (model.flow.weights[2], model.flow.biases[2])
         self.damping = 1e-3
+        self.taut = data.taut and self.settings.tension > 0
+        walls = torch.cat([lat.faces[n] for n in ("free", "septum", "rv_lid")])
+        self.film, self.film_faces = torch.unique(walls, return_inverse=True)
         # what energy and strain are counted from: nothing, or the flow that an encoder gave
         self.given = torch.cat([self.last[0], self.last[1][None]]).clone() * (
             model.code is not None
@@ -94,6 +100,8 @@ class Solver:
             last = last - self.given
             loss += float((last * (self.form @ last)).sum())
         self.world = model.to_world(after)
+        if self.taut:
+            loss += s.tension * float(self._film().area())
         return loss + float(self.data.loss(self.world, self.lat))
 
     def _form(self) -> Tensor:
@@ -144,6 +152,13 @@ class Solver:
             weighted = rows * robust[:, None]
             matrix += (weighted.T @ rows).double()
             right += (weighted * (gap * toward).sum(1)[:, None]).sum(0).double()
+        if self.taut:
+            form = -laplacian_matrix(self._film(), "cotangent").to_dense()
+            moves = self._moves(change[:, self.film], turn, size, at + n_shift)
+            pull = form @ self.world[self.film]
+            for axis in range(3):
+                matrix += s.tension * (moves[axis].T @ (form @ moves[axis])).double()
+                right -= s.tension * (moves[axis].T @ pull[:, axis]).double()
         theta = model.theta[0].double()
         own = 2 * (s.prior / SIZE * torch.eye(SIZE) + s.rough * self.rough).double()
         matrix[:SIZE, :SIZE] += own
@@ -161,6 +176,25 @@ class Solver:
             matrix[part, part] += own
             right[part] -= own @ last
         return matrix, right
+
+    def _film(self) -> Mesh:
+        """The RV with its lid, whose area the tension keeps small."""
+        return Mesh(self.world[self.film], self.film_faces, validate=False)
+
+    def _moves(self, change: Tensor, turn: Tensor, size: int, flow: int) -> Tensor:
+        """What a change of each of `size` unknowns moves the film's vertices by along each axis,
+        (3, K, size), of what it moves them by before the flow, (N, K, 3); the flow's begin at
+        `flow`."""
+        moves = torch.zeros(3, len(self.film), size)
+        moves[:, :, :SIZE] = change.permute(2, 1, 0)
+        away = self.world[self.film] - self.model.centre[0]
+        for k, axis in enumerate(torch.eye(3)):
+            moves[:, :, SIZE + k] = torch.linalg.cross(axis.expand_as(away), away).T
+            moves[k, :, SIZE + 3 + k] = 1
+        if self.flow:
+            carried = torch.einsum("pf,ij->ipfj", self.features[self.film], turn)
+            moves[:, :, flow:] = carried.flatten(2)
+        return moves
 
     def _toward(self, gap: Tensor, distance: Tensor, corners: Tensor) -> Tensor:
         """Unit directions in which a distance grows: to the point, the face's normal where near."""

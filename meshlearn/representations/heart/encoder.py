@@ -69,12 +69,13 @@ class HeartEncoder(nn.Module):
         theta, turn, move, code = self.last(h).split([SIZE, 3, 3, LATENT], 1)
         return {"theta": theta, "turn": 0.3 * turn, "move": 10 * move, "code": code}
 
-    def vertices(self, found: dict[str, Tensor], *, flow: bool = True) -> Tensor:
-        """Vertices (B, V, 3) on `LATTICE` of what `forward` found, in the frame of its input."""
-        made = primitive_vertices(Primitive(found["theta"]), lattice(*LATTICE))
-        if flow:
-            made = self.flow(made, found["code"])[0]
-        return made @ turned(found["turn"]).mT + found["move"][:, None]
+    def vertices(self, found: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Vertices (B, V, 3) on `LATTICE` of what `forward` found, in the frame of its input: with
+        the flow and without."""
+        plain = primitive_vertices(Primitive(found["theta"]), lattice(*LATTICE))
+        moved = self.flow(plain, found["code"])[0]
+        turn, move = turned(found["turn"]).mT, found["move"][:, None]
+        return moved @ turn + move, plain @ turn + move
 
 
 def turned(turn: Tensor) -> Tensor:

@@ -66,9 +66,9 @@ ENTRIES = (
     Entry("rv_apex", (2,), (0.10, 0.16), 0.04, "t of the RV's apex, and its rise to the sides"),
     Entry(
         "rv_top",
-        (4,),
-        (0.98, -0.1, 0.02, 0.03),
-        (0.08, 0.08, 0.04, 0.04),
+        (6,),
+        (0.98, -0.1, 0.02, 0.03, 0.0, 0.0),
+        (0.08, 0.08, 0.04, 0.04, 0.03, 0.02),
         "t of the RV's base, cosines of s",
     ),
     Entry("rv_wall", (2,), (_LOG(4.0), 0.0), (0.25, 0.15), "log of the RV wall, mm; over height"),

@@ -119,7 +119,7 @@ class Primitive:
         """Heights t of the RV's lower and upper edge at s (B, K) in [0, 1], back to front."""
         apex, top = self.p["rv_apex"], self.p["rv_top"]
         low = apex[:, :1].clamp(min=0.02) + apex[:, 1:].clamp(min=0) * (2 * s - 1) ** 2
-        waves = torch.stack([torch.cos(k * math.pi * s) for k in range(4)], -1)
+        waves = torch.stack([torch.cos(k * math.pi * s) for k in range(top.shape[1])], -1)
         high = (waves @ top[..., None]).squeeze(-1)
         return low, torch.maximum(high.clamp(max=1.3), low + 0.1)
 
