@@ -20,7 +20,8 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --use-gl=angle --use-angle=swiftshader "
     "--enable-unsafe-swiftshader --disable-quic --no-first-run --no-default-browser-check "
     "--disable-background-networking --disable-component-update --disable-sync "
-    "--disable-extensions --disable-dev-shm-usage --hide-scrollbars --mute-audio"
+    "--disable-extensions --disable-dev-shm-usage --hide-scrollbars --mute-audio "
+    "--disable-renderer-backgrounding --disable-background-timer-throttling"
 ).split()
 # Names do not resolve and everything but this machine goes to a proxy that is not there.
 OFFLINE = (
