@@ -92,6 +92,13 @@ class App:
         )
         self.title, self.server = self.served.title, self.served.viser
         self.port, self.url = self.served.port, self.served.url
+        try:
+            self._fill()
+        except BaseException:
+            self.close()
+            raise
+
+    def _fill(self) -> None:
         with self.server.atomic():
             self._place()
         if self.server.get_clients() and any(is_large(item) for item in self.items):

@@ -77,7 +77,7 @@ class RunPanel:
         at = (
             ""
             if self._shown is None
-            else f"{self.run.word} {self._shown}: {self.fit.item.summary}. "
+            else f"{self.run.word} {self._shown}: {self.fit.item.summary or 'no surface yet'}. "
         )
         self.words.content = (
             f"<div class='ml-run' data-step='{self._shown}' style='font-size:0.85em;"

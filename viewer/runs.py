@@ -107,7 +107,11 @@ class Run:
     def shape(self, step: int) -> Item | None:
         """The mesh of a step, or None where it cannot be read (yet)."""
         mesh = _read_mesh(self.folder / SNAPSHOTS / f"step_{step:06d}.safetensors")
-        return None if mesh is None else item_of(f"{self.folder.name}: fit", mesh)
+        if mesh is None:
+            return None
+        item = item_of(f"{self.folder.name}: fit", mesh)
+        item.error = ""  # early steps may have no surface yet
+        return item
 
     def target(self) -> Item | None:
         """What it was fitted to, as far as it was kept."""

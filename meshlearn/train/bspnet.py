@@ -16,6 +16,7 @@ from meshlearn.representations.bspnet import BSPNet
 from meshlearn.train.checkpoint import load_weights, read_settings
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
+from meshlearn.train.shown import Stack
 from meshlearn.train.stage import Hooks, Stage
 
 
@@ -204,7 +205,11 @@ def train_bspnet(
     if model.options["encoder"] != "voxels":
         raise ValueError("model: expected an encoder of voxels")
     stages = bspnet_stages(data, given=model.options["resolution"], **options)
-    hooks = Hooks(sheet=_Sheet(data), every=every)
+    sheet = _Sheet(data)
+    hooks = Hooks(
+        sheet=sheet, snapshot=sheet.stacked, target=sheet.stack.target, every=every,
+        snapshot_every=max(10, every // 10),
+    )  # fmt: skip
     return train(
         model, stages, folder=folder, resume=resume, seed=seed, device=device, amp=amp,
         checkpoint_every=checkpoint_every, hooks=hooks, progress=progress,
@@ -236,23 +241,36 @@ def colored(mesh: Mesh, count: int) -> Mesh:
 
 
 class _Sheet:
-    """Draws shapes of the data above what the model makes of them."""
+    """Draws shapes of the data above what the model makes of them, and keeps some to look at."""
 
-    def __init__(self, data: ShapeSet, count: int = 6) -> None:
+    def __init__(self, data: ShapeSet, count: int = 6, looked_at: int = 3) -> None:
         step = max(1, len(data) // count)
         self.data, self.numbers = data, list(range(0, len(data), step))[:count]
+        self.looked_at = self.numbers[:looked_at]
+        self.stack = Stack([data.mesh(i) for i in self.looked_at])
 
     @torch.no_grad()
+    def made(self, model: nn.Module, numbers: Sequence[int]) -> list[Mesh]:
+        """What the model makes of shapes; nothing before it has convexes."""
+        assert isinstance(model, BSPNet)
+        given = model.options["resolution"]
+        voxels = torch.stack([self.data[i].voxels(given)[None].float() for i in numbers])
+        code = model.encode(voxels.to(model.connection))
+        if not bool((model.connection > 0.01).any()):
+            return []
+        return [mesh.to("cpu") for mesh in model.meshes(code)]
+
+    def stacked(self, model: nn.Module) -> Mesh:
+        """Some shapes as the model makes them, as one mesh."""
+        none = torch.zeros(0, 3)
+        return self.stack(self.made(model, self.looked_at) or [Mesh(none, none.long())])
+
     def __call__(self, model: nn.Module, path: Path) -> None:
         from meshlearn.render.picture import contact_sheet
 
-        assert isinstance(model, BSPNet)
-        given = model.options["resolution"]
-        voxels = torch.stack([self.data[i].voxels(given)[None].float() for i in self.numbers])
-        code = model.encode(voxels.to(model.connection))
-        if not bool((model.connection > 0.01).any()):
+        found = self.made(model, self.numbers)
+        if not found:
             return
-        found = [mesh.to("cpu") for mesh in model.meshes(code)]
         if "convex" in found[0].face_attributes:
             found = [colored(mesh, model.options["convexes"]) for mesh in found]
         shapes = [self.data.mesh(i) for i in self.numbers]

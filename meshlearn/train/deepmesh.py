@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from torch import Tensor, nn
 
 from meshlearn._segment import stable_mean
 from meshlearn.fields import DeepSDF, NeuralField
+from meshlearn.mesh import Mesh
 from meshlearn.representations._samples import clamped_error
 from meshlearn.representations.deepmesh import DeepMesh
+from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
+from meshlearn.train.shown import Stack
 from meshlearn.train.stage import Hooks, Stage
 
 
@@ -119,7 +123,7 @@ def train_deepmesh(
         seed=seed,
         device=device,
         amp=amp,
-        hooks=Hooks(sheet=_sheet, every=max(100, steps // 4)),
+        hooks=_hooks(data, steps),
         options={"network": network.architecture, **network.config, **(options or {})},
         progress=progress,
     )
@@ -134,6 +138,30 @@ def _groups(model: nn.Module, lr: float) -> list[dict]:
         {"params": list(model.network.parameters()), "lr": lr},
         {"params": [model.codes], "lr": 2 * lr},
     ]
+
+
+def _hooks(data: object, steps: int, count: int = 3) -> Hooks:
+    """A sheet of some shapes; and, where the data has their meshes, some beside them to look at."""
+    every = max(100, steps // 4)
+    if not isinstance(data, ShapeSet):
+        return Hooks(sheet=_sheet, every=every)
+    count = min(count, len(data))
+    shown = [k * len(data) // count for k in range(count)]
+    stack = Stack([data.mesh(k) for k in shown])
+
+    def snapshot(model: nn.Module) -> Mesh:
+        assert isinstance(model, DeepMesh)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # there is no surface yet
+            return stack([model.mesh(k) for k in shown])
+
+    return Hooks(
+        sheet=_sheet,
+        snapshot=snapshot,
+        target=stack.target,
+        every=every,
+        snapshot_every=max(10, steps // 25),
+    )
 
 
 def _sheet(model: nn.Module, path: Path) -> None:

@@ -10,13 +10,17 @@ import torch
 from torch import Tensor
 
 from meshlearn.io.contours import LABELS, VIEWS
+from meshlearn.mesh import Mesh
 from meshlearn.representations.heart.encoder import LATTICE, HeartEncoder, inputs_of, turned
 from meshlearn.representations.heart.flow import SCALE
+from meshlearn.representations.heart.lattice import lattice
+from meshlearn.representations.heart.model import part_of
 from meshlearn.representations.heart.population import sample_heart
 from meshlearn.representations.heart.start import find_start
 from meshlearn.train.heart_acquisition import Acquisition, acquire
 from meshlearn.train.loop import train
-from meshlearn.train.stage import Stage
+from meshlearn.train.shown import Stack
+from meshlearn.train.stage import Hooks, Stage
 
 
 @dataclass
@@ -116,6 +120,7 @@ def train_heart(
     data = build_set(hearts, seed=seed)
     stage = Stage(encoder_loss, data, steps=steps, batch=batch, lr=1e-3, weights=WEIGHTS)
     options = {"kind": "heart", "hearts": hearts}
+    hooks = _hooks(data, steps) if len(data) else None
     train(
         model,
         stage,
@@ -123,7 +128,26 @@ def train_heart(
         resume=resume,
         seed=seed,
         clip=5.0,
+        hooks=hooks,
         options=options,
         progress=progress,
     )
     return model.eval()
+
+
+def _hooks(data: HeartSet, steps: int, count: int = 2) -> Hooks:
+    """Some hearts of the population beside what the encoder makes of their contours."""
+    shown, where = range(min(count, len(data))), lattice(*LATTICE)
+    stack = Stack([part_of(data.truth[k], where, "muscle") for k in shown])
+
+    @torch.no_grad()
+    def snapshot(model: HeartEncoder) -> Mesh:
+        made = []
+        for k in shown:
+            points = data.inputs[k][None]
+            found = model(points, torch.ones(points.shape[:2], dtype=torch.bool))
+            made.append(part_of(model.vertices(found)[0], where, "muscle"))
+        return stack(made)
+
+    every = max(10, steps // 40)
+    return Hooks(snapshot=snapshot, target=stack.target, every=every)

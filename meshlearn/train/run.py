@@ -24,6 +24,7 @@ from meshlearn.run_folder import (
     same_settings,
     save_history,
     save_snapshot,
+    save_target,
 )
 from meshlearn.train.checkpoint import put_weights, read_checkpoint, save_checkpoint
 from meshlearn.train.distributed import World
@@ -140,6 +141,8 @@ class Run:
         if self.folder is not None and self.here.rank == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             forget_snapshots(self.folder, self.step or -1)
+            if self.hooks.target is not None:
+                save_target(self.folder, self.hooks.target)
             save_history(self.folder, self.history, self.settings)
 
     def advance(self, stop: bool) -> dict[str, float]:
@@ -230,19 +233,20 @@ class Run:
     def _call_hooks(self) -> dict[str, float]:
         """What `Hooks` asks for at this step -> figures."""
         hooks = self.hooks
-        if self.here.rank != 0 or self.step % hooks.every:
+        now = self.step % hooks.every == 0
+        look = self.step % (hooks.snapshot_every or hooks.every) == 0
+        if self.here.rank != 0 or not (now or look):
             return {}
         self.model.eval()
         figures: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
-            if hooks.evaluate is not None:
+            if now and hooks.evaluate is not None:
                 figures = {k: float(v) for k, v in hooks.evaluate(self.model).items()}
-            if self.folder is not None:
-                if hooks.snapshot is not None:
-                    save_snapshot(self.folder, self.step, hooks.snapshot(self.model))
-                    save_history(self.folder, self.history, self.settings)
-                if hooks.sheet is not None:
-                    hooks.sheet(self.model, self.folder / "sheet.png")
+            if look and self.folder is not None and hooks.snapshot is not None:
+                save_snapshot(self.folder, self.step, hooks.snapshot(self.model))
+                save_history(self.folder, self.history, self.settings)
+            if now and self.folder is not None and hooks.sheet is not None:
+                hooks.sheet(self.model, self.folder / "sheet.png")
         return figures
 
     def save(self) -> None:

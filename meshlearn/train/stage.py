@@ -96,13 +96,17 @@ class Hooks:
     """What is called on the way, by the first process only, with the model in eval mode.
 
     Attributes:
-        snapshot: model -> a mesh, kept for the viewer every `every` steps.
+        snapshot: model -> a mesh, kept for the viewer every `snapshot_every` steps.
+        target: what those meshes should become, kept beside them.
         sheet: ``sheet(model, path)`` draws a contact sheet: ``sheet.png``, and at the end too.
         evaluate: model -> figures, which become columns of the history (NaN between).
-        every: steps between them.
+        every: steps between sheets and figures.
+        snapshot_every: steps between snapshots; 0: as `every`.
     """
 
     snapshot: Callable[[nn.Module], Mesh] | None = None
+    target: Mesh | None = None
     sheet: Callable[[nn.Module, Path], object] | None = None
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None
     every: int = 100
+    snapshot_every: int = 0
