@@ -12,6 +12,7 @@ from meshlearn.geometry.bvh import (
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
+from meshlearn.geometry.section import plane_section, polyline_section
 from meshlearn.geometry.simplification import simplify
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "knn",
     "laplacian",
     "laplacian_matrix",
+    "plane_section",
     "point_mesh_distance",
+    "polyline_section",
     "ray_mesh_intersection",
     "sample_points",
     "sample_surface",

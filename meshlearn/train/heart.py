@@ -35,7 +35,7 @@ class HeartSet:
 
     inputs: list[Tensor] = field(default_factory=list)
     truth: list[Tensor] = field(default_factory=list)
-    points: int = 400
+    points: int = 256
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from meshlearn.geometry import plane_section, polyline_section
 from meshlearn.io.contours import LABELS, VIEWS, Contours
 from meshlearn.mesh import Mesh
 from meshlearn.representations.heart import HeartModel, rotation
@@ -35,24 +36,6 @@ class Acquisition:
     move: float = 0.0
 
 
-def _segments(mesh: Mesh, origin: Tensor, normal: Tensor) -> Tensor:
-    """Where a plane cuts a mesh: segments (S, 2, 3)."""
-    side = (mesh.vertices - origin) @ normal
-    found = []
-    corner, height = mesh.vertices[mesh.faces], side[mesh.faces]
-    ends, hits = [], []
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        crosses = (height[:, a] < 0) != (height[:, b] < 0)
-        gap = torch.where(crosses, height[:, a] - height[:, b], 1.0)
-        share = (height[:, a] / gap)[:, None]
-        ends.append(corner[:, a] + share * (corner[:, b] - corner[:, a]))
-        hits.append(crosses)
-    for p, q in ((0, 1), (1, 2), (2, 0)):
-        both = hits[p] & hits[q]
-        found.append(torch.stack([ends[p][both], ends[q][both]], 1))
-    return torch.cat(found)
-
-
 def _points(segments: Tensor, spacing: float, generator: torch.Generator | None) -> Tensor:
     """Points (P, 3) along segments, about one every `spacing`."""
     length = (segments[:, 1] - segments[:, 0]).norm(dim=1)
@@ -66,14 +49,6 @@ def _points(segments: Tensor, spacing: float, generator: torch.Generator | None)
     before = along[index] - length[index]
     share = ((where.to(along) - before) / length[index].clamp(min=1e-9)).clamp(0, 1)
     return segments[index, 0] + share[:, None] * (segments[index, 1] - segments[index, 0])
-
-
-def _rim_points(line: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
-    """Where a plane cuts a rim (R, 3): the valve points (P, 3) of a long-axis slice."""
-    side = (line - origin) @ normal
-    at = torch.nonzero((side[:-1] < 0) != (side[1:] < 0))[:, 0]
-    share = (side[at] / (side[at] - side[at + 1]))[:, None]
-    return line[at] + share * (line[at + 1] - line[at])
 
 
 @torch.no_grad()
@@ -128,7 +103,7 @@ def acquire(
         basis = torch.linalg.svd(normal[None])[2][1:]
         moved = s.shift * torch.randn(2, generator=generator) @ basis
         for name, mesh in surfaces.items():
-            points = _points(_segments(mesh, origin, normal), s.spacing, generator)
+            points = _points(plane_section(mesh, origin, normal), s.spacing, generator)
             pieces = [(points, name)]
             if name == "epi":
                 over = _on_rv(points, surfaces)
@@ -138,7 +113,8 @@ def acquire(
                 parts.append((drawn, label, view, number))
         if view == "lax":
             for label, lid in (("mitral", "lv"), ("tricuspid", "rv")):
-                points = _rim_points(vertices[lat.lines[f"{lid}_rim"]], origin, normal)[:2]
+                rim = vertices[lat.lines[f"{lid}_rim"]]
+                points = polyline_section(rim, origin, normal)[:2]
                 if len(points) == 2:
                     parts.append((points + moved, label, view, number))
     parts = [p for p in parts if len(p[0])]

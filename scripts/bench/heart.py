@@ -1,4 +1,4 @@
-"""Hearts: the real patient's 25 frames, left-out slices, robustness, speed.
+"""Hearts: the real patient's 25 frames, the average heart on them, robustness, speed.
 
 Contours and the surfaces that another program fitted to them lie in the shared data
 (MESHLEARN_SHARED_DATA, default ../shared/data). Distances are mm, volumes mL. Symmetric distances
@@ -21,8 +21,9 @@ from _common import ROOT, Bench, main
 
 import meshlearn as ml
 from meshlearn.io import Contours, load_contour_series
-from meshlearn.reconstruct.heart import HeartFit, HeartSettings, dense, fit_heart, fit_series
-from meshlearn.representations.heart import part_of
+from meshlearn.reconstruct.heart import HeartFit, dense, fit_heart, fit_series
+from meshlearn.reconstruct.heart.baselines import LATTICE, fit_mean_shape
+from meshlearn.representations.heart import lattice, part_of
 from meshlearn.representations.heart.tessellate import Tessellator
 
 DATA = Path(os.environ.get("MESHLEARN_SHARED_DATA") or ROOT.parent / "shared" / "data") / "heart"
@@ -76,22 +77,24 @@ def volume(fit: HeartFit, name: str) -> float:
     return float(part_of(made.vertices, made.lattice, name).volume()) / 1000
 
 
-def series(bench: Bench, frames: list[Contours]) -> list[HeartFit]:
-    begin = time.perf_counter()
-    fits = fit_series(frames, progress=False)
-    seconds = time.perf_counter() - begin
+Surfaces = dict[str, ml.Mesh]
+
+
+def tell(
+    bench: Bench, name: str, frames: list[Contours], opened: list[Surfaces], lidded: list[Surfaces]
+) -> None:
+    """A row a surface: distances of contours and of the other program's surfaces; the volumes."""
     rows: dict[str, dict[str, list[float]]] = {n: {} for n in NAMES}
-    for fit in fits:
-        theirs = reference(fit.contours.frame)
-        opened, lidded = surfaces(fit, False), surfaces(fit, True)
-        ours, biv = to_surface(fit.contours, opened), to_surface(fit.contours, theirs)
+    for contours, bare, lids in zip(frames, opened, lidded, strict=True):
+        theirs = reference(contours.frame)
+        ours, biv = to_surface(contours, bare), to_surface(contours, theirs)
         for n in NAMES:
-            assd, hd95 = symmetric(opened[n], lidded[n], theirs[n])
+            assd, hd95 = symmetric(bare[n], lids[n], theirs[n])
             for key, value in (("ours", ours[n]), ("biv", biv[n]), ("assd", assd), ("hd95", hd95)):
                 rows[n].setdefault(key, []).append(value)
     for n, row in rows.items():
         bench.value(
-            f"{len(fits)} frames, {n}",
+            f"{name}, {len(frames)} frames, {n}",
             contour_to_surface=statistics.fmean(row["ours"]),
             worst_frame=max(row["ours"]),
             biv_me_contour_to_surface=statistics.fmean(row["biv"]),
@@ -100,47 +103,39 @@ def series(bench: Bench, frames: list[Contours]) -> list[HeartFit]:
             hd95=statistics.fmean(row["hd95"]),
         )
     for n, known in REFERENCE.items():
-        volumes = {f.contours.frame: volume(f, n) for f in fits}
+        made = zip(frames, lidded, strict=True)
+        volumes = {c.frame: float(lids[n].volume()) / 1000 for c, lids in made}
         values = {f"frame_{k}": volumes[k] for k in known if k in volumes}
         values |= {f"reference_{k}": v for k, v in known.items()}
         big, small = max(volumes.values()), min(volumes.values())
         first = next(iter(volumes.values()))
         bench.value(
-            f"volumes, {n}",
+            f"{name}, volumes, {n}",
             **values,
             ef_from_largest=100 * (1 - small / big),
             ef_from_first=100 * (1 - small / first),
         )
+
+
+def series(bench: Bench, frames: list[Contours]) -> list[HeartFit]:
+    begin = time.perf_counter()
+    fits = fit_series(frames, progress=False)
+    seconds = time.perf_counter() - begin
+    made = ([surfaces(fit, closed) for fit in fits] for closed in (False, True))
+    tell(bench, "fit", frames, *made)
     bench.value("time of the series", seconds=seconds, a_frame=seconds / len(fits))
     return fits
 
 
-def held_out(bench: Bench, frames: list[Contours], settings: HeartSettings | None = None) -> None:
-    """Every pair of one short-axis and one long-axis slice left out, with its valve points."""
-    gaps: dict[str, list[torch.Tensor]] = {n: [] for n in NAMES}
-    inner: dict[str, list[torch.Tensor]] = {n: [] for n in NAMES}
-    for contours in frames:
-        sax = contours.slices("sax")
-        for s in sax:
-            for long in contours.slices("lax"):
-                fit = fit_heart(contours.without_slices([s, long]), settings=settings)
-                meshes = surfaces(fit, False)
-                for n, labels in LABELS.items():
-                    for number in (s, long):
-                        left = contours.take(contours.slice == number).of(*labels)
-                        if len(left):
-                            gaps[n].append(distances(left.points, meshes[n]))
-                            if number not in (sax[0], sax[-1]):
-                                inner[n].append(gaps[n][-1])
-    for n in NAMES:
-        away = torch.cat(gaps[n])
-        bench.value(
-            f"left-out slices, {n}",
-            mean=float(away.mean()),
-            median=float(away.median()),
-            mean_without_end_slices=float(torch.cat(inner[n]).mean()),
-            slices=len(gaps[n]),
-        )
+def mean_shape(bench: Bench, frames: list[Contours]) -> None:
+    """The average heart, turned, moved and scaled onto the contours of each frame."""
+    lat = lattice(*LATTICE)
+    found = [fit_mean_shape(contours).double() for contours in frames]
+    made = (
+        [{n: part_of(v, lat, n, closed=closed) for n in NAMES} for v in found]
+        for closed in (False, True)
+    )
+    tell(bench, "mean shape", frames, *made)
 
 
 def robustness(bench: Bench, frames: list[Contours]) -> None:
@@ -193,8 +188,8 @@ def run(bench: Bench) -> None:
     if bench.quick:
         return
     ends = [frames[0], frames[9]]
-    if not parts or "held-out" in parts:
-        held_out(bench, ends)
+    if not parts or "mean-shape" in parts:
+        mean_shape(bench, frames)
     if not parts or "robust" in parts:
         robustness(bench, ends)
 

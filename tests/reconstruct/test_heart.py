@@ -29,10 +29,10 @@ from meshlearn.reconstruct.heart import (
     write_heart,
     write_series,
 )
+from meshlearn.reconstruct.heart.baselines import fit_ellipsoid
 from meshlearn.reconstruct.heart.contact import Data, huber, rim_points
 from meshlearn.reconstruct.heart.files import load_model
 from meshlearn.reconstruct.heart.gauss_newton import Solver
-from meshlearn.reconstruct.heart.picture import cut
 from meshlearn.representations import HeartModel
 from meshlearn.representations.heart import quaternion
 from meshlearn.representations.heart.population import sample_heart
@@ -341,14 +341,17 @@ def test_fields_are_on_the_right_surfaces():
     assert (mesh.vertex_attributes["aha_segment"][label == 3] == 0).all()
 
 
-def test_cut_of_a_mesh_by_a_plane():
-    mesh = truth().mesh("lv")
-    normal = truth_axes()[:, 2].numpy()
-    segments = cut(mesh, truth().centre[0].detach().double().numpy(), normal)
-    ends = torch.from_numpy(segments).reshape(-1, 3) - truth().centre[0].detach().double()
-    assert (ends @ truth_axes()[:, 2]).abs().max() < 1e-2 and len(segments) >= 60
-
-
 def test_volume_curve_is_drawn(tmp_path):
     path = draw_volumes({"LV": [100, 60, 90]}, tmp_path / "curve.png")
     assert path.stat().st_size > 1000
+
+
+def test_an_ellipsoid_is_found_from_half_of_it():
+    generator = torch.Generator().manual_seed(0)
+    places = torch.nn.functional.normalize(torch.randn(300, 3, generator=generator).double(), dim=1)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=generator).double())[0]
+    sizes = torch.tensor([25.0, 30.0, 50.0])
+    points = (places[places[:, 2] < 0.4] * sizes) @ turn.T + 20
+    found = fit_ellipsoid(points)
+    assert point_mesh_distance(points, found).squared_distance.sqrt().max() < 0.1
+    assert abs(float(found.volume()) / (4 / 3 * math.pi * float(sizes.prod())) - 1) < 0.01

@@ -1,4 +1,4 @@
-"""Simpler ways to a heart, which a fit is held against: mean shape, PCA, a flow alone."""
+"""Simpler ways to a heart, held against a fit: ellipsoid, mean shape, PCA, a flow alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from meshlearn.data.shapes import icosphere
 from meshlearn.io.contours import Contours
+from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.heart.contact import Data, HeartSettings
+from meshlearn.reconstruct.heart.contact import huber as huber_loss
 from meshlearn.reconstruct.heart.fit import place
 from meshlearn.reconstruct.heart.gauss_newton import Solver
 from meshlearn.representations.heart import HeartModel, quaternion, rotation
@@ -86,6 +89,53 @@ class ShapeFit:
         return matrix, right
 
 
+def fit_ellipsoid(points: Tensor, *, huber: float = 3.0, steps: int = 30) -> Mesh:
+    """The ellipsoid of nine numbers near points (P, 3) of one surface, float64; a closed mesh.
+
+    Distances run along the ray from the centre; robust as the fit of a heart is.
+    """
+    points = points.double()
+    centre = points.mean(0)
+    frame = torch.linalg.svd(points - centre, full_matrices=False)[2]
+    frame[2] *= torch.sign(torch.linalg.det(frame))
+    spread = ((points - centre) @ frame.T).std(0)
+    x = torch.cat([centre, centre.new_zeros(3), (1.7 * spread).log()])
+
+    def axes(x: Tensor) -> Tensor:
+        return frame @ torch.linalg.matrix_exp(_cross(x[3:6]))
+
+    def gaps(x: Tensor) -> Tensor:
+        away = points - x[:3]
+        level = (away @ axes(x).T / x[6:].exp()).norm(dim=1)
+        return (1 - 1 / level) * away.norm(dim=1)
+
+    def loss(gap: Tensor) -> float:
+        return float(huber_loss(gap * gap, huber).sum())
+
+    damping, now = 1e-2, gaps(x)
+    for _ in range(steps):
+        rows = torch.func.jacfwd(gaps)(x)
+        weighted = rows * (huber / now.abs().clamp(min=huber))[:, None]
+        matrix = weighted.T @ rows
+        held = matrix + damping * torch.diag(matrix.diagonal())
+        other = x - torch.linalg.solve(held, weighted.T @ now)
+        gap = gaps(other)
+        if loss(gap) < loss(now):
+            x, now, damping = other, gap, damping / 3
+        else:
+            damping *= 8
+    sphere = icosphere(4)
+    return Mesh(sphere.vertices.double() * x[6:].exp() @ axes(x) + x[:3], sphere.faces)
+
+
+def _cross(turn: Tensor) -> Tensor:
+    """The matrix (3, 3) of the cross product with a vector (3,)."""
+    x, y, z = turn
+    zero = torch.zeros_like(x)
+    rows = [[zero, -z, y], [z, zero, -x], [-y, x, zero]]
+    return torch.stack([torch.stack(row) for row in rows])
+
+
 @torch.no_grad()
 def fit_mean_shape(contours: Contours) -> Tensor:
     """The average heart, turned, moved and scaled onto contours: vertices on `LATTICE`."""
@@ -96,8 +146,6 @@ def fit_mean_shape(contours: Contours) -> Tensor:
 @torch.no_grad()
 def fit_pca(count: int, rows: int, columns: int, *, modes: int = 20) -> Callable:
     """A function from contours to vertices, by the modes of `count` generated hearts."""
-    from meshlearn.mesh import Mesh
-
     meshes = []
     for seed in range(count):
         model = sample_heart(generator=torch.Generator().manual_seed(70_000_000 + seed))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from meshlearn.geometry import plane_section
 from meshlearn.io.contours import LABELS
-from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.heart.fit import HeartFit
 from meshlearn.render.picture import save_image
 
@@ -26,30 +26,12 @@ _POINTS = {
 }
 
 
-def cut(mesh: Mesh, origin: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Segments (S, 2, 3) in which a mesh meets a plane."""
-    vertices, faces = mesh.vertices.detach().double().numpy(), mesh.faces.numpy()
-    side = (vertices - origin) @ normal
-    ends = []
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        i, j = faces[:, a], faces[:, b]
-        crosses = (side[i] < 0) != (side[j] < 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(crosses, side[i] / (side[i] - side[j]), 0)[:, None]
-        ends.append((crosses, vertices[i] + share * (vertices[j] - vertices[i])))
-    found = []
-    for p, q in ((0, 1), (1, 2), (2, 0)):
-        both = ends[p][0] & ends[q][0]
-        found.append(np.stack([ends[p][1][both], ends[q][1][both]], 1))
-    return np.concatenate(found)
-
-
 def draw_slices(fit: HeartFit, path: str | Path, *, size: int = 360) -> Path:
     """A PNG with one tile a slice: the contours as points, the surfaces as lines; short-axis
     slices with the RV to the right, long-axis ones with the base up."""
     with torch.no_grad():
         names = [n for n in _SURFACES if n in fit.model.surfaces]
-        meshes = {n: fit.model.mesh(n, rows=24, columns=60) for n in names}
+        meshes = {n: fit.model.mesh(n, rows=24, columns=60).to(torch.float64) for n in names}
         zero = fit.model.to_world(torch.zeros(1, 3))
         axes = (fit.model.to_world(torch.eye(3)) - zero).double().numpy()
     contours, tiles = fit.contours, []
@@ -74,7 +56,8 @@ def draw_slices(fit: HeartFit, path: str | Path, *, size: int = 360) -> Path:
             return size / 2 + scale * ((p - middle) @ right), size / 2 - scale * ((p - middle) @ up)
 
         for name, mesh in meshes.items():
-            for a, b in cut(mesh, origin, normal):
+            cut = plane_section(mesh, torch.from_numpy(origin), torch.from_numpy(normal))
+            for a, b in cut.numpy():
                 pen.line([at(a), at(b)], fill=_SURFACES[name], width=2 if name != "wall" else 1)
         for p, label in zip(points, part.label.tolist(), strict=True):
             (x, y), color = at(p), _POINTS.get(LABELS[label], (255, 120, 0))
