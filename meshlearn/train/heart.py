@@ -146,7 +146,8 @@ def _hooks(data: HeartSet, steps: int, count: int = 2) -> Hooks:
         for k in shown:
             points = data.inputs[k][None]
             found = model(points, torch.ones(points.shape[:2], dtype=torch.bool))
-            made.append(part_of(model.vertices(found)[0], where, "muscle"))
+            whole, _ = model.vertices(found)
+            made.append(part_of(whole[0], where, "muscle"))
         return stack(made)
 
     every = max(10, steps // 40)
