@@ -107,4 +107,5 @@ class Flow(nn.Module):
             push = direction.expand_as(x)
             return torch.func.jvp(lambda y: self(y, code)[0], (x,), (push,))[1]
 
-        return torch.stack([one(e) for e in torch.eye(3, dtype=x.dtype)], -1)[0]
+        directions = torch.eye(3, dtype=x.dtype, device=x.device)
+        return torch.func.vmap(one)(directions).movedim(0, -1)[0]

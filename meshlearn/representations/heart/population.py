@@ -77,7 +77,7 @@ def sample_heart(
     seed = torch.Generator().manual_seed(
         int(torch.randint(2**31, (1,), generator=generator).item())
     )
-    model = HeartModel(generator=seed, steps=5, density=(24, 60))
+    model = HeartModel(generator=seed, steps=5, density=(32, 80))
     with torch.no_grad():
         model.theta.copy_(sample_theta(1, generator=generator) if theta is None else theta)
     if flow > 0:
