@@ -136,7 +136,7 @@ def cover(
     generator: torch.Generator,
     convexes: int = 100,
     seeds: int = 24,
-    least: float = 5e-4,
+    least: float = 2e-4,
     most_planes: int = 32,
     callback: Callable[[int, float], None] | None = None,
 ) -> Cover:
@@ -147,13 +147,14 @@ def cover(
         depth: (N,) how deep each lies in the shape, negative outside.
         convexes: at most so many.
         seeds: places that each convex is tried from.
-        least: share of the shape's volume that a convex has to add.
+        least: share of the shape's volume that a convex has to add; two samples at least.
         most_planes: of one convex.
         callback: called after each convex with how many there are, and the IoU.
     """
     inside = depth > 0
     if not bool(inside.any()):
         raise ValueError("shape: no sample lies inside it; is it closed and does it have volume?")
+    least = max(least, 2 / float(inside.sum()))
     grower = _Grower(planes, points, inside)
     found: list[Tensor] = []
     held: list[Tensor] = []

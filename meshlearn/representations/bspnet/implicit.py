@@ -50,7 +50,9 @@ class ImplicitAutoencoder(nn.Module):
         self, points: Tensor, inside: Tensor, code: Tensor, *, phase: int = 0
     ) -> dict[str, Tensor]:
         """Mean squared error of the occupancy, as in the paper."""
-        found = torch.sigmoid(self(code, points).float())
+        # beyond +-16 gradients are below 1e-7 and soon denormal, which makes a step take 6 times
+        # as long on a CPU
+        found = torch.sigmoid(self(code, points).float().clamp(-16, 16))
         return {"occupancy": (found - inside.to(found.dtype)).square().mean()}
 
     @torch.no_grad()

@@ -67,7 +67,7 @@ def fit_shape(
     convexes: int = 100,
     samples: int = 40_000,
     steps: int = 150,
-    least: float = 5e-4,
+    least: float = 2e-4,
     seed: int = 0,
     progress: bool | None = None,
 ) -> BSPNet:
