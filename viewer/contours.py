@@ -45,6 +45,7 @@ def of_contours(name: str, contours: Contours, path: Path | None = None) -> Item
     label, part = contours.label.numpy(), contours.slice.numpy()
     table = np.array([_COLORS.get(name, _OTHER) for name in LABELS], np.uint8)
     joined = joins(points, label, part)
+    joined = joined[np.array([name in _COLORS for name in LABELS])[label[joined[:, 0]]]]
     there = [LABELS[k] for k in np.unique(label)]
     return Item(
         name,
