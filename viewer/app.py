@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from dataclasses import dataclass, replace
 from html import escape
@@ -84,6 +85,7 @@ class App:
             self.items += self._of_run(run)
         unique_names(self.items)
         self.boxes = {}
+        self.lock = threading.RLock()  # pages ask in threads of their own, and all at once
         self.look, self.dark = self.options.look, self.options.dark
         self.served = served or Served(
             title_of([item.name for item in self.items] if run is None else [run.folder.name]),
@@ -201,7 +203,7 @@ class App:
 
     def refresh(self) -> None:
         """Draws what changed."""
-        with self.server.atomic():
+        with self.lock, self.server.atomic():
             for drawing in self.drawings:
                 drawing.apply_coarse(self.look)
                 drawing.apply(self.look)
@@ -264,9 +266,10 @@ class App:
 
     def take_apart(self, share: float) -> None:
         """Moves the parts of meshes that have some away from one another."""
-        for drawing in self.drawings:
-            drawing.take_apart(share)
-        self.refresh()
+        with self.lock:
+            for drawing in self.drawings:
+                drawing.take_apart(share)
+            self.refresh()
 
     # --- life -----------------------------------------------------------------------------------
 

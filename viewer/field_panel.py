@@ -78,6 +78,10 @@ class FieldPanel:
 
     def update(self, *, by_hand: bool = False) -> None:
         """Paints the drawings anew."""
+        with self.app.lock:
+            self._update(by_hand)
+
+    def _update(self, by_hand: bool) -> None:
         name = self.name.value
         shown = [(d, self.fields(d)[name]) for d in self.app.drawings if name in self.fields(d)]
         for control in (self.low, self.high):

@@ -28,6 +28,15 @@
     history.replaceState(null, "", `?${query}`);
   }
 
+  // The client moves the camera by letters and arrows, which mean something else here. It listens on
+  // the document, later than this does, and takes commands one level below.
+  const mine = (event) => {
+    const letters = /^Key[WASDQE]$/.test(event.code);
+    const steps = event.code.startsWith("Arrow") && document.querySelector(".ml-run") !== null;
+    if (letters || steps) event.stopImmediatePropagation();
+  };
+  if (!window.__ML_EXPORT__) document.addEventListener("keydown", mine);
+
   const make = (tag, id, parent, html) => {
     const node = document.createElement(tag);
     node.id = id;

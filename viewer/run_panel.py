@@ -27,7 +27,6 @@ class RunPanel:
 
     def __init__(self, app: App, run: Run, fit: Drawing, target: Drawing | None) -> None:
         self.app, self.run, self.fit, self.target = app, run, fit, target
-        self._lock = threading.Lock()
         self._shown: int | None = None
         gui = app.server.gui
         with gui.add_folder(f"Run {run.folder.name}", order=-2.0):
@@ -58,7 +57,7 @@ class RunPanel:
 
     def show(self, index: int) -> None:
         """Shows the mesh of the step at a place in ``run.steps``."""
-        with self._lock:
+        with self.app.lock:
             if not self.run.steps:
                 return
             step = self.run.steps[min(index, len(self.run.steps) - 1)]

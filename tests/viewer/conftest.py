@@ -74,6 +74,26 @@ def near(picture, color, tolerance=40):
     return int((np.abs(picture.astype(int) - color).max(2) < tolerance).sum())
 
 
+def like(picture, color) -> int:
+    """How many pixels have a colour's hue and are as strong: tones are mapped on the way."""
+
+    def parts(rgb):
+        rgb = np.asarray(rgb, float)
+        high, low = rgb.max(-1), rgb.min(-1)
+        span = np.maximum(high - low, 1e-9)
+        r, g, b = (rgb[..., k] for k in range(3))
+        hue = np.where(
+            high == r,
+            (g - b) / span % 6,
+            np.where(high == g, (b - r) / span + 2, (r - g) / span + 4),
+        )
+        return 60 * hue, span / np.maximum(high, 1)
+
+    (hue, strength), (want, least) = parts(picture), parts(color)
+    away = np.abs((hue - want + 180) % 360 - 180)
+    return int(((away < 12) & (strength > 0.85 * least)).sum())
+
+
 def soon(condition, patience=20.0):
     """Waits until a condition of the server's side is true."""
     end = time.monotonic() + patience
