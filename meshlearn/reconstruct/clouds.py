@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,9 @@ def point_noise(points: Tensor, *, neighbours: int = 24, samples: int = 4000) ->
     """Standard deviation of points (P, 3) across their surface, in their own unit.
 
     The median over `samples` of them of the residual of the plane through the nearest
-    `neighbours`; what curves within that neighbourhood counts too.
+    `neighbours`. Below a third of the points' spacing the residual of a third of them is looked at
+    too: what a surface bends within a neighbourhood grows with the square of its radius and is
+    taken off, noise does not. A sheet that is thinner than the spacing cannot be told from noise.
 
     Example:
         >>> noise = point_noise(points)
@@ -26,9 +30,19 @@ def point_noise(points: Tensor, *, neighbours: int = 24, samples: int = 4000) ->
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
     chosen = points[order[:samples].to(points.device)]
     count = min(neighbours, len(points))
-    near = points[geometry.knn(chosen, points, count)[1]]
-    least = _principal(near)[0][:, 0].clamp(min=0) * count / max(1, count - 3)
-    return float(least.sqrt().median())
+    squared, index = geometry.knn(chosen, points, count)
+
+    def residual(k: int) -> float:
+        least = _principal(points[index[:, :k]])[0][:, 0].clamp(min=0) * k / max(1, k - 3)
+        return float(least.sqrt().median())
+
+    wide, few = residual(count), max(4, count // 3)
+    narrow = residual(few) if few < count else wide
+    spacing = float(squared[:, 1:7].sqrt().mean(1).median())
+    if narrow > 0.33 * spacing:
+        return wide
+    bend = max(0.0, wide**2 - narrow**2) / ((count / few) ** 2 - 1)
+    return math.sqrt(max(0.0, narrow**2 - bend))
 
 
 def smooth_points(points: Tensor, noise: float, *, rounds: int = 2) -> Tensor:

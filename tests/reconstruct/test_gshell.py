@@ -7,6 +7,7 @@ import torch
 
 import meshlearn as ml
 from meshlearn.data import open_shapes
+from meshlearn.data.families import shape
 from meshlearn.isosurface import SparseVoxelGrid
 from meshlearn.reconstruct import fit, targets
 from meshlearn.reconstruct.clouds import estimate_normals, point_noise, smooth_points
@@ -286,3 +287,15 @@ def test_bad_input_is_one_sentence(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_features_of_a_sparse_cloud_are_no_noise():
+    bent = ml.sample_points(
+        shape("cars", 1000).mesh, 2000, generator=torch.Generator().manual_seed(0)
+    )
+    spacing = targets.FromPoints(bent).spacing
+    shift = torch.randn(bent.shape, generator=torch.Generator().manual_seed(1))
+    assert point_noise(bent) < 0.05 * spacing
+    assert point_noise(bent + 0.15 * spacing * shift) == pytest.approx(0.15 * spacing, rel=0.3)
+    assert point_noise(bent + 0.6 * spacing * shift) > 0.45 * spacing
+    torch.testing.assert_close(targets.FromPoints(bent).points, bent)
