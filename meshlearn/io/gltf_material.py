@@ -153,6 +153,7 @@ def flipped_v(uv: np.ndarray) -> np.ndarray:
 
     glTF counts v from an image's top; documents, as most formats, from its bottom.
     """
-    uv = uv.astype(np.float64)
-    uv[:, 1] = 1 - uv[:, 1]
+    with np.errstate(invalid="ignore"):  # NaN of any bits stays NaN
+        uv = uv.astype(np.float64)
+        uv[:, 1] = 1 - uv[:, 1]
     return uv
