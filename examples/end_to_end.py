@@ -27,7 +27,7 @@ from torch import Tensor
 
 from meshlearn import Mesh, metrics
 from meshlearn.geometry import knn, sample_surface
-from meshlearn.isosurface import SurfaceTracker, level_set_mesh
+from meshlearn.isosurface import SurfaceTracker, level_set_mesh, level_set_vertices
 from meshlearn.render import contact_sheet
 from meshlearn.representations import DeepMesh
 from meshlearn.train import PrepareOptions, ShapeSet, open_data
@@ -37,25 +37,41 @@ BOX = ((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
 
 
 class Surfaces:
-    """Level sets of the rows of a table, each followed by a tracker from step to step."""
+    """Level sets of the rows of a table. Each is extracted anew from time to time; between, its
+    vertices follow the field by a Newton step, for a third of the cost."""
 
-    def __init__(self, count: int, resolution: int) -> None:
+    def __init__(self, count: int, resolution: int, every: int = 1) -> None:
         self.trackers = [SurfaceTracker(resolution, bounds=BOX) for _ in range(count)]
+        self.meshes: list[Mesh | None] = [None] * count
+        self.used, self.every = [0] * count, every
 
     def __call__(self, model: DeepMesh, row: int) -> Mesh:
         """The mesh of a row; gradients reach network and codes."""
-        code = model.codes[row]
+        code, tracker = model.codes[row], self.trackers[row]
+        kept = self.meshes[row] if self.used[row] % self.every else None
+        self.used[row] += 1
+
+        def field(points: Tensor) -> Tensor:
+            return model.network(points, code)
+
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="the field's gradient vanishes")
             warnings.filterwarnings("ignore", message=".*no zero crossing.*")
-            return level_set_mesh(
-                lambda p: model.network(p, code), self.trackers[row], min_slope=0.2, project=True
-            )
+            if kept is None:
+                mesh = level_set_mesh(field, tracker, min_slope=0.2, project=True)
+            else:
+                cell = max(tracker.spacing)
+                moved, _ = level_set_vertices(field, kept.vertices, min_slope=0.2, project=cell)
+                mesh = Mesh(moved, kept.faces)
+        self.meshes[row] = mesh.detach()
+        return mesh
 
 
-def mesh_loss(mesh: Mesh, truth: Tensor, generator: torch.Generator, count: int) -> Tensor:
+def mesh_loss(
+    mesh: Mesh, truth: Tensor, generator: torch.Generator, count: int, angles: float = 1.0
+) -> Tensor:
     """Squared distances both ways, to the planes of the true surface (in units of 0.01), and
-    1 - cosine of the normals where both are close.
+    `angles` times 1 - cosine of the normals where both are close.
 
     Args:
         truth: (S, 6) points and normals of the surface.
@@ -71,7 +87,7 @@ def mesh_loss(mesh: Mesh, truth: Tensor, generator: torch.Generator, count: int)
     apart = (points.detach() - truth[there, :3]).square().sum(1)
     close = (apart < 0.03**2).float()
     angle = 1 - (normals * truth[there, 3:]).sum(1)
-    return near[0] + near[1] + (angle * close).sum() / close.sum().clamp(min=1)
+    return near[0] + near[1] + angles * (angle * close).sum() / close.sum().clamp(min=1)
 
 
 def train_on(
@@ -121,13 +137,14 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
     parser.add_argument("--count", type=int, default=4, help="of its shapes, from the first on")
     parser.add_argument("--first", type=float, default=60, help="seconds by field losses before")
     parser.add_argument("--seconds", type=float, default=40, help="of the processor, each way")
-    parser.add_argument("--weight", type=float, default=0.02, help="of the mesh losses")
+    parser.add_argument("--weight", type=float, default=0.005, help="of the mesh losses")
+    parser.add_argument("--angles", type=float, default=20.0, help="of normals, within these")
     parser.add_argument("--small", action="store_true", help="test-sized: few shapes, coarse")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     first = learned(args, args.out)
     count = 3 if args.small else min(args.count, len(first.codes))
-    seconds, resolution = (6.0, 32) if args.small else (args.seconds, 64)
+    seconds, resolution = (6.0, 32) if args.small else (args.seconds, 128)
     options = PrepareOptions(12_000, 6000, 6000, ())
     data = open_data(f"families:{args.family}:{count}", options=options, points=640, surface=2000)
 
@@ -140,16 +157,16 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, float]]:
         terms = sdf_loss(model, draw(generator, 4), generator)
         return terms["sdf"] + 1e-4 * terms["prior"]
 
-    surfaces = Surfaces(count, 24 if args.small else 48)
+    surfaces = Surfaces(count, 24 if args.small else 48, every=8)
 
     def by_mesh(model: DeepMesh, generator: torch.Generator) -> Tensor:
-        batch = draw(generator, 2)
+        batch = draw(generator, 3)
         terms = sdf_loss(model, batch, generator)
         loss = terms["sdf"] + 1e-4 * terms["prior"]
         mesh = surfaces(model, int(batch["index"][0]))
         if mesh.num_faces:
             truth = torch.cat((batch["surface"][0], batch["normals"][0]), 1)
-            loss = loss + args.weight * mesh_loss(mesh, truth, generator, 2000)
+            loss = loss + args.weight * mesh_loss(mesh, truth, generator, 2000, args.angles)
         return loss
 
     rows: dict[str, dict[str, float]] = {}

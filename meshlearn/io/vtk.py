@@ -165,6 +165,8 @@ class _Reader:
 
     def section(self, name: str, words: list[str]) -> None:
         cursor = self.cursor
+        if self.where and (name in _KINDS or name in ("POINTS", "CELLS", "CELL_TYPES")):
+            raise cursor.error(f"expected no more {name} behind the data of points or cells")
         if name == "POINTS":
             found = cursor.array(3 * int(words[1]), words[2]).reshape(-1, 3)
             wide = found.dtype not in (np.float32, np.float64)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -67,6 +68,24 @@ def test_mesh_loss_is_small_on_the_truth_and_pulls_towards_it():
     turned = end_to_end.Mesh(ball.vertices, ball.faces.flip(1))
     generator = torch.Generator().manual_seed(1)
     assert float(end_to_end.mesh_loss(turned, truth, generator, 1500)) > 0.9
+
+
+def test_carried_surfaces_stay_on_the_level_set():
+    codes = torch.tensor([[0.3], [0.2]], requires_grad=True)
+    balls = SimpleNamespace(codes=codes, network=lambda p, code: p.norm(dim=1) - code[0])
+    surfaces = end_to_end.Surfaces(2, 16, every=3)
+    first = surfaces(balls, 0)
+    with torch.no_grad():
+        codes[0] += 0.01  # a sixth of a cell
+    carried = surfaces(balls, 0)
+    assert torch.equal(carried.faces, first.faces)
+    off = (carried.vertices.norm(dim=1) - 0.31).abs().max()
+    assert float(off) < 1e-5 < float((first.vertices.norm(dim=1) - 0.31).abs().max())
+    carried.vertices.norm(dim=1).mean().backward()
+    torch.testing.assert_close(codes.grad, torch.tensor([[1.0], [0.0]]))
+    again = [surfaces(balls, 0) for _ in range(2)]
+    assert torch.equal(again[0].faces, first.faces)  # the third use; the fourth is extracted anew
+    assert float((again[1].vertices.norm(dim=1) - 0.31).abs().max()) < 1e-4
 
 
 @pytest.mark.slow

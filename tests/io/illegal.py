@@ -237,6 +237,11 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
     ),
     "image.vtp": (vtp("", form="ImageData"), "expected PolyData"),
     "lying.vtk": (VTK.replace("POINTS 3", "POINTS 999999999"), "promises"),
+    "points twice.vtk": (
+        VTK + "POINT_DATA 3\nSCALARS heat float 1\nLOOKUP_TABLE default\n1 2 3\n"
+        "POINTS 1 float\n0 0 0\n",
+        "no more POINTS",
+    ),
     "cells.vtk": (VTK + "POLYGONS 1 4\n9 0 1 2\n", "more corners"),
     "rows.vtk": (
         VTK + "POLYGONS 1 4\n3 0 1 2\nPOINT_DATA 9\nSCALARS a float\n1 2\n",
