@@ -15,6 +15,8 @@ from viewer.reading import read_item
 from viewer.runs import Run, is_run
 from viewer.series import THICKNESS, Series, heart_of, is_heart, is_series
 
+MANY = 5_000_000  # faces
+
 
 def gather(
     paths: Sequence[Path], *, field: str = "", most_faces: int | None = None
@@ -44,9 +46,13 @@ def gather(
             raise ValueError(f"--field: {field} is for a mesh, but none could be read")
         found = read_field(field, first.mesh, first.name)
         extra, field = {first.name: {found.name: found}}, found.name
-    if most_faces is not None:
-        for item in items:
+    for item in items:
+        if most_faces is not None:
             thin(item, most_faces)
+        elif item.has_faces and item.mesh.num_faces > MANY:
+            item.notes.append(
+                f"{item.mesh.num_faces:,} faces take a browser long; --decimate 1000000 simplifies"
+            )
     run = None
     if folders:
         run = Series(folders[0]) if is_series(folders[0]) else Run(folders[0])

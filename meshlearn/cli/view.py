@@ -15,7 +15,10 @@ from meshlearn.cli._files import output_file
 @command("view")
 def view(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Meshes, point clouds, one run folder.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Meshes, points, contours, cameras; folders of runs or hearts."
+        ),
     ],
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare the first two: is FILE 1 as FILE 2?")

@@ -14,7 +14,7 @@ import torch
 
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io import Contours, load
-from meshlearn.io.contours import LABELS
+from meshlearn.io.contours import LABELS, load_contours
 from meshlearn.reconstruct.heart import (
     HeartFit,
     HeartSettings,
@@ -308,6 +308,8 @@ def test_folder_of_a_heart(tmp_path):
     lv = load(tmp_path / "heart" / "lv.vtp")
     assert {"wall_thickness", "aha_segment", "surface_label", "u", "v"} <= set(lv.vertex_attributes)
     assert load(tmp_path / "heart" / "muscle.stl").num_faces > 1000
+    kept = load_contours(tmp_path / "heart" / "contours.txt")
+    torch.testing.assert_close(kept.points, fitted().contours.points, atol=1e-4, rtol=0)
     again = load_model(tmp_path / "heart" / "heart.safetensors")
     assert torch.equal(again.theta, fitted().model.theta)
     with torch.no_grad():
@@ -326,6 +328,8 @@ def test_series_of_two_frames(tmp_path):
     assert cycle["frames"] == 2 and (tmp_path / "out" / "volumes.png").is_file()
     meshes = [load(tmp_path / "out" / f"lv_{i:03d}.vtp") for i in range(2)]
     assert torch.equal(meshes[0].faces, meshes[1].faces)
+    kept = [load_contours(tmp_path / "out" / f"contours_{i:03d}.txt") for i in range(2)]
+    assert [len(c) for c in kept] == [len(c) for c in frames] and kept[1].frame == 1
     assert "lv_001.vtp" in (tmp_path / "out" / "lv.pvd").read_text()
     rows = (tmp_path / "out" / "report.csv").read_text().splitlines()
     assert len(rows) == 3 and rows[0].startswith("frame,lv_volume_ml")

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ pytest.importorskip("viser", reason="viser is not installed")
 
 import meshlearn as ml
 from meshlearn.data import shapes
+from meshlearn.io.contours import from_arrays, save_contours
 from meshlearn.mesh import Mesh
 from tests.viewer.conftest import pixels
 from viewer.field_panel import LABELS
@@ -25,8 +27,11 @@ def folder(tmp_path):
     for k, radius in enumerate((0.5, 0.7, 1.0)):
         segment = 1 + (ball.vertices[:, 1] > 0).long() + 2 * (ball.vertices[:, 0] > 0).long()
         fields = {"wall_thickness": radius * (2 + ball.vertices[:, 1]), "aha_segment": segment}
-        mesh = Mesh(radius * ball.vertices, ball.faces, vertex_attributes=fields)
+        mesh = Mesh(40 * radius * ball.vertices, ball.faces, vertex_attributes=fields)
         ml.save(mesh, tmp_path / f"muscle_{k:03d}.vtp")
+        ring = 39 * radius * ball.vertices[ball.vertices[:, 1].abs() < 0.1]
+        contours = from_arrays(ring, ["lv_epi"] * len(ring), slice=[0] * len(ring))
+        save_contours(contours, tmp_path / f"contours_{k:03d}.txt")
         frames.append({"frame": k, "lv_volume_ml": 100.0 * radius, "rv_volume_ml": None})
     cycle = {"lv": {"ejection_fraction_percent": 50.0}}
     (tmp_path / "report.json").write_text(json.dumps({"frames": frames, "cycle": cycle}))
@@ -44,6 +49,11 @@ def test_frames_volumes_and_fields(folder):
     assert volumes.tolist() == [50, 70, 100]
     (folder / "muscle_001.vtp").write_text("torn")
     assert run.shape(1) is None and run.shape(2).mesh.num_faces == 1280
+    shown = run.shape(2)  # its contours lie on it, a millimetre inside
+    assert len(shown.points) > 20 and len(shown.lines) > 0
+    assert abs(np.linalg.norm(shown.points, axis=1) - 39).max() < 0.01
+    (folder / "contours_002.txt").write_text("torn")
+    assert any(note.startswith("contours_002.txt: ") for note in run.shape(2).notes)
 
 
 def test_a_series_is_scrubbed(page, serve, folder):
