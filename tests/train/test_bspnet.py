@@ -167,3 +167,33 @@ def test_an_image_encoder_learns_the_codes_of_an_auto_encoder(tmp_path):
     assert len(model.convexes(model.encode(pictures))) == 4
     with pytest.raises(ValueError, match="teacher: expected an encoder of voxels"):
         train_single_view(data, BSPNet(8, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lr", [3e-4, 2e-3])
+def test_two_families_are_learned_and_no_phase_undoes_the_one_before(lr):
+    """Shapes held out, by the hard union; at rates well apart training neither diverges nor is it
+    stuck where T is rounded."""
+    options = PrepareOptions(near=50, space=50, surface=50, voxels=(16, 32))
+    data = open_data("families:chairs+cars:12", options=options, voxels=16)
+    learn, test = data.split(4)
+    model = BSPNet(
+        192, 24, encoder="voxels", resolution=16, code=64, hidden=(128, 256), width=8,
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    result = train_bspnet(
+        learn, model, steps=(200, 250, 350), resolutions=(16, 32), batch=6, points=384, lr=lr,
+        progress=False,
+    )  # fmt: skip
+    loss = torch.tensor(result.history["occupancy"])
+    assert float(loss[420:450].mean()) < 0.08  # before the union hardens; 0.25 is all inside
+    assert float(loss[-30:].mean()) < 0.1  # 0.3 to 0.5 is nothing, or all inside
+    line = (torch.arange(32) + 0.5) / 32 - 0.5
+    points = torch.cartesian_prod(line, line, line)[None]
+    shares = []
+    for i in range(len(test)):
+        inside = test[i].voxels(32).reshape(1, -1)
+        code = model.encode(test[i].voxels(16)[None, None].float())
+        found = model.occupancy(points, code)
+        shares.append(float((found & inside).sum() / (found | inside).sum()))
+    assert sum(shares) / len(shares) > 0.4
