@@ -118,7 +118,7 @@ def train_heart(
     """
     model = HeartEncoder(generator=torch.Generator().manual_seed(seed))
     data = build_set(hearts, seed=seed)
-    stage = Stage(encoder_loss, data, steps=steps, batch=batch, lr=1e-3, weights=WEIGHTS)
+    stage = Stage(encoder_loss, data, steps=steps, batch=batch, lr=3e-3, weights=WEIGHTS)
     options = {"kind": "heart", "hearts": hearts}
     hooks = _hooks(data, steps) if len(data) else None
     train(

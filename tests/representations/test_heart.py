@@ -23,6 +23,7 @@ from meshlearn.representations.heart import (
     rotation,
     roughness,
 )
+from meshlearn.representations.heart.encoder import INPUTS, _moments
 from meshlearn.representations.heart.parameters import spline
 from meshlearn.representations.heart.population import (
     onto,
@@ -314,3 +315,22 @@ def test_forward_gives_a_mesh_and_regularisers():
     out = HeartModel()()
     assert out.mesh.is_watertight and set(out.losses) == {"energy", "prior", "rough"}
     out.mesh.volume().backward()
+
+
+def test_moments_of_labels_know_neither_the_order_nor_masked_points():
+    """Share, mean and covariance of the points of each label."""
+    place = torch.randn(1, 40, 3, generator=seeded(1))
+    points = torch.zeros(1, 40, INPUTS)
+    points[..., :3] = place
+    points[0, :30, 3] = points[0, 30:, 4] = 1
+    mask = torch.arange(40)[None] < 36
+    found = _moments(points, mask).reshape(-1, 10)
+    order = torch.randperm(40, generator=seeded(2))
+    assert torch.allclose(
+        _moments(points[:, order], mask[:, order]).reshape(-1, 10), found, atol=1e-6
+    )
+    assert torch.allclose(found[0, 0], torch.tensor(30 / 36)) and (found[2:] == 0).all()
+    for label, part in ((0, place[0, :30]), (1, place[0, 30:36])):
+        assert torch.allclose(found[label, 1:4], part.mean(0), atol=1e-6)
+        i, j = torch.triu_indices(3, 3)
+        assert torch.allclose(found[label, 4:], part.T.cov(correction=0)[i, j], atol=1e-5)

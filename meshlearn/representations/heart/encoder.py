@@ -29,8 +29,9 @@ def inputs_of(contours: Contours, turn: Tensor, centre: Tensor) -> Tensor:
 class HeartEncoder(nn.Module):
     """From labelled points to pose, parameter functions and the code of the flow.
 
-    A network shared by all points, the maximum and the mean over them, and a network on those: any
-    number of points, in any order. The flow, conditioned on the code, is trained with it.
+    A network shared by all points, the maximum and the mean over them, beside the moments of the
+    points of each label, and a network on those: any number of points, in any order. The flow,
+    conditioned on the code, is trained with it.
 
     Args:
         width: of the hidden layers.
@@ -44,7 +45,7 @@ class HeartEncoder(nn.Module):
         generator = generator or torch.Generator().manual_seed(0)
         sizes = [(INPUTS, width), (width, width), (width, 2 * width)]
         self.points = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
-        sizes = [(4 * width, 2 * width), (2 * width, 2 * width)]
+        sizes = [(4 * width + 10 * len(LABELS), 2 * width), (2 * width, 2 * width)]
         self.whole = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
         self.last = nn.Linear(2 * width, SIZE + 6 + LATENT)
         self.flow = Flow(latent=LATENT, width=64, features=64, steps=2, generator=generator)
@@ -63,7 +64,8 @@ class HeartEncoder(nn.Module):
             h = torch.relu(layer(h))
         keep = mask[..., None]
         top = h.masked_fill(~keep, 0.0)
-        h = torch.cat([top.amax(1), top.sum(1) / keep.sum(1).clamp(min=1)], 1)
+        mean = top.sum(1) / keep.sum(1).clamp(min=1)
+        h = torch.cat([top.amax(1), mean, _moments(points, mask)], 1)
         for layer in self.whole:
             h = torch.relu(layer(h))
         theta, turn, move, code = self.last(h).split([SIZE, 3, 3, LATENT], 1)
@@ -76,6 +78,21 @@ class HeartEncoder(nn.Module):
         moved = self.flow(plain, found["code"])[0]
         turn, move = turned(found["turn"]).mT, found["move"][:, None]
         return moved @ turn + move, plain @ turn + move
+
+
+def _moments(points: Tensor, mask: Tensor) -> Tensor:
+    """Of the points (B, P, `INPUTS`) of each label where `mask` (B, P) holds: their share of all,
+    the mean and the six second moments about it, (B, 10 labels)."""
+    place = points[..., :3]
+    kind = points[..., 3 : 3 + len(LABELS)] * mask[..., None]
+    count = kind.sum(1)  # (B, L)
+    share = kind / count.clamp(min=1)[:, None]
+    mean = torch.einsum("bpl,bpi->bli", share, place)
+    i, j = torch.triu_indices(3, 3)
+    second = torch.einsum("bpl,bpk->blk", share, place[..., i] * place[..., j])
+    second = second - mean[..., i] * mean[..., j]
+    of_all = count / mask.sum(1, keepdim=True).clamp(min=1)
+    return torch.cat([of_all[..., None], mean, second], 2).flatten(1)
 
 
 def turned(turn: Tensor) -> Tensor:
