@@ -1,7 +1,7 @@
 """Level sets of networks: evaluations, a fitting step and its gradient against the dense recipe.
 
 The field is that of a DeepSDF network (6 layers of 160) fitted to the sample of assets/, and of a
-trained auto-decoder where MESHLEARN_DEEPMESH names its model.safetensors. The dense recipe is that
+trained auto-decoder, five of its shapes, where MESHLEARN_DEEPMESH names its model.safetensors. The dense recipe is that
 of public code, written out here: the network at every lattice point, marching cubes of
 scikit-image, one evaluation for the normals and another for the hand-made backward.
 """
@@ -37,7 +37,9 @@ def fields(quick: bool) -> dict[str, tuple[NeuralField, Tensor | None]]:
     path = os.environ.get("MESHLEARN_DEEPMESH")
     if path:
         model = DeepMesh.load(path)
-        found["auto-decoder"] = (model.network, model.codes[len(model.codes) // 2].detach())
+        for share in (0.1, 0.3, 0.5, 0.7, 0.9):  # one of each family, where it knows all five
+            row = int(share * len(model.codes))
+            found[f"auto-decoder, row {row}"] = (model.network, model.codes[row].detach())
     return {k: (n.requires_grad_(), c) for k, (n, c) in found.items()}
 
 
