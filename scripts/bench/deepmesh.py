@@ -1,9 +1,9 @@
 """Level sets of networks: evaluations, a fitting step and its gradient against the dense recipe.
 
 The field is that of a DeepSDF network (6 layers of 160) fitted to the sample of assets/, and of a
-trained auto-decoder, five of its shapes, where MESHLEARN_DEEPMESH names its model.safetensors. The dense recipe is that
-of public code, written out here: the network at every lattice point, marching cubes of
-scikit-image, one evaluation for the normals and another for the hand-made backward.
+trained auto-decoder, five of its shapes, where MESHLEARN_DEEPMESH names its model.safetensors. The
+dense recipe is that of public code, written out here: the network at every lattice point, marching
+cubes of scikit-image, one evaluation for the normals and another for the hand-made backward.
 """
 
 from __future__ import annotations
