@@ -39,18 +39,23 @@ def plain(points, planes, connection):
     return torch.relu(d) @ connection
 
 
-def test_distances_equal_the_equations(monkeypatch):
-    monkeypatch.setattr(fields, "_CHUNK", 30 * 7)  # several slices
-    points, planes, connection = problem()
-    leaves = [t.clone().requires_grad_() for t in (points, planes, connection)]
-    others = [t.clone().requires_grad_() for t in (points, planes, connection)]
-    mine, theirs = convex_distances(*leaves), plain(*others)
+def check_same(mine, theirs, leaves, others):
+    """Values, and gradients of their leaves."""
     assert torch.allclose(mine, theirs, atol=1e-12)
     w = torch.randn(mine.shape, generator=torch.Generator().manual_seed(0), dtype=mine.dtype)
     (mine * w).sum().backward()
     (theirs * w).sum().backward()
     for a, b in zip(leaves, others, strict=True):
         assert torch.allclose(a.grad, b.grad, atol=1e-10)
+
+
+def test_distances_equal_the_equations(monkeypatch):
+    monkeypatch.setattr(fields, "_CHUNK", 30 * 7)  # several slices
+    points, planes, connection = problem()
+    leaves = [t.clone().requires_grad_() for t in (points, planes, connection)]
+    others = [t.clone().requires_grad_() for t in (points, planes, connection)]
+    mine, theirs = convex_distances(*leaves), plain(*others)
+    check_same(mine, theirs, leaves, others)
 
 
 def test_distances_gradcheck():
@@ -70,12 +75,7 @@ def test_a_held_connection_of_few_entries_gives_the_same(monkeypatch):
         leaves = [t.clone().requires_grad_() for t in (points, planes)]
         others = [t.clone().requires_grad_() for t in (points, planes)]
         mine, theirs = convex_distances(*leaves, connection), plain(*others, connection)
-        assert torch.allclose(mine, theirs, atol=1e-12)
-        w = torch.randn(mine.shape, generator=torch.Generator().manual_seed(0), dtype=mine.dtype)
-        (mine * w).sum().backward()
-        (theirs * w).sum().backward()
-        for a, b in zip(leaves, others, strict=True):
-            assert torch.allclose(a.grad, b.grad, atol=1e-10)
+        check_same(mine, theirs, leaves, others)
     connection[0, 0] = -1.0  # max(D, 0) T is not max(D T, 0) then
     assert fields._few_rows(planes, connection) is None
     assert torch.allclose(
