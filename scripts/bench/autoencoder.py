@@ -1,6 +1,6 @@
 """BSP-Net against an implicit decoder: same encoder, data, samples and steps; two families.
 
-Shapes held out are encoded and decoded: IoU at voxels, chamfer and edge chamfer to it, counts
+A fifth of each family is held out, encoded and decoded: IoU at voxels, chamfer and edge chamfer to it, counts
 of vertices and faces; labels carried from four shapes by shared convexes; shapes drawn by a VAE.
 
 Environment: AUTOENCODER_DATA, a folder that `meshlearn prepare` made; AUTOENCODER_OUT, where models
@@ -32,14 +32,32 @@ from meshlearn.train import PrepareOptions, ShapeSet, open_data, train
 from meshlearn.train.bspnet import bspnet_stages, colored, train_bspnet
 
 FAMILIES = "families:chairs+cars:100"
+FIFTH = 5  # of the shapes of each family, in turn, one is held out
+
+
+def family_of(name: str) -> str:
+    return name.split("-")[0].split("/")[0]
+
+
+def held_out(data: ShapeSet) -> tuple[ShapeSet, ShapeSet]:
+    """To learn from and to test on: the same share of each family."""
+    learn: list[int] = []
+    test: list[int] = []
+    seen: dict[str, int] = {}
+    for k, name in enumerate(data.names):
+        seen[family_of(name)] = turn = seen.get(family_of(name), 0) + 1
+        (learn if turn % FIFTH else test).append(k)
+    return data.subset(learn), data.subset(test)
 
 
 def voxels_of(data: ShapeSet, resolution: int) -> torch.Tensor:
     return torch.stack([data[i].voxels(resolution)[None].float() for i in range(len(data))])
 
 
-def figures(model, code: torch.Tensor, test: ShapeSet, meshes: list) -> dict[str, float]:
-    """Means over the shapes that were held out."""
+def compare_with(
+    bench: Bench, title: str, model, code: torch.Tensor, test: ShapeSet, meshes: list, **more
+) -> None:
+    """Rows of all shapes that were held out, and of each family."""
     rows = []
     r = 32
     line = (torch.arange(r) + 0.5) / r - 0.5
@@ -51,6 +69,15 @@ def figures(model, code: torch.Tensor, test: ShapeSet, meshes: list) -> dict[str
         near = metrics.compare(mesh, test.mesh(i), samples=20_000, quality=False)
         rows.append([iou, near["chamfer"], near["edge_chamfer"], mesh.num_vertices, mesh.num_faces])
     table = torch.tensor(rows, dtype=torch.float64)
+    of = [family_of(name) for name in test.names]
+    for family in (None, *sorted(set(of))):
+        some = table[[family in (None, f) for f in of]]
+        told = "" if family is None else f", {family}"
+        bench.value(f"{title}{told}, {len(some)} held out", **more, **medians(some))
+
+
+def medians(table: torch.Tensor) -> dict[str, float]:
+    """Of rows of IoU, chamfer, edge chamfer and counts."""
     names = ["iou", "chamfer", "edge_chamfer", "vertices", "faces"]
     # an empty mesh, and for edges one without any, is infinitely far: the median says what most
     # are like, and of edges those that have some
@@ -68,11 +95,11 @@ def run(bench: Bench) -> None:
     levels = (16,) if quick else (16, 32, 64)
     options = PrepareOptions(voxels=tuple(sorted({16, 32, *levels})))
     data = open_data(source, options=options, voxels=given)
-    learn, test = data.split(3 if quick else 40)
+    learn, test = held_out(data)
     out = Path(os.environ.get("AUTOENCODER_OUT") or tempfile.mkdtemp())
     share = float(os.environ.get("AUTOENCODER_SHARE") or 1)
     schedule = {
-        "steps": [round(share * n) for n in ((20, 20) if quick else (400, 1000, 1200, 2000))],
+        "steps": [round(share * n) for n in ((20, 20) if quick else (800, 2000, 2400, 4000))],
         "resolutions": levels,
         "batch": 4 if quick else 8,
         "points": 128 if quick else 768,
@@ -102,16 +129,14 @@ def run(bench: Bench) -> None:
         codes = model.encode(voxels)
         unions = [convex.union_convexes(found) for found in model.convexes(codes)]
         implicit = other.encode(voxels)
-    title = f"auto-encoder of {source}, {len(learn)} shapes, {len(test)} held out (medians)"
-    bench.value(f"{title}: BSP-Net", seconds=first.seconds, **figures(model, codes, test, unions))
+    title = f"auto-encoder of {source}, {len(learn)} shapes (medians)"
+    compare_with(bench, f"{title}: BSP-Net", model, codes, test, unions, seconds=first.seconds)
     for cells in (20, 64):  # 20: as far from the shapes as BSP-Net comes
-        fields = other.meshes(implicit, resolution=cells)
-        bench.value(
-            f"{title}: implicit decoder, marching cubes {cells}",
+        compare_with(
+            bench, f"{title}: implicit decoder, marching cubes {cells}", other, implicit, test,
+            other.meshes(implicit, resolution=cells), seconds=second.seconds,
             peer="same encoder, steps and samples",
-            seconds=second.seconds,
-            **figures(other, implicit, test, fields),
-        )
+        )  # fmt: skip
     parts_and_samples(bench, model, learn, test, out, given)
 
 
@@ -119,7 +144,7 @@ def parts_and_samples(
     bench: Bench, model: BSPNet, learn: ShapeSet, test: ShapeSet, out: Path, given: int
 ) -> None:
     """Label transfer from four shapes a family, and what a VAE of codes draws."""
-    families = sorted({name.split("-")[0].split("/")[0] for name in learn.names})
+    families = sorted({family_of(name) for name in learn.names})
     for family in families:
         few = learn.subset([k for k, n in enumerate(learn.names) if n.startswith(family)][:4])
         rest = test.subset([k for k, n in enumerate(test.names) if n.startswith(family)])
