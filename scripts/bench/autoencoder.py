@@ -1,7 +1,8 @@
 """BSP-Net against an implicit decoder: same encoder, data, samples and steps; two families.
 
-A fifth of each family is held out, encoded and decoded: IoU at voxels, chamfer and edge chamfer to it, counts
-of vertices and faces; labels carried from four shapes by shared convexes; shapes drawn by a VAE.
+A fifth of each family is held out, encoded and decoded: IoU at voxels, chamfer and edge chamfer to
+it, counts of vertices and faces; labels carried from four shapes by shared convexes; shapes drawn
+by a VAE.
 
 Environment: AUTOENCODER_DATA, a folder that `meshlearn prepare` made; AUTOENCODER_OUT, where models
 and pictures stay and a run that was stopped goes on; AUTOENCODER_SHARE, of the steps (0.25 is a
