@@ -241,10 +241,16 @@ class _Reader:
         table = values.reshape(self.rows, width) if width > 1 else values
         self.fields[self.where][name] = table
 
+    def _width(self, name: str, word: str) -> int:
+        """The components of an attribute's rows."""
+        if (width := int(word)) < 1:
+            raise self.cursor.error(f"{name} has rows of {width} numbers; expected 1 or more")
+        return width
+
     def _attribute(self, name: str, words: list[str]) -> None:
         cursor, rows = self.cursor, self.rows
         if name == "SCALARS":
-            width = int(words[3]) if len(words) > 3 else 1
+            width = self._width(name, words[3]) if len(words) > 3 else 1
             at = cursor.at
             following = cursor.line()
             if following is None or following[0].upper() != "LOOKUP_TABLE":
@@ -255,10 +261,10 @@ class _Reader:
             label = "Normals" if name == "NORMALS" else unquote(words[1])
             self._keep(label, cursor.array(rows * width, words[2]), width)
         elif name == "TEXTURE_COORDINATES":
-            width = int(words[2])
+            width = self._width(name, words[2])
             self._keep("TCoords", cursor.array(rows * width, words[3]), width)
         elif name == "COLOR_SCALARS":
-            width = int(words[2])
+            width = self._width(name, words[2])
             values = cursor.array(rows * width, "float" if cursor.ascii else "unsigned_char")
             self._keep(unquote(words[1]), values, width)
         elif name == "LOOKUP_TABLE":

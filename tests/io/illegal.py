@@ -236,6 +236,10 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
         "more blocks",
     ),
     "image.vtp": (vtp("", form="ImageData"), "expected PolyData"),
+    "no_components.vtk": (
+        VTK + "POINT_DATA 3\nSCALARS heat float 0\nLOOKUP_TABLE default\n",
+        "rows of 0 numbers",
+    ),
     "lying.vtk": (VTK.replace("POINTS 3", "POINTS 999999999"), "promises"),
     "points twice.vtk": (
         VTK + "POINT_DATA 3\nSCALARS heat float 1\nLOOKUP_TABLE default\n1 2 3\n"
