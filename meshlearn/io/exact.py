@@ -8,6 +8,7 @@ pickled. Files of others are read where they have arrays `vertices` and perhaps 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,17 @@ def flatten(document: Document) -> tuple[str, dict[str, np.ndarray]]:
     return json.dumps(body, ensure_ascii=False), arrays
 
 
+def _texts(path: Path, entry: dict, size: int) -> np.ndarray:
+    """An array of texts, of a width that a file of `size` characters may ask for."""
+    kind, values = str(entry["kind"]), entry["text"]
+    found = re.fullmatch(r"[<>|]?[US]([0-9]{1,9})", kind)
+    if not found or not isinstance(values, list):
+        raise FileFormatError(f"{path}: expected texts of a kind such as '<U8', got {kind[:20]!r}")
+    if int(found[1]) * np.array(values, object).size > 64 * size + 2**20:
+        raise FileFormatError(f"{path}: its texts are too wide, {found[1]} characters each")
+    return np.array(values, kind)
+
+
 def restore(path: Path, text: str | None, arrays: dict[str, np.ndarray]) -> Document:
     """The document of `flatten`; or of plain arrays `vertices` and `faces`.
 
@@ -106,7 +118,7 @@ def restore(path: Path, text: str | None, arrays: dict[str, np.ndarray]) -> Docu
 
     def field(entry: dict) -> np.ndarray:
         if "text" in entry:
-            return np.array(entry["text"], np.dtype(entry["kind"]))
+            return _texts(path, entry, len(text))
         return get(entry["array"])
 
     def back(value):

@@ -30,6 +30,7 @@ from tests.io.pieces import (
     off_binary,
     packed,
     ply,
+    texts_of_kind,
     threemf,
     vtp,
 )
@@ -282,6 +283,9 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
         ),
         "Python objects",
     ),
+    "kind.safetensors": (texts_of_kind(",U1"), "a kind such as"),
+    "objects.safetensors": (texts_of_kind("|O"), "a kind such as"),
+    "wide.safetensors": (texts_of_kind("<U99999999"), "too wide"),
     "header.safetensors": (struct.pack("<Q", 10**12) + b"{}", "safetensors"),
     "short.safetensors": (b"x", "safetensors"),
     **USD_ILLEGAL,

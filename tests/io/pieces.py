@@ -11,6 +11,10 @@ import zipfile
 import zlib
 
 import numpy as np
+from safetensors.numpy import save
+
+from meshlearn.io.document import Document, Part
+from meshlearn.io.exact import KEY, flatten
 
 V3 = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 V4 = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
@@ -215,3 +219,11 @@ MSH4 = (
 PCD = "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {w}\nHEIGHT 1\nPOINTS {p}\nDATA {d}\n"
 VTK = "# vtk DataFile Version 3.0\n\nASCII\nDATASET POLYDATA\nPOINTS 3 float\n0 0 0 1 0 0 0 1 0\n"
 STL = "facet normal 0 0 1\n outer loop\n  vertex 0 0 0\n  vertex 1 0 0\n  vertex 0 1 0\n endloop\nendfacet\n"
+
+
+def texts_of_kind(kind: str) -> bytes:
+    """A .safetensors file with a field of two texts whose array is said to be of that kind."""
+    part = Part(vertices=np.zeros((2, 3), np.float32), vertex_fields={"name": np.array(["a", "b"])})
+    text, arrays = flatten(Document([part]))
+    data = np.frombuffer(text.replace('"<U1"', f'"{kind}"').encode(), np.uint8)
+    return save({**arrays, KEY: data})
