@@ -49,6 +49,8 @@ def gather_sum_reference(values: Tensor, start: Tensor, order: Tensor) -> Tensor
 
 
 def _gather_sum(values: Tensor, start: Tensor, order: Tensor) -> Tensor:
+    if values.dtype in (torch.float16, torch.bfloat16):  # under autocast; rounded once, at the end
+        return _gather_sum(values.float(), start, order).to(values.dtype)
     if use_native(values):
         return torch.ops.meshlearn.gather_sum(values.contiguous(), start, order)
     return gather_sum_reference(values, start, order)

@@ -51,6 +51,16 @@ def model():
     return result.model
 
 
+@pytest.mark.parametrize("amp", [None, "bf16"])
+def test_codes_are_trained_in_either_precision(amp):
+    net = make_network(4, hidden=32, layers=3)
+    result = train_deepmesh(
+        Eggs(), network=net, steps=20, batch=5, lr=5e-3, resolution=8, amp=amp, progress=False
+    )
+    assert result.history["sdf"][-1] < 0.8 * result.history["sdf"][0]
+    assert result.model.codes.abs().max() > 0.02
+
+
 def length(mesh):
     low, high = mesh.bounds()
     return float(high[0] - low[0]) / 2
