@@ -86,6 +86,19 @@ def cuda_arch_flags() -> list[str]:
     return flags
 
 
+def shared_runtime(cxx: str) -> list[str]:
+    """The C++ runtime as a shared library, to be linked before what the compiler chooses itself.
+
+    A compiler that has it as an archive alone would put a second runtime into the extension, and
+    the first error thrown through torch's own would end the process.
+    """
+    if sys.platform != "linux":
+        return []
+    command = [*cxx.split(), "-print-file-name=libstdc++.so.6"]
+    path = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return [path] if os.path.isfile(path) else []
+
+
 class CudaCompilerFailed(RuntimeError):
     """nvcc failed: the operators are then built for the CPU alone."""
 
@@ -161,6 +174,7 @@ class BuildNative(build_ext):
                     "-std=c++17",
                     "-O3",
                     "--expt-relaxed-constexpr",
+                    "--fmad=false",  # the bits of the CPU's build (-ffp-contract=off)
                     "-Xcompiler",
                 ]
                 command += ["-fPIC,-Wall,-fvisibility=hidden", *cuda_arch_flags()]
@@ -192,6 +206,7 @@ class BuildNative(build_ext):
         link += (
             ["-undefined", "dynamic_lookup", "-bundle"] if sys.platform == "darwin" else ["-shared"]
         )
+        link += shared_runtime(cxx)
         if cuda:
             link += ["-ltorch_cuda", f"-L{Path(nvcc).parents[1] / 'lib64'}", "-lcudart"]
         if DEBUG:

@@ -221,6 +221,22 @@ def test_setup_finds_the_torch_that_runs_here(monkeypatch):
     assert torch_dir == Path(torch.__file__).resolve().parent and cuda == torch.version.cuda
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the runtime is always shared")
+def test_there_is_one_c_runtime_whatever_the_compiler_prefers(tmp_path, monkeypatch):
+    """Two in one process end it, or lose the message, when an operator throws through torch."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("g++ is not installed here")
+    source, library = tmp_path / "throws.cpp", tmp_path / "throws.so"
+    source.write_text('#include <stdexcept>\nvoid f() { throw std::runtime_error("no"); }\n')
+    monkeypatch.setattr("setuptools.setup", lambda **options: None)
+    runtime = runpy.run_path(str(ROOT / "setup.py"))["shared_runtime"](compiler)
+    flags = ["-fPIC", "-shared", "-static-libstdc++"]
+    command = [compiler, str(source), *flags, *runtime, "-o", str(library)]
+    subprocess.run(command, check=True, timeout=100)
+    assert runtime and b"libstdc++.so.6" in library.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("torch_cuda", "release", "wanted", "built", "why"),
     [
