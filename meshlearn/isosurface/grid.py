@@ -62,7 +62,7 @@ class VoxelGrid:
             tuple(box[0].tolist()),
             tuple(box[1].tolist()),
         )
-        self.device = torch.device(device)
+        self.device = torch.empty(0, device=device).device  # with its number
         self.dtype = dtype
         self._vertices: Tensor | None = None
         check_memory(self.num_vertices * dtype.itemsize, self.device, f"a field on {self}")

@@ -159,7 +159,7 @@ def _has_area(mesh: Mesh) -> bool:
 
 
 def _side(mesh: Mesh, samples: int, seed: int) -> _Side:
-    generator = torch.Generator(device=mesh.vertices.device).manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)  # the same points on every device
     points, normals = geometry.sample_points(mesh, samples, normals=True, generator=generator)
     return _Side(mesh, points, normals)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -89,7 +90,8 @@ def reconstruct(
             16 cells.
         steps: of the fit; default: those that its quality was measured with.
         seed: of all sampling; the same seed gives the same mesh.
-        device: where it is computed.
+        device: where it is computed; "bspnet" selects its convexes on the CPU, and then moves the
+            mesh.
         network: with method "deepmesh", a trained auto-decoder (`DeepMesh.save`) whose code is
             fitted, to a source that stands as its shapes did; None fits a new network to `source`.
         checkpoint, resume, progress: as in `fit`.
@@ -125,9 +127,9 @@ def reconstruct(
     if method == "gshell" and isinstance(source, Mesh):
         source = _oriented(source)
     if method == "bspnet":
-        return _convexes(
-            source, resolution, steps, seed, checkpoint is not None or sparse, progress
-        )
+        asked = checkpoint is not None or sparse
+        found = _convexes(source, resolution, steps, seed, asked, progress)
+        return replace(found, mesh=found.mesh.to(where))
     target = target_of(_moved(source, where, dtype))
     stages = _resolutions(source, resolution, sparse)
     if method == "deepmesh":

@@ -345,7 +345,7 @@ class FromPoints(Target):
     def _flooded(self, query: Tensor, distance: Tensor) -> Tensor:
         """Distance, negative where a flood from outside does not come."""
         reach = 1.5 * self.spacing
-        box = self._bounds.double()
+        box = self._bounds.double().cpu()
         size = float((box[1] - box[0]).max())
         for cells in (96, 64, 48, 32, 24, 16):
             pad = max(3 * reach, 3 * size / cells)

@@ -17,6 +17,7 @@ from meshlearn.fields import SIREN, NeuralField, eikonal_loss, load_field, save_
 from meshlearn.isosurface import SurfaceTracker, level_set_mesh, level_set_meshes
 from meshlearn.isosurface.level_set import Derivative, LevelSetReport, Method
 from meshlearn.mesh import Mesh, Meshes
+from meshlearn.representations._placed import PlacedField
 from meshlearn.representations._samples import box_samples, clamped_error
 from meshlearn.representations.base import Guide, Representation, RepresentationOutput
 
@@ -90,15 +91,14 @@ class DeepMesh(Representation):
         if not isinstance(network, NeuralField):
             raise ValueError(f"network: expected a neural field, got {type(network).__name__}")
         first = next(network.parameters())
-        self.device, self.dtype = first.device, first.dtype
         self.network, self.method, self.derivative = network, method, derivative
         size = network.latent_size
         if isinstance(codes, int):
             if codes < 1:
                 raise ValueError(f"codes: expected at least one, got {codes}")
-            codes = 0.01 * torch.randn(codes, size, device=self.device, dtype=self.dtype)
+            codes = 0.01 * torch.randn(codes, size, device=first.device, dtype=first.dtype)
         check_tensor(codes, "codes", shape=("S", size), finite=True)
-        self.codes = nn.Parameter(codes.detach().to(self.device, self.dtype).clone())
+        self.codes = nn.Parameter(codes.detach().to(first).clone())
         self.fit_weights = size == 0 if weights is None else bool(weights)
         network.requires_grad_(self.fit_weights)
         self.shown, self.clamped = 0, 0
@@ -109,6 +109,20 @@ class DeepMesh(Representation):
         self._track(resolution)
 
     # --- where it is ----------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        return self.codes.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.codes.dtype
+
+    def _apply(self, fn: Callable, *args: bool) -> DeepMesh:  # `to`, `cuda`, `double`
+        super()._apply(fn, *args)
+        if (self.tracker.device, self.tracker.dtype) != (self.device, self.dtype):
+            self._track(max(self.tracker.resolution))
+        return self
 
     def placed(self, bounds: Sequence[Sequence[float]] | Tensor) -> DeepMesh:
         """Puts the network's box around `bounds` (2, 3) in the world: centred, longest side 0.9."""
@@ -155,7 +169,7 @@ class DeepMesh(Representation):
 
         Its inside ends half a cell before the lattice does, so that every mesh is closed.
         """
-        return _Placed(self, self.code(self.shown if index is None else index))
+        return PlacedField(self, self.code(self.shown if index is None else index))
 
     def code(self, index: int) -> Tensor | None:
         """(L,) row of the table, or None for a network without codes."""
@@ -381,15 +395,3 @@ class DeepMesh(Representation):
         if "codes" not in extra:
             raise ValueError(f"{path}: expected a network with codes, got one without a table")
         return cls(network, codes=extra["codes"], **options)
-
-
-class _Placed:
-    """A network under one code, in the world; errors name `network` and `latent`."""
-
-    def __init__(self, shape: DeepMesh, latent: Tensor | None) -> None:
-        self.network, self.latent = shape.network, latent
-        self._inward, self._wall, self._size = shape._inward, shape._wall, shape.size
-
-    def __call__(self, points: Tensor) -> Tensor:
-        found = self._size * self.network(self._inward(points), self.latent)
-        return torch.maximum(found, self._wall(points))

@@ -168,7 +168,7 @@ def part_of(
     vertices: Tensor, lat: Lattice, surface: str, *, closed: bool = True, rv: bool = True
 ) -> Mesh:
     """One surface of a lattice's vertices (V, 3) as a mesh of its own, outward."""
-    f = lat.faces
+    f = {name: faces.to(vertices.device) for name, faces in lat.faces.items()}
     names = {
         "lv": ["lv", *["lv_lid"] * closed],
         "rv": ["septum", "free", *["rv_lid"] * closed],
