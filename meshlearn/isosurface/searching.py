@@ -9,9 +9,13 @@ from torch import Tensor, nn
 
 from meshlearn.fields.neural import check_output
 from meshlearn.isosurface.grid import VoxelGrid
-from meshlearn.isosurface.sparse_cells import children
+from meshlearn.isosurface.sparse_cells import children, key
+from meshlearn.isosurface.tables import CORNERS
 
 CHUNK = 4096  # points at a time on the CPU: the layers' outputs stay in the cache
+FLAT = 0.3  # part of the change in a cell up to which a dip passes for a plane
+DIP = 1.5  # how far beyond a dip at the centre a zero may be
+SEED = 0.8  # part of the predicted pieces' reach that is evaluated; following finds the others
 
 
 def evaluate_quietly(
@@ -71,24 +75,45 @@ def search(
     Returns:
         (K, 3) int64 cells and (K,) int64 owners. The last halving is not looked at: its cells are
         the halves of those before, since their corners have to be evaluated anyway.
+
+        With a measured bound the cells of the last two levels are also told apart by the values at
+        their corners (`_told_apart`): of a cell that the surface passes like a plane there are only
+        the pieces where a trilinear field would pass, of one without surface there is nothing. So
+        the cells returned touch the surface, and the caller follows it to the others.
     """
     device = whole.device
     cells = whole.cell_coordinates(torch.arange(whole.num_cells, device=device))
     owner = torch.arange(owners, device=device).repeat_interleave(len(cells))
     cells = cells.repeat(owners, 1)
     low = torch.tensor(whole.bounds[0], dtype=torch.float64, device=device)
+    least = torch.zeros((), dtype=whole.dtype, device=device)
+    traced = []
     for level in range(levels):
         step = torch.tensor(whole.spacing, dtype=torch.float64, device=device) * 2.0**-level
-        found = value(((cells.double() + 0.5) * step + low).to(whole.dtype), owner)
+        centre = value(((cells.double() + 0.5) * step + low).to(whole.dtype), owner)
         half = 0.5 * float(step.norm())
         if lipschitz is not None:
-            reach = torch.full_like(found, lipschitz * half)
+            reach = torch.full_like(centre, lipschitz * half)
         elif level == 0:
-            reach = margin * half * _steepest(found, step.to(found), whole, owners)
+            reach = margin * half * _steepest(centre, step.to(centre), whole, owners)
         else:
-            reach = margin * _reaches(found)
-        near = found.abs() <= reach * (1 + 1e-5)
-        cells, owner = children(cells[near]), owner[near].repeat_interleave(8)
+            reach, least = _reaches(centre, least)
+            reach = margin * reach
+        near = centre.abs() <= reach * (1 + 1e-5)
+        cells, owner, centre = cells[near], owner[near], centre[near]
+        if lipschitz is None and level >= levels - 2:
+            numbers, place = _corners(cells, owner, [(r << level) + 1 for r in whole.resolution])
+            at = (numbers[:, :3].double() * step + low).to(whole.dtype)
+            corners = value(at, numbers[:, 3])[place]
+            flat, bent = _told_apart(corners, centre, margin)
+            traced.append(
+                _predicted(cells[flat], owner[flat], corners[flat], 1 << (levels - level))
+            )
+            cells, owner = cells[bent], owner[bent]
+        cells, owner = children(cells), owner.repeat_interleave(8)
+    if traced:
+        cells = torch.cat([cells, *(c for c, _ in traced)])
+        owner = torch.cat([owner, *(o for _, o in traced)])
     return cells, owner
 
 
@@ -104,17 +129,68 @@ def _steepest(values: Tensor, step: Tensor, whole: VoxelGrid, owners: int) -> Te
     return squared.max().sqrt()
 
 
-def _reaches(values: Tensor) -> Tensor:
+def _reaches(values: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     """(K,) how far a value may be from those in its cell, by the changes along the three axes.
 
     The changes are those between the eight halves of the cell before, which are one behind another;
-    along a flat surface they are less than a slope times half a diagonal.
+    along a flat surface they are less than a slope times half a diagonal. No reach is below the
+    median one, nor below half of `least`, that median of the level before; the second result is the
+    bound of this level.
     """
-    block = values.view(-1, 2, 2, 2)  # z, y, x
-    reach = sum(
-        0.5 * torch.diff(block, dim=axis).square().mean((1, 2, 3)).sqrt() for axis in (1, 2, 3)
-    )
-    assert isinstance(reach, Tensor)
+    reach = 0.5 * _change(values.view(-1, 8))
+    least = 0.5 * least
     if len(reach):
-        reach = reach.maximum(reach.median())
-    return reach.repeat_interleave(8)
+        least = least.maximum(reach.median())
+    return reach.maximum(least).repeat_interleave(8), least
+
+
+def _change(corners: Tensor) -> Tensor:
+    """(K,) how much values (K, 8) change along the three axes, together."""
+    block = corners.view(-1, 2, 2, 2)  # z, y, x
+    parts = [torch.diff(block, dim=axis).square().mean((1, 2, 3)).sqrt() for axis in (1, 2, 3)]
+    return parts[0] + parts[1] + parts[2]
+
+
+def _corners(cells: Tensor, owner: Tensor, shape: list[int]) -> tuple[Tensor, Tensor]:
+    """Corners of cells, each once: (N, 4) coordinates and owner, and (K, 8) which are a cell's."""
+    at = cells[:, None] + torch.tensor(CORNERS, device=cells.device)
+    number = owner[:, None] * (shape[0] * shape[1] * shape[2]) + key(at, shape)
+    number, place = torch.unique(number, return_inverse=True)
+    _, ny, nz = shape
+    parts = [number // (ny * nz) % shape[0], number // nz % ny, number % nz]
+    return torch.stack([*parts, number // (shape[0] * ny * nz)], 1), place
+
+
+def _told_apart(corners: Tensor, centre: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+    """Cells that the surface passes like a plane, and those to be halved; (K,) bool each.
+
+    A component of its own in a cell, or a thin sheet, makes a dip: the value at the centre is
+    nearer to 0 than the mean of the corners is, by about as much as the corners are away from 0.
+    A cell whose signs agree and whose dip is too small for that holds no surface: it is neither.
+    """
+    inside = torch.cat([corners, centre[:, None]], 1) < 0
+    crossed = inside.any(1) & ~inside.all(1)
+    mean = corners.mean(1)
+    dip = margin * torch.where(crossed, (centre - mean).abs(), mean.abs() - centre.abs())
+    bent = dip > 0.5 * FLAT * _change(corners)
+    hidden = DIP * dip >= corners.abs().amin(1)
+    return crossed & ~bent, torch.where(crossed, bent, hidden)
+
+
+def _predicted(cells: Tensor, owner: Tensor, corners: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    """Those of the `parts`^3 pieces of cells that a trilinear field of these corners passes."""
+    line = (torch.arange(parts, device=cells.device, dtype=corners.dtype) + 0.5) / parts
+    weight = torch.stack([1 - line, line])
+    slope = torch.stack([-torch.ones_like(line), torch.ones_like(line)]) / parts
+
+    def spread(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        return torch.einsum("kcba,ax,by,cz->kxyz", corners.view(-1, 2, 2, 2), x, y, z)
+
+    change = (
+        spread(slope, weight, weight).abs()
+        + spread(weight, slope, weight).abs()
+        + spread(weight, weight, slope).abs()
+    )
+    passed = spread(weight, weight, weight).abs() <= 0.5 * SEED * change
+    cell, *piece = passed.nonzero().unbind(1)
+    return cells[cell] * parts + torch.stack(piece, 1), owner[cell]

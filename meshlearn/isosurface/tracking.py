@@ -44,8 +44,11 @@ class SurfaceTracker:
     From scratch, cells are halved from coarse to fine while the value at their centre is small
     enough for a zero within: at most `lipschitz` times half their diagonal. Unless that is given,
     the bound is measured on the way, axis by axis from the differences between the eight halves of
-    a cell (times `margin`). A surface that leaves the cells found is followed across their faces,
-    so that what is missed by too small a bound are whole components only.
+    a cell (times `margin`), and at the last two halvings the corners' values tell which cells the
+    surface passes like a plane (there a few pieces are enough to begin with), and in which a
+    component of its own or a thin sheet would show as a dip. The surface is followed across the
+    faces of the cells found, so that what is missed by too small a bound are whole components only.
+    Given a `lipschitz` that holds, nothing is missed.
 
     The next call starts from the cells of the last, if it is `warm`: their corners are evaluated,
     and the surface is followed from there. At each such call the signs on a coarse lattice are held
@@ -58,7 +61,7 @@ class SurfaceTracker:
             even down to about 16.
         bounds: box of the lattice.
         lipschitz: bound of the slope; None: measured.
-        margin: factor on the measured bound.
+        margin: factor on the measured bound, and on what a dip may hide.
         warm: start from the cells of the last call.
         check_every: calls between searches from scratch; 0 for none.
         device, dtype: of the grids.

@@ -51,6 +51,50 @@ def test_fewer_than_a_twenty_fifth_at_256():
     assert tracker.report.warm and tracker.report.evaluations * 50 < tracker.dense
 
 
+def solid(*sides):
+    """Signed distance of a body whose distances along two or three orthogonal axes are `sides`."""
+    q = torch.stack(sides, 1)
+    return q.clamp(min=0).norm(dim=1) + q.amax(1).clamp(max=0)
+
+
+def tube(p, thick):
+    """A wall of `thick`, inside and outside, open at both ends: a mug without bottom."""
+    return solid((p[:, :2].norm(dim=1) - 0.6).abs() - thick / 2, p[:, 2].abs() - 0.7)
+
+
+def tilted_plate(p, thick):
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2)))[0]
+    q = (p @ turn.to(p)).abs()
+    return solid(q[:, 0] - thick / 2, q[:, 1] - 0.6, q[:, 2] - 0.5)
+
+
+@pytest.mark.parametrize("body", [tube, tilted_plate])
+@pytest.mark.parametrize("cells", [0.7, 1.5, 4, 10])
+def test_thin_walls_are_those_of_the_full_lattice(body, cells):
+    """From less than a cell to ten of 96 an axis, so that inner and outer side share a search."""
+    tracker = SurfaceTracker(96)
+    found = tracker.sample(lambda p: body(p, cells * 2 / 96))
+    assert found[0].num_cells > 5000
+    assert same(tracker, found, lambda p: body(p, cells * 2 / 96))
+    assert tracker.report.evaluations < (1.6 if cells > 5 else 2.6) * found[0].num_vertices
+
+
+def test_small_parts_beside_a_large_one_are_found():
+    """Balls of 1 to 3 cells, some of them touching the surface of a large one."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.rand(30, 3, generator=generator) * 1.8 - 0.9
+    radii = (0.5 + torch.rand(30, generator=generator)) * 2 / 64
+
+    def field(p):
+        return torch.minimum(((p[:, None] - centres).norm(dim=2) - radii).amin(1), sphere(p))
+
+    tracker = SurfaceTracker(64)
+    found = tracker.sample(field)
+    assert same(tracker, found, field)
+    _, parts = marching_cubes(*found).topology.components()
+    assert parts > 15
+
+
 def test_following_a_surface_that_moves_grows_and_changes_topology():
     tracker = SurfaceTracker(32, check_every=0)
     warm = 0
