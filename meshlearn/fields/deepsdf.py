@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,16 @@ from meshlearn.fields.neural import (
 )
 
 Activation = Literal["relu", "softplus"]
+
+_BLOCK = 1 << 18  # numbers of a layer's output at a time on the CPU
+
+
+class _Prepared(NamedTuple):
+    """A layer under given codes: what does not depend on the points."""
+
+    hidden: Tensor | None  # (H, h) weight of the layer before
+    point: Tensor | None  # (H, 3) weight of the point
+    added: Tensor  # (H,), (1, H), or (N, H) where points have codes of their own
 
 
 class DeepSDF(NeuralField):
@@ -112,28 +121,48 @@ class DeepSDF(NeuralField):
         self.last.weight.copy_(math.sqrt(math.pi / width) + 1e-4 * torch.randn(1, width))
         self.last.bias.fill_(-radius)
 
-    def _act(self) -> Callable[[Tensor], Tensor]:
-        if self.activation == "relu":
-            return torch.relu
-        return lambda x: nn.functional.softplus(x, beta=100)
+    def _act(self, x: Tensor) -> Tensor:
+        return torch.relu_(x) if self.activation == "relu" else nn.functional.softplus(x, beta=100)
 
-    def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
-        size, act, x = self.latent_size, self._act(), points
+    def _prepared(self, latent: Latent) -> list[_Prepared]:
+        """The layers, once for all points."""
+        size, found = self.latent_size, []
         for k, layer in enumerate(self.hidden_layers):
             weight, added = layer.weight, layer.bias
             if k == 0 or k == self.skip:
                 before = weight.shape[1] - size - 3
                 if size:
                     added = latent.linear(weight[:, before : before + size], added)
-                x_weight = weight[:, before + size :]
-                added = affine(points, x_weight, added)
-                x = added if k == 0 else affine(x, weight[:, :before], added)
+                hidden = weight[:, :before] if k else None
+                found.append(_Prepared(hidden, weight[:, before + size :], added))
             else:
-                x = affine(x, weight, added)
-            x = act(x)
-            if self.dropout and self.training:
-                x = nn.functional.dropout(x, self.dropout)
-        value = self.last(x)[:, 0]
+                found.append(_Prepared(weight, None, added))
+        return found
+
+    def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
+        # in blocks whose layers stay in the cache, on the way back too
+        rows = max(_BLOCK // self.last.in_features, 1)
+        if points.device.type != "cpu":
+            rows = max(len(points), 1)
+        blocks, layers = points.split(rows), self._prepared(latent)
+        added = [
+            x.added.split(rows)
+            if x.added.dim() == 2 and len(x.added) > 1
+            else [x.added] * len(blocks)
+            for x in layers
+        ]
+        values = []
+        for block, *more in zip(blocks, *added, strict=True):
+            x = block
+            for layer, bias in zip(layers, more, strict=True):
+                if layer.point is not None:
+                    bias = affine(block, layer.point, bias)
+                x = bias if layer.hidden is None else affine(x, layer.hidden, bias)
+                x = self._act(x)
+                if self.dropout and self.training:
+                    x = nn.functional.dropout(x, self.dropout)
+            values.append(self.last(x)[:, 0])
+        value = torch.cat(values)
         return torch.tanh(value) if self.tanh else value
 
     def lipschitz_bound(self) -> float:

@@ -80,6 +80,25 @@ def test_deepsdf_is_the_published_network():
     torch.testing.assert_close(field(p, code), torch.tanh(field.last(x))[:, 0])
 
 
+@pytest.mark.parametrize("given", ["one", "each"])
+def test_deepsdf_in_blocks_is_the_network_in_one_piece(given, monkeypatch):
+    """Values, slopes and gradients, with a last block that is not full, and without any point."""
+    field, p = make("deepsdf", 6).double(), points(50, torch.float64).requires_grad_()
+    codes = torch.randn(50, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    codes = (codes[0] if given == "one" else codes).requires_grad_()
+    found = []
+    for rows in (50, 8):
+        monkeypatch.setattr("meshlearn.fields.deepsdf._BLOCK", rows * 24)
+        value = field(p, codes)
+        (slope,) = torch.autograd.grad(value.sum(), p, create_graph=True)
+        loss = (value * p[:, 0]).sum() + slope.square().sum()
+        found.append([value, slope, *torch.autograd.grad(loss, [p, codes, *field.parameters()])])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+    none = field(p[:0], codes if given == "one" else codes[:0])
+    assert none.shape == (0,) and none.requires_grad
+
+
 def test_weight_norm_parts_direction_from_length():
     layer = WeightNormLinear(3, 4)
     before = layer.weight.detach().clone()
