@@ -7,6 +7,7 @@ https://openusd.org/release/api/usd_geom_page_front.html.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -62,8 +63,8 @@ def read(data: bytes, path: Path) -> Document:
     scene = dump(path, layers)
     document = Document()
     document.up = {"Y": "y", "Z": "z"}.get(scene["up"] or "")
-    if scene["unit"] is not None:
-        unit = next((k for k, v in METRES.items() if abs(v / scene["unit"] - 1) < 1e-9), None)
+    if 0 < (scene["unit"] or 0) < math.inf:  # else it says nothing
+        unit = next((k for k, v in METRES.items() if abs(v - scene["unit"]) < 1e-9 * v), None)
         document.unit = unit or f"{scene['unit']:g} m"
     if scene["comment"]:
         document.metadata["comments"] = scene["comment"].splitlines()

@@ -25,6 +25,7 @@ F3 = "int[] faceVertexCounts = [3]\nint[] faceVertexIndices = [0, 1, 2]\n"
 MESH = f'def Mesh "m" {{\n{P3}{F3}}}'
 USD_LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
     "plain.usda": (usda(MESH), 3, 1, 0.5),
+    "no unit.usda": (usda(MESH, "metersPerUnit = 0"), 3, 1, 0.5),
     "text.usd": (usda(MESH), 3, 1, 0.5),
     "quad.usda": (
         usda(

@@ -136,7 +136,7 @@ def test_an_empty_mesh_is_an_empty_image():
 # --- backends --------------------------------------------------------------------------------
 
 
-def both(name: str, other: str, device: str, atol: float):
+def both(name: str, other: str, device: str, atol: float, *, share: float = 0.999):
     mesh = shapes.torus().to(device)
     cams = CAMS.to(device)
     channels = ("mask", "depth", "normal", "shaded", "face")
@@ -144,10 +144,10 @@ def both(name: str, other: str, device: str, atol: float):
         render(mesh, cams, 64, channels=channels, backend=n, antialias=True) for n in (name, other)
     )
     agree = a["face"] == b["face"]
-    assert agree.float().mean() > 0.999
+    assert agree.float().mean() > share
     for channel in channels[1:4]:
         assert (a[channel] - b[channel])[agree].abs().max() < atol
-    assert (a["mask"] - b["mask"]).abs().mean() < 1e-3
+    assert (a["mask"] - b["mask"]).abs().mean() < 1 - share
 
 
 def test_native_equals_reference():
@@ -158,7 +158,8 @@ def test_native_equals_nvdiffrast():
     reason = available("nvdiffrast")
     if reason:
         pytest.skip(reason)
-    both("native", "nvdiffrast", "cuda", 1e-3)
+    # it rounds corners to a sixteenth of a pixel, and these faces are a few pixels wide
+    both("native", "nvdiffrast", "cuda", 0.03, share=0.98)
 
 
 def test_a_backend_that_is_missing_is_named(monkeypatch):
