@@ -12,7 +12,7 @@ from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.sparse_cells import children, key
 from meshlearn.isosurface.tables import CORNERS
 
-CHUNK = 4096  # points at a time on the CPU: the layers' outputs stay in the cache
+CHUNK = 8192  # points at a time on the CPU: the layers' outputs stay in the cache
 FLAT = 0.3  # part of the change in a cell up to which a dip passes for a plane
 DIP = 1.5  # how far beyond a dip at the centre a zero may be
 SEED = 0.8  # part of the predicted pieces' reach that is evaluated; following finds the others

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import product
@@ -19,6 +20,7 @@ from meshlearn.isosurface.sparse_cells import (
     children,
     choose_levels,
     dilated,
+    distinct,
     find,
     key,
 )
@@ -77,7 +79,7 @@ class SparseVoxelGrid(VoxelGrid):
             )
         self.cell_keys = torch.unique(key(cells, self.resolution))
         corners = key(self.cells[:, None] + torch.tensor(CORNERS, device=self.device), self.shape)
-        self.vertex_keys = torch.unique(corners)
+        self.vertex_keys = distinct(corners, math.prod(self.shape))
 
     # --- makers ---------------------------------------------------------------------------------
 

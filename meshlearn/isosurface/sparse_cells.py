@@ -58,6 +58,15 @@ def key(at: Tensor, size: Sequence[int]) -> Tensor:
     return (at[..., 0] * size[1] + at[..., 1]) * size[2] + at[..., 2]
 
 
+def distinct(keys: Tensor, size: int) -> Tensor:
+    """Lattice numbers in [0, size), each once and ascending: `unique`, by a bit for each number
+    where these are many."""
+    if keys.numel() < size // 32:
+        return torch.unique(keys)
+    seen = torch.zeros(size, dtype=torch.bool, device=keys.device)
+    return seen.index_fill_(0, keys.reshape(-1), True).nonzero().squeeze(1)
+
+
 def find(keys: Tensor, wanted: Tensor) -> Tensor:
     if keys.numel() == 0:
         return torch.full_like(wanted, -1)

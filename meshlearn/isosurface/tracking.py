@@ -13,7 +13,7 @@ from torch import Tensor
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.searching import evaluate_quietly, search
 from meshlearn.isosurface.sparse import SparseVoxelGrid
-from meshlearn.isosurface.sparse_cells import choose_levels, dilated, find, key
+from meshlearn.isosurface.sparse_cells import choose_levels, dilated, distinct, find, key
 from meshlearn.isosurface.tables import CORNERS
 
 log = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ class SurfaceTracker:
         at `keys` (ascending); it is followed beyond them by `value`."""
         self._level = float(level)
         known, cells = _Known(keys, values), torch.unique(cells)
-        known, cells, _ = self._grown(value, known, self._crossed(known, cells))
+        known, cells, _ = self._grown(value, known, *self._crossed(known, cells))
         return self._grid(known, cells)
 
     # --- sets of cells by their number ----------------------------------------------------------
@@ -223,7 +223,7 @@ class SurfaceTracker:
 
     def _learn(self, value: Callable[[Tensor], Tensor], known: _Known, cells: Tensor) -> _Known:
         """With the values at all corners of `cells`."""
-        wanted = torch.unique(self.corners(cells))
+        wanted = distinct(self.corners(cells), self.dense)
         wanted = wanted[find(known.keys, wanted) < 0]
         if not len(wanted):
             return known
@@ -236,38 +236,39 @@ class SurfaceTracker:
 
     def _signs(self, known: _Known, cells: Tensor) -> Tensor:
         """(K, 8) whether each corner is inside."""
-        return known.values[find(known.keys, self.corners(cells))] - self._level < 0
+        inside, corners = known.values - self._level < 0, self.corners(cells)
+        if corners.numel() < self.dense // 32:
+            return inside[find(known.keys, corners)]
+        signs = torch.zeros(self.dense, dtype=torch.bool, device=self.device)
+        return signs.index_fill_(0, known.keys[inside], True)[corners]
 
-    def _crossed(self, known: _Known, cells: Tensor) -> Tensor:
-        """Those of `cells` that the surface passes through."""
+    def _crossed(self, known: _Known, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of `cells` that the surface passes through, and their `_signs`."""
         inside = self._signs(known, cells)
-        return cells[inside.any(1) & ~inside.all(1)]
+        crossed = inside.any(1) & ~inside.all(1)
+        return cells[crossed], inside[crossed]
 
     def _grown(
-        self, value: Callable[[Tensor], Tensor], known: _Known, cells: Tensor
+        self, value: Callable[[Tensor], Tensor], known: _Known, cells: Tensor, inside: Tensor
     ) -> tuple[_Known, Tensor, int]:
-        """Follows the surface out of `cells` (all crossed) until it is closed or at the border."""
+        """Follows the surface out of `cells` (all crossed, with their `_signs`) until it is closed
+        or at the border."""
+        rx, ry, rz = self.resolution
         fresh, rounds = cells, 0
         while len(fresh):
-            inside = self._signs(known, fresh)
-            at = self._at(fresh)
             beyond = []
-            for axis in range(3):
-                step = [0, 0, 0]
-                step[axis] = 1
-                for side in (0, 1):
-                    face = [c for c in range(8) if (c >> axis & 1) == side]
-                    part = inside[:, face]
-                    move = at + torch.tensor(step, device=self.device) * (1 if side else -1)
-                    legal = (move[:, axis] >= 0) & (move[:, axis] < self.resolution[axis])
-                    leaves = part.any(1) & ~part.all(1) & legal
-                    beyond.append(key(move[leaves], self.resolution))
-            beyond = torch.unique(torch.cat(beyond))
+            for axis, stride in enumerate((ry * rz, rz, 1)):
+                line = fresh // stride % self.resolution[axis]
+                for side, last in ((0, 0), (1, self.resolution[axis] - 1)):
+                    part = inside[:, [c for c in range(8) if (c >> axis & 1) == side]]
+                    leaves = part.any(1) & ~part.all(1) & (line != last)
+                    beyond.append(fresh[leaves] + (stride if side else -stride))
+            beyond = distinct(torch.cat(beyond), rx * ry * rz)
             fresh = beyond[find(cells, beyond) < 0]
             if not len(fresh):
                 break
             known = self._learn(value, known, fresh)
-            fresh = self._crossed(known, fresh)
+            fresh, inside = self._crossed(known, fresh)
             cells = torch.cat([cells, fresh]).sort().values
             rounds += 1
         return known, cells, rounds
@@ -290,24 +291,23 @@ class SurfaceTracker:
         )
         candidates = torch.unique(key(near, self.resolution))
         known = self._learn(value, self._nothing() if known is None else known, candidates)
-        found = self._crossed(known, candidates)
         if cells is not None:
-            found = torch.unique(torch.cat([found, cells]))
-        return self._grown(value, known, found)
+            candidates = torch.unique(torch.cat([candidates, cells]))
+        return self._grown(value, known, *self._crossed(known, candidates))
 
     def _followed(self, value: Callable[[Tensor], Tensor]) -> tuple[_Known, Tensor, int] | None:
         """From the cells of the last call; None where most of these have lost the surface."""
         assert self.grid is not None
-        before = self.grid.cell_keys
-        known = self._learn(value, self._nothing(), before)
-        cells = self._crossed(known, before)
+        before, corners = self.grid.cell_keys, self.grid.vertex_keys
+        known = _Known(corners, value(self.places(corners)))
+        cells, inside = self._crossed(known, before)
         if len(cells) < 0.25 * len(before):
             return None
         if len(cells) < 0.75 * len(before):  # a quick move: a ring around, too
             ring = key(dilated(self._at(before), 1, self.resolution), self.resolution)
             known = self._learn(value, known, ring)
-            cells = self._crossed(known, ring)
-        return self._grown(value, known, cells)
+            cells, inside = self._crossed(known, ring)
+        return self._grown(value, known, cells, inside)
 
     def _coarse_look(
         self, value: Callable[[Tensor], Tensor], known: _Known, cells: Tensor
@@ -332,6 +332,6 @@ class SurfaceTracker:
             return known, cells, 0
         known = self._learn(value, known, more)
         count = len(cells)
-        cells = torch.unique(torch.cat([cells, self._crossed(known, more)]))
-        known, cells, _ = self._grown(value, known, cells)
+        cells = torch.unique(torch.cat([cells, self._crossed(known, more)[0]]))
+        known, cells, _ = self._grown(value, known, cells, self._signs(known, cells))
         return known, cells, len(cells) - count
