@@ -114,6 +114,24 @@ def test_loss_never_rises_in_the_solver():
     assert len(history) > 1 and all(b < a for a, b in pairwise(history))
 
 
+def test_the_solver_damps_until_the_loss_falls():
+    """Where only short steps lower the loss, it finds one, however weak the damping was."""
+    model = HeartModel(steps=4).requires_grad_(False)
+    solver = Solver(model, Data(contours(), QUICK, rv=True), model.lattice(8, 20), flow=False)
+    evaluate, apply, length = solver._evaluate, solver._apply, [0.0]
+    first = evaluate()
+
+    def move(by):
+        length[0] = float(by.norm())
+        apply(by)
+
+    solver._apply = move
+    solver._evaluate = lambda: evaluate() + (1e3 if length[0] > 15 else 0.0)
+    solver.damping = 1e-5
+    history = solver.run(1)
+    assert len(history) == 2 and history[1] < first and solver.damping > 0.1
+
+
 def test_huber_is_smooth_where_it_turns():
     d = torch.tensor([1.0, 2.999, 3.001, 10.0], dtype=torch.float64)
     values = huber(d * d, 3.0)

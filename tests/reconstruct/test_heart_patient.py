@@ -38,6 +38,17 @@ def test_real_frame(frame, lv, rv):
         assert away.mean() < most, name
 
 
+def test_slices_that_were_left_out_are_met():
+    """The middle short-axis slice and the three-chamber view at end-diastole, and their valves."""
+    given, _ = real(0)
+    pair = (given.slices("sax")[2], given.slices("lax")[1])
+    made = dense(fit_heart(given.without_slices(pair)).model)
+    left = given.take(torch.isin(given.slice, torch.tensor(pair)) & given.mask("lv_endo"))
+    surface = part_of(made.vertices, made.lattice, "lv", closed=True)
+    assert len(left) > 100
+    assert point_mesh_distance(left.points, surface).squared_distance.sqrt().mean() < 1.3
+
+
 @pytest.mark.slow
 def test_real_series():
     frames = load_contour_series(shared_data("heart", "patient1", "contours"))

@@ -10,7 +10,7 @@ from meshlearn.io.contours import from_arrays
 from meshlearn.reconstruct.heart import HeartSettings, fit_heart
 from meshlearn.reconstruct.heart.contact import Data
 from meshlearn.reconstruct.heart.gauss_newton import Solver
-from meshlearn.reconstruct.heart.valves import rv_valves
+from meshlearn.reconstruct.heart.valves import curtain, rv_valves
 from meshlearn.representations import HeartModel
 from meshlearn.representations.heart import SIZE, Primitive, primitive_vertices, rotation
 from meshlearn.representations.heart.population import random_flow
@@ -63,6 +63,27 @@ def test_one_valve_alone_does_not_hold_the_base(missing):
     assert not Data(given, HeartSettings(), rv=True).taut
     assert Data(valves(), HeartSettings(), rv=True).taut
     assert not Data(valves(), HeartSettings(), rv=False).taut
+
+
+def test_the_wall_between_mitral_and_aortic_valve_is_fitted_by_the_lid():
+    """The points between the valves, of both layers, on the slice that shows both; no others."""
+    ends = [[-20.0, 0, 0], [0, 0, 2], [4, 0, 10], [25, 0, 15]]
+    seen = [[1.0, 0, 5], [3, 1, 7], [0, 0, -9], [-20, 0, -5]]
+    beside = [[1.0, 0, 5], [-8, 6, -20], [9, 2, -30], [2, 5, -12]]  # one in place, on a slice apart
+    points = torch.tensor([*ends, *seen, *beside])
+    valves = ["mitral", "mitral", "aortic", "aortic"]
+    labels = [*valves, "lv_endo", "lv_epi", "lv_endo", "lv_endo", *["lv_endo"] * 4]
+    given = from_arrays(points, labels, slice=[1] * 8 + [2] * 4)
+    assert curtain(given).nonzero()[:, 0].tolist() == [4, 5]
+    assert not curtain(given.take(~given.mask("aortic"))).any()
+    groups = {}
+    for name, part, _, weight in Data(given, HeartSettings(valve=6.0), rv=False).groups:
+        groups.setdefault(name, []).append((part, weight * len(given)))
+    assert len(groups["lv"][0][0]) == 6 and "wall" not in groups
+    assert len(groups["lv_lid"]) == 2
+    (hinges, heavy), (between, light) = groups["lv_lid"]
+    assert torch.equal(hinges, points[:4]) and torch.equal(between, points[4:6])
+    assert torch.allclose(heavy, torch.tensor(6.0)) and torch.allclose(light, torch.tensor(1.0))
 
 
 def test_moves_of_the_film_are_the_derivative_of_its_vertices():

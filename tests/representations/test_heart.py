@@ -26,6 +26,7 @@ from meshlearn.representations.heart import (
 from meshlearn.representations.heart.encoder import INPUTS, _moments
 from meshlearn.representations.heart.parameters import spline
 from meshlearn.representations.heart.population import (
+    gaussian_prior,
     onto,
     pca_of,
     random_flow,
@@ -262,6 +263,19 @@ def test_sampled_hearts_do_not_intersect_themselves():
 @pytest.mark.slow
 def test_many_sampled_hearts_do_not_intersect_themselves():
     sampled_hearts(0, 200)
+
+
+def test_prior_of_the_population_counts_spreads_along_its_own_axes():
+    """Hearts of the population lie N from its mean on average, and to be small in all of it is
+    likelier than to be as small in one radius."""
+    mean, precision = gaussian_prior()
+    off = sample_theta(2000, generator=seeded(5)).double() - mean
+    assert abs(float(((off @ precision) * off).sum(1).mean()) / SIZE - 1) < 0.05
+    whole, one = torch.zeros(2, SIZE, dtype=torch.float64)
+    for name in ("length", "r1", "r2", "bulge"):
+        whole[index_of(name)] = -2
+    one[index_of("r1")] = -2
+    assert whole @ precision @ whole < 0.5 * (one @ precision @ one)
 
 
 def test_population_is_reproducible_and_varied():

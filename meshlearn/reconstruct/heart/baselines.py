@@ -16,7 +16,12 @@ from meshlearn.reconstruct.heart.fit import place
 from meshlearn.reconstruct.heart.gauss_newton import Solver
 from meshlearn.representations.heart import HeartModel, quaternion, rotation
 from meshlearn.representations.heart.lattice import Lattice
-from meshlearn.representations.heart.population import MeshPCA, pca_of, sample_heart
+from meshlearn.representations.heart.population import (
+    MeshPCA,
+    gaussian_prior,
+    pca_of,
+    sample_heart,
+)
 from meshlearn.representations.heart.start import find_start
 
 LATTICE = (12, 30)
@@ -158,12 +163,12 @@ def fit_pca(count: int, rows: int, columns: int, *, modes: int = 20) -> Callable
 
 @torch.no_grad()
 def fit_flow_only(contours: Contours, *, settings: HeartSettings | None = None) -> HeartModel:
-    """The average heart, placed and scaled by the contours' pose, moved by a flow alone."""
+    """The average heart of the population, placed by the contours' pose, moved by a flow alone."""
     settings = settings or HeartSettings(prior=1e4, rough=0.0, energy=1e-4, strain=1.0)
     start = find_start(contours)
     model = HeartModel(rv=start.rv, steps=6, density=(24, 60)).requires_grad_(False)
     place(model, start)
-    model.theta.zero_()
+    model.theta.copy_(gaussian_prior()[0][None])
     model.quaternion.copy_(quaternion(start.rotation.float())[None])
     data = Data(contours, settings, rv=start.rv)
     Solver(model, data, model.lattice(settings.rows, settings.columns), flow=True).run(25)

@@ -11,7 +11,7 @@ from torch import Tensor
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io.contours import Contours
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.heart.valves import rim_points, rv_valves
+from meshlearn.reconstruct.heart.valves import curtain, rim_points, rv_valves
 from meshlearn.representations.heart.lattice import Lattice
 from meshlearn.representations.heart.start import slice_axes
 
@@ -36,7 +36,8 @@ class HeartSettings:
         huber: where the robust loss turns from squares to lines, mm.
         shift: spread of slices in their plane, mm; 0 for none.
         shift_weight: of that prior.
-        prior, rough: weights of |θ|² and of the roughness of the splines.
+        prior, rough: weights of how far a heart lies from the population, by its `gaussian_prior`,
+            and of the roughness of the splines.
         energy, strain, ridge: weights of the flow's velocity, of its change along the surfaces, and
             of its last layer.
         valve, insertion, disc: weights of a valve point, an insertion point and a point of a
@@ -59,7 +60,7 @@ class HeartSettings:
     valve: float = 6.0
     insertion: float = 10.0
     disc: float = 1.0
-    tension: float = 7e-5
+    tension: float = 3e-5
     rows: int = 12
     columns: int = 30
 
@@ -82,16 +83,23 @@ class Data:
         where = {n: i for i, n in enumerate(self.numbers)}
         total = contours.weight.sum()
         self.groups = []
+        between = curtain(contours)
         for surface, labels in TARGETS.items():
             if not rv and surface in ("free", "septum", "rv"):
                 continue
-            part = contours.of(*(n for n in labels if rv or n != "rv_epi"))
+            on = contours.mask(*(n for n in labels if rv or n != "rv_epi"))
+            part = contours.take(on & ~between)
             if len(part):
                 slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])
                 gain = settings.valve if surface.endswith("lid") else 1.0
                 name = "wall" if surface == "epi" and not rv else surface
                 weight = (part.weight / total * gain).float()
                 self.groups.append((name, part.points.float(), slot, weight))
+        part = contours.take(between)
+        if len(part):  # the lid of the LV stands for the wall between its valves
+            slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])
+            weight = (part.weight / total).float()
+            self.groups.append(("lv_lid", part.points.float(), slot, weight))
         discs, which = rv_valves(contours, self.numbers, self.axes)
         self.taut = rv and len(discs) > 0
         if self.taut:

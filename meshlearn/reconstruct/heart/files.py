@@ -130,6 +130,7 @@ def load_model(path: str | Path, *, rv: bool = True) -> torch.nn.Module:
     from meshlearn.representations.heart import HeartModel
 
     state = load_file(str(path))
-    model = HeartModel(rv=rv, steps=4, density=(24, 60))
+    width, features = state["flow.weights.1"].shape
+    model = HeartModel(width=width, features=features, rv=rv, steps=4, density=(24, 60))
     model.load_state_dict(state)
     return model

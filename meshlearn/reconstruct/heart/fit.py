@@ -15,6 +15,8 @@ from meshlearn.reconstruct.heart.gauss_newton import Solver
 from meshlearn.representations.heart import HeartModel, index_of, quaternion
 from meshlearn.representations.heart.start import Start, find_start
 
+FEATURES = 256  # of the flow: with fewer, what the seed draws shows between the slices
+
 
 @dataclass
 class HeartFit:
@@ -76,7 +78,11 @@ def fit_heart(
     begin = time.perf_counter()
     start = find_start(contours)
     model = HeartModel(
-        rv=start.rv, steps=4, generator=torch.Generator().manual_seed(seed), density=(24, 60)
+        features=FEATURES,
+        steps=4,
+        rv=start.rv,
+        density=(24, 60),
+        generator=torch.Generator().manual_seed(seed),
     )
     model.requires_grad_(False)
     data = Data(contours, settings, rv=start.rv)

@@ -13,8 +13,10 @@ from meshlearn.representations.heart.flow import SCALE
 from meshlearn.representations.heart.lattice import Lattice
 from meshlearn.representations.heart.model import quaternion, rotation
 from meshlearn.representations.heart.parameters import roughness_matrix
+from meshlearn.representations.heart.population import gaussian_prior
 
 STEP = 1e-2  # of the differences, in spreads
+TRIES = 8  # of stronger damping before the steps end
 EDGES = ("lv", "epi", "septum", "free")  # whose edges the flow's strain is measured along
 
 
@@ -39,6 +41,7 @@ class Solver:
         self.model, self.data, self.lat, self.flow = model, data, lat, flow
         self.settings = data.settings
         self.rough = roughness_matrix(model.theta)
+        self.mean, self.precision = gaussian_prior()
         self.shifting = self.settings.shift > 0 and len(data.numbers) > 0
         pairs = torch.cat([lat.faces[n] for n in EDGES])
         self.edges = torch.cat([pairs[:, [0, 1]], pairs[:, [1, 2]]])
@@ -92,7 +95,9 @@ class Solver:
         self.before = primitive_vertices(Primitive(model.theta), self.lat)[0]
         after = self.before
         theta = model.theta[0]
-        loss = s.prior * float((theta**2).mean()) + s.rough * float(theta @ self.rough @ theta)
+        off = theta.double() - self.mean
+        loss = s.prior / SIZE * float(off @ self.precision @ off)
+        loss += s.rough * float(theta @ self.rough @ theta)
         if self.flow:
             after = model.deform(self.before)
             self.form = self._form()
@@ -160,9 +165,9 @@ class Solver:
                 matrix += s.tension * (moves[axis].T @ (form @ moves[axis])).double()
                 right -= s.tension * (moves[axis].T @ pull[:, axis]).double()
         theta = model.theta[0].double()
-        own = 2 * (s.prior / SIZE * torch.eye(SIZE) + s.rough * self.rough).double()
-        matrix[:SIZE, :SIZE] += own
-        right[:SIZE] -= own @ theta
+        prior, rough = 2 * s.prior / SIZE * self.precision, 2 * s.rough * self.rough.double()
+        matrix[:SIZE, :SIZE] += prior + rough
+        right[:SIZE] -= prior @ (theta - self.mean) + rough @ theta
         if n_shift:
             gain = 2 * s.shift_weight / s.shift**2 / len(data.numbers)
             part = slice(at, at + n_shift)
@@ -216,7 +221,7 @@ class Solver:
         for _ in range(iterations):
             state, (matrix, right) = self._save(), self._system()
             scale = torch.diag(matrix.diagonal().clamp(min=1e-9))
-            for _ in range(4):
+            for _ in range(TRIES):
                 self._apply(torch.linalg.solve(matrix + self.damping * scale, right).float())
                 loss = self._evaluate()
                 if loss < last:

@@ -11,6 +11,7 @@ from torch import Tensor
 from meshlearn.io.contours import Contours
 
 AROUND = 12  # points of a disc on its edge
+NEAR = 4.0  # mm from the line between two valves, to be on the wall between them
 
 
 def rv_valves(contours: Contours, numbers: Sequence[int], axes: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,3 +59,20 @@ def rim_points(contours: Contours) -> Contours:
         elif len(mitral) == 2:
             keep[mitral] = True
     return valves.take(keep)
+
+
+def curtain(contours: Contours) -> Tensor:
+    """Which points (P,) of the LV's contours lie on the wall between its valves: on slices that
+    show both, within `NEAR` of the line from the mitral point to the aortic point next to it."""
+    found = torch.zeros(len(contours), dtype=torch.bool)
+    walls, points = contours.mask("lv_endo", "lv_epi"), contours.points
+    for number in contours.slices():
+        here = contours.slice == number
+        mitral, aortic = (points[here & contours.mask(n)] for n in ("mitral", "aortic"))
+        if len(mitral) and len(aortic):
+            i, j = divmod(int(torch.cdist(mitral, aortic).argmin()), len(aortic))
+            line = aortic[j] - mitral[i]
+            along = ((points - mitral[i]) @ line / (line @ line).clamp(min=1e-12)).clamp(0, 1)
+            away = (points - mitral[i] - along[:, None] * line).norm(dim=1)
+            found |= here & walls & (away < NEAR)
+    return found
