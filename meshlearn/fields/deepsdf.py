@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +12,13 @@ from meshlearn.fields.neural import (
     Latent,
     NeuralField,
     WeightNormLinear,
-    affine,
     spectral_norm,
 )
+from meshlearn.fields.slopes import Layer, ReluSlopes, blocks_of
 
 Activation = Literal["relu", "softplus"]
 
 _BLOCK = 1 << 18  # numbers of a layer's output at a time on the CPU
-
-
-class _Prepared(NamedTuple):
-    """A layer under given codes: what does not depend on the points."""
-
-    hidden: Tensor | None  # (H, h) weight of the layer before
-    point: Tensor | None  # (H, 3) weight of the point
-    added: Tensor  # (H,), (1, H), or (N, H) where points have codes of their own
 
 
 class DeepSDF(NeuralField):
@@ -124,7 +116,7 @@ class DeepSDF(NeuralField):
     def _act(self, x: Tensor) -> Tensor:
         return torch.relu_(x) if self.activation == "relu" else nn.functional.softplus(x, beta=100)
 
-    def _prepared(self, latent: Latent) -> list[_Prepared]:
+    def _prepared(self, latent: Latent) -> list[Layer]:
         """The layers, once for all points."""
         size, found = self.latent_size, []
         for k, layer in enumerate(self.hidden_layers):
@@ -134,36 +126,39 @@ class DeepSDF(NeuralField):
                 if size:
                     added = latent.linear(weight[:, before : before + size], added)
                 hidden = weight[:, :before] if k else None
-                found.append(_Prepared(hidden, weight[:, before + size :], added))
+                found.append(Layer(hidden, weight[:, before + size :], added))
             else:
-                found.append(_Prepared(weight, None, added))
+                found.append(Layer(weight, None, added))
         return found
 
-    def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
-        # in blocks whose layers stay in the cache, on the way back too
-        rows = max(_BLOCK // self.last.in_features, 1)
+    def _rows(self, points: Tensor) -> int:
+        """How many points at a time keep the layers in the cache, on the way back too."""
         if points.device.type != "cpu":
-            rows = max(len(points), 1)
-        blocks, layers = points.split(rows), self._prepared(latent)
-        added = [
-            x.added.split(rows)
-            if x.added.dim() == 2 and len(x.added) > 1
-            else [x.added] * len(blocks)
-            for x in layers
-        ]
-        values = []
-        for block, *more in zip(blocks, *added, strict=True):
+            return max(len(points), 1)
+        return max(_BLOCK // self.last.in_features, 1)
+
+    def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
+        layers, values = self._prepared(latent), []
+        for block, *added in blocks_of(points, layers, self._rows(points)):
             x = block
-            for layer, bias in zip(layers, more, strict=True):
-                if layer.point is not None:
-                    bias = affine(block, layer.point, bias)
-                x = bias if layer.hidden is None else affine(x, layer.hidden, bias)
-                x = self._act(x)
+            for layer, more in zip(layers, added, strict=True):
+                x = self._act(layer.before(x, block, more))
                 if self.dropout and self.training:
                     x = nn.functional.dropout(x, self.dropout)
             values.append(self.last(x)[:, 0])
         value = torch.cat(values)
         return torch.tanh(value) if self.tanh else value
+
+    def values_and_slopes(
+        self, points: Tensor, latent: Tensor | None = None, index: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        dropping = self.dropout and self.training
+        if self.activation != "relu" or dropping or torch.is_autocast_enabled(points.device.type):
+            return super().values_and_slopes(points, latent, index)
+        codes = Latent.of(self.latent_size, points, latent, index)
+        kinds, tensors = ReluSlopes.pack(self._prepared(codes))
+        tensors += [self.last.weight, self.last.bias]
+        return ReluSlopes.apply(points.detach(), self._rows(points), self.tanh, kinds, *tensors)
 
     def lipschitz_bound(self) -> float:
         bound, size = 0.0, self.latent_size

@@ -60,6 +60,17 @@ class NeuralField(nn.Module):
     def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
         raise NotImplementedError
 
+    def values_and_slopes(
+        self, points: Tensor, latent: Tensor | None = None, index: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(N,) values at detached points, with the graph of weights and codes, and (N, 3) slopes
+        d value / d point, without one."""
+        with torch.enable_grad():
+            at = points.detach().requires_grad_()
+            values = self(at, latent, index)
+            (slopes,) = torch.autograd.grad(values.sum(), at, retain_graph=True)
+        return values, slopes
+
     def lipschitz_bound(self) -> float:
         """A number that the field's slope in space never exceeds, from the weights alone.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.fields.deepsdf import DeepSDF
 from meshlearn.fields.neural import check_output
 from meshlearn.isosurface.flexicubes import dual_marching_cubes, flexicubes
 from meshlearn.isosurface.grid import VoxelGrid
@@ -132,17 +133,21 @@ def level_set_vertices(
         # still through the field: under DistributedDataParallel others wait for its gradients
         kept = attach_vertices(field(at, *more).to(at.dtype), at, at) if keep else at
         return kept, LevelSetReport(0, 0, 0.0, 0.0, 0.0)
+    slopes = None
     with torch.enable_grad():
-        at.requires_grad_()
-        found = field(at, *more)
+        if keep and type(field) is DeepSDF:
+            found, slopes = field.values_and_slopes(at, latent, index)
+        else:
+            found = field(at.requires_grad_(), *more)
         values = check_output(
             found, len(at), field, where="at the vertices of the surface", latent=latent
         )
-        if not values.requires_grad:
+        if slopes is None and not values.requires_grad:
             raise ValueError("field: expected one that depends on its points by autograd")
-        gradient = torch.autograd.grad(values.sum(), at, retain_graph=keep)[0]
+        if slopes is None:
+            slopes = torch.autograd.grad(values.sum(), at, retain_graph=keep)[0]
     at = at.detach()
-    values, gradient = values.to(at.dtype), gradient.to(at.dtype)
+    values, gradient = values.to(at.dtype), slopes.to(at.dtype)
     direction, report = _directions(gradient, derivative, min_slope, field)
     if project > 0:
         step = (values.detach() - level)[:, None] * direction

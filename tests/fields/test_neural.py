@@ -99,6 +99,36 @@ def test_deepsdf_in_blocks_is_the_network_in_one_piece(given, monkeypatch):
     assert none.shape == (0,) and none.requires_grad
 
 
+@pytest.mark.parametrize("given", ["one", "each", "index"])
+@pytest.mark.parametrize("options", [{}, {"skip": None, "tanh": False}, {"activation": "softplus"}])
+def test_slopes_and_their_gradients_are_those_of_autograd(given, options, monkeypatch):
+    """Also differentiated once more, and where only the code asks for a gradient."""
+    monkeypatch.setattr("meshlearn.fields.deepsdf._BLOCK", 8 * 24)
+    torch.manual_seed(3)
+    field = DeepSDF(6, hidden=24, **{"layers": 5, "skip": 3, **options}).double()
+    p = points(50, torch.float64)
+    codes = torch.randn(50, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    more = {"one": (codes[0],), "each": (codes,), "index": (codes, torch.arange(50) % 7)}[given]
+    more[0].requires_grad_()
+    weight = (p[:, 0] + 1).requires_grad_()
+    found = []
+    for way in (field.values_and_slopes, super(DeepSDF, field).values_and_slopes):
+        values, slopes = way(p, *more)
+        asked = [more[0], *field.parameters()]
+        once = torch.autograd.grad((values * weight).sum(), asked, retain_graph=True)
+        graph = torch.autograd.grad((values * weight).sum(), asked, create_graph=True)
+        again = sum(g.square().sum() for g in graph)
+        twice = torch.autograd.grad(again, [weight, *asked], materialize_grads=True)
+        assert not slopes.requires_grad
+        found.append([values, slopes, *once, *graph, *twice])
+        field.requires_grad_(False)
+        (alone,) = torch.autograd.grad(way(p, *more)[0].sum(), more[:1])
+        found[-1].append(alone)
+        field.requires_grad_(True)
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_weight_norm_parts_direction_from_length():
     layer = WeightNormLinear(3, 4)
     before = layer.weight.detach().clone()

@@ -1,0 +1,141 @@
+"""Values and slopes of a ReLU network; its gradients reuse what the slopes took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from meshlearn.fields.neural import affine
+
+
+class Layer(NamedTuple):
+    """A hidden layer under given codes: what does not depend on the points."""
+
+    hidden: Tensor | None  # (H, h) weight of the layer before
+    point: Tensor | None  # (H, 3) weight of the point
+    added: Tensor  # (H,), (1, H), or (N, H) where points have codes of their own
+
+    def before(self, x: Tensor, block: Tensor, added: Tensor) -> Tensor:
+        """(n, H) what goes into the activation, for outputs `x` of the layer before."""
+        bias = added if self.point is None else affine(block, self.point, added)
+        return bias if self.hidden is None else affine(x, self.hidden, bias)
+
+
+def blocks_of(points: Tensor, layers: Sequence[Layer], rows: int) -> list[tuple[Tensor, ...]]:
+    """Of each `rows` points: these, and what each layer adds there."""
+    blocks = points.split(rows)
+    added = [
+        x.added.split(rows) if x.added.dim() == 2 and len(x.added) > 1 else [x.added] * len(blocks)
+        for x in layers
+    ]
+    return list(zip(blocks, *added, strict=True))
+
+
+class ReluSlopes(torch.autograd.Function):
+    """(points, rows, tanh, kinds, *tensors) -> values (N,) and d values / d points (N, 3).
+
+    `tensors` are those of the layers that are there (`kinds` says which, as `pack` gives them), and
+    weight and bias behind them. The slopes are constants. A backward pass through the layers is
+    linear in the values' gradients, so that of the slopes serves the weights too.
+    """
+
+    @staticmethod
+    def pack(layers: Sequence[Layer]) -> tuple[list[list[bool]], list[Tensor]]:
+        kinds = [[part is not None for part in layer] for layer in layers]
+        return kinds, [part for layer in layers for part in layer if part is not None]
+
+    @staticmethod
+    def unpack(kinds: list[list[bool]], tensors: Sequence[Tensor]) -> list[Layer]:
+        parts = iter(tensors)
+        return [Layer(*(next(parts) if there else None for there in kind)) for kind in kinds]
+
+    @staticmethod
+    def forward(ctx, points: Tensor, rows: int, tanh: bool, kinds, *tensors: Tensor):
+        layers, (weight, bias) = ReluSlopes.unpack(kinds, tensors), tensors[-2:]
+        values, slopes, kept = [], [], []
+        for block, *added in blocks_of(points, layers, rows):
+            outputs = [block]
+            for layer, more in zip(layers, added, strict=True):
+                outputs.append(layer.before(outputs[-1], block, more).relu_())
+            value = nn.functional.linear(outputs[-1], weight, bias)[:, 0]
+            if tanh:
+                value = torch.tanh(value)
+            seed = 1 - value * value if tanh else torch.ones_like(value)
+            slope, signal, signals = torch.zeros_like(block), seed[:, None] * weight, []
+            for layer, output in zip(reversed(layers), reversed(outputs), strict=False):
+                torch.ops.aten.threshold_backward(signal, output, 0, grad_input=signal)
+                signals.append(signal)
+                if layer.point is not None:
+                    slope.addmm_(signal, layer.point)
+                if layer.hidden is not None:
+                    signal = signal @ layer.hidden
+            values.append(value)
+            slopes.append(slope)
+            kept += [seed, *outputs, *signals[::-1]]
+        ctx.options = rows, tanh, kinds
+        ctx.save_for_backward(points, *tensors, *kept)
+        slope = torch.cat(slopes)
+        ctx.mark_non_differentiable(slope)
+        return torch.cat(values), slope
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, _):
+        rows, tanh, kinds = ctx.options
+        count = sum(map(sum, kinds)) + 2
+        points, *saved = ctx.saved_tensors
+        tensors, kept = saved[:count], saved[count:]
+        if torch.is_grad_enabled():  # to be differentiated again: the plain way
+            value = relu_values(
+                points, rows, tanh, ReluSlopes.unpack(kinds, tensors), *tensors[-2:]
+            )
+            asked = [t for t, n in zip(tensors, ctx.needs_input_grad[4:], strict=True) if n]
+            found = iter(torch.autograd.grad(value, asked, grad, create_graph=True))
+            return (
+                None,
+                None,
+                None,
+                None,
+                *(next(found) if n else None for n in ctx.needs_input_grad[4:]),
+            )
+        need = ctx.needs_input_grad[4:]
+        total = [torch.zeros_like(t) if n else None for t, n in zip(tensors, need, strict=True)]
+        layers = ReluSlopes.unpack(kinds, range(count))  # where the tensors of each are
+        size = 2 + 2 * len(kinds)
+        for b, part in enumerate(grad.split(rows)):
+            seed, *outputs = kept[b * size : (b + 1) * size]
+            outputs, signals = outputs[: len(kinds) + 1], outputs[len(kinds) + 1 :]
+            scale = part * seed
+            if total[-2] is not None:
+                total[-2].addmm_(scale[None], outputs[-1])
+            if total[-1] is not None:
+                total[-1].add_(scale.sum())
+            for layer, x, signal in zip(layers, outputs, signals, strict=False):
+                signal = signal * part[:, None]
+                for place, other in ((layer.hidden, x), (layer.point, outputs[0])):
+                    if place is not None and total[place] is not None:
+                        total[place].addmm_(signal.T, other)
+                into = total[layer.added]
+                if into is None:
+                    continue
+                if into.dim() == 2 and len(into) > 1:
+                    into[b * rows : (b + 1) * rows] = signal
+                else:
+                    into.add_(signal.sum(0))
+        return None, None, None, None, *total
+
+
+def relu_values(
+    points: Tensor, rows: int, tanh: bool, layers: Sequence[Layer], weight: Tensor, bias: Tensor
+) -> Tensor:
+    """(N,) the values of `ReluSlopes`, by autograd."""
+    values = []
+    for block, *added in blocks_of(points, layers, rows):
+        x = block
+        for layer, more in zip(layers, added, strict=True):
+            x = torch.relu_(layer.before(x, block, more))
+        values.append(nn.functional.linear(x, weight, bias)[:, 0])
+    value = torch.cat(values)
+    return torch.tanh(value) if tanh else value
