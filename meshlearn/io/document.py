@@ -81,7 +81,7 @@ class Part:
     def triangles(cls, vertices: np.ndarray, faces: np.ndarray, **more) -> Part:
         """A part of triangles (F, 3)."""
         faces = np.ascontiguousarray(faces, dtype=np.int64).reshape(-1, 3)
-        start = np.arange(len(faces) + 1, dtype=np.int64) * 3
+        start = np.arange(0, 3 * len(faces) + 1, 3, dtype=np.int64)
         return cls(vertices=vertices, polygon_start=start, polygon_index=faces.reshape(-1), **more)
 
 

@@ -160,7 +160,8 @@ def _body(part: Part, comments: list[str], ascii: bool) -> Iterator[bytes | memo
     vertex += _columns_of(part.vertex_fields, used)
     lists = _lists_of(part)
     face = _columns_of(part.face_fields, {"vertex_indices", *(n for n, _ in lists)})
-    widest = int(part.sizes.max(initial=0)) * max([1, *(v.shape[1] for _, v in lists)])
+    sizes = part.sizes
+    widest = int(sizes.max(initial=0)) * max([1, *(v.shape[1] for _, v in lists)])
     count = "uchar" if widest < 256 else "uint"
     head = [
         "ply",
@@ -187,7 +188,7 @@ def _body(part: Part, comments: list[str], ascii: bool) -> Iterator[bytes | memo
     for first in range(0, len(part.vertices), _ROWS):
         yield _packed([v[first : first + _ROWS] for _, v in vertex])
     kind = "<u1" if count == "uchar" else "<u4"
-    yield from _binary_faces(part, lists, face, kind)
+    yield from _binary_faces(part, sizes, lists, face, kind)
     for other in others:
         yield other.binary()
 
@@ -245,8 +246,9 @@ class _Other:
         return b"".join(out)
 
 
-def _binary_faces(part: Part, lists: _Table, face: _Table, kind: str) -> Iterator[bytes]:
-    sizes = part.sizes
+def _binary_faces(
+    part: Part, sizes: np.ndarray, lists: _Table, face: _Table, kind: str
+) -> Iterator[memoryview]:
     for size, rows in _runs(sizes):  # polygons of one size after another make a table
         for first in range(rows.start, rows.stop, _ROWS):
             last = min(first + _ROWS, rows.stop)
@@ -256,7 +258,7 @@ def _binary_faces(part: Part, lists: _Table, face: _Table, kind: str) -> Iterato
                 width = size * values.shape[1]
                 layout += [(f"m{k}", kind), (f"l{k}", values.dtype.newbyteorder("<"), (width,))]
             layout += [(f"p{k}", v.dtype.newbyteorder("<")) for k, (_, v) in enumerate(face)]
-            table = np.zeros(last - first, layout)
+            table = np.empty(last - first, layout)
             table["n"] = size
             table["i"] = part.polygon_index[corners].reshape(-1, size)
             for k, (_, values) in enumerate(lists):
@@ -264,12 +266,14 @@ def _binary_faces(part: Part, lists: _Table, face: _Table, kind: str) -> Iterato
                 table[f"l{k}"] = values[corners].reshape(last - first, -1)
             for k, (_, values) in enumerate(face):
                 table[f"p{k}"] = values[first:last]
-            yield table.tobytes()
+            yield table.view(np.uint8).data
 
 
 def _runs(sizes: np.ndarray) -> list[tuple[int, slice]]:
     if len(sizes) == 0:
         return []
+    if (sizes == sizes[0]).all():
+        return [(int(sizes[0]), slice(0, len(sizes)))]
     ends = [*(np.nonzero(np.diff(sizes))[0] + 1).tolist(), len(sizes)]
     starts = [0, *ends[:-1]]
     return [(int(sizes[a]), slice(a, b)) for a, b in zip(starts, ends, strict=True)]
