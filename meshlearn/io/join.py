@@ -30,12 +30,12 @@ def joined(document: Document) -> Part:
         return out
     placed = [_place(p, p.vertices) for p in parts]
     out.vertices = np.concatenate([v for v, _ in placed])
-    starts, index, base = [np.zeros(1, np.int64)], [], 0
+    starts, index, base, held = [np.zeros(1, np.int64)], [], 0, 0
     order = []  # corners, reversed within polygons of mirrored parts
     for part, (_, mirrored) in zip(parts, placed, strict=True):
         corners = reversed_corners(part) if mirrored else np.arange(len(part.polygon_index))
         order.append(corners)
-        starts.append(part.polygon_start[1:] + starts[-1][-1])
+        starts.append(part.polygon_start[1:] + held)
         index.append(part.polygon_index[corners] + base)
         out.lines += [line + base for line in part.lines]
         out.points = np.concatenate([out.points, part.points + base])
@@ -43,6 +43,7 @@ def joined(document: Document) -> Part:
             above = [out.cells[kind]] if kind in out.cells else []
             out.cells[kind] = np.concatenate([*above, cells + base])
         base += len(part.vertices)
+        held += len(part.polygon_index)
     out.polygon_start = np.concatenate(starts)
     out.polygon_index = np.concatenate(index)
     for kind in ("vertex_fields", "face_fields", "line_fields", "point_fields"):

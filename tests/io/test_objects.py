@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from meshlearn import io as mio
-from meshlearn.io import obj
+from meshlearn.io import Document, Part, obj
 from meshlearn.io.registry import encode
-from tests.io.samples import documents, part_of
+from tests.io.samples import WRITTEN, documents, parameters, part_of
 
 TEXT = """o A
 v 0 0 0
@@ -110,3 +110,19 @@ def test_a_mesh_of_parts_has_what_all_of_them_have():
     mesh = mio.to_mesh(document)
     assert list(mesh.vertex_attributes) == ["heat"] and mesh.num_faces == 4
     assert mesh.vertex_attributes["heat"].tolist() == list(range(8))
+
+
+@pytest.mark.parametrize("suffix", parameters(WRITTEN))
+def test_parts_behind_one_without_faces(suffix, tmp_path):
+    corners = np.eye(3, dtype=np.float32)
+    bare = Part(name="bare", vertices=corners + 1)
+    parts = [part_of(corners + 2 * k, [[0, 1, 2]], name=f"part {k}") for k in range(2)]
+    path = tmp_path / f"x{suffix}"
+    mio.save_document(Document([parts[0], bare, parts[1]]), path)
+    if suffix in (".xyz", ".pcd"):
+        assert mio.load_document(path).parts
+        return
+    mesh = mio.load(path)
+    assert mesh.num_faces == 2
+    assert float(mesh.area()) == pytest.approx(2 * float(np.sqrt(3)) / 2, rel=1e-5)
+    assert mesh.bounds().tolist() == [[0, 0, 0], [3, 3, 3]]
