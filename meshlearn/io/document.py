@@ -106,6 +106,11 @@ class Document:
     unit: str | None = None
 
 
+def as_table(values: np.ndarray) -> np.ndarray:
+    """(R, D) of values (R, ...), also where R is 0."""
+    return values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
+
+
 def check_polygons(part: Part, path: str) -> None:
     """Raises FileFormatError for an index that names no vertex or no value."""
     index, count = part.polygon_index, len(part.vertices)

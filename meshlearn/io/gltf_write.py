@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
-from meshlearn.io.document import CornerField, Document, Material, Part, _tensor
+from meshlearn.io.document import CornerField, Document, Material, Part, _tensor, as_table
 from meshlearn.io.gltf_material import flipped_v, write_materials
 from meshlearn.io.losses import Loss
 from meshlearn.mesh import PolygonMesh
@@ -198,7 +198,7 @@ def _attributes(writer: _Writer, part: Part, source, rows: dict) -> tuple[dict, 
             values = part.vertex_fields[key][take]
         if not is_numeric(values) or values.size > 4 * len(values):
             continue
-        values = values.reshape(len(values), -1) if values.ndim > 1 else values
+        values = as_table(values) if values.ndim > 1 else values
         width = values.shape[1] if values.ndim == 2 else 1
         with np.errstate(over="ignore"):
             held = _component(key, values)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.capability import Holds, beyond_double, is_numeric, losses_of
-from meshlearn.io.document import Document, Part
+from meshlearn.io.document import Document, Part, as_table
 from meshlearn.io.elements import by_size, cut_large, size_losses
 from meshlearn.io.join import joined
 from meshlearn.io.losses import Loss
@@ -122,7 +122,7 @@ def _text(part: Part) -> Iterator[bytes | memoryview]:
 
 
 def _field(section: str, key: str, found: list) -> Iterator[bytes | memoryview]:
-    shaped = [(n, v.reshape(len(v), -1).astype(np.float64)) for n, v in found]
+    shaped = [(n, as_table(v).astype(np.float64)) for n, v in found]
     width = shaped[0][1].shape[1]
     shaped = [(n, v) for n, v in shaped if v.shape[1] == width]
     count = sum(len(n) for n, _ in shaped)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.capability import Holds, losses_of
-from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.document import Document, FileFormatError, Part, as_table
 from meshlearn.io.join import joined
 from meshlearn.io.losses import Loss
 from meshlearn.io.off_binary import read_body
@@ -240,7 +240,7 @@ def _text(part: Part) -> Iterator[bytes | memoryview]:
     if tint is None:
         yield from faces
         return
-    texts = rows_text(tint.reshape(len(tint), -1))
+    texts = rows_text(as_table(tint))
     for left, right in zip(faces, texts, strict=True):
         pairs = zip(bytes(left).splitlines(), bytes(right).splitlines(), strict=True)
         yield b"".join(a + (b"" if b"nan" in b else b" " + b) + b"\n" for a, b in pairs)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meshlearn.io.document import CornerField, Document, FileFormatError, Part, _tensor
+from meshlearn.io.document import CornerField, Document, FileFormatError, Part, _tensor, as_table
 from meshlearn.io.losses import Loss
 from meshlearn.mesh import PolygonMesh
 
@@ -278,4 +278,4 @@ def select(document: Document, wanted: Sequence[str]) -> Changed:
 
 def as_corner_field(values: np.ndarray, index: np.ndarray) -> CornerField:
     """A vertex field as one of corners, of the vertices `index` they have."""
-    return CornerField(values.reshape(len(values), -1), index.copy())
+    return CornerField(as_table(values), index.copy())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.capability import ANY, NONE, Holds, beyond_double, is_numeric, losses_of
-from meshlearn.io.document import Document, Part
+from meshlearn.io.document import Document, Part, as_table
 from meshlearn.io.losses import Loss
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
@@ -111,7 +111,7 @@ def _columns_of(fields: dict[str, np.ndarray], used: set[str]) -> _Table:
         if not is_numeric(values):
             continue
         values = _plain(values)
-        flat = values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
+        flat = as_table(values)
         names = _COMPONENTS.get(name, ())
         if flat.shape[1] == 1 and not names:
             out.append((_label(name, used), flat[:, 0]))
@@ -127,7 +127,7 @@ def _lists_of(part: Part) -> list[tuple[str, np.ndarray]]:
     out = []
     for name, corners in part.corner_fields.items():
         values = _plain(corners.values)
-        values = values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
+        values = as_table(values)
         none = corners.index < 0
         if not is_numeric(values) or (none.any() and values.dtype.kind != "f"):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
-from meshlearn.io.document import Document, Material, Part
+from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.usd_write import inputs_of, metres, type_of_input
 
 # dtype -> name of the type of one number, and of vectors of it
@@ -317,7 +317,8 @@ def _typed(values: np.ndarray):
         values = values.astype(np.int32 if values.dtype.itemsize < 4 else np.float64)
         code = values.dtype.str[1:]
     name, vectors = _TYPES[code]
-    values = values.reshape(len(values), -1) if values.ndim > 1 else values
+    if values.ndim > 1:
+        values = as_table(values)
     width = values.shape[1] if values.ndim == 2 else 1
     if vectors and values.ndim == 2 and width in (2, 3, 4):
         letter = {"Half": "h", "Float": "f", "Double": "d", "Int": "i"}[name]

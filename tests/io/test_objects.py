@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meshlearn import io as mio
-from meshlearn.io import Document, Part, obj
+from meshlearn.io import CornerField, Document, Part, obj
 from meshlearn.io.registry import encode
 from tests.io.samples import WRITTEN, documents, parameters, part_of
 
@@ -126,3 +126,21 @@ def test_parts_behind_one_without_faces(suffix, tmp_path):
     assert mesh.num_faces == 2
     assert float(mesh.area()) == pytest.approx(2 * float(np.sqrt(3)) / 2, rel=1e-5)
     assert mesh.bounds().tolist() == [[0, 0, 0], [3, 3, 3]]
+
+
+@pytest.mark.parametrize("suffix", parameters(WRITTEN))
+def test_fields_without_rows_are_written(suffix, tmp_path):
+    """As of a part without faces among others: tables of no rows, but of so many columns."""
+    nothing = np.zeros(0, np.int64)
+    fields = {"color": np.zeros((0, 3), np.float32), "pull": np.zeros((0, 2)), "note": nothing}
+    bare = Part(
+        vertices=np.zeros((0, 3), np.float32),
+        vertex_fields=dict(fields),
+        face_fields=dict(fields),
+        corner_fields={"uv": CornerField(np.zeros((0, 2), np.float32), nothing)},
+    )
+    full = part_of(np.eye(3, dtype=np.float32), [[0, 1, 2]])
+    for parts in ([bare], [bare, full], [full, bare]):
+        path = tmp_path / f"{len(parts)}{parts[0] is bare}{suffix}"
+        mio.save_document(Document(parts), path)
+        assert sum(p.num_faces for p in mio.load_document(path).parts) in (len(parts) - 1, 0)
