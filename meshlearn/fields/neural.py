@@ -63,8 +63,19 @@ class NeuralField(nn.Module):
     def values_and_slopes(
         self, points: Tensor, latent: Tensor | None = None, index: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(N,) values at detached points, with the graph of weights and codes, and (N, 3) slopes
-        d value / d point, without one."""
+        """Values, and their slopes in space as constants: what a level set's gradient needs.
+
+        Args:
+            points: (N, 3), taken detached: no gradient reaches them.
+            latent, index: as for a call.
+
+        Returns:
+            values (N,), with the graph of weights and codes, and slopes (N, 3), d value / d point,
+            without one.
+
+        Raises:
+            ValueError: as a call.
+        """
         with torch.enable_grad():
             at = points.detach().requires_grad_()
             values = self(at, latent, index)

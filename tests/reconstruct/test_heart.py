@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io import Contours, load
@@ -377,3 +378,13 @@ def test_an_ellipsoid_is_found_from_half_of_it():
     found = fit_ellipsoid(points)
     assert point_mesh_distance(points, found).squared_distance.sqrt().max() < 0.1
     assert abs(float(found.volume()) / (4 / 3 * math.pi * float(sizes.prod())) - 1) < 0.01
+
+
+def test_a_file_that_is_no_heart_is_named(tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(3)}, other)
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(b"x")
+    for path in (other, torn):
+        with pytest.raises(ValueError, match=f"{path.name}: expected the weights of a heart"):
+            load_model(path)

@@ -124,13 +124,29 @@ def write_series(fits: Sequence[HeartFit], out: str | Path) -> dict:
 
 
 def load_model(path: str | Path, *, rv: bool = True) -> torch.nn.Module:
-    """A `HeartModel` from the weights that `write_heart` left."""
+    """A `HeartModel` from the weights that `write_heart` left.
+
+    Args:
+        path: its `heart.safetensors`; the size of the flow is read from it.
+        rv: whether the heart has a right ventricle.
+
+    Raises:
+        ValueError: a file that is no safetensors, or holds something else.
+        FileNotFoundError: no such file.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from meshlearn.representations.heart import HeartModel
 
-    state = load_file(str(path))
-    width, features = state["flow.weights.1"].shape
-    model = HeartModel(width=width, features=features, rv=rv, steps=4, density=(24, 60))
-    model.load_state_dict(state)
+    try:
+        state = load_file(str(path))
+        width, features = state["flow.weights.1"].shape
+        model = HeartModel(width=width, features=features, rv=rv, steps=4, density=(24, 60))
+        model.load_state_dict(state)
+    except (SafetensorError, KeyError, ValueError, RuntimeError):
+        raise ValueError(
+            f"{path}: expected the weights of a heart, as `write_heart` leaves them, got another "
+            "file; give its heart.safetensors"
+        ) from None
     return model
