@@ -87,20 +87,14 @@ class ReluSlopes(torch.autograd.Function):
         count = sum(map(sum, kinds)) + 2
         points, *saved = ctx.saved_tensors
         tensors, kept = saved[:count], saved[count:]
+        need = ctx.needs_input_grad[4:]
         if torch.is_grad_enabled():  # to be differentiated again: the plain way
             value = relu_values(
                 points, rows, tanh, ReluSlopes.unpack(kinds, tensors), *tensors[-2:]
             )
-            asked = [t for t, n in zip(tensors, ctx.needs_input_grad[4:], strict=True) if n]
+            asked = [t for t, n in zip(tensors, need, strict=True) if n]
             found = iter(torch.autograd.grad(value, asked, grad, create_graph=True))
-            return (
-                None,
-                None,
-                None,
-                None,
-                *(next(found) if n else None for n in ctx.needs_input_grad[4:]),
-            )
-        need = ctx.needs_input_grad[4:]
+            return None, None, None, None, *(next(found) if n else None for n in need)
         total = [torch.zeros_like(t) if n else None for t, n in zip(tensors, need, strict=True)]
         layers = ReluSlopes.unpack(kinds, range(count))  # where the tensors of each are
         size = 2 + 2 * len(kinds)
