@@ -115,7 +115,7 @@ def film_moves(solver: Solver, size: int) -> torch.Tensor:
     turn = rotation(solver.model.quaternion)[0]
     nudged = Primitive(solver.model.theta + 1e-2 * torch.eye(SIZE))
     change = (primitive_vertices(nudged, solver.lat) - solver.before) / 1e-2 @ turn.T
-    return solver._moves(change[:, solver.film], turn, size, SIZE + 6)
+    return solver._moves(solver.film, change, turn, size, SIZE + 6)
 
 
 def test_tension_makes_the_roof_smaller():

@@ -44,6 +44,8 @@ class HeartSettings:
             valve's disc against a contour point.
         tension: weight of the area of the RV, which keeps its roof between the valves as low as
             what is known of it allows; used where both valves of the RV are seen.
+        still: weight of the acceleration of a series' surfaces, squared second differences from
+            frame to frame in mm; 0 for frames that know nothing of each other.
         rows, columns: of the lattice during the fit.
     """
 
@@ -61,6 +63,7 @@ class HeartSettings:
     insertion: float = 10.0
     disc: float = 1.0
     tension: float = 3e-5
+    still: float = 0.05
     rows: int = 12
     columns: int = 30
 

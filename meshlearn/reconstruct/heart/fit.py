@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -102,8 +102,3 @@ def fit_heart(
     by = (data.axes @ data.shifts[..., None]).squeeze(-1)
     shifts = dict(zip(data.numbers, by, strict=True))
     return HeartFit(model, contours, shifts, history, time.perf_counter() - begin)
-
-
-def with_settings(settings: HeartSettings | None, **changes: float) -> HeartSettings:
-    """Settings with some of them changed."""
-    return replace(settings or HeartSettings(), **changes)

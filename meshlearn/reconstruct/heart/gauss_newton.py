@@ -35,14 +35,27 @@ class Solver:
         data: contour points by surface.
         lat: the lattice.
         flow: whether the flow moves too.
+        shifting: whether the slices may shift in their planes.
+        target: (V, 3) mm, where the lattice's vertices are expected, weighted by the settings'
+            `still`.
     """
 
-    def __init__(self, model: HeartModel, data: Data, lat: Lattice, *, flow: bool) -> None:
+    def __init__(
+        self,
+        model: HeartModel,
+        data: Data,
+        lat: Lattice,
+        *,
+        flow: bool,
+        shifting: bool = True,
+        target: Tensor | None = None,
+    ) -> None:
         self.model, self.data, self.lat, self.flow = model, data, lat, flow
+        self.target = target
         self.settings = data.settings
         self.rough = roughness_matrix(model.theta)
         self.mean, self.precision = gaussian_prior()
-        self.shifting = self.settings.shift > 0 and len(data.numbers) > 0
+        self.shifting = shifting and self.settings.shift > 0 and len(data.numbers) > 0
         pairs = torch.cat([lat.faces[n] for n in EDGES])
         self.edges = torch.cat([pairs[:, [0, 1]], pairs[:, [1, 2]]])
         self.last = (model.flow.weights[2], model.flow.biases[2])
@@ -107,6 +120,8 @@ class Solver:
         self.world = model.to_world(after)
         if self.taut:
             loss += s.tension * float(self._film().area())
+        if self.target is not None:
+            loss += s.still * float(((self.world - self.target) ** 2).sum(1).mean())
         return loss + float(self.data.loss(self.world, self.lat))
 
     def _form(self) -> Tensor:
@@ -159,11 +174,18 @@ class Solver:
             right += (weighted * (gap * toward).sum(1)[:, None]).sum(0).double()
         if self.taut:
             form = -laplacian_matrix(self._film(), "cotangent").to_dense()
-            moves = self._moves(change[:, self.film], turn, size, at + n_shift)
+            moves = self._moves(self.film, change, turn, size, at + n_shift)
             pull = form @ self.world[self.film]
             for axis in range(3):
                 matrix += s.tension * (moves[axis].T @ (form @ moves[axis])).double()
                 right -= s.tension * (moves[axis].T @ pull[:, axis]).double()
+        if self.target is not None:
+            gain, off = 2 * s.still / len(self.world), self.target - self.world
+            everywhere = torch.arange(len(self.world))
+            moves = self._moves(everywhere, change, turn, size, at + n_shift)
+            for axis in range(3):
+                matrix += gain * (moves[axis].T @ moves[axis]).double()
+                right += gain * (moves[axis].T @ off[:, axis]).double()
         theta = model.theta[0].double()
         prior, rough = 2 * s.prior / SIZE * self.precision, 2 * s.rough * self.rough.double()
         matrix[:SIZE, :SIZE] += prior + rough
@@ -186,18 +208,18 @@ class Solver:
         """The RV with its lid, whose area the tension keeps small."""
         return Mesh(self.world[self.film], self.film_faces, validate=False)
 
-    def _moves(self, change: Tensor, turn: Tensor, size: int, flow: int) -> Tensor:
-        """What a change of each of `size` unknowns moves the film's vertices by along each axis,
-        (3, K, size), of what it moves them by before the flow, (N, K, 3); the flow's begin at
+    def _moves(self, which: Tensor, change: Tensor, turn: Tensor, size: int, flow: int) -> Tensor:
+        """What a change of each of `size` unknowns moves the vertices `which` (K,) by along each
+        axis, (3, K, size), of what it moves all by before the flow, (N, V, 3); the flow's begin at
         `flow`."""
-        moves = torch.zeros(3, len(self.film), size)
-        moves[:, :, :SIZE] = change.permute(2, 1, 0)
-        away = self.world[self.film] - self.model.centre[0]
+        moves = torch.zeros(3, len(which), size)
+        moves[:, :, :SIZE] = change[:, which].permute(2, 1, 0)
+        away = self.world[which] - self.model.centre[0]
         for k, axis in enumerate(torch.eye(3)):
             moves[:, :, SIZE + k] = torch.linalg.cross(axis.expand_as(away), away).T
             moves[k, :, SIZE + 3 + k] = 1
         if self.flow:
-            carried = torch.einsum("pf,ij->ipfj", self.features[self.film], turn)
+            carried = torch.einsum("pf,ij->ipfj", self.features[which], turn)
             moves[:, :, flow:] = carried.flatten(2)
         return moves
 

@@ -1,16 +1,20 @@
-"""A heart over its cycle: frames in order, each from its neighbour."""
+"""A heart over its cycle: each frame from the one before, then all with their neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
 from meshlearn.io.contours import Contours
 from meshlearn.progress import progress_bar
-from meshlearn.reconstruct.heart.fit import HeartFit, HeartSettings, fit_heart, with_settings
+from meshlearn.reconstruct.heart.contact import Data, HeartSettings
+from meshlearn.reconstruct.heart.fit import HeartFit, fit_heart
+from meshlearn.reconstruct.heart.gauss_newton import Solver
 
-WARM_STEPS = 12  # of Gauss-Newton at most
+SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known
 
 
 def fit_series(
@@ -20,9 +24,12 @@ def fit_series(
     seed: int = 0,
     progress: bool | None = None,
 ) -> list[HeartFit]:
-    """Fits the frames of one heart; the first in full, each other from the one before.
+    """Fits the frames of one heart: each from the one before, then again with both neighbours.
 
-    Meshes of the fits correspond: one lattice, one flow that goes on from frame to frame.
+    The second time a slice keeps the mean of its shifts, since its frames are of one breath hold,
+    and surfaces are held back where they would accelerate (`HeartSettings.still`), which evens out
+    what single frames do not tell. Meshes of the fits correspond: one lattice, one flow whose last
+    layer moves from frame to frame.
 
     Example:
         >>> fits = fit_series(load_contour_series("contours"))
@@ -31,15 +38,59 @@ def fit_series(
         raise ValueError("frames: expected contours of at least one frame, got none")
     settings = settings or HeartSettings()
     fits: list[HeartFit] = []
-    with progress_bar("fitting frames", len(frames), enabled=progress) as bar:
+    settling = len(frames) > 2 and settings.still > 0 and settings.local_steps > 0
+    total = len(frames) * (1 + SWEEPS * settling)
+    with progress_bar("fitting frames", total, enabled=progress) as bar:
         for contours in frames:
-            if fits:
-                warm = with_settings(settings, local_steps=WARM_STEPS)
-                fits.append(fit_heart(contours, settings=warm, previous=fits[-1], seed=seed))
-            else:
-                fits.append(fit_heart(contours, settings=settings, seed=seed))
+            before = fits[-1] if fits else None
+            fits.append(fit_heart(contours, settings=settings, previous=before, seed=seed))
             bar.update(len(fits), f"loss {fits[-1].history[-1]:.3g}")
+        if settling:
+            for done, fit in enumerate(_settle(fits, settings), len(frames) + 1):
+                bar.update(done, f"loss {fit.history[-1]:.3g}")
     return fits
+
+
+def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]:
+    """Fits the frames again, in place and one a turn, now that their neighbours are known: slices
+    keep the mean of their shifts over the cycle, and surfaces move on evenly."""
+    shifts: dict[int, list[torch.Tensor]] = {}
+    for f in fits:
+        for number, by in f.shifts.items():
+            shifts.setdefault(number, []).append(by)
+    mean = {number: torch.stack(by).mean(0) for number, by in shifts.items()}
+    lat = fits[0].model.lattice(settings.rows, settings.columns)
+    at = [f.model.vertices(lat)[0].detach() for f in fits]
+    for _ in range(SWEEPS):
+        for i, f in enumerate(fits):
+            begin = time.perf_counter()
+            target, share = expected(at, i)
+            data = Data(
+                f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv
+            )
+            for k, number in enumerate(data.numbers):
+                data.shifts[k] = mean[number].float() @ data.axes[k]
+            f.model.requires_grad_(False)
+            solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
+            f.history += solver.run(SETTLE_STEPS)
+            at[i] = f.model.vertices(lat)[0]
+            f.model.requires_grad_(True)
+            f.shifts = {number: mean[number] for number in f.shifts}
+            f.seconds += time.perf_counter() - begin
+            yield f
+
+
+def expected(at: Sequence[torch.Tensor], i: int) -> tuple[torch.Tensor, float]:
+    """Where a frame's vertices make the sum of all squared second differences least, the others
+    fixed, and what share of the sum depends on them."""
+    n = len(at)
+    total, weight = torch.zeros_like(at[i]), 0.0
+    for j, own in ((i - 1, 1.0), (i, -2.0), (i + 1, 1.0)):
+        if 1 <= j < n - 1:
+            steps = {j - 1: 1.0, j: -2.0, j + 1: 1.0}
+            rest = sum(c * at[k] for k, c in steps.items() if k != i)
+            total, weight = total - own * rest, weight + own * own
+    return total / weight, weight
 
 
 def volumes(fits: Sequence[HeartFit], surface: str = "lv") -> torch.Tensor:
