@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from meshlearn._threads import one_thread
 from meshlearn.io.contours import Contours
 from meshlearn.reconstruct.heart.contact import Data, HeartSettings
 from meshlearn.reconstruct.heart.gauss_newton import Solver
@@ -49,6 +50,7 @@ def place(model: HeartModel, start: Start) -> None:
         model.theta.clamp_(-3, 3)
 
 
+@one_thread()
 def fit_heart(
     contours: Contours,
     *,
@@ -60,7 +62,8 @@ def fit_heart(
 
     Pose and size come from the contours; Gauss-Newton then moves pose and parameter functions, then
     the flow's last layer with them. The loss is one-sided, from contours to the surface of their
-    label, robust; each slice may shift in its plane.
+    label, robust; each slice may shift in its plane. It runs on one
+    thread, so that results do not depend on how many there are.
 
     Args:
         settings: see `HeartSettings`.

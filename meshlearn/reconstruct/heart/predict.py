@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from meshlearn._threads import one_thread
 from meshlearn.io.contours import Contours
 from meshlearn.reconstruct.heart.contact import Data, HeartSettings
 from meshlearn.reconstruct.heart.fit import HeartFit
@@ -41,6 +42,7 @@ def load_encoder(folder: str | Path) -> HeartEncoder:
 REFINE = HeartSettings(global_steps=6, local_steps=8)
 
 
+@one_thread()
 @torch.no_grad()
 def predict_heart(
     encoder: HeartEncoder,

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from meshlearn._threads import one_thread
 from meshlearn.io.contours import Contours
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct.heart.contact import Data, HeartSettings
@@ -60,7 +61,8 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
             shifts.setdefault(number, []).append(by)
     mean = {number: torch.stack(by).mean(0) for number, by in shifts.items()}
     lat = fits[0].model.lattice(settings.rows, settings.columns)
-    at = [f.model.vertices(lat)[0].detach() for f in fits]
+    with one_thread():
+        at = [f.model.vertices(lat)[0].detach() for f in fits]
     for _ in range(SWEEPS):
         for i, f in enumerate(fits):
             begin = time.perf_counter()
@@ -71,9 +73,10 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
             for k, number in enumerate(data.numbers):
                 data.shifts[k] = mean[number].float() @ data.axes[k]
             f.model.requires_grad_(False)
-            solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
-            f.history += solver.run(SETTLE_STEPS)
-            at[i] = f.model.vertices(lat)[0]
+            with one_thread():
+                solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
+                f.history += solver.run(SETTLE_STEPS)
+                at[i] = f.model.vertices(lat)[0]
             f.model.requires_grad_(True)
             f.shifts = {number: mean[number] for number in f.shifts}
             f.seconds += time.perf_counter() - begin
