@@ -38,6 +38,7 @@ FLOOR = {
     "_validate": 1,
     "_memory": 1,
     "_seeds": 1,
+    "_threads": 1,
 }
 # Rooms that may use another of their own floor; never the other way round.
 SIDEWAYS = {
