@@ -73,3 +73,20 @@ def test_frames_know_their_neighbours():
     moved = paths(held)
     step = (moved[-1] - moved[0]).mean(0) / 3
     torch.testing.assert_close(step, torch.tensor([0.0, 0.0, 1.0]), atol=0.35, rtol=0)
+
+
+def test_a_frame_without_the_right_ventricle_does_not_pull_that_of_others():
+    frames = noisy_frames(3)
+    rv = frames[1].mask("rv_free", "rv_septum", "rv_endo", "rv_epi", "rv_insert", "tricuspid")
+    frames[1] = frames[1].take(~rv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        alone = fit_series(frames, settings=replace(QUICK, still=0.0), progress=False)
+        held = fit_series(frames, settings=replace(QUICK, still=50.0), progress=False)
+    assert [f.model.has_rv for f in held] == [True, False, True]
+    moved = (paths(held) - paths(alone)).norm(dim=-1)
+    lat = held[0].model.lattice(8, 20)
+    left, right = lat.faces["lv"].unique(), lat.faces["free"].unique()
+    assert acceleration(paths(held)[:, left]) < 0.1 * acceleration(paths(alone)[:, left])
+    assert acceleration(paths(held)[:, right]) > 10 * acceleration(paths(held)[:, left])
+    assert moved[[0, 2]].mean() < 3

@@ -36,8 +36,8 @@ class Solver:
         lat: the lattice.
         flow: whether the flow moves too.
         shifting: whether the slices may shift in their planes.
-        target: (V, 3) mm, where the lattice's vertices are expected, weighted by the settings'
-            `still`.
+        target: indices (K,) of the lattice's vertices and where they are expected, (K, 3) mm,
+            weighted by the settings' `still`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Solver:
         *,
         flow: bool,
         shifting: bool = True,
-        target: Tensor | None = None,
+        target: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.model, self.data, self.lat, self.flow = model, data, lat, flow
         self.target = target
@@ -121,7 +121,7 @@ class Solver:
         if self.taut:
             loss += s.tension * float(self._film().area())
         if self.target is not None:
-            loss += s.still * float(((self.world - self.target) ** 2).sum(1).mean())
+            loss += s.still * float((self._off() ** 2).sum(1).mean())
         return loss + float(self.data.loss(self.world, self.lat))
 
     def _form(self) -> Tensor:
@@ -180,9 +180,9 @@ class Solver:
                 matrix += s.tension * (moves[axis].T @ (form @ moves[axis])).double()
                 right -= s.tension * (moves[axis].T @ pull[:, axis]).double()
         if self.target is not None:
-            gain, off = 2 * s.still / len(self.world), self.target - self.world
-            everywhere = torch.arange(len(self.world))
-            moves = self._moves(everywhere, change, turn, size, at + n_shift)
+            off = self._off()
+            gain = 2 * s.still / len(off)
+            moves = self._moves(self.target[0], change, turn, size, at + n_shift)
             for axis in range(3):
                 matrix += gain * (moves[axis].T @ moves[axis]).double()
                 right += gain * (moves[axis].T @ off[:, axis]).double()
@@ -203,6 +203,11 @@ class Solver:
             matrix[part, part] += own
             right[part] -= own @ last
         return matrix, right
+
+    def _off(self) -> Tensor:
+        """From vertices to where they are expected, (K, 3) mm."""
+        which, expected = self.target
+        return expected - self.world[which]
 
     def _film(self) -> Mesh:
         """The RV with its lid, whose area the tension keeps small."""

@@ -15,6 +15,7 @@ from meshlearn.reconstruct.heart.contact import Data, HeartSettings
 from meshlearn.reconstruct.heart.fit import HeartFit, fit_heart
 from meshlearn.reconstruct.heart.gauss_newton import Solver
 
+LEFT = ("lv", "wall", "lv_lid")  # what a heart has without its RV
 SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known
 
 
@@ -31,6 +32,19 @@ def fit_series(
     and surfaces are held back where they would accelerate (`HeartSettings.still`), which evens out
     what single frames do not tell. Meshes of the fits correspond: one lattice, one flow whose last
     layer moves from frame to frame.
+
+    Args:
+        frames: contours of each frame in order, evenly spaced in time; they need not close a cycle.
+            The second time needs at least three.
+        settings: of all frames, see `HeartSettings`.
+        seed: of the flow's inner layers.
+        progress: a bar; default on a terminal only.
+
+    Returns:
+        A fit for each frame; its `seconds` hold both times.
+
+    Raises:
+        ValueError: no frames, or one with too little to fit to; see `find_start`.
 
     Example:
         >>> fits = fit_series(load_contour_series("contours"))
@@ -61,12 +75,15 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
             shifts.setdefault(number, []).append(by)
     mean = {number: torch.stack(by).mean(0) for number, by in shifts.items()}
     lat = fits[0].model.lattice(settings.rows, settings.columns)
+    # without contours of the RV in one of the frames, its surface there says nothing to the others
+    names = list(lat.faces) if all(f.model.has_rv for f in fits) else LEFT
+    held = torch.unique(torch.cat([lat.faces[name] for name in names]))
     with one_thread():
-        at = [f.model.vertices(lat)[0].detach() for f in fits]
+        at = [f.model.vertices(lat)[0].detach()[held] for f in fits]
     for _ in range(SWEEPS):
         for i, f in enumerate(fits):
             begin = time.perf_counter()
-            target, share = expected(at, i)
+            place, share = expected(at, i)
             data = Data(
                 f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv
             )
@@ -74,9 +91,10 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
                 data.shifts[k] = mean[number].float() @ data.axes[k]
             f.model.requires_grad_(False)
             with one_thread():
+                target = (held, place)
                 solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
                 f.history += solver.run(SETTLE_STEPS)
-                at[i] = f.model.vertices(lat)[0]
+                at[i] = f.model.vertices(lat)[0][held]
             f.model.requires_grad_(True)
             f.shifts = {number: mean[number] for number in f.shifts}
             f.seconds += time.perf_counter() - begin
@@ -84,8 +102,15 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
 
 
 def expected(at: Sequence[torch.Tensor], i: int) -> tuple[torch.Tensor, float]:
-    """Where a frame's vertices make the sum of all squared second differences least, the others
-    fixed, and what share of the sum depends on them."""
+    """Where the vertices of frame i make the sum of all squared second differences least.
+
+    Args:
+        at: vertices (V, 3) of at least three frames, of which all but those of frame i stay.
+
+    Returns:
+        The place (V, 3), and the weight w with which the sum grows by w |x - place|²: 6 inside a
+        series, less at its ends.
+    """
     n = len(at)
     total, weight = torch.zeros_like(at[i]), 0.0
     for j, own in ((i - 1, 1.0), (i, -2.0), (i + 1, 1.0)):
