@@ -88,7 +88,7 @@ def test_fit_recovers_a_sampled_heart():
 def test_fit_does_not_depend_on_threads():
     threads = torch.get_num_threads()
     try:
-        found = []
+        found, meshes = [], []
         for n in (1, 2):
             torch.set_num_threads(n)
             with warnings.catch_warnings():
@@ -96,10 +96,12 @@ def test_fit_does_not_depend_on_threads():
                 found.append(
                     fit_heart(contours(), settings=replace(QUICK, global_steps=2, local_steps=1))
                 )
+            meshes.append(dense(found[0].model).vertices)
     finally:
         torch.set_num_threads(threads)
     one, other = (f.model.state_dict() for f in found)
     assert all(torch.equal(one[name], other[name]) for name in one)
+    assert torch.equal(*meshes)
     assert torch.get_num_threads() == threads
 
 

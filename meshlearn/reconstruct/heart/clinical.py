@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from meshlearn._threads import one_thread
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io.contours import Contours
 from meshlearn.mesh import Mesh
@@ -64,6 +65,7 @@ class Dense:
     v: Tensor  # (V,) angle about the axis, radians; NaN on lids
 
 
+@one_thread()
 def dense(model: HeartModel, *, rows: int = 32, columns: int = 80) -> Dense:
     """The surfaces of a heart with wall thickness, AHA segments, label, u and v, detached."""
     with torch.no_grad():
