@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,14 @@ ARCHITECTURES: dict[str, type[NeuralField]] = {}
 
 class NonFiniteField(ValueError):
     """A field gave NaN or infinite values; the message names the tensor that they come from."""
+
+
+class Later(NamedTuple):
+    """A field that is evaluated when it is known where, as a function of its tensors."""
+
+    tensors: list[Tensor]  # weights that take gradients, and the code behind them
+    # points (n, 3), tensors as above, rows (n,) of all points or None for all: values and slopes
+    evaluate: Callable[[Tensor, Sequence[Tensor], Tensor | None], tuple[Tensor, Tensor]]
 
 
 class NeuralField(nn.Module):
@@ -82,6 +91,28 @@ class NeuralField(nn.Module):
             (slopes,) = torch.autograd.grad(values.sum(), at, retain_graph=True)
         return values, slopes
 
+    def later(self, latent: Tensor | None = None, index: Tensor | None = None) -> Later:
+        """`values_and_slopes` for when it is known at which points they are wanted.
+
+        Args:
+            latent: one code (L,), or (B, L) with `index` (N,).
+        """
+        named = [(k, p) for k, p in self.named_parameters() if p.requires_grad]
+        names = [f"field.{k}" for k, _ in named]
+        tensors = [p for _, p in named] + ([] if latent is None else [latent])
+        module = _ValuesAndSlopes(self)
+
+        def evaluate(
+            points: Tensor, given: Sequence[Tensor], rows: Tensor | None
+        ) -> tuple[Tensor, Tensor]:
+            more = () if latent is None else (given[-1],)
+            if index is not None:
+                more = (*more, index if rows is None else index[rows])
+            weights = dict(zip(names, given[: len(names)], strict=True))
+            return torch.func.functional_call(module, weights, (points, *more))
+
+        return Later(tensors, evaluate)
+
     def lipschitz_bound(self) -> float:
         """A number that the field's slope in space never exceeds, from the weights alone.
 
@@ -89,6 +120,17 @@ class NeuralField(nn.Module):
         met in practice; see `lipschitz_estimate` for that.
         """
         raise NotImplementedError
+
+
+class _ValuesAndSlopes(nn.Module):
+    """Those of a field as a module's call."""
+
+    def __init__(self, field: NeuralField) -> None:
+        super().__init__()
+        self.field = field
+
+    def forward(self, points: Tensor, *more: Tensor) -> tuple[Tensor, Tensor]:
+        return self.field.values_and_slopes(points, *more)
 
 
 class Latent:
@@ -187,7 +229,7 @@ def find_nonfinite(field: object, latent: Tensor | None = None) -> str:
 
     A function that is no module may have its own as an attribute `network`, and `latent`.
     """
-    latent = getattr(field, "latent", latent)
+    latent = getattr(field, "latent", None) if latent is None else latent
     field = getattr(field, "network", field)
     if isinstance(field, nn.Module):
         for kind, tensors in (

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.fields.deepsdf import DeepSDF
 from meshlearn.fields.neural import check_output
+from meshlearn.isosurface.deferred import (
+    Derivative,
+    LevelSetReport,
+    check_options,
+    defer_vertices,
+    directions,
+)
 from meshlearn.isosurface.flexicubes import dual_marching_cubes, flexicubes
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.marching_cubes import marching_cubes
@@ -22,21 +27,8 @@ from meshlearn.isosurface.tetgrid import TetGrid
 from meshlearn.isosurface.tracking import SurfaceTracker
 from meshlearn.mesh import Mesh
 
-Derivative = Literal["general", "distance"]
 Method = Literal["mc", "dmc", "flexicubes", "tets"]
 Field = Callable[..., Tensor]
-
-log = logging.getLogger(__name__)
-
-
-class LevelSetReport(NamedTuple):
-    """What `level_set_vertices` met: counts of vertices, and slopes |grad f| at them."""
-
-    vertices: int
-    clamped: int  # vertices whose slope is below `min_slope` of the median
-    slope_min: float
-    slope_median: float
-    slope_max: float
 
 
 class _Attached(torch.autograd.Function):
@@ -122,10 +114,7 @@ def level_set_vertices(
     section 3.2, whose case of an occupancy this is for all fields.
     """
     check_tensor(vertices, "vertices", shape=("V", 3), dtype=FLOATS)
-    if derivative not in ("general", "distance"):
-        raise ValueError(f"derivative: expected 'general' or 'distance', got {derivative!r}")
-    if not 0 <= min_slope <= 1:
-        raise ValueError(f"min_slope: expected a part in [0, 1], got {min_slope}")
+    check_options(derivative, min_slope)
     at = vertices.detach()
     keep = torch.is_grad_enabled()
     more = tuple(x for x in (latent, index) if x is not None)
@@ -135,8 +124,8 @@ def level_set_vertices(
         return kept, LevelSetReport(0, 0, 0.0, 0.0, 0.0)
     slopes = None
     with torch.enable_grad():
-        if keep and type(field) is DeepSDF:
-            found, slopes = field.values_and_slopes(at, latent, index)
+        if keep and hasattr(field, "values_and_slopes"):
+            found, slopes = field.values_and_slopes(at, *more)
         else:
             found = field(at.requires_grad_(), *more)
         values = check_output(
@@ -148,7 +137,7 @@ def level_set_vertices(
             slopes = torch.autograd.grad(values.sum(), at, retain_graph=keep)[0]
     at = at.detach()
     values, gradient = values.to(at.dtype), slopes.to(at.dtype)
-    direction, report = _directions(gradient, derivative, min_slope, field)
+    direction, report = directions(gradient, derivative, min_slope, field)
     if project > 0:
         step = (values.detach() - level)[:, None] * direction
         length = step.norm(dim=1, keepdim=True)
@@ -156,21 +145,31 @@ def level_set_vertices(
     return (attach_vertices(values, at, direction) if keep else at), report
 
 
-def _directions(
-    gradient: Tensor, derivative: str, min_slope: float, field: object
-) -> tuple[Tensor, LevelSetReport]:
-    slope = gradient.norm(dim=1)
-    check_output(slope, len(slope), field, where="of |grad f| at the vertices of the surface")
-    typical = slope.median()
-    least = (min_slope * typical).clamp(min=torch.finfo(slope.dtype).tiny ** 0.5)
-    clamped = int((slope < least).sum())
-    bounded = slope.maximum(least)
-    direction = -gradient / (bounded if derivative == "distance" else bounded**2)[:, None]
-    lowest, highest = torch.aminmax(slope)
-    report = LevelSetReport(len(slope), clamped, float(lowest), float(typical), float(highest))
-    if clamped:
-        log.info("the gradient vanishes at %d of %d vertices: clamped", clamped, len(slope))
-    return direction, report
+def tied_vertices(
+    field: Field,
+    vertices: Tensor,
+    *,
+    level: float,
+    latent: Tensor | None = None,
+    index: Tensor | None = None,
+    derivative: Derivative,
+    min_slope: float,
+    project: float = 0.0,
+    report: Callable[[LevelSetReport], object] | None = None,
+) -> Tensor:
+    """`level_set_vertices`, put off until the backward pass where a field and the options allow."""
+    at_once = project > 0 or not len(vertices) or not torch.is_grad_enabled()
+    rounded = torch.is_autocast_enabled(vertices.device.type)
+    if at_once or rounded or not hasattr(field, "later"):
+        options = {"derivative": derivative, "min_slope": min_slope, "project": project}
+        moved, found = level_set_vertices(
+            field, vertices, level=level, latent=latent, index=index, **options
+        )
+        if report is not None:
+            report(found)
+        return moved
+    more = tuple(x for x in (latent, index) if x is not None)
+    return defer_vertices(field, vertices, more, derivative, min_slope, report)
 
 
 def extract(grid: VoxelGrid | TetGrid, values: Tensor, level: float, method: object) -> Mesh:
@@ -206,8 +205,10 @@ def level_set_mesh(
     """The surface where a field passes `level`; gradients at its vertices reach the field.
 
     The field is sampled without a graph, an extractor makes the mesh, and `level_set_vertices`
-    ties its vertices to the field: one evaluation more, at the vertices alone. The extractor is
-    never differentiated, so the topology may change from step to step, and whatever `field`
+    ties its vertices to the field: one evaluation more, at the vertices alone. That of a neural
+    field of `meshlearn.fields` waits for the backward pass, and is made only at the vertices that
+    get a gradient there (of a loss on samples, a part of them). The extractor is never
+    differentiated, so the topology may change from step to step, and whatever `field`
     depends on is trained by a plain `backward()`, under `autocast` and DistributedDataParallel
     too. The lattice is always sampled in full precision: rounded values make a rough mesh.
 
@@ -224,7 +225,8 @@ def level_set_mesh(
         derivative, min_slope: see `level_set_vertices`.
         project: move the vertices onto the level set by one Newton step, of a cell at most.
         values: (N,) the field on `grid`, where it is known.
-        report: called with the `LevelSetReport` instead of the warning of vanishing gradients.
+        report: called with the `LevelSetReport` instead of the warning of vanishing gradients; for
+            a neural field in the backward pass.
 
     Returns:
         The mesh, normals towards larger values.
@@ -261,8 +263,20 @@ def level_set_mesh(
     mesh = extract(grid, values.detach(), level, method)
     if not project and not torch.is_grad_enabled():
         return mesh
+
+    def tell(found: LevelSetReport) -> None:
+        if report is not None:
+            report(found)
+        elif found.clamped:
+            warnings.warn(
+                f"the field's gradient vanishes at {found.clamped} of {found.vertices} vertices "
+                f"(|grad f| below {min_slope:g} of its median {found.slope_median:.3g}): clamped",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
     cell = float(grid.reach.median()) if isinstance(grid, TetGrid) else max(grid.spacing)
-    vertices, found = level_set_vertices(
+    vertices = tied_vertices(
         field,
         mesh.vertices,
         level=level,
@@ -270,14 +284,6 @@ def level_set_mesh(
         derivative=derivative,
         min_slope=min_slope,
         project=cell if project else 0.0,
+        report=tell,
     )
-    if report is not None:
-        report(found)
-    elif found.clamped:
-        warnings.warn(
-            f"the field's gradient vanishes at {found.clamped} of {found.vertices} vertices "
-            f"(|grad f| below {min_slope:g} of its median {found.slope_median:.3g}): clamped",
-            RuntimeWarning,
-            stacklevel=2,
-        )
     return mesh.with_vertices(vertices)

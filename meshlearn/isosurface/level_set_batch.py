@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.isosurface.level_set import Derivative, Method, extract, level_set_vertices
+from meshlearn.isosurface.deferred import Derivative
+from meshlearn.isosurface.level_set import Method, extract, tied_vertices
 from meshlearn.isosurface.searching import evaluate_quietly, search
 from meshlearn.isosurface.sparse_cells import key
 from meshlearn.isosurface.tracking import SurfaceTracker
@@ -92,7 +93,7 @@ def level_set_meshes(
     index = torch.arange(count, device=latents.device).repeat_interleave(
         torch.tensor([m.num_vertices for m in meshes], device=latents.device)
     )
-    vertices, _ = level_set_vertices(
+    vertices = tied_vertices(
         field,
         torch.cat([m.vertices for m in meshes]),
         level=level,

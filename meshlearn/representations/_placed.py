@@ -1,23 +1,72 @@
-"""The field of one shape of a `DeepMesh`, where that shape stands."""
+"""The field of shapes of a `DeepMesh`, where these stand."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from meshlearn.fields.neural import Later
 
 if TYPE_CHECKING:
     from meshlearn.representations.deepmesh import DeepMesh
 
 
 class PlacedField:
-    """A network under one code, in the world; errors name `network` and `latent`."""
+    """A network in the world, under one code or, called with codes and index, under several.
 
-    def __init__(self, shape: DeepMesh, latent: Tensor | None) -> None:
+    Its inside ends half a cell before the lattice does. Errors name `network` and `latent`.
+    """
+
+    def __init__(self, shape: DeepMesh, latent: Tensor | None = None) -> None:
         self.network, self.latent = shape.network, latent
-        self._inward, self._wall, self._size = shape._inward, shape._wall, shape.size
+        self._size, self._centre = shape.size, shape.centre
+        self._box, self._cell = shape.tracker.bounds, shape.scale
 
-    def __call__(self, points: Tensor) -> Tensor:
-        found = self._size * self.network(self._inward(points), self.latent)
-        return torch.maximum(found, self._wall(points))
+    def inward(self, points: Tensor) -> Tensor:
+        """World to the network's box."""
+        return (points - points.new_tensor(self._centre)) / self._size
+
+    def _offset(self, points: Tensor) -> Tensor:
+        """(P, 3) from the middle of the lattice, beyond half its extent where positive."""
+        low, high = points.new_tensor(self._box)
+        return (points - (low + high) / 2).abs() - (high - low) / 2
+
+    def _given(self, codes: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return codes or (() if self.latent is None else (self.latent,))
+
+    def __call__(self, points: Tensor, *codes: Tensor) -> Tensor:
+        found = self._size * self.network(self.inward(points), *self._given(codes))
+        # signed distance to the lattice less half a cell: no surface leaves that
+        return torch.maximum(found, self._offset(points).amax(1) + 0.5 * self._cell)
+
+    def values_and_slopes(self, points: Tensor, *codes: Tensor) -> tuple[Tensor, Tensor]:
+        """As for a `NeuralField`."""
+        at = points.detach()
+        with torch.enable_grad():
+            return self._bounded(
+                at, *self.network.values_and_slopes(self.inward(at), *self._given(codes))
+            )
+
+    def later(self, *codes: Tensor) -> Later:
+        """As for a `NeuralField`."""
+        inner = self.network.later(*self._given(codes))
+
+        def evaluate(
+            points: Tensor, given: Sequence[Tensor], rows: Tensor | None
+        ) -> tuple[Tensor, Tensor]:
+            return self._bounded(points, *inner.evaluate(self.inward(points), given, rows))
+
+        return Later(inner.tensors, evaluate)
+
+    def _bounded(self, points: Tensor, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """In the world's unit, and with the wall."""
+        offset, side = self._offset(points).max(1)
+        wall, values = offset + 0.5 * self._cell, self._size * values
+        low, high = points.new_tensor(self._box)
+        outward, side = torch.sign(points - (low + high) / 2), side[:, None]
+        across = torch.zeros_like(points).scatter(1, side, outward.gather(1, side))
+        beyond = (wall > values.detach())[:, None]
+        return torch.maximum(values, wall), torch.where(beyond, across, slopes)

@@ -15,7 +15,8 @@ from meshlearn._segment import stable_mean
 from meshlearn._validate import check_tensor
 from meshlearn.fields import SIREN, NeuralField, eikonal_loss, load_field, save_field
 from meshlearn.isosurface import SurfaceTracker, level_set_mesh, level_set_meshes
-from meshlearn.isosurface.level_set import Derivative, LevelSetReport, Method
+from meshlearn.isosurface.deferred import Derivative, LevelSetReport
+from meshlearn.isosurface.level_set import Method
 from meshlearn.mesh import Mesh, Meshes
 from meshlearn.representations._placed import PlacedField
 from meshlearn.representations._samples import box_samples, clamped_error
@@ -154,16 +155,6 @@ class DeepMesh(Representation):
             dtype=self.dtype,
         )
 
-    def _inward(self, points: Tensor) -> Tensor:
-        """World to the network's box."""
-        return (points - points.new_tensor(self.centre)) / self.size
-
-    def _wall(self, points: Tensor) -> Tensor:
-        """Signed distance to the lattice less half a cell: no surface leaves that."""
-        low, high = points.new_tensor(self.tracker.bounds)
-        outside = (points - (low + high) / 2).abs() - (high - low) / 2
-        return outside.amax(1) + 0.5 * self.scale
-
     def field(self, index: int | None = None) -> FieldFunction:
         """The field of a row of the table in the world: points (P, 3) -> (P,), in its unit.
 
@@ -243,12 +234,8 @@ class DeepMesh(Representation):
             raise ValueError("indices: expected a network with codes; use mesh()")
         rows = self.codes[torch.as_tensor(list(indices), device=self.device)]
 
-        def value(points: Tensor, codes: Tensor, index: Tensor) -> Tensor:
-            found = self.size * self.network(self._inward(points), codes, index)
-            return torch.maximum(found, self._wall(points))
-
         return level_set_meshes(
-            value,
+            PlacedField(self),
             rows,
             self.tracker.resolution,
             bounds=self.tracker.bounds,
@@ -329,7 +316,7 @@ class DeepMesh(Representation):
     ) -> None:
         """Fits values, or their magnitudes, between `least` and `most` (P,)."""
         has_code = self.network.latent_size > 0
-        inward = self._inward(points)
+        inward = PlacedField(self).inward(points)
         low, high = least / self.size, most / self.size
         # a field may be cut off, as a hull's is some pixels from the silhouettes
         clamp = min(CLAMP, 0.95 * float(high.abs().max()))
