@@ -85,8 +85,8 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "rasterize(Tensor clip, Tensor faces, Tensor near, Tensor? behind, int height, int width) "
       "-> (Tensor, Tensor, Tensor)");
   m.def(
-      "rasterize_backward(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor "
-      "grad_barycentric, Tensor grad_depth, Tensor start, Tensor order) -> Tensor");
+      "rasterize_backward(Tensor clip, Tensor faces, Tensor near, Tensor face, "
+      "Tensor? grad_barycentric, Tensor? grad_depth, Tensor start, Tensor order) -> Tensor");
   m.def(
       "silhouettes(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor depth, Tensor "
       "edge_of, Tensor start, Tensor order) -> Tensor");

@@ -2,15 +2,11 @@
 
 #include "../common/exec_cuda.h"
 
-namespace {
-struct CudaRaster {
-  static constexpr int64_t faces_per_chunk = 128, max_chunks = 1024, grain = 1;
-  template <class T>
-  using Draw = meshlearn::RasterByPixel<T>;
-};
-}  // namespace
+namespace meshlearn {
 
 STABLE_TORCH_LIBRARY_IMPL(meshlearn, CUDA, m) {
-  m.impl("rasterize", TORCH_BOX((&meshlearn::rasterize<meshlearn::CudaExec, CudaRaster>)));
-  m.impl("rasterize_backward", TORCH_BOX(&meshlearn::rasterize_backward<meshlearn::CudaExec>));
+  m.impl("rasterize", TORCH_BOX((&rasterize<CudaExec, RasterFaces>)));
+  m.impl("rasterize_backward", TORCH_BOX((&rasterize_backward<CudaExec, RasterFaces>)));
 }
+
+}  // namespace meshlearn

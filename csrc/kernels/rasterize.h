@@ -98,6 +98,15 @@ struct RasterScene {
     return true;
   }
 
+  // Depth of a face at a pixel; false where it is none or does not hold the pixel.
+  ML_HD bool depth_of(int64_t view, int64_t f, double px, double py, double& z) const {
+    RasterFace face;
+    double e[3];
+    if (f < 0 || !load(view, f, face)) return false;
+    face.setup();
+    return face.hit(px, py, -1e300, e, z);
+  }
+
   // Pixels whose centres may lie in the part of the face behind the near plane.
   ML_HD RasterBox box(int64_t view, const RasterFace& f) const {
     const double n = near[view];
@@ -136,72 +145,6 @@ struct RasterScene {
   ML_HD int64_t chunk_begin(int64_t chunk) const { return num_faces * chunk / num_chunks; }
 };
 
-// Binning: chunks of consecutive faces count into rows of their own, the rows are summed tile by
-// tile in order, and the same chunks fill; so each tile lists its faces in ascending order.
-template <class T>
-struct RasterCount {
-  RasterScene<T> scene;
-  RasterBox* boxes;  // (N, F)
-  int32_t* counts;   // (N, chunks, tiles), zero
-
-  ML_HD void operator()(int64_t i) const {
-    const int64_t view = i / scene.num_chunks, chunk = i % scene.num_chunks;
-    int32_t* row = counts + i * scene.num_tiles();
-    for (int64_t f = scene.chunk_begin(chunk); f < scene.chunk_begin(chunk + 1); ++f) {
-      RasterFace face;
-      RasterBox box{0, 0, -1, -1};
-      if (scene.load(view, f, face)) box = scene.box(view, face);
-      boxes[view * scene.num_faces + f] = box;
-      if (box.x0 > box.x1) continue;
-      for (int32_t y = box.y0 / kRasterTile; y <= box.y1 / kRasterTile; ++y)
-        for (int32_t x = box.x0 / kRasterTile; x <= box.x1 / kRasterTile; ++x)
-          ++row[static_cast<int64_t>(y) * scene.tiles_x + x];
-    }
-  }
-};
-
-struct RasterPrefix {
-  int32_t* counts;  // (N, chunks, tiles): counts in, offsets within the tile out
-  int64_t num_chunks, num_tiles;
-  int64_t* totals;  // (N, tiles)
-
-  ML_HD void operator()(int64_t i) const {
-    const int64_t view = i / num_tiles, tile = i % num_tiles;
-    int32_t sum = 0;
-    for (int64_t c = 0; c < num_chunks; ++c) {
-      int32_t& entry = counts[(view * num_chunks + c) * num_tiles + tile];
-      const int32_t count = entry;
-      entry = sum;
-      sum += count;
-    }
-    totals[i] = sum;
-  }
-};
-
-template <class T>
-struct RasterFill {
-  RasterScene<T> scene;
-  const RasterBox* boxes;
-  int32_t* offsets;      // (N, chunks, tiles), consumed
-  const int64_t* start;  // (N tiles + 1,)
-  int32_t* list;         // faces by tile
-
-  ML_HD void operator()(int64_t i) const {
-    const int64_t view = i / scene.num_chunks, chunk = i % scene.num_chunks;
-    int32_t* row = offsets + i * scene.num_tiles();
-    const int64_t* first = start + view * scene.num_tiles();
-    for (int64_t f = scene.chunk_begin(chunk); f < scene.chunk_begin(chunk + 1); ++f) {
-      const RasterBox box = boxes[view * scene.num_faces + f];
-      if (box.x0 > box.x1) continue;
-      for (int32_t y = box.y0 / kRasterTile; y <= box.y1 / kRasterTile; ++y)
-        for (int32_t x = box.x0 / kRasterTile; x <= box.x1 / kRasterTile; ++x) {
-          const int64_t tile = static_cast<int64_t>(y) * scene.tiles_x + x;
-          list[first[tile] + row[tile]++] = static_cast<int32_t>(f);
-        }
-    }
-  }
-};
-
 template <class T>
 struct RasterOutput {
   int64_t* face;   // (N, H, W)
@@ -215,131 +158,6 @@ struct RasterOutput {
     depth[pixel] = f < 0 ? T(0) : static_cast<T>(z);
     for (int k = 0; k < 3; ++k)
       barycentric[3 * pixel + k] = f < 0 ? T(0) : static_cast<T>(e[k] * scale);
-  }
-};
-
-// What is seen of a pixel so far: the least (depth, face) after the one peeled off before.
-struct RasterPixel {
-  double z, e[3];
-  double behind_z;
-  int32_t owner;
-  int32_t behind;  // face peeled off; -1: nothing to be peeled; -2: nothing was left already
-
-  ML_HD void offer(int32_t f, double fz, const double* v) {
-    if (owner >= 0 && !(fz < z)) return;  // faces come in ascending order
-    if (behind >= 0 && !(fz > behind_z || (fz == behind_z && f > behind))) return;
-    if (behind == -2) return;
-    owner = f;
-    z = fz;
-    for (int k = 0; k < 3; ++k) e[k] = v[k];
-  }
-};
-
-template <class T>
-struct RasterDraw {
-  RasterScene<T> scene;
-  const RasterBox* boxes;
-  const int64_t* start;
-  const int32_t* list;
-  const int64_t* behind;  // (N, H, W) faces peeled off, or null
-  RasterOutput<T> out;
-  int64_t stride;  // coprime to the number of tiles: spreads them evenly over threads
-
-  ML_HD void begin(RasterPixel& pixel, int64_t at, int64_t view, int32_t x, int32_t y) const {
-    pixel.owner = pixel.behind = -1;
-    if (behind == nullptr) return;
-    const int64_t f = behind[at];
-    RasterFace face;
-    double e[3];
-    pixel.behind = -2;
-    if (f < 0 || !scene.load(view, f, face)) return;
-    face.setup();
-    if (!face.hit(x + 0.5, y + 0.5, -1e300, e, pixel.behind_z)) return;
-    pixel.behind = static_cast<int32_t>(f);
-  }
-};
-
-// One call owns one tile: faces outside, pixels inside. For the CPU.
-template <class T>
-struct RasterByTile : RasterDraw<T> {
-  static ML_HD int64_t calls(const RasterScene<T>& s) { return s.num_views * s.num_tiles(); }
-
-  ML_HD void operator()(int64_t i) const {
-    const RasterScene<T>& scene = this->scene;
-    i = (i * this->stride) % (scene.num_views * scene.num_tiles());
-    const int64_t view = i / scene.num_tiles(), tile = i % scene.num_tiles();
-    const int32_t tx = static_cast<int32_t>(tile % scene.tiles_x) * kRasterTile;
-    const int32_t ty = static_cast<int32_t>(tile / scene.tiles_x) * kRasterTile;
-    const int32_t ex = tx + kRasterTile < scene.width ? tx + kRasterTile : scene.width;
-    const int32_t ey = ty + kRasterTile < scene.height ? ty + kRasterTile : scene.height;
-    const double near = static_cast<double>(scene.near[view]);
-    const int64_t origin = view * scene.height * scene.width;
-    if (this->start[i] == this->start[i + 1]) {
-      const double none[3] = {0, 0, 0};
-      for (int32_t y = ty; y < ey; ++y)
-        for (int32_t x = tx; x < ex; ++x)
-          this->out.put(origin + static_cast<int64_t>(y) * scene.width + x, -1, none, 0);
-      return;
-    }
-    RasterPixel pixels[kRasterTile * kRasterTile];
-    for (int32_t y = ty; y < ey; ++y)
-      for (int32_t x = tx; x < ex; ++x)
-        this->begin(pixels[(y - ty) * kRasterTile + (x - tx)],
-                    origin + static_cast<int64_t>(y) * scene.width + x, view, x, y);
-    for (int64_t j = this->start[i]; j < this->start[i + 1]; ++j) {
-      const int32_t f = this->list[j];
-      const RasterBox box = this->boxes[view * scene.num_faces + f];
-      RasterFace face;
-      if (!scene.load(view, f, face)) continue;
-      face.setup();
-      const int32_t x0 = box.x0 > tx ? box.x0 : tx, x1 = box.x1 < ex - 1 ? box.x1 : ex - 1;
-      const int32_t y0 = box.y0 > ty ? box.y0 : ty, y1 = box.y1 < ey - 1 ? box.y1 : ey - 1;
-      for (int32_t y = y0; y <= y1; ++y) {
-        const double py = y + 0.5;
-        const double r0 = face.e[0].row(py), r1 = face.e[1].row(py), r2 = face.e[2].row(py);
-        RasterPixel* row = pixels + (y - ty) * kRasterTile - tx;
-        for (int32_t x = x0; x <= x1; ++x) {
-          double e[3], z;
-          if (face.hit(x + 0.5, r0, r1, r2, near, e, z)) row[x].offer(f, z, e);
-        }
-      }
-    }
-    for (int32_t y = ty; y < ey; ++y)
-      for (int32_t x = tx; x < ex; ++x) {
-        const RasterPixel& p = pixels[(y - ty) * kRasterTile + (x - tx)];
-        this->out.put(origin + static_cast<int64_t>(y) * scene.width + x, p.owner, p.e, p.z);
-      }
-  }
-};
-
-// One call owns one pixel and walks the faces of its tile. For the GPU.
-template <class T>
-struct RasterByPixel : RasterDraw<T> {
-  static ML_HD int64_t calls(const RasterScene<T>& s) {
-    return s.num_views * s.height * static_cast<int64_t>(s.width);
-  }
-
-  ML_HD void operator()(int64_t at) const {
-    const RasterScene<T>& scene = this->scene;
-    const int32_t x = static_cast<int32_t>(at % scene.width);
-    const int32_t y = static_cast<int32_t>((at / scene.width) % scene.height);
-    const int64_t view = at / scene.width / scene.height;
-    const int64_t tile = view * scene.num_tiles() +
-                         static_cast<int64_t>(y / kRasterTile) * scene.tiles_x + x / kRasterTile;
-    const double near = static_cast<double>(scene.near[view]);
-    RasterPixel pixel;
-    this->begin(pixel, at, view, x, y);
-    for (int64_t j = this->start[tile]; j < this->start[tile + 1]; ++j) {
-      const int32_t f = this->list[j];
-      const RasterBox box = this->boxes[view * scene.num_faces + f];
-      if (x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
-      RasterFace face;
-      if (!scene.load(view, f, face)) continue;
-      face.setup();
-      double e[3], z;
-      if (face.hit(x + 0.5, y + 0.5, near, e, z)) pixel.offer(f, z, e);
-    }
-    this->out.put(at, pixel.owner, pixel.e, pixel.z);
   }
 };
 

@@ -10,23 +10,29 @@ template <class T>
 struct RasterFaceGrad {
   RasterScene<T> scene;
   const int64_t* face;        // (N, H, W)
-  const T* grad_barycentric;  // (N, H, W, 3)
-  const T* grad_depth;        // (N, H, W)
+  const T* grad_barycentric;  // (N, H, W, 3), or null
+  const T* grad_depth;        // (N, H, W), or null
   T* grad_corner;             // (N, F, 3, 4)
 
   ML_HD void operator()(int64_t i) const {
-    const int64_t view = i / scene.num_faces, f = i % scene.num_faces;
-    double sum[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    const int64_t view = i / scene.num_faces;
     RasterFace tri{};
     RasterBox box{0, 0, -1, -1};
-    if (scene.load(view, f, tri)) box = scene.box(view, tri);
-    if (box.x0 <= box.x1)
-      for (int32_t y = box.y0; y <= box.y1; ++y)
-        for (int32_t x = box.x0; x <= box.x1; ++x) {
-          const int64_t pixel = (view * scene.height + y) * scene.width + x;
-          if (face[pixel] == f) add(tri, pixel, x + 0.5, y + 0.5, sum);
-        }
+    if (scene.load(view, i % scene.num_faces, tri)) box = scene.box(view, tri);
+    double sum[12];
+    add_box(i, tri, box, sum);
     for (int k = 0; k < 12; ++k) grad_corner[12 * i + k] = static_cast<T>(sum[k]);
+  }
+
+  // Sum over the pixels of a box that face `row` (view times F plus face) owns.
+  ML_HD void add_box(int64_t row, const RasterFace& tri, RasterBox box, double* sum) const {
+    const int64_t view = row / scene.num_faces, f = row % scene.num_faces;
+    for (int k = 0; k < 12; ++k) sum[k] = 0;
+    for (int32_t y = box.y0; y <= box.y1; ++y)
+      for (int32_t x = box.x0; x <= box.x1; ++x) {
+        const int64_t pixel = (view * scene.height + y) * scene.width + x;
+        if (face[pixel] == f) add(tri, pixel, x + 0.5, y + 0.5, sum);
+      }
   }
 
   // b_i = e_i / sum e with e_i = q_j x q_k, q = (x - w px, y - w py); z = sum b_i z_i.
@@ -43,10 +49,11 @@ struct RasterFaceGrad {
       total += e[k];
     }
     if (total == 0) return;
-    const double gz = grad_depth[pixel];
+    const double gz = grad_depth ? static_cast<double>(grad_depth[pixel]) : 0.0;
     double mean = 0;
     for (int k = 0; k < 3; ++k) {
-      g[k] = grad_barycentric[3 * pixel + k] + gz * tri.p[k].z;
+      g[k] = gz * tri.p[k].z;
+      if (grad_barycentric) g[k] += grad_barycentric[3 * pixel + k];
       mean += g[k] * e[k] / total;
       sum[4 * k + 2] += gz * e[k] / total;
     }

@@ -88,7 +88,7 @@ def rasterize(
     out = rasterize_homogeneous(
         clip, mesh.faces, near, (h, w), behind=peeled, native=backend == "native", corners=corners
     )
-    return out if cam.batched else Fragments(*(t[0] for t in out))
+    return out if cam.batched else Fragments(*(t.squeeze(0) for t in out))
 
 
 def peel(
@@ -170,27 +170,29 @@ class _Rasterize(torch.autograd.Function):
         ctx.save_for_backward(clip, faces, near, face)
         ctx.native, ctx.corners = native, corners
         ctx.mark_non_differentiable(face)
+        ctx.set_materialize_grads(False)
         return face, bary, depth
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, _, grad_bary, grad_depth):
         clip, faces, near, face = ctx.saved_tensors
-        if not ctx.needs_input_grad[0]:
+        if not ctx.needs_input_grad[0] or (grad_bary is None and grad_depth is None):
             return (None,) * 7
         if ctx.native:
             corners = ctx.corners or Incidence(faces.reshape(-1), clip.shape[1])
+            slopes = [g if g is None else g.contiguous() for g in (grad_bary, grad_depth)]
             grad = torch.ops.meshlearn.rasterize_backward(
-                clip, faces, near, face, grad_bary.contiguous(), grad_depth.contiguous(),
-                corners.start, corners.order,
-            )  # fmt: skip
+                clip, faces, near, face, *slopes, corners.start, corners.order
+            )
         else:
             with torch.enable_grad():
                 leaf = clip.detach().requires_grad_()
-                bary, depth = surface_coordinates(leaf, faces, face)
-                (grad,) = torch.autograd.grad(
-                    (bary, depth), leaf, (grad_bary, grad_depth), allow_unused=True
+                seen = zip(
+                    surface_coordinates(leaf, faces, face), (grad_bary, grad_depth), strict=True
                 )
+                outs, slopes = zip(*(pair for pair in seen if pair[1] is not None), strict=True)
+                (grad,) = torch.autograd.grad(outs, leaf, slopes, allow_unused=True)
         return grad, *(None,) * 6
 
 
