@@ -91,6 +91,15 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "silhouettes(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor depth, Tensor "
       "edge_of, Tensor start, Tensor order) -> Tensor");
   m.def(
+      "silhouette_blend(Tensor image, Tensor pairs, Tensor clip, Tensor faces, int height, "
+      "int width) -> Tensor");
+  m.def(
+      "silhouette_blend_image(Tensor grad, Tensor pairs, Tensor clip, Tensor faces, int height, "
+      "int width) -> Tensor");
+  m.def(
+      "silhouette_blend_clip(Tensor grad, Tensor image, Tensor pairs, Tensor clip, Tensor faces, "
+      "int height, int width) -> Tensor");
+  m.def(
       "texture_taps(Tensor uv, Tensor? level, Tensor? mask, Tensor layout, int wrap, bool nearest) "
       "-> (Tensor, Tensor)");
   m.def(

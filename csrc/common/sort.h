@@ -12,24 +12,28 @@
 
 namespace meshlearn {
 
-// The keys (n,) int64, not negative, in ascending order.
-inline Tensor sorted_keys(const CpuExec&, const Tensor& keys) {
+constexpr int64_t kAnyKey = INT64_MAX;
+
+// The keys (n,) int64 in [0, end], in ascending order.
+inline Tensor sorted_keys(const CpuExec&, const Tensor& keys, int64_t = kAnyKey) {
   int64_t* key = mut<int64_t>(keys);
   std::sort(key, key + keys.numel());
   return keys;
 }
 
 #ifdef __CUDACC__
-inline Tensor sorted_keys(const CudaExec& exec, const Tensor& keys) {
+inline Tensor sorted_keys(const CudaExec& exec, const Tensor& keys, int64_t end = kAnyKey) {
   const int64_t n = keys.numel();
+  int bits = 1;  // each pass of the sort takes a few bits: none for those that are 0 throughout
+  while (bits < 63 && end >> bits != 0) ++bits;
   Tensor out = empty<int64_t>(keys, {n});
   if (n == 0) return out;
   size_t bytes = 0;
   ML_CUDA_CHECK(cub::DeviceRadixSort::SortKeys(nullptr, bytes, ptr<int64_t>(keys),
-                                               mut<int64_t>(out), n, 0, 63, exec.stream));
+                                               mut<int64_t>(out), n, 0, bits, exec.stream));
   Tensor temp = empty<uint8_t>(keys, {static_cast<int64_t>(bytes)});
   ML_CUDA_CHECK(cub::DeviceRadixSort::SortKeys(temp.mutable_data_ptr(), bytes, ptr<int64_t>(keys),
-                                               mut<int64_t>(out), n, 0, 63, exec.stream));
+                                               mut<int64_t>(out), n, 0, bits, exec.stream));
   return out;
 }
 #endif

@@ -118,28 +118,33 @@ struct SilhouetteFind {
   }
 };
 
+// Of each run of pixels, how many pairs a silhouette parts. Runs are short, so that a GPU has many.
+constexpr int64_t kSilhouetteRun = 64;
+
 struct SilhouetteCount {
   const int32_t* found;
-  int64_t width;
-  int64_t* counts;  // (N H,)
+  int64_t entries;
+  int64_t* counts;  // (runs,)
 
-  ML_HD void operator()(int64_t row) const {
+  ML_HD void operator()(int64_t run) const {
+    const int64_t end = (run + 1) * kSilhouetteRun < entries ? (run + 1) * kSilhouetteRun : entries;
     int64_t count = 0;
-    for (int64_t j = 2 * row * width; j < 2 * (row + 1) * width; ++j) count += found[j] >= 0;
-    counts[row] = count;
+    for (int64_t j = run * kSilhouetteRun; j < end; ++j) count += found[j] >= 0;
+    counts[run] = count;
   }
 };
 
 struct SilhouetteFill {
   const int32_t* found;
-  int64_t width;
-  const int64_t* start;  // (N H + 1,)
+  int64_t entries;
+  const int64_t* start;  // (runs + 1,)
   int64_t* out;          // (P, 2)
 
-  ML_HD void operator()(int64_t row) const {
-    int64_t at = start[row];
-    if (at == start[row + 1]) return;
-    for (int64_t j = 2 * row * width; j < 2 * (row + 1) * width; ++j) {
+  ML_HD void operator()(int64_t run) const {
+    int64_t at = start[run];
+    if (at == start[run + 1]) return;
+    const int64_t end = (run + 1) * kSilhouetteRun < entries ? (run + 1) * kSilhouetteRun : entries;
+    for (int64_t j = run * kSilhouetteRun; j < end; ++j) {
       if (found[j] < 0) continue;
       out[2 * at] = 2 * j + found[j] % 2;
       out[2 * at + 1] = found[j] / 2;

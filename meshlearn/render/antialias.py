@@ -92,13 +92,13 @@ def antialias(
         half_edges.start,
         half_edges.order,
     )
+    flat = image.reshape(clip.shape[0] * h * w, -1)
     if backend == "native" and use_native(clip):
         pairs = torch.ops.meshlearn.silhouettes(*args)
+        out = _Blend.apply(flat, pairs, clip, mesh.faces, (h, w)) if len(pairs) else flat
     else:
-        pairs = silhouettes_reference(*args)
-    return _blend(image.reshape(clip.shape[0] * h * w, -1), pairs, clip, mesh.faces, (h, w)).view(
-        image.shape
-    )
+        out = blend_reference(flat, silhouettes_reference(*args), clip, mesh.faces, (h, w))
+    return out.view(image.shape)
 
 
 def _batch(image, fragments, meshes, cam, backend) -> Tensor:
@@ -115,8 +115,43 @@ def _batch(image, fragments, meshes, cam, backend) -> Tensor:
     return torch.stack(out) if out else image
 
 
-def _blend(image: Tensor, pairs: Tensor, clip: Tensor, faces: Tensor, size: tuple[int, int]):
-    """Moves (N H W, C) images towards the other side of each pair, by the silhouette's place."""
+class _Blend(torch.autograd.Function):
+    """`blend_reference` by compiled operators."""
+
+    @staticmethod
+    def forward(ctx, image: Tensor, pairs: Tensor, clip: Tensor, faces: Tensor, size):
+        image, clip, faces = image.contiguous(), clip.contiguous(), faces.contiguous()
+        ctx.save_for_backward(image, pairs, clip, faces)
+        ctx.size = size
+        return torch.ops.meshlearn.silhouette_blend(image, pairs, clip, faces, *size)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor):
+        image, *scene = ctx.saved_tensors
+        grad, ops = grad.contiguous(), torch.ops.meshlearn
+        grad_image = grad_clip = None
+        if ctx.needs_input_grad[0]:
+            grad_image = ops.silhouette_blend_image(grad, *scene, *ctx.size)
+        if ctx.needs_input_grad[2]:
+            grad_clip = ops.silhouette_blend_clip(grad, image, *scene, *ctx.size)
+        return grad_image, None, grad_clip, None, None
+
+
+def blend_reference(
+    image: Tensor, pairs: Tensor, clip: Tensor, faces: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Torch reference of `silhouette_blend`: one side of each pair moves towards the other.
+
+    Args:
+        image: (N H W, C).
+        pairs: (P, 2) from `silhouettes_reference`.
+        clip: (N, V, 4) homogeneous image coordinates; faces (F, 3).
+        size: (H, W).
+
+    Returns:
+        (N H W, C), differentiable in `image` and, by the place of the silhouettes, in `clip`.
+    """
     if pairs.shape[0] == 0:
         return image
     h, w = size
@@ -276,3 +311,15 @@ if HAS_NATIVE:
     @torch.library.register_fake("meshlearn::silhouettes")
     def _(clip, faces, near, face, depth, edge_of, start, order) -> Tensor:
         return faces.new_empty(torch.library.get_ctx().new_dynamic_size(), 2)
+
+    @torch.library.register_fake("meshlearn::silhouette_blend")
+    def _(image, pairs, clip, faces, height: int, width: int) -> Tensor:
+        return torch.empty_like(image)
+
+    @torch.library.register_fake("meshlearn::silhouette_blend_image")
+    def _(grad, pairs, clip, faces, height: int, width: int) -> Tensor:
+        return torch.empty_like(grad)
+
+    @torch.library.register_fake("meshlearn::silhouette_blend_clip")
+    def _(grad, image, pairs, clip, faces, height: int, width: int) -> Tensor:
+        return torch.empty_like(clip)

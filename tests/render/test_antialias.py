@@ -9,7 +9,7 @@ from torch import Tensor
 from meshlearn import Camera, Mesh, Meshes, rasterize
 from meshlearn._native import HAS_NATIVE
 from meshlearn.render import antialias
-from meshlearn.render.antialias import silhouettes_reference
+from meshlearn.render.antialias import _Blend, blend_reference, silhouettes_reference
 from tests.render.shapes import box, plane, sphere
 from tests.render.test_rasterize import soup
 
@@ -54,6 +54,34 @@ def test_native_equals_reference(cam: Camera, dtype: torch.dtype) -> None:
         assert torch.equal(got, silhouettes_reference(*args))
         found += len(got)
     assert found > 100
+
+
+@native_only
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "cam", [Camera.look_at((0.3, 0.5, 3.0)), Camera.orbit(3, elevation=[10.0, -40.0])]
+)
+def test_native_blends_as_the_reference(cam: Camera, channels: int, dtype: torch.dtype) -> None:
+    g = torch.Generator().manual_seed(0)
+    for mesh in (soup(300, 1, dtype), sphere(20, 30, dtype), box(dtype=dtype), fin(dtype)):
+        clip, faces, *rest = arguments(mesh, cam, 53)
+        pairs = torch.ops.meshlearn.silhouettes(clip, faces, *rest)
+        assert len(pairs) > 10
+        for kind in (torch.float32, torch.float64):
+            image = torch.rand(len(clip) * 53 * 53, channels, generator=g, dtype=kind)
+            slope = torch.randn(image.shape, generator=g, dtype=kind)
+            found = []
+            for blend in (blend_reference, _Blend.apply):
+                leaves = [t.clone().requires_grad_() for t in (image, clip)]
+                out = blend(leaves[0], pairs, leaves[1], faces, (53, 53))
+                out.backward(slope)
+                found.append((out.detach(), *(leaf.grad for leaf in leaves)))
+            (out, by_image, by_clip), (out1, by_image1, by_clip1) = found
+            assert torch.equal(out, out1) and torch.equal(by_image, by_image1)
+            least = torch.float32 if torch.float32 in (dtype, kind) else torch.float64
+            tolerance = 1e-5 if least == torch.float32 else 1e-12
+            assert float((by_clip - by_clip1).abs().max() / by_clip.abs().max()) < tolerance
 
 
 def fin(dtype: torch.dtype) -> Mesh:
@@ -179,7 +207,12 @@ def test_gradcheck(backend: str, height: float | None) -> None:
 @native_only
 def test_opcheck() -> None:
     args = arguments(sphere(6, 8), Camera.orbit(2), 16)
-    torch.library.opcheck(torch.ops.meshlearn.silhouettes, args)
+    op = torch.ops.meshlearn
+    torch.library.opcheck(op.silhouettes, args)
+    image, scene = torch.rand(2 * 16 * 16, 3), (op.silhouettes(*args), *args[:2])
+    torch.library.opcheck(op.silhouette_blend, (image, *scene, 16, 16))
+    torch.library.opcheck(op.silhouette_blend_image, (image, *scene, 16, 16))
+    torch.library.opcheck(op.silhouette_blend_clip, (image, image, *scene, 16, 16))
 
 
 @native_only
