@@ -88,6 +88,12 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "rasterize_backward(Tensor clip, Tensor faces, Tensor near, Tensor face, "
       "Tensor? grad_barycentric, Tensor? grad_depth, Tensor start, Tensor order) -> Tensor");
   m.def(
+      "homogeneous(Tensor points, Tensor view, Tensor focal, Tensor centre, bool orthographic, "
+      "int height, int width) -> Tensor");
+  m.def(
+      "homogeneous_backward(Tensor grad, Tensor view, Tensor focal, Tensor centre, "
+      "bool orthographic, int height, int width) -> Tensor");
+  m.def(
       "silhouettes(Tensor clip, Tensor faces, Tensor near, Tensor face, Tensor depth, Tensor "
       "edge_of, Tensor start, Tensor order) -> Tensor");
   m.def(

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from meshlearn.render.homogeneous import Projection, homogeneous
+
 _FLIP = (1.0, -1.0, -1.0, 1.0)
 
 Vector = Sequence[float] | Tensor
@@ -326,11 +328,8 @@ class Camera:
         Returns:
             (P, 4), or (N, P, 4) for a batch, in the dtype of `points`.
         """
-        matrix = (self.intrinsics(size).double() @ self.view.double()).to(points.dtype)
-        column = [points[:, k, None] for k in range(3)]
-        rows = [matrix[..., None, :, k] for k in range(4)]
-        # Spelled out: a matrix product would sum in an order that depends on the library.
-        return column[0] * rows[0] + column[1] * rows[1] + column[2] * rows[2] + rows[3]
+        frame = (self.view, self.focal, self.centre, self.orthographic, *image_size(size))
+        return homogeneous(points, Projection(*frame))
 
     def project(self, points: Tensor, size: int | Sequence[int]) -> Tensor:
         """(P, 3) world points -> (P, 3) or (N, P, 3) of (u, v, depth); u, v in pixels."""

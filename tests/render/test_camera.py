@@ -1,11 +1,14 @@
 """Conventions of cameras."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from meshlearn import Camera
+from meshlearn._native import HAS_NATIVE
+from meshlearn.render.homogeneous import Projection, homogeneous, homogeneous_reference
 
 
 def test_look_at_puts_things_where_they_belong() -> None:
@@ -87,6 +90,37 @@ def test_homogeneous_is_differentiable_in_points_and_view() -> None:
     cam = Camera.look_at((1, 2, 3)).to(torch.float64)
     points = torch.rand(4, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda p: cam.homogeneous(p, 16), points)
+    assert torch.autograd.gradgradcheck(lambda p: cam.project(p, 16), points)
+    view = cam.view.clone().requires_grad_()
+
+    def moved(view: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
+        return homogeneous(points, Projection(view, focal, cam.centre, False, 16, 12))
+
+    assert torch.autograd.gradcheck(moved, (view, cam.focal.clone().requires_grad_()))
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_native_homogeneous_points_are_the_bits_of_the_reference(dtype: torch.dtype) -> None:
+    g = torch.Generator().manual_seed(0)
+    points = torch.randn(50, 3, generator=g, dtype=dtype)
+    one, flat = Camera.look_at((0.5, 0.8, 3.0)), Camera.look_at((1, 2, 3), height=2.2)
+    many = Camera.orbit(3)
+    zoomed = replace(many, focal=torch.rand(3, 2, generator=g) + 1, centre=torch.rand(3, 2))
+    for cam in (one, flat, many, zoomed, one.to(torch.float64)):
+        frame = Projection(cam.view, cam.focal, cam.centre, cam.orthographic, 37, 91)
+        found = []
+        for work in (homogeneous, homogeneous_reference):
+            leaf = points.clone().requires_grad_()
+            out = work(leaf, frame)
+            found.append((out, torch.autograd.grad(out.sin().sum(), leaf)[0]))
+        (out, slope), (out1, slope1) = found
+        assert torch.equal(out, out1)
+        torch.testing.assert_close(slope, slope1)
+        op, args = torch.ops.meshlearn, (frame[0].contiguous(), *frame[1:])
+        torch.library.opcheck(op.homogeneous, (points, *args))
+        grad = torch.randn(len(cam), 50, 4, dtype=dtype)
+        torch.library.opcheck(op.homogeneous_backward, (grad, *args))
 
 
 @pytest.mark.parametrize(
