@@ -73,19 +73,22 @@ def interpolate(
     face = fragments.face
     device = attributes.device
     check_tensor(face, "fragments.face", dtype=torch.int64, device=device, like="attributes")
+    top = int(face.max()) if face.numel() else -1
     if index is None:
         rows = face.reshape(-1, 1)
         weight = (face >= 0).to(attributes.dtype).reshape(-1, 1)
-        if int(face.max() if face.numel() else -1) >= attributes.shape[0]:
+        if top >= attributes.shape[0]:
             raise ValueError(
                 f"attributes: expected a row for each face, got {attributes.shape[0]} for face "
-                f"{int(face.max())}; give `index` where they belong to vertices"
+                f"{top}; give `index` where they belong to vertices"
             )
     else:
         check_tensor(index, "index", shape=("F", 3), dtype=torch.int64, device=device)
         check_index(index, "index", attributes.shape[0], of="attributes")
-        check_index(face.clamp(min=0) if len(index) else face + 1, "fragments.face",
-                    max(len(index), 1), of="rows of index")  # fmt: skip
+        if top >= len(index):
+            raise ValueError(
+                f"fragments.face: index {top} is out of range for {len(index)} rows of index"
+            )
         rows = face.reshape(-1, 1).expand(-1, 3)
         if len(index):
             rows = torch.where(rows >= 0, index[face.reshape(-1).clamp(min=0)], -1)
