@@ -2,7 +2,8 @@
 
 "Middle": of all 25 frames of the real patient the same two slices are left out, the middle one of
 the short-axis stack and a long-axis slice, with the valve points on them; a row for each long-axis
-slice that shows the LV, and one for all of them. "All slices": of every third frame pairs of a
+slice that shows the LV, and one for all of them; the frames are fitted as a series, and each by
+itself. "All slices": of every third frame pairs of a
 short-axis and a long-axis slice, so that each slice is left out at least once. The ellipsoid, nine
 numbers to the LV cavity's contours, says how hard the question is.
 
@@ -15,18 +16,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from _common import Bench, main
 from heart import DATA, LABELS, NAMES, distances, surfaces
 
 import meshlearn as ml
+from meshlearn._threads import side_by_side
 from meshlearn.io import Contours, load_contour_series
-from meshlearn.reconstruct.heart import HeartSettings, fit_heart
+from meshlearn.reconstruct.heart import HeartFit, HeartSettings, fit_heart, fit_series
 from meshlearn.reconstruct.heart.baselines import fit_ellipsoid
 from meshlearn.reconstruct.heart.valves import curtain
 
-Fit = Callable[[Contours], tuple[dict[str, ml.Mesh], dict[str, ml.Mesh]]]
+Both = tuple[dict[str, ml.Mesh], dict[str, ml.Mesh]]  # surfaces, open and with lids
+Fit = Callable[[list[Contours]], list[Both]]
 
 
 def pairs(contours: Contours) -> list[tuple[int, int]]:
@@ -48,34 +52,38 @@ def left_out(
     """Distances (P, 3) of all left-out contour points, by surface: to the open one, to the one with
     lids, and to that of both which the point was drawn on."""
     gaps: dict[str, list[torch.Tensor]] = {}
-    for contours in frames:
+    tasks = [(contours, pair) for contours in frames for pair in which(contours)]
+    made = fit([contours.without_slices(pair) for contours, pair in tasks])
+    for (contours, pair), (opened, lidded) in zip(tasks, made, strict=True):
         between = curtain(contours)
-        for pair in which(contours):
-            opened, lidded = fit(contours.without_slices(pair))
-            for number in pair:
-                for name in opened:
-                    here = (contours.slice == number) & contours.mask(*LABELS[name])
-                    if here.any():
-                        points = contours.points[here]
-                        bare, lids = (distances(points, m[name]) for m in (opened, lidded))
-                        mixed = torch.where(between[here], lids, bare)
-                        gaps.setdefault(name, []).append(torch.stack([bare, lids, mixed], 1))
+        for number in pair:
+            for name in opened:
+                here = (contours.slice == number) & contours.mask(*LABELS[name])
+                if here.any():
+                    points = contours.points[here]
+                    bare, lids = (distances(points, m[name]) for m in (opened, lidded))
+                    mixed = torch.where(between[here], lids, bare)
+                    gaps.setdefault(name, []).append(torch.stack([bare, lids, mixed], 1))
     return {name: torch.cat(parts) for name, parts in gaps.items()}
 
 
-def both(settings: HeartSettings | None = None) -> Fit:
-    """A fit's surfaces, open and with lids."""
-
-    def fit(contours: Contours) -> tuple[dict[str, ml.Mesh], dict[str, ml.Mesh]]:
-        made = fit_heart(contours, settings=settings)
-        return surfaces(made, False), surfaces(made, True)
-
-    return fit
+def alone(settings: HeartSettings | None = None) -> Fit:
+    """Each by itself."""
+    return lambda some: [both(f) for f in side_by_side(partial(fit_heart, settings=settings), some)]
 
 
-def ellipsoid(contours: Contours) -> tuple[dict[str, ml.Mesh], dict[str, ml.Mesh]]:
-    made = {"lv": fit_ellipsoid(contours.of("lv_endo").points)}
-    return made, made
+def together(frames: list[Contours]) -> list[Both]:
+    """As frames of one cycle."""
+    return [both(f) for f in fit_series(frames)]
+
+
+def both(fit: HeartFit) -> Both:
+    return surfaces(fit, False), surfaces(fit, True)
+
+
+def ellipsoids(frames: list[Contours]) -> list[Both]:
+    made = [{"lv": fit_ellipsoid(contours.of("lv_endo").points)} for contours in frames]
+    return [(m, m) for m in made]
 
 
 def run(bench: Bench) -> None:
@@ -85,9 +93,10 @@ def run(bench: Bench) -> None:
     warnings.simplefilter("ignore", UserWarning)
     frames = load_contour_series(DATA / "patient1" / "contours")
     methods: dict[str, Fit] = {
-        "ellipsoid": ellipsoid,
-        "parameter functions": both(HeartSettings(local_steps=0)),
-        "parameter functions and flow": both(),
+        "ellipsoid": ellipsoids,
+        "parameter functions": alone(HeartSettings(local_steps=0)),
+        "parameter functions and flow": alone(),
+        "the same, as a series": together,
     }
     some = frames[:1] if bench.quick else frames
     for name, fit in methods.items():
@@ -98,7 +107,7 @@ def run(bench: Bench) -> None:
             parts.append(found)
         joined = {n: torch.cat([p[n] for p in parts]) for n in parts[0]}
         tell(bench, f"middle, all long-axis slices in turn, {name}", joined)
-        if not bench.quick:
+        if fit is not together and not bench.quick:
             tell(bench, f"all slices left out, {name}", left_out(fit, frames[::3], pairs))
 
 

@@ -90,3 +90,16 @@ def test_a_frame_without_the_right_ventricle_does_not_pull_that_of_others():
     assert acceleration(paths(held)[:, left]) < 0.1 * acceleration(paths(alone)[:, left])
     assert acceleration(paths(held)[:, right]) > 10 * acceleration(paths(held)[:, left])
     assert moved[[0, 2]].mean() < 3
+
+
+def test_a_series_does_not_depend_on_threads():
+    frames, found = noisy_frames(4), []
+    threads = torch.get_num_threads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(fit_series(frames, settings=QUICK, progress=False))
+            assert torch.get_num_threads() == count
+    torch.set_num_threads(threads)
+    assert torch.equal(*(paths(fits) for fits in found))

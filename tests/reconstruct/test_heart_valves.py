@@ -1,16 +1,17 @@
-"""The base of a heart between its valves: discs from few points, and the tension of the RV."""
+"""The base of a heart between its valves: discs from few points, and the roof of the RV."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from meshlearn.geometry import point_mesh_distance
 from meshlearn.io import Contours
 from meshlearn.io.contours import from_arrays
 from meshlearn.reconstruct.heart import HeartSettings, fit_heart
 from meshlearn.reconstruct.heart.contact import Data
 from meshlearn.reconstruct.heart.gauss_newton import Solver
-from meshlearn.reconstruct.heart.valves import curtain, rv_valves
+from meshlearn.reconstruct.heart.valves import SAG, curtain, rv_annuli, rv_discs, rv_roof
 from meshlearn.representations import HeartModel
 from meshlearn.representations.heart import SIZE, Primitive, primitive_vertices, rotation
 from meshlearn.representations.heart.population import random_flow
@@ -37,7 +38,7 @@ def valves(labels: list[str] = LABELS) -> Contours:
 
 def test_a_valve_is_a_disc_upright_on_its_slice():
     given = valves()
-    discs, slots = rv_valves(given, *slice_axes_float(given))
+    discs, slots = rv_discs(rv_annuli(given, *slice_axes_float(given)))
     for slot, normal, rows in ((0, 1, (0, 1)), (1, 0, (2, 3))):
         disc = discs[slots == slot]
         a, b = given.points[list(rows)].float()
@@ -55,14 +56,53 @@ def slice_axes_float(given: Contours) -> tuple[list[int], torch.Tensor]:
     return numbers, axes.float()
 
 
+def lids(given: Contours, rv: bool = True, **settings: float) -> list[torch.Tensor]:
+    found = Data(given, HeartSettings(**settings), rv=rv).groups
+    return [points for name, points, *_ in found if name == "rv_lid"]
+
+
 @pytest.mark.parametrize("missing", ["tricuspid", "pulmonary"])
 def test_one_valve_alone_does_not_hold_the_base(missing):
     labels = ["rv_free" if n == missing else n for n in LABELS]
-    given = valves(labels)
-    assert len(rv_valves(given, *slice_axes_float(given))[0]) == 0
-    assert not Data(given, HeartSettings(), rv=True).taut
-    assert Data(valves(), HeartSettings(), rv=True).taut
-    assert not Data(valves(), HeartSettings(), rv=False).taut
+    assert lids(valves(labels)) == [] and lids(valves(), rv=False) == []
+    assert [len(p) for p in lids(valves())] == [38, 56]
+
+
+def test_the_roof_sags_from_annulus_to_annulus():
+    """A band between two upright circles, lower in its middle by a part of their distance."""
+    given = valves()
+    annuli = rv_annuli(given, *slice_axes_float(given))
+    roof = rv_roof(given, annuli)
+    (tricuspid,), (pulmonary,) = annuli
+    ends = []
+    for valve, other in ((tricuspid, pulmonary), (pulmonary, tricuspid)):
+        ring = valve.middle + valve.at(torch.arange(0, 6.28, 0.01))
+        ends.append(ring[((ring - valve.middle) @ (other.middle - valve.middle)).argmax()])
+    begin, end = ends
+    chord = end - begin
+    middle = roof[24:32]  # the line from the one nearest point to the other
+    along = ((middle - begin) @ chord) / (chord @ chord)
+    assert torch.allclose(along, torch.arange(1, 9) / 9, atol=0.02)
+    off = middle - begin - along[:, None] * chord
+    share = off.norm(dim=1) / chord.norm()
+    assert torch.allclose(share, 4 * SAG * along * (1 - along), atol=0.01)
+    inside = given.of("rv_free").points.float().mean(0) - (begin + end) / 2
+    assert bool((off @ inside > 0).all())
+    heavy, light = (
+        Data(given, HeartSettings(roof=r), rv=True).groups[-1][3].sum() for r in (2.0, 1.0)
+    )
+    assert float(heavy) == pytest.approx(2 * float(light))
+
+
+def test_there_is_no_roof_between_valves_that_overlap_or_without_walls():
+    given = valves()
+    annuli = rv_annuli(given, *slice_axes_float(given))
+    assert len(rv_roof(given.of("tricuspid", "pulmonary"), annuli)) == 0
+    (tricuspid,), (pulmonary,) = annuli
+    near = pulmonary._replace(middle=tricuspid.middle + torch.tensor([0.0, 1.0, 1.0]))
+    assert len(rv_roof(given, ([tricuspid], [near]))) == 0
+    same = pulmonary._replace(middle=tricuspid.middle)
+    assert len(rv_roof(given, ([tricuspid], [same]))) == 0
 
 
 def test_the_wall_between_mitral_and_aortic_valve_is_fitted_by_the_lid():
@@ -86,7 +126,7 @@ def test_the_wall_between_mitral_and_aortic_valve_is_fitted_by_the_lid():
     assert torch.allclose(heavy, torch.tensor(6.0)) and torch.allclose(light, torch.tensor(1.0))
 
 
-def test_moves_of_the_film_are_the_derivative_of_its_vertices():
+def test_moves_are_the_derivative_of_the_vertices():
     """In every kind of unknown: parameter functions, turn, shift, and the flow's last layer."""
     model = HeartModel()
     model.requires_grad_(False)
@@ -102,24 +142,24 @@ def test_moves_of_the_film_are_the_derivative_of_its_vertices():
         move = torch.zeros(size)
         move[slice(*part)] = step * torch.randn(part[1] - part[0], generator=generator)
         solver._evaluate()
-        want = torch.einsum("ikn,n->ki", film_moves(solver, size), move)
-        state, before = solver._save(), solver.world[solver.film]
+        want = torch.einsum("ikn,n->ki", moves_of(solver, size), move)
+        state, before = solver._save(), solver.world
         solver._apply(move)
         solver._evaluate()
-        found = solver.world[solver.film] - before
+        found = solver.world - before
         solver._restore(state)
         assert (found - want).norm() < 0.1 * want.norm(), part
 
 
-def film_moves(solver: Solver, size: int) -> torch.Tensor:
+def moves_of(solver: Solver, size: int) -> torch.Tensor:
     turn = rotation(solver.model.quaternion)[0]
     nudged = Primitive(solver.model.theta + 1e-2 * torch.eye(SIZE))
     change = (primitive_vertices(nudged, solver.lat) - solver.before) / 1e-2 @ turn.T
-    return solver._moves(solver.film, change, turn, size, SIZE + 6)
+    return solver._moves(torch.arange(len(solver.world)), change, turn, size, SIZE + 6)
 
 
-def test_tension_makes_the_roof_smaller():
-    """Area of the RV under tension, where contours hold all but its roof."""
+def test_a_fit_takes_its_roof_from_the_valves():
+    """Where contours hold all but the roof, it lies on the band between the valves."""
     truth = HeartModel()
     clean = Acquisition(noise=0.0, shift=0.0, missing=0.0, gap=(9.0, 10.0))
     seen = acquire(truth, settings=clean, generator=torch.Generator().manual_seed(1))
@@ -130,11 +170,10 @@ def test_tension_makes_the_roof_smaller():
     both = Contours(
         *(torch.cat([getattr(seen, n), getattr(extra, n)]) for n in FIELDS),
     )
-    areas = []
-    for tension in (0.0, 1e-3):
-        settings = HeartSettings(
-            global_steps=4, local_steps=0, rows=8, columns=20, tension=tension, disc=0.0
-        )
-        fit = fit_heart(both, settings=settings)
-        areas.append(float(fit.model.mesh("rv").area().detach()))
-    assert areas[1] < 0.98 * areas[0]
+    roof = rv_roof(both, rv_annuli(both, *slice_axes_float(both)))
+    away = []
+    for weight in (0.0, 10.0):
+        settings = HeartSettings(global_steps=6, local_steps=6, rows=8, columns=20, roof=weight)
+        lid = fit_heart(both, settings=settings).model.mesh("rv").detach().to(torch.float32)
+        away.append(float(point_mesh_distance(roof, lid).squared_distance.sqrt().mean()))
+    assert away[1] < 0.6 * away[0]

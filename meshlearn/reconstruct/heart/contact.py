@@ -11,7 +11,13 @@ from torch import Tensor
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.io.contours import Contours
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.heart.valves import curtain, rim_points, rv_valves
+from meshlearn.reconstruct.heart.valves import (
+    curtain,
+    rim_points,
+    rv_annuli,
+    rv_discs,
+    rv_roof,
+)
 from meshlearn.representations.heart.lattice import Lattice
 from meshlearn.representations.heart.start import slice_axes
 
@@ -42,27 +48,27 @@ class HeartSettings:
             of its last layer.
         valve, insertion, disc: weights of a valve point, an insertion point and a point of a
             valve's disc against a contour point.
-        tension: weight of the area of the RV, which keeps its roof between the valves as low as
-            what is known of it allows; used where both valves of the RV are seen.
+        roof: weight of the RV's roof between its valves, all its points together against as many
+            contour points; used where both valves are seen, see `rv_roof`.
         still: weight of the acceleration of a series' surfaces, squared second differences from
             frame to frame in mm; 0 for frames that know nothing of each other.
         rows, columns: of the lattice during the fit.
     """
 
-    global_steps: int = 15
-    local_steps: int = 15
+    global_steps: int = 40
+    local_steps: int = 40
     huber: float = 3.0
     shift: float = 2.0
     shift_weight: float = 1.0
     prior: float = 0.1
     rough: float = 0.05
     energy: float = 0.006
-    strain: float = 22.0
+    strain: float = 30.0
     ridge: float = 1e-3
     valve: float = 6.0
     insertion: float = 10.0
     disc: float = 1.0
-    tension: float = 3e-5
+    roof: float = 1.0
     still: float = 0.05
     rows: int = 12
     columns: int = 30
@@ -75,7 +81,6 @@ class Data:
         groups: (surface, points (P, 3), slot (P,) of the slice or -1, weight (P,)).
         numbers, axes: slices, and two directions in the plane of each (S, 3, 2).
         shifts: (S, 2) mm.
-        taut: whether both valves of the RV are seen, and so hold its base against a tension.
     """
 
     def __init__(self, contours: Contours, settings: HeartSettings, *, rv: bool) -> None:
@@ -103,11 +108,17 @@ class Data:
             slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])
             weight = (part.weight / total).float()
             self.groups.append(("lv_lid", part.points.float(), slot, weight))
-        discs, which = rv_valves(contours, self.numbers, self.axes)
-        self.taut = rv and len(discs) > 0
-        if self.taut:
-            weight = torch.full((len(discs),), settings.disc / float(total))
-            self.groups.append(("rv_lid", discs, which, weight))
+        if rv:
+            annuli = rv_annuli(contours, self.numbers, self.axes)
+            discs, which = rv_discs(annuli)
+            roof = rv_roof(contours, annuli)
+            once = len(annuli[0]) * len(annuli[1]) * float(total)  # seen twice it counts once
+            for points, slots, gain in (
+                (discs, which, settings.disc / float(total)),
+                (roof, torch.full((len(roof),), -1), settings.roof / max(once, 1.0)),
+            ):
+                if len(points):
+                    self.groups.append(("rv_lid", points, slots, torch.full((len(points),), gain)))
         self.lines = []
         edges = [(rim_points(contours), settings.valve, ("lv_rim",))]
         if rv:

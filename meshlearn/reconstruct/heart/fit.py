@@ -50,24 +50,21 @@ def place(model: HeartModel, start: Start) -> None:
         model.theta.clamp_(-3, 3)
 
 
-@one_thread()
 def fit_heart(
     contours: Contours,
     *,
     settings: HeartSettings | None = None,
-    previous: HeartFit | None = None,
     seed: int = 0,
 ) -> HeartFit:
     """Fits one heart to contours, without any training.
 
     Pose and size come from the contours; Gauss-Newton then moves pose and parameter functions, then
     the flow's last layer with them. The loss is one-sided, from contours to the surface of their
-    label, robust; each slice may shift in its plane. It runs on one
-    thread, so that results do not depend on how many there are.
+    label, robust; each slice may shift in its plane. It runs on one thread, so that results do not
+    depend on how many there are.
 
     Args:
         settings: see `HeartSettings`.
-        previous: a fit to a neighbouring frame, to start from; its flow goes on.
         seed: of the flow's inner layers.
 
     Raises:
@@ -77,9 +74,21 @@ def fit_heart(
         >>> fit = fit_heart(load_contours("GPFile_000.txt"))
         >>> fit.model.mesh("lv").volume() / 1000
     """
-    settings = settings or HeartSettings()
+    with one_thread():
+        return fit_from(find_start(contours), contours, settings or HeartSettings(), seed)
+
+
+def fit_from(
+    start: Start,
+    contours: Contours,
+    settings: HeartSettings,
+    seed: int,
+    *,
+    like: HeartFit | None = None,
+) -> HeartFit:
+    """`fit_heart` on the threads there are, from a first pose and size, or from the fit `like` of
+    another frame of the same heart, which was made with the same seed."""
     begin = time.perf_counter()
-    start = find_start(contours)
     model = HeartModel(
         features=FEATURES,
         steps=4,
@@ -91,14 +100,14 @@ def fit_heart(
     data = Data(contours, settings, rv=start.rv)
     history: list[float] = []
     lat = model.lattice(settings.rows, settings.columns)
-    if previous is None:
+    if like is None:
         place(model, start)
         history += Solver(model, data, lat, flow=False).run(settings.global_steps)
     else:
-        model.load_state_dict(previous.model.state_dict())
+        model.load_state_dict(like.model.state_dict())
         for i, n in enumerate(data.numbers):
-            if n in previous.shifts:
-                data.shifts[i] = previous.shifts[n].float() @ data.axes[i]
+            if n in like.shifts:
+                data.shifts[i] = like.shifts[n].float() @ data.axes[i]
     if settings.local_steps:
         history += Solver(model, data, lat, flow=True).run(settings.local_steps)
     model.requires_grad_(True)

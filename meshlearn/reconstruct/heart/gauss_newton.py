@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from meshlearn.geometry import laplacian_matrix
-from meshlearn.mesh import Mesh
 from meshlearn.reconstruct.heart.contact import Data
 from meshlearn.representations.heart import SIZE, HeartModel, Primitive, primitive_vertices
 from meshlearn.representations.heart.flow import SCALE
@@ -27,8 +25,7 @@ class Solver:
     weighted by Huber's rule. The Jacobian of the primitive comes from one batch of hearts, each
     with one coefficient moved; that of the flow's last layer, which the velocity is linear in, from
     its features along the paths. Both ignore how the flow carries a change on, which is second
-    order for small flows; steps that do not lower the loss are taken back. The tension of the RV is
-    the area of its walls and lid, whose second derivative is taken from the cotangent Laplacian.
+    order for small flows; steps that do not lower the loss are taken back.
 
     Args:
         model: the heart; the code of its flow stays.
@@ -60,9 +57,6 @@ class Solver:
         self.edges = torch.cat([pairs[:, [0, 1]], pairs[:, [1, 2]]])
         self.last = (model.flow.weights[2], model.flow.biases[2])
         self.damping = 1e-3
-        self.taut = data.taut and self.settings.tension > 0
-        walls = torch.cat([lat.faces[n] for n in ("free", "septum", "rv_lid")])
-        self.film, self.film_faces = torch.unique(walls, return_inverse=True)
         # what energy and strain are counted from: nothing, or the flow that an encoder gave
         self.given = torch.cat([self.last[0], self.last[1][None]]).clone() * (
             model.code is not None
@@ -118,8 +112,6 @@ class Solver:
             last = last - self.given
             loss += float((last * (self.form @ last)).sum())
         self.world = model.to_world(after)
-        if self.taut:
-            loss += s.tension * float(self._film().area())
         if self.target is not None:
             loss += s.still * float((self._off() ** 2).sum(1).mean())
         return loss + float(self.data.loss(self.world, self.lat))
@@ -172,13 +164,6 @@ class Solver:
             weighted = rows * robust[:, None]
             matrix += (weighted.T @ rows).double()
             right += (weighted * (gap * toward).sum(1)[:, None]).sum(0).double()
-        if self.taut:
-            form = -laplacian_matrix(self._film(), "cotangent").to_dense()
-            moves = self._moves(self.film, change, turn, size, at + n_shift)
-            pull = form @ self.world[self.film]
-            for axis in range(3):
-                matrix += s.tension * (moves[axis].T @ (form @ moves[axis])).double()
-                right -= s.tension * (moves[axis].T @ pull[:, axis]).double()
         if self.target is not None:
             off = self._off()
             gain = 2 * s.still / len(off)
@@ -209,10 +194,6 @@ class Solver:
         which, expected = self.target
         return expected - self.world[which]
 
-    def _film(self) -> Mesh:
-        """The RV with its lid, whose area the tension keeps small."""
-        return Mesh(self.world[self.film], self.film_faces, validate=False)
-
     def _moves(self, which: Tensor, change: Tensor, turn: Tensor, size: int, flow: int) -> Tensor:
         """What a change of each of `size` unknowns moves the vertices `which` (K,) by along each
         axis, (3, K, size), of what it moves all by before the flow, (N, V, 3); the flow's begin at
@@ -240,7 +221,7 @@ class Solver:
     # --- steps ----------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def run(self, iterations: int, *, tolerance: float = 2e-3) -> list[float]:
+    def run(self, iterations: int, *, tolerance: float = 5e-4) -> list[float]:
         """Up to so many accepted steps; ends where the loss falls by less than `tolerance` of
         itself. Returns the losses."""
         last = self._evaluate()

@@ -1,4 +1,4 @@
-"""A heart over its cycle: each frame from the one before, then all with their neighbours."""
+"""A heart over its cycle: each frame by itself, then all with their neighbours."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import replace
 
 import torch
 
-from meshlearn._threads import one_thread
+from meshlearn._threads import one_thread, side_by_side
 from meshlearn.io.contours import Contours
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct.heart.contact import Data, HeartSettings
-from meshlearn.reconstruct.heart.fit import HeartFit, fit_heart
+from meshlearn.reconstruct.heart.fit import HeartFit, fit_from
 from meshlearn.reconstruct.heart.gauss_newton import Solver
+from meshlearn.representations.heart.start import find_start
 
 LEFT = ("lv", "wall", "lv_lid")  # what a heart has without its RV
 SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known
+APART = 3  # frames that far apart have no acceleration in common
+SHIFTING = 0.5  # of the shifts' prior a frame, since frames have one shift a slice in common
 
 
 def fit_series(
@@ -26,12 +29,12 @@ def fit_series(
     seed: int = 0,
     progress: bool | None = None,
 ) -> list[HeartFit]:
-    """Fits the frames of one heart: each from the one before, then again with both neighbours.
+    """Fits the frames of one heart: each by itself, side by side, then again with its neighbours.
 
     The second time a slice keeps the mean of its shifts, since its frames are of one breath hold,
     and surfaces are held back where they would accelerate (`HeartSettings.still`), which evens out
     what single frames do not tell. Meshes of the fits correspond: one lattice, one flow whose last
-    layer moves from frame to frame.
+    layer differs from frame to frame.
 
     Args:
         frames: contours of each frame in order, evenly spaced in time; they need not close a cycle.
@@ -52,18 +55,38 @@ def fit_series(
     if not frames:
         raise ValueError("frames: expected contours of at least one frame, got none")
     settings = settings or HeartSettings()
-    fits: list[HeartFit] = []
     settling = len(frames) > 2 and settings.still > 0 and settings.local_steps > 0
     total = len(frames) * (1 + SWEEPS * settling)
     with progress_bar("fitting frames", total, enabled=progress) as bar:
-        for contours in frames:
-            before = fits[-1] if fits else None
-            fits.append(fit_heart(contours, settings=settings, previous=before, seed=seed))
-            bar.update(len(fits), f"loss {fits[-1].history[-1]:.3g}")
+        found = {}
+        for i, fit in _alone(frames, settings, seed):
+            found[i] = fit
+            bar.update(len(found), f"loss {fit.history[-1]:.3g}")
+        fits = [found[i] for i in range(len(frames))]
         if settling:
             for done, fit in enumerate(_settle(fits, settings), len(frames) + 1):
                 bar.update(done, f"loss {fit.history[-1]:.3g}")
     return fits
+
+
+def _alone(
+    frames: Sequence[Contours], settings: HeartSettings, seed: int
+) -> Iterator[tuple[int, HeartFit]]:
+    """Each frame's number and fit, side by side; those with the RV first. The others do not tell
+    how the heart is turned about its axis, and start from the fit of the next frame that does."""
+    settings = replace(settings, shift_weight=SHIFTING * settings.shift_weight)
+    starts = [find_start(contours) for contours in frames]
+    seen = [i for i, start in enumerate(starts) if start.rv] or list(range(len(frames)))
+    fits: dict[int, HeartFit] = {}
+
+    def fit(i: int) -> HeartFit:
+        near = None if i in seen else fits[min(seen, key=lambda k: abs(k - i))]
+        return fit_from(starts[i], frames[i], settings, seed, like=near)
+
+    for some in (seen, [i for i in range(len(frames)) if i not in seen]):
+        for i, found in zip(some, side_by_side(fit, some), strict=True):
+            fits[i] = found
+            yield i, found
 
 
 def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]:
@@ -80,25 +103,28 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
     held = torch.unique(torch.cat([lat.faces[name] for name in names]))
     with one_thread():
         at = [f.model.vertices(lat)[0].detach()[held] for f in fits]
+
+    def again(i: int) -> None:
+        f, begin = fits[i], time.perf_counter()
+        place, share = expected(at, i)
+        data = Data(f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv)
+        for k, number in enumerate(data.numbers):
+            data.shifts[k] = mean[number].float() @ data.axes[k]
+        f.model.requires_grad_(False)
+        target = (held, place)
+        solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
+        f.history += solver.run(SETTLE_STEPS)
+        with torch.no_grad():
+            at[i] = f.model.vertices(lat)[0][held]
+        f.model.requires_grad_(True)
+        f.shifts = {number: mean[number] for number in f.shifts}
+        f.seconds += time.perf_counter() - begin
+
     for _ in range(SWEEPS):
-        for i, f in enumerate(fits):
-            begin = time.perf_counter()
-            place, share = expected(at, i)
-            data = Data(
-                f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv
-            )
-            for k, number in enumerate(data.numbers):
-                data.shifts[k] = mean[number].float() @ data.axes[k]
-            f.model.requires_grad_(False)
-            with one_thread():
-                target = (held, place)
-                solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
-                f.history += solver.run(SETTLE_STEPS)
-                at[i] = f.model.vertices(lat)[0][held]
-            f.model.requires_grad_(True)
-            f.shifts = {number: mean[number] for number in f.shifts}
-            f.seconds += time.perf_counter() - begin
-            yield f
+        for first in range(APART):
+            some = range(first, len(fits), APART)
+            for i, _ in zip(some, side_by_side(again, some), strict=True):
+                yield fits[i]
 
 
 def expected(at: Sequence[torch.Tensor], i: int) -> tuple[torch.Tensor, float]:

@@ -1,9 +1,10 @@
-"""What a few valve points tell: the rim of the LV, and the discs of the RV's valves."""
+"""What a few valve points tell: the rim of the LV, discs of the RV's valves, and its roof."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,23 +13,35 @@ from meshlearn.io.contours import Contours
 
 AROUND = 12  # points of a disc on its edge
 NEAR = 4.0  # mm from the line between two valves, to be on the wall between them
+SAG = 0.15  # of the distance between the valves of the RV, by which its roof is indented
 
 
-def rv_valves(contours: Contours, numbers: Sequence[int], axes: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (P, 3) on the discs of the tricuspid and the pulmonary valve, and the place (P,) of
-    their slice among `numbers`, whose planes `axes` (S, 3, 2) span; none where one of them is not
-    seen.
+class Annulus(NamedTuple):
+    """A valve's annulus, taken as a circle: the slice it was seen on, middle and two radii."""
+
+    slot: int
+    middle: Tensor
+    half: Tensor
+    upright: Tensor
+
+    def at(self, angles: Tensor) -> Tensor:
+        """Points (P, 3) on the circle, from its middle."""
+        return torch.cos(angles)[:, None] * self.half + torch.sin(angles)[:, None] * self.upright
+
+
+def rv_annuli(
+    contours: Contours, numbers: Sequence[int], axes: Tensor
+) -> tuple[list[Annulus], list[Annulus]]:
+    """The tricuspid and the pulmonary valve, once a slice that shows it, for slices `numbers` whose
+    planes `axes` (S, 3, 2) span; none of both where one is not seen.
 
     Long-axis slices are planned through the middle of a valve, along the flow through it: the two
     points of a valve on a slice end a diameter of its annulus, which, taken as a circle, stands
     upright on the slice.
     """
-    turn = torch.arange(AROUND) * (2 * math.pi / AROUND)
-    ring = torch.stack([torch.cos(turn), torch.sin(turn)], 1)
-    disc = torch.cat([ring, 0.5 * ring[::2], torch.zeros(1, 2)])
-    found, slots = [], []
-    for label in ("tricuspid", "pulmonary"):
-        valve, before = contours.of(label), len(found)
+    found: list[list[Annulus]] = [[], []]
+    for label, rings in zip(("tricuspid", "pulmonary"), found, strict=True):
+        valve = contours.of(label)
         for slot, number in enumerate(numbers):
             ends = valve.points[valve.slice == number].float()
             if len(ends) != 2:
@@ -37,11 +50,55 @@ def rv_valves(contours: Contours, numbers: Sequence[int], axes: Tensor) -> tuple
             normal = torch.linalg.cross(axes[slot][:, 0], axes[slot][:, 1])
             upright = torch.linalg.cross(torch.linalg.cross(half, normal), half)
             upright = half.norm() * torch.nn.functional.normalize(upright, dim=0)
-            found.append(middle + disc[:, :1] * half + disc[:, 1:] * upright)
-            slots.append(torch.full((len(disc),), slot))
-        if len(found) == before:
-            return torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)
-    return torch.cat(found), torch.cat(slots)
+            rings.append(Annulus(slot, middle, half, upright))
+    return (found[0], found[1]) if found[0] and found[1] else ([], [])
+
+
+def rv_discs(annuli: tuple[list[Annulus], list[Annulus]]) -> tuple[Tensor, Tensor]:
+    """Points (P, 3) on the discs of the valves, and the slot (P,) of their slice."""
+    turn = torch.arange(AROUND) * (2 * math.pi / AROUND)
+    rings = [r for valve in annuli for r in valve]
+    if not rings:
+        return torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)
+    parts = [torch.cat([r.at(turn), 0.5 * r.at(turn[::2]), 0 * r.half[None]]) for r in rings]
+    found = torch.cat([r.middle + part for r, part in zip(rings, parts, strict=True)])
+    slots = torch.tensor([r.slot for r in rings])
+    return found, slots.repeat_interleave(len(parts[0]))
+
+
+def rv_roof(contours: Contours, annuli: tuple[list[Annulus], list[Annulus]]) -> Tensor:
+    """Points (P, 3) on the roof of the RV between its valves, which no slice shows.
+
+    The aortic root stands between the two valves and indents the roof: it is taken as a band from
+    the one annulus to the other, that sags by `SAG` of their distance towards the cavity. None
+    where a valve or the walls of the RV are not seen.
+    """
+    walls = contours.of("rv_free", "rv_septum", "rv_endo").points.float()
+    turn = torch.arange(0, 360, 5) * (math.pi / 180)
+    along, across = torch.arange(1, 9)[:, None] / 9, (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)
+    bands = []
+    for tricuspid in annuli[0] if len(walls) else []:
+        for pulmonary in annuli[1]:
+            way = pulmonary.middle - tricuspid.middle
+            edges = []
+            for valve, sign in ((tricuspid, 1.0), (pulmonary, -1.0)):
+                ring = valve.at(turn)
+                reach = ring @ way
+                nearest = valve.middle + ring[(sign * reach).argmax()]
+                edges.append((nearest, ring[reach.abs().argmin()]))
+            (begin, wide), (end, wide_end) = edges
+            chord = end - begin
+            if not chord @ way > 0:  # annuli that overlap have nothing between them
+                continue
+            wide_end = wide_end if wide @ wide_end > 0 else -wide_end
+            down = walls.mean(0) - (begin + end) / 2
+            down = down - (down @ chord) / (chord @ chord) * chord
+            down = SAG * chord.norm() * torch.nn.functional.normalize(down, dim=0)
+            sag = 4 * along * (1 - along) * down
+            for w in across:
+                line = (1 - along) * (begin + w * wide) + along * (end + w * wide_end)
+                bands.append(line + sag)
+    return torch.cat(bands) if bands else torch.zeros(0, 3)
 
 
 def rim_points(contours: Contours) -> Contours:
