@@ -49,8 +49,8 @@ def middles(frames: list[Contours]) -> list[tuple[int, int]]:
 def left_out(
     fit: Fit, frames: list[Contours], which: Callable[[Contours], list[tuple[int, int]]]
 ) -> dict[str, torch.Tensor]:
-    """Distances (P, 3) of all left-out contour points, by surface: to the open one, to the one with
-    lids, and to that of both which the point was drawn on."""
+    """All left-out contour points by surface, (P, 4): distances to the open one, to the one with
+    lids, and to that of both which the point was drawn on; and the frame."""
     gaps: dict[str, list[torch.Tensor]] = {}
     tasks = [(contours, pair) for contours in frames for pair in which(contours)]
     made = fit([contours.without_slices(pair) for contours, pair in tasks])
@@ -63,7 +63,8 @@ def left_out(
                     points = contours.points[here]
                     bare, lids = (distances(points, m[name]) for m in (opened, lidded))
                     mixed = torch.where(between[here], lids, bare)
-                    gaps.setdefault(name, []).append(torch.stack([bare, lids, mixed], 1))
+                    frame = torch.full_like(bare, contours.frame)
+                    gaps.setdefault(name, []).append(torch.stack([bare, lids, mixed, frame], 1))
     return {name: torch.cat(parts) for name, parts in gaps.items()}
 
 
@@ -113,7 +114,8 @@ def run(bench: Bench) -> None:
 
 def tell(bench: Bench, title: str, found: dict[str, torch.Tensor]) -> None:
     for surface in (n for n in NAMES if n in found):
-        bare, lids, away = found[surface].unbind(1)
+        bare, lids, away, frame = found[surface].unbind(1)
+        by_frame = [float(lids[frame == f].mean()) for f in frame.unique()]
         bench.value(
             f"{title}, {surface}",
             mean=float(away.mean()),
@@ -121,6 +123,7 @@ def tell(bench: Bench, title: str, found: dict[str, torch.Tensor]) -> None:
             p95=float(away.quantile(0.95)),
             mean_open=float(bare.mean()),
             mean_lidded=float(lids.mean()),
+            mean_lidded_over_frames=sum(by_frame) / len(by_frame),
         )
 
 
