@@ -1,4 +1,5 @@
 // Schemas of every operator, and the Python module that loads them. No maths here.
+#define Py_LIMITED_API 0x030A0000  // one build for every Python from 3.10 on
 #include <Python.h>
 
 #include "common/tensor.h"

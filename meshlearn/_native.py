@@ -61,6 +61,6 @@ def status() -> dict[str, object]:
 
 def _build_info() -> dict:
     try:
-        return json.loads(Path(__file__).with_name("_build_info.json").read_text())
-    except (OSError, ValueError):
+        return json.loads(Path(__file__).with_name("_build_info.json").read_text())["_C"]
+    except (OSError, ValueError, KeyError):  # no build wrote it
         return {}

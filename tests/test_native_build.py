@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import re
 import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -211,6 +213,70 @@ def test_operators_pass_under_the_sanitizers():
         [ROOT / "scripts" / "sanitize"], capture_output=True, text=True, timeout=3000
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+
+
+MODULE = """
+#define Py_LIMITED_API 0x030A0000
+#include <Python.h>
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_C", "", -1,
+                                        nullptr, nullptr, nullptr, nullptr, nullptr};
+PyMODINIT_FUNC PyInit__C(void) { return PyModule_Create(&definition); }
+"""
+
+
+def small_tree(folder: Path) -> Path:
+    """setup.py over three sources: `a` includes near.h, `b` includes far.h through near.h."""
+    tree = folder / "a tree"
+    for name, text in {
+        "csrc/ops.cpp": MODULE,
+        "csrc/common/far.h": "inline int far_away() { return 1; }\n",
+        "csrc/common/near.h": '#include "far.h"\ninline int near_by() { return far_away(); }\n',
+        "csrc/cpu/a.cpp": '#include "../common/far.h"\nint a() { return far_away(); }\n',
+        "csrc/cpu/b.cpp": '#include "../common/near.h"\nint b() { return near_by(); }\n',
+        "meshlearn/__init__.py": "",
+    }.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    shutil.copy2(ROOT / "setup.py", tree / "setup.py")
+    return tree
+
+
+def compiled(tree: Path, **environment: str) -> set[str]:
+    """Builds `tree` in place; the sources that were compiled."""
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        capture_output=True,
+        text=True,
+        cwd=tree,
+        env={**os.environ, "MESHLEARN_BUILD_CUDA": "0", **environment},
+        timeout=200,
+    )
+    assert done.returncode == 0 and "not built" not in done.stderr, done.stdout + done.stderr
+    return set(re.findall(r"^compiling csrc/(?:cpu/)?(\w+)\.cpp$", done.stdout, re.MULTILINE))
+
+
+def test_a_header_recompiles_what_includes_it(tmp_path):
+    if not _native.HAS_NATIVE:
+        pytest.skip("native operators are not built here")
+    tree = small_tree(tmp_path)
+    assert compiled(tree) == {"ops", "a", "b"}
+    assert compiled(tree) == set()
+    (tree / "csrc" / "common" / "near.h").touch()
+    assert compiled(tree) == {"b"}
+    (tree / "csrc" / "common" / "far.h").touch()
+    assert compiled(tree) == {"a", "b"}
+    (tree / "csrc" / "ops.cpp").touch()
+    assert compiled(tree) == {"ops"}
+    assert compiled(tree, MESHLEARN_MARCH="x86-64") == (
+        {"ops", "a", "b"} if platform.machine() in ("x86_64", "AMD64") else set()
+    )
+    old = tree / "meshlearn" / f"_C{sysconfig.get_config_var('EXT_SUFFIX')}"
+    old.touch()  # what an earlier version built would be imported first
+    (tree / "csrc" / "common" / "near.h").unlink()
+    (tree / "csrc" / "cpu" / "b.cpp").write_text("int b() { return 2; }\n")
+    compiled(tree)
+    assert [path.name for path in tree.glob("meshlearn/*.so")] == ["_C.abi3.so"]
 
 
 def test_setup_finds_the_torch_that_runs_here(monkeypatch):
