@@ -5,14 +5,12 @@
 #include "common/tensor.h"
 
 STABLE_TORCH_LIBRARY(meshlearn, m) {
-  // --- segments
-  // -----------------------------------------------------------------------------------
+  // --- segments ---
   m.def("gather_sum(Tensor values, Tensor start, Tensor order) -> Tensor");
   m.def("clear(Tensor(a!) values) -> ()");
   m.def("incidence(Tensor index, int size) -> (Tensor, Tensor)");
 
-  // --- mesh
-  // ---------------------------------------------------------------------------------------
+  // --- mesh ---
   m.def("edge_table(Tensor faces, int size) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def("edge_unions(Tensor faces, Tensor start, Tensor order, bool corners) -> Tensor");
   m.def("first_equal(Tensor vertices) -> Tensor");
@@ -21,7 +19,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "triangulate_polygons(Tensor vertices, Tensor start, Tensor index, Tensor target, int "
       "triangles) -> Tensor");
 
-  // --- isosurface
+  // --- isosurface ---
   m.def(
       "marching_cubes(Tensor sdf, Tensor? deform, Tensor table, int[] resolution, float[] bounds, "
       "Tensor? bits=None, Tensor? start=None) -> (Tensor, Tensor, Tensor, Tensor)");
@@ -52,14 +50,13 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "Tensor? grad_weighted, Tensor position, Tensor sdf, Tensor? msdf, Tensor tets, "
       "Tensor start, Tensor neighbour, Tensor inside, Tensor first, Tensor(a!)? grad_position, "
       "Tensor(b!)? grad_sdf, Tensor(c!)? grad_msdf) -> ()");
-  // ---------------------------------------------------------------------------------
 
-  // --- convex
+  // --- convex ---
   m.def(
       "halfspace_intersection(Tensor planes, Tensor start, Tensor index, float[] bounds, "
       "float tolerance) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
 
-  // --- geometry
+  // --- geometry ---
   m.def("spatial_order(Tensor points, float[] frame) -> Tensor");
   m.def(
       "triangle_tree(Tensor vertices, Tensor faces, float[] frame) -> (Tensor, Tensor, Tensor, "
@@ -78,10 +75,8 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def(
       "rays_on_mesh(Tensor origins, Tensor directions, Tensor node, Tensor least, Tensor leaf, "
       "Tensor id, float scale, bool any) -> (Tensor, Tensor, Tensor)");
-  // -----------------------------------------------------------------------------------
 
-  // --- render
-  // -------------------------------------------------------------------------------------
+  // --- render ---
   m.def(
       "rasterize(Tensor clip, Tensor faces, Tensor near, Tensor? behind, int height, int width) "
       "-> (Tensor, Tensor, Tensor)");
@@ -116,11 +111,10 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("mix_rows_weight(Tensor values, Tensor rows, Tensor grad) -> Tensor");
   m.def("mix_rows_values(Tensor grad, Tensor weight, Tensor start, Tensor order) -> Tensor");
 
-  // --- metrics
-  // ------------------------------------------------------------------------------------
+  // --- metrics ---
   m.def("self_intersections(Tensor vertices, Tensor faces, Tensor order) -> Tensor");
 
-  // --- io
+  // --- io ---
   m.def("text_rows(Tensor data) -> (Tensor, Tensor)");
   m.def("obj_parse(Tensor data) -> Tensor[]");
   m.def("text_block(Tensor data, int begin, int rows) -> Tensor[]");
@@ -132,7 +126,6 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def(
       "format_polygons(Tensor start, Tensor index, Tensor prefix, int base, bool counted) -> "
       "Tensor");
-  // -----------------------------------------------------------------------------------------
 }
 
 static struct PyModuleDef meshlearn_module = {PyModuleDef_HEAD_INIT,

@@ -1,7 +1,8 @@
 // Cuts a triangle mesh where a value at its vertices changes sign, and keeps the positive side.
 //
 // A cut vertex belongs to a mesh edge from a positive vertex p to another vertex q and is numbered
-// by the sorted key p * V + q, so neighbouring triangles share it.
+// by the sorted key p * V + q, so neighbouring triangles share it. Numbers in brackets are the
+// equations listed at the top of meshlearn/isosurface/gshell.py.
 #pragma once
 #include "../common/hd.h"
 
@@ -84,6 +85,7 @@ struct KeepVertices {
   }
 };
 
+// (G5) c = p + (q - p) t with t = v_p / (v_p - v_q) on each cut edge.
 template <class T>
 struct CutVertices {
   const T *vertices, *value;
@@ -102,6 +104,8 @@ struct CutVertices {
   }
 };
 
+// (G6) Triangles of the positive side: whole ones, the tip at an only positive corner, or the two
+// of a trapezium at an only other corner.
 struct CutFaces {
   CutInput in;
   const int32_t *start_face, *start_cut, *rank;
@@ -148,7 +152,8 @@ struct CutFaces {
   }
 };
 
-// Gradients: of kept vertices as they are; the first cut edge of a vertex then adds all of its own.
+// Gradients of (G5): of kept vertices as they are; the first cut edge of a vertex then adds all of
+// its own.
 template <class T>
 struct KeepBackward {
   const int32_t* rank;

@@ -1,17 +1,21 @@
 // FlexiCubes (Shen et al. 2023): dual vertices with weights, quads across crossed edges.
 //
-// Weights are mapped from unconstrained parameters where they are read, that is for surface cells
-// only: alpha, beta = 1 + 0.99 tanh(p), gamma = 0.99 sigmoid(p) + 0.005.
+// Numbers in brackets are the equations listed at the top of meshlearn/isosurface/flexicubes.py;
+// their gradients stand in flexicubes_backward.h under the same numbers. Weights are mapped from
+// unconstrained parameters where they are read, that is for surface cells only.
 #pragma once
 #include "lattice.h"
 
 namespace meshlearn {
 
 constexpr int kMaxPatches = 4;
+// The numbers of isosurface/constants.py, where their reasons are.
+constexpr double kWeightRange = 0.99, kGammaLeast = 0.005;
 
+// (F1) alpha and beta of a parameter.
 template <class T>
 ML_HD T weight_of(T p) {
-  return T(1) + T(0.99) * fast_tanh(p);
+  return T(1) + T(kWeightRange) * fast_tanh(p);
 }
 // The N weights of cell c from the parameters, kept for the gradient as row a; 1 without any.
 template <int N, class T>
@@ -22,18 +26,19 @@ ML_HD void weights_of(const T* parameters, int64_t c, int64_t a, T* kept, T* wei
   for (int k = 0; k < N; ++k) kept[a * N + k] = weights[k];
 }
 template <class T>
-ML_HD T weight_slope(T w) {  // d weight / d parameter, from the weight
-  const T t = (w - T(1)) / T(0.99);
-  return T(0.99) * (T(1) - t * t);
+ML_HD T weight_slope(T w) {  // gradient of (F1), from the weight
+  const T t = (w - T(1)) / T(kWeightRange);
+  return T(kWeightRange) * (T(1) - t * t);
 }
+// (F1) gamma of a parameter.
 template <class T>
 ML_HD T gamma_of(T p) {
-  return T(0.99) / (T(1) + std::exp(-p)) + T(0.005);
+  return T(kWeightRange) / (T(1) + std::exp(-p)) + T(kGammaLeast);
 }
 template <class T>
-ML_HD T gamma_slope(T w) {
-  const T s = (w - T(0.005)) / T(0.99);
-  return T(0.99) * s * (T(1) - s);
+ML_HD T gamma_slope(T w) {  // gradient of (F1), from the weight
+  const T s = (w - T(kGammaLeast)) / T(kWeightRange);
+  return T(kWeightRange) * s * (T(1) - s);
 }
 
 // The case tables as tables.py lays them out: one row of 16 an entry.
@@ -83,7 +88,7 @@ struct SurfaceCorners {
   }
 };
 
-// Displaced positions of those vertices, once for all cells around them.
+// (F2) Displaced positions of those vertices, once for all cells around them.
 template <class T>
 struct CornerPositions {
   Lattice<T> g;
@@ -99,7 +104,7 @@ struct CornerPositions {
   }
 };
 
-// Number and resolved table entry of each surface cell.
+// (F3) Number and resolved table entry of each surface cell.
 template <class T>
 struct ResolveCells {
   Lattice<T> g;
@@ -141,7 +146,8 @@ struct CellData {
   T s[8], alpha[8], beta[12], m[8];
   Vec3<T> x[8];
 
-  ML_HD T share(int e) const {  // of the end of edge e in its crossing
+  // (F4) u = a + (b - a) t with t = s_a alpha_a / (s_a alpha_a - s_b alpha_b).
+  ML_HD T share(int e) const {  // t: of the end of edge e in its crossing
     const EdgeStart edge(e);
     const int a = edge.start_corner(), b = edge.end_corner();
     const T wa = s[a] * alpha[a], wb = s[b] * alpha[b];
@@ -152,7 +158,7 @@ struct CellData {
     const Vec3<T> a = x[edge.start_corner()];
     return a + (x[edge.end_corner()] - a) * t;
   }
-  ML_HD T msdf(int e, T t) const {  // of the crossing
+  ML_HD T msdf(int e, T t) const {  // (G2) of the crossing
     const EdgeStart edge(e);
     const T a = m[edge.start_corner()];
     return a + (m[edge.end_corner()] - a) * t;
@@ -202,6 +208,7 @@ struct FlexiCubesInput {
   }
 };
 
+// (F5) Dual vertices, (F8) their deviation, and (G3) an msdf carried to them, of one surface cell.
 template <class T>
 struct DualVertices {
   FlexiCubesInput<T> in;
@@ -232,6 +239,7 @@ struct DualVertices {
     T weight[kMaxPatches] = {}, length[12], mean[kMaxPatches] = {}, spread[kMaxPatches] = {};
     T total[kMaxPatches] = {};
     int count[kMaxPatches] = {};
+    // (F5) v = sum beta u / sum beta over the patch, and the same mean of the msdf (G3).
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
       if (p < 0) continue;
@@ -244,6 +252,7 @@ struct DualVertices {
     }
     const int patches = in.table.patches(entry);
     for (int p = 0; p < patches; ++p) sum[p] = sum[p] * (T(1) / weight[p]);
+    // (F8) mean over the patch of | |v - u| - mean |v - u| |.
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
       if (p < 0) continue;
@@ -276,7 +285,7 @@ ML_HD int edge_in_cell(int axis, int k) {
   return 4 * axis + (axis == 1 ? on_v | on_u << 1 : on_u | on_v << 1);
 }
 
-// Quads of one word of interior crossed edges, their centres (training) and triangles.
+// (F6) Quads of one word of interior crossed edges, (F7) their centres (training) and triangles.
 template <class T>
 struct Quads {
   FlexiCubesInput<T> in;
@@ -316,6 +325,7 @@ struct Quads {
       }
       const T g02 = gamma[0] * gamma[2], g13 = gamma[1] * gamma[3];
       if (training) {
+        // (F7) The midpoints of the diagonals, mixed by the products of gamma at their ends.
         const Vec3<T> m02 = load3(vertices, dual[0]) + load3(vertices, dual[2]);
         const Vec3<T> m13 = load3(vertices, dual[1]) + load3(vertices, dual[3]);
         const int64_t centre = num_dual + q;
@@ -329,7 +339,7 @@ struct Quads {
           f[0] = dual[k], f[1] = dual[(k + 1) & 3], f[2] = centre;
         }
       } else {
-        const int s = g02 > g13 ? 0 : 1;  // split from corner s to corner s + 2
+        const int s = g02 > g13 ? 0 : 1;  // (F7) split from corner s to corner s + 2
         int64_t* f = faces + 6 * q;
         f[0] = dual[s], f[1] = dual[s + 1], f[2] = dual[s + 2];
         f[3] = dual[s], f[4] = dual[s + 2], f[5] = dual[(s + 3) & 3];

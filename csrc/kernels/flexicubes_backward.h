@@ -1,5 +1,6 @@
 // Gradients of FlexiCubes: of a surface cell to its weights and corners, of a grid vertex from its
-// cells. Each gathers in a fixed order: no atomics.
+// cells. Each gathers in a fixed order: no atomics. Numbers in brackets are the equations listed at
+// the top of meshlearn/isosurface/flexicubes.py whose gradient a block is.
 #pragma once
 #include "flexicubes.h"
 
@@ -55,9 +56,10 @@ struct CellBackward {
       u[e] = data.crossing(e, share_of[e]);
       weight[p] += cell_beta ? cell_beta[a * 12 + e] : T(1);
       ++count[p];
-      if (training) ggamma += centre_gradient(a, e, gv[p], gn[p], gw[p]);
+      if (training) ggamma += centre_gradient(a, e, gv[p], gn[p], gw[p]);  // (F7)
     }
-    // Deviation: mean over edges of |length - mean length|.
+    // (F8) dL/d length = dL/d deviation (sign(length - mean) - mean sign) / count; it pulls the
+    // dual vertex and pushes the crossing along the unit vector between them.
     for (int e = 0; e < 12; ++e) {
       const int p = in.table.patch(entry, e);
       if (p < 0) continue;
@@ -81,6 +83,9 @@ struct CellBackward {
       if (p >= 0) gv[p] = gv[p] + pull[e];
     }
 
+    // (F5) dv/d beta_e = (u_e - v) / sum beta and dv/du_e = beta_e / sum beta; then (F4), with
+    // a = s_i alpha_i and b = s_j alpha_j: dt/da = -b / (a - b)^2, dt/db = a / (a - b)^2,
+    // du/dx_i = 1 - t, du/dx_j = t.
     T gs[8] = {}, galpha[8] = {}, gm[8] = {};
     Vec3<T> gx[8] = {};
     const int64_t c = in.parameter(a);
@@ -91,14 +96,14 @@ struct CellBackward {
       const T t = share_of[e];
       T apart = dot(gv[p], u[e] - v[p]);
       if (in.msdf) apart += gn[p] * (data.msdf(e, t) - value[first + p]);
-      if (grad_beta) grad_beta[c * 12 + e] = apart * share * weight_slope(b);
+      if (grad_beta) grad_beta[c * 12 + e] = apart * share * weight_slope(b);  // (F5), (F1)
       const Vec3<T> gu = gv[p] * (b * share) - pull[e];
       const EdgeStart edge(e);
       const int i = edge.start_corner(), j = edge.end_corner();
       const T wi = data.s[i] * data.alpha[i], wj = data.s[j] * data.alpha[j];
       const T inverse = T(1) / (wi - wj);
       T along = dot(gu, data.x[j] - data.x[i]);
-      if (in.msdf) {
+      if (in.msdf) {  // (G2), (G3)
         const T part = b * share;
         along += gn[p] * part * (data.m[j] - data.m[i]);
         gm[i] += (gn[p] + gw[p]) * part * (T(1) - t);
@@ -113,7 +118,7 @@ struct CellBackward {
       gx[i] = gx[i] + gu * (T(1) - t);
       gx[j] = gx[j] + gu * t;
     }
-    if (grad_alpha)
+    if (grad_alpha)  // (F1)
       for (int k = 0; k < 8; ++k) grad_alpha[c * 8 + k] = galpha[k] * weight_slope(data.alpha[k]);
     if (grad_gamma) grad_gamma[c] = ggamma * gamma_slope(cell_gamma[a]);
     for (int k = 0; k < 8; ++k) {
@@ -125,8 +130,9 @@ struct CellBackward {
 
   ML_HD static T sign(T value) { return T(value > T(0)) - T(value < T(0)); }
 
-  // Adds to gv, gn and gw what edge e's quad centre sends to this cell's dual vertex; returns
-  // d/d gamma.
+  // (F7) With c = (m02 g02 + m13 g13) / (g02 + g13) and m02 = (v0 + v2) / 2: dc/dv0 is
+  // g02 / 2 (g02 + g13) and dc/dg02 is (m02 - c) / (g02 + g13). Adds to gv, gn and gw what edge e's
+  // quad centre sends to this cell's dual vertex; returns d/d gamma.
   ML_HD T centre_gradient(int64_t a, int e, Vec3<T>& gv, T& gn, T& gw) const {
     int64_t c[3];
     in.coordinates(a, c);
@@ -157,7 +163,8 @@ struct CellBackward {
   }
 };
 
-// Gradient of the grid vertices in one word: each gathers from its (up to eight) surface cells.
+// Gradient of the grid vertices in one word: each gathers from its (up to eight) surface cells, and
+// passes that of its position on to its displacement (F2).
 template <class T>
 struct CornerBackward {
   Lattice<T> g;

@@ -227,8 +227,7 @@ inline void parse_stl(const char* data, int64_t begin, int64_t end, StlPiece& ou
   }
 }
 
-// --- writing
-// --------------------------------------------------------------------------------------
+// --- writing ---
 
 template <class T>
 inline void append_number(std::string& out, T value) {

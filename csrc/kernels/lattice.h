@@ -109,11 +109,14 @@ ML_HD float fast_exp(float x) {
 ML_HD float fast_tanh(float x) { return 1.0f - 2.0f / (fast_exp(2.0f * x) + 1.0f); }
 ML_HD double fast_tanh(double x) { return std::tanh(x); }
 
-// Displaced position of a grid vertex: x + (h / 2) tanh(d), kept just under half a cell.
+// The number of isosurface/constants.py, where its reason is.
+constexpr double kDisplacement = 1.0 - 1e-6;
+
 template <class T>
 ML_HD T half_cell(double spacing) {
-  return static_cast<T>(0.5 * (1.0 - 1e-6) * spacing);
+  return static_cast<T>(0.5 * kDisplacement * spacing);
 }
+// (F2) x + kDisplacement (h / 2) tanh(d) of a grid vertex, kept just under half a cell.
 template <class T>
 ML_HD Vec3<T> displaced(const Lattice<T>& g, const T* deform, int64_t x, int64_t y, int64_t z) {
   Vec3<T> p = g.position(x, y, z);
@@ -125,7 +128,7 @@ ML_HD Vec3<T> displaced(const Lattice<T>& g, const T* deform, int64_t x, int64_t
   }
   return p;
 }
-// Chain rule from the displaced position back to the parameter d.
+// Gradient of (F2): from the displaced position back to the parameter d.
 template <class T>
 ML_HD void store_deform_gradient(const Lattice<T>& g, const T* deform, T* grad, int64_t vertex,
                                  Vec3<T> gx) {

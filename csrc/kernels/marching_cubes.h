@@ -1,4 +1,6 @@
 // Marching cubes on a lattice: one vertex a crossed grid edge, triangles by the traced case table.
+// Numbers in brackets are the equations listed at the top of
+// meshlearn/isosurface/marching_cubes.py.
 #pragma once
 #include "lattice.h"
 
@@ -23,6 +25,7 @@ struct CountTriangles {
   }
 };
 
+// (M1) u = x_a + (x_b - x_a) t with t = s_a / (s_a - s_b) on each crossed edge.
 template <class T>
 struct EdgeVertices {
   Lattice<T> g;
@@ -49,6 +52,7 @@ struct EdgeVertices {
   }
 };
 
+// (M2) The triangles of each surface cell, by its row of the case table.
 template <class T>
 struct CellTriangles {
   Lattice<T> g;
@@ -79,7 +83,8 @@ struct CellTriangles {
   }
 };
 
-// Gradient of one word of grid vertices: each gathers from its (up to six) crossed edges.
+// Gradient of (M1) to one word of grid vertices: each gathers from its (up to six) crossed edges.
+// dt/ds_a = -s_b / (s_a - s_b)^2, dt/ds_b = s_a / (s_a - s_b)^2, du/dx_a = 1 - t, du/dx_b = t.
 template <class T>
 struct EdgeVerticesBackward {
   Lattice<T> g;

@@ -1,4 +1,6 @@
-// Marching tetrahedra on any tetrahedral grid: one vertex a crossed grid edge.
+// Marching tetrahedra on any tetrahedral grid: one vertex a crossed grid edge. Numbers in brackets
+// are the equations listed at the top of marching_cubes.py (M) and gshell.py (G) of
+// meshlearn/isosurface.
 //
 // An edge belongs to its lower end; among the crossed edges of that end it is numbered by its upper
 // end, so "which vertex lies on edge (a, b)" is a prefix sum plus a short walk, without a table of
@@ -44,6 +46,7 @@ struct CountTetEdges {
   }
 };
 
+// (M1) Vertices on the crossed edges, and (G1) the msdf carried to them by the same weight.
 template <class T>
 struct TetVertices {
   TetGraph g;
@@ -116,7 +119,7 @@ struct TetFaces {
         const int32_t a = tet[row[1 + k] >> 2], b = tet[row[1 + k] & 3];
         q[k] = a < b ? g.edge(a, b) : g.edge(b, a);
       }
-      int s = 0;  // a quad is cut from corner s to corner s + 2
+      int s = 0;  // a quad is cut from corner s to corner s + 2: between its positive ones (G4)
       if (row[0] == 4 && value != nullptr)
         s = value[q[1]] > T(0) && value[q[3]] > T(0) && !(value[q[0]] > T(0)) &&
             !(value[q[2]] > T(0));
@@ -129,7 +132,7 @@ struct TetFaces {
   }
 };
 
-// Gradient of one grid vertex: gathers from its crossed edges.
+// Gradient of (M1) and (G1) to one grid vertex: gathers from its crossed edges.
 template <class T>
 struct TetVerticesBackward {
   TetGraph g;

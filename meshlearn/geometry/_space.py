@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,13 +84,37 @@ def tree_sizes(items: int, lanes: int) -> tuple[int, int]:
     return inner, used
 
 
+class BoxTree(NamedTuple):
+    """A tree of boxes as the queries read it, see csrc/kernels/tree.h."""
+
+    node: Tensor  # (inner, 24) boxes of the four children
+    least: Tensor  # (inner, 4) int32 least item below each child
+    leaf: Tensor  # (used, rows, lanes) items
+    item: Tensor  # (used, lanes) int32 their numbers, -1 where a lane is empty
+
+
+class BuiltTree(NamedTuple):
+    """Outputs of the operators `triangle_tree` and `point_tree`."""
+
+    node: Tensor
+    least: Tensor
+    leaf: Tensor
+    item: Tensor
+    order: Tensor  # (items,) int32 items along the space curve
+
+    @property
+    def tree(self) -> BoxTree:
+        return BoxTree(self.node, self.least, self.leaf, self.item)
+
+
 def fake_tree(like: Tensor, items: int, rows: int, lanes: int) -> tuple[Tensor, ...]:
     """Tensors of the shapes a tree has, for tracing."""
     inner, used = tree_sizes(items, lanes)
-    return (
-        like.new_empty(inner, 24),
-        like.new_empty(inner, 4, dtype=torch.int32),
-        like.new_empty(used, rows, lanes),
-        like.new_empty(used, lanes, dtype=torch.int32),
-        like.new_empty(items, dtype=torch.int32),
+    made = BuiltTree(
+        node=like.new_empty(inner, 24),
+        least=like.new_empty(inner, 4, dtype=torch.int32),
+        leaf=like.new_empty(used, rows, lanes),
+        item=like.new_empty(used, lanes, dtype=torch.int32),
+        order=like.new_empty(items, dtype=torch.int32),
     )
+    return tuple(made)

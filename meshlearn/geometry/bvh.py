@@ -10,7 +10,15 @@ from torch import Tensor
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, segment_sum
 from meshlearn._validate import check_tensor
-from meshlearn.geometry._space import check_mesh, check_points, curve_order, fake_tree, frame
+from meshlearn.geometry._space import (
+    BoxTree,
+    BuiltTree,
+    check_mesh,
+    check_points,
+    curve_order,
+    fake_tree,
+    frame,
+)
 from meshlearn.geometry.reference import closest_reference, rays_reference, winding_reference
 from meshlearn.mesh import Mesh
 
@@ -52,7 +60,6 @@ class MeshBVH:
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = check_mesh(mesh)
-        self.native = use_native(mesh.vertices)
         self._vertices = mesh.vertices.detach().contiguous()
         self._faces = mesh.faces.contiguous()
         box = frame(self._vertices)
@@ -62,10 +69,10 @@ class MeshBVH:
             box = frame(used)
         self._scale = box[4]
         self._moments: Tensor | None = None
-        self._tree: tuple[Tensor, ...] = ()
-        if self.native:
-            *tree, _ = torch.ops.meshlearn.triangle_tree(self._vertices, self._faces, box)
-            self._tree = tuple(tree)
+        self._tree: BoxTree | None = None
+        if use_native(mesh.vertices):
+            built = torch.ops.meshlearn.triangle_tree(self._vertices, self._faces, box)
+            self._tree = BuiltTree(*built).tree
 
     def _points(self, points: Tensor, name: str = "points") -> Tensor:
         return check_points(points, name, self._vertices, "the mesh")
@@ -76,7 +83,7 @@ class MeshBVH:
 
     def _closest(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         points = points.contiguous()
-        if self.native:
+        if self._tree is not None:
             order = curve_order(points)
             return torch.ops.meshlearn.closest_on_mesh(
                 points, order, self._vertices, self._faces, *self._tree, self._scale
@@ -91,7 +98,7 @@ class MeshBVH:
         query = self._points(points).detach().contiguous()
         if not beta > 0:
             raise ValueError(f"beta: expected a positive number or inf, got {beta}; try 2.0")
-        if not self.native:
+        if self._tree is None:
             return winding_reference(query, self._vertices, self._faces)
         if self._moments is None:
             self._moments = torch.ops.meshlearn.winding_moments(*self._tree)
@@ -116,7 +123,7 @@ class MeshBVH:
                 f"directions: expected as many as origins ({len(origins)}), got {len(directions)}; "
                 "pass one direction for each origin"
             )
-        if self.native:
+        if self._tree is not None:
             face, distance, barycentric = torch.ops.meshlearn.rays_on_mesh(
                 origins, directions, *self._tree, self._scale, any_hit
             )

@@ -10,7 +10,7 @@ from torch import Tensor
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum, stable_mean
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.geometry._space import check_points, curve_order, fake_tree, frame
+from meshlearn.geometry._space import BuiltTree, check_points, curve_order, fake_tree, frame
 from meshlearn.geometry.reference import nearest_points
 
 
@@ -42,7 +42,8 @@ class PointTree:
             own = points.detach().contiguous()
             box = frame(own)
             self._scale = box[4]
-            *self._tree, self._order = torch.ops.meshlearn.point_tree(own, box)
+            built = BuiltTree(*torch.ops.meshlearn.point_tree(own, box))
+            self._tree, self._order = built.tree, built.order
 
     def knn(self, x: Tensor, k: int = 1) -> Neighbours:
         """The k points nearest to each of `x` (P, 3); see `meshlearn.knn`."""

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from meshlearn.fields.neural import Later, check_output
+from meshlearn.isosurface.constants import TYPICAL_VERTICES
 
 Derivative = Literal["general", "distance"]
-TYPICAL = 2048  # vertices, evenly among all, whose slopes say what is a small one
-
 log = logging.getLogger(__name__)
 
 
@@ -41,8 +40,10 @@ def directions(
     field: object,
     among: Tensor | None = None,
 ) -> tuple[Tensor, LevelSetReport]:
-    """(V, 3) how vertices move when the field grows there, by its gradient (V, 3); their slopes are
-    at least `min_slope` of the median, which is that of the rows `among` (V,)."""
+    """(L1, L3) (V, 3) how vertices move when the field grows there, by its gradient (V, 3).
+
+    Their slopes are at least `min_slope` of the median, which is that of the rows `among` (V,).
+    """
     slope = gradient.norm(dim=1)
     check_output(slope, len(slope), field, where="of |grad f| at the vertices of the surface")
     typical = (slope if among is None else slope[among]).median()
@@ -72,7 +73,7 @@ class _Deferred(torch.autograd.Function):
         need = ctx.needs_input_grad[3:]
         again = torch.is_grad_enabled()  # to be differentiated once more, in `grad` too
         common = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
-        common[:: max(1, len(vertices) // TYPICAL)] = True
+        common[:: max(1, len(vertices) // TYPICAL_VERTICES)] = True
         rows = torch.ones_like(common) if again else common | (grad != 0).any(1)
         with torch.enable_grad():
             given = tensors
@@ -81,6 +82,7 @@ class _Deferred(torch.autograd.Function):
             at = vertices[rows]
             values, slopes = ctx.later.evaluate(at, given, None if bool(rows.all()) else rows)
             values, direction = ctx.tell(values, slopes.detach().to(at.dtype), common[rows])
+            # (L2)
             weight = (grad[rows] * direction).sum(1).to(values.dtype)
             asked = [t for t, n in zip(given, need, strict=True) if n]
             found = iter(
@@ -102,8 +104,8 @@ def defer_vertices(
     """`vertices` (V, 3), on the level set of a field that has `later`, tied to its tensors.
 
     Nothing is evaluated before a backward pass, and there only the vertices with a gradient, and
-    `TYPICAL` others for the median slope; `report` is called then. Its NonFiniteField comes from
-    there, too.
+    `TYPICAL_VERTICES` others for the median slope; `report` is called then. Its NonFiniteField
+    comes from there, too.
     """
     check_options(derivative, min_slope)
     later = field.later(*codes)

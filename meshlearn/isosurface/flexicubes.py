@@ -1,20 +1,46 @@
-"""FlexiCubes and dual marching cubes: one vertex a patch of surface in a cell, quads across
-edges."""
+"""FlexiCubes and dual marching cubes: a vertex for each patch of surface in a cell, quads across
+edges.
+
+The equations, by the numbers that stand in brackets at each piece of code which computes one. That
+is csrc/kernels/flexicubes.h on every machine and its gradient csrc/kernels/flexicubes_backward.h;
+`flexicubes_parts` says the same in torch. Sections are those of Shen et al. (2023).
+
+(F1) weights of parameters a, b, g: alpha = 1 + 0.99 tanh(a), beta = 1 + 0.99 tanh(b),
+     gamma = 0.99 / (1 + exp(-g)) + 0.005; the authors' code
+(F2) displaced grid vertex: x + (1 - 1e-6) (h / 2) tanh(d), h the spacing of the grid
+(F3) case of a cell: the mask of its corners with s < 0; where two cells that share an ambiguous
+     face would join the same two vertices twice (the cases C16 and C19), both cut that face the
+     other way; supplement, section 1.3
+(F4) crossing of edge e = (a, b) in a cell:
+     u_e = (s_a alpha_a x_b - s_b alpha_b x_a) / (s_a alpha_a - s_b alpha_b); section 4.2
+(F5) dual vertex of a patch: v = sum beta_e u_e / sum beta_e over its edges; section 4.2
+(F6) a quad of the four dual vertices around each crossed edge with four cells, from inside to
+     outside; Nielson (2004)
+(F7) its split, with gamma_k that of the cell of corner k: in training a fifth vertex
+     (gamma_0 gamma_2 (v_0 + v_2) / 2 + gamma_1 gamma_3 (v_1 + v_3) / 2)
+     / (gamma_0 gamma_2 + gamma_1 gamma_3); else the diagonal whose product is larger; section 4.3
+(F8) deviation: the mean over a patch of | |v - u_e| - mean |v - u_e| |; equation 8
+(F9) sign loss on the ends a, b of crossed edges: H(sigmoid(s_a), sign s_b) +
+     H(sigmoid(s_b), sign s_a), H the cross entropy; Munkberg et al. (2022), equation 2
+(F10) dual vertex of a known field: the least of mean (n_e . (v - u_e))^2 + 1e-3 |v - mean u|^2,
+     kept in the box of its cell; the authors' code, after Schaefer et al., "Manifold Dual
+     Contouring" (2007)
+(F11) tetrahedra inside; section 4.5
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._native import use_native
 from meshlearn._segment import Incidence, gather, stable_mean
-from meshlearn.isosurface import _ops  # noqa: F401  (registers the operators)
-from meshlearn.isosurface.grid import VoxelGrid
-from meshlearn.isosurface.marching_cubes import (
+from meshlearn.isosurface._ops import FlexiCubesTensors
+from meshlearn.isosurface.checks import (
     check_finite,
     check_grid,
     check_optional,
@@ -22,15 +48,13 @@ from meshlearn.isosurface.marching_cubes import (
     finite_or_value_error,
     warn_if_empty,
 )
+from meshlearn.isosurface.flexicubes_parts import carry_msdf, flexicubes_parts, split_quads
+from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.qef import qef_mesh
-from meshlearn.isosurface.reference import carry_msdf, flexicubes_parts, split_quads
 from meshlearn.isosurface.sparse import SparseVoxelGrid
 from meshlearn.isosurface.tables import dual_table
 from meshlearn.isosurface.tetrahedra import fill_tetrahedra
-from meshlearn.mesh import Mesh
-
-if TYPE_CHECKING:
-    from meshlearn.mesh import TetMesh
+from meshlearn.mesh import Mesh, TetMesh
 
 Gradient = Tensor | Callable[[Tensor], Tensor]
 
@@ -77,10 +101,9 @@ def flexicubes(
             of two along the diagonal whose gammas are larger.
         tets: also fill the inside with tetrahedra whose boundary is the mesh.
         gradient: for a known field, its gradient, as a function (P, 3) -> (P, 3) or as (N, 3)
-        values
-            at the grid vertices: dual vertices then minimise the quadric of the tangent planes
-            within their cell and quads split along the better diagonal, so that sharp edges are
-            kept. Not with `training` or `tets`.
+            values at the grid vertices: dual vertices then minimise the quadric of the tangent
+            planes within their cell and quads split along the better diagonal, so that sharp edges
+            are kept. Not with `training` or `tets`.
         level: the iso value.
 
     Returns:
@@ -100,7 +123,7 @@ def flexicubes(
         >>> (out.mesh.volume() + out.dev_loss).backward()
 
     Source: Shen et al., "Flexible Isosurface Extraction for Gradient-Based Mesh Optimization"
-    (2023), equations 3 to 8; Nielson, "Dual Marching Cubes" (2004).
+    (2023), sections 4.2, 4.3 and 4.5 and equation 8; Nielson, "Dual Marching Cubes" (2004).
     """
     check_grid(grid)
     if gradient is not None and (training or tets):
@@ -176,18 +199,22 @@ def flexicubes_surface(
     """`flexicubes` for a grid that is checked; `msdf` (N,) is checked and finite."""
     values, *weights = _checked(grid, sdf, deform, alpha, beta, gamma, level)
     if use_native(values):
-        with finite_or_value_error():
-            out = torch.ops.meshlearn.flexicubes(
-                values,
-                *weights,
-                dual_table(values.device),
-                list(grid.resolution),
-                grid.flat_bounds,
-                training,
-                None if msdf is None else msdf.contiguous(),
-                *grid.table,
+        with finite_or_value_error(values):
+            made = FlexiCubesTensors(
+                *torch.ops.meshlearn.flexicubes(
+                    values,
+                    *weights,
+                    dual_table(values.device),
+                    list(grid.resolution),
+                    grid.flat_bounds,
+                    training,
+                    None if msdf is None else msdf.contiguous(),
+                    *grid.table,
+                )
             )
-        return FlexiCubesSurface(out[0], out[1], _mean(out[2]), out[18], out[19])
+        return FlexiCubesSurface(
+            made.vertices, made.faces, _mean(made.deviation), made.msdf, made.msdf_weighted
+        )
     check_finite(values)
     parts = flexicubes_parts(grid, values, *weights)
     vertices, faces = split_quads(parts, training)
@@ -231,11 +258,12 @@ def dual_marching_cubes(
 
 
 def sign_regularizer(grid: VoxelGrid, sdf: Tensor) -> Tensor:
-    """Cross entropy between the signs at the two ends of each crossed grid edge, averaged, 0-d.
+    """(F9) Cross entropy between the signs at the ends of each crossed grid edge, averaged, 0-d.
 
     Pulls towards fields without needless sign changes (floating pieces inside and outside).
 
-    Source: Munkberg et al. (2022), equation 2; FlexiCubes, section 4.4.
+    Source: Munkberg et al., "Extracting Triangular 3D Models, Materials, and Lighting From Images"
+    (2022), equation 2.
     """
     values = grid.check_field(sdf)
     if isinstance(grid, SparseVoxelGrid):

@@ -15,11 +15,10 @@ class VoxelGrid:
     """A box of cubic (or box-shaped) cells, with a value at each corner.
 
     Grid vertex (i, j, k) lies at ``lower + (i, j, k) * spacing``; vertices and cells are numbered
-    with
-    x slowest and z fastest: vertex ``(i * ny + j) * nz + k`` with ``ny = ry + 1``, ``nz = rz + 1``,
-    cell ``(i * ry + j) * rz + k``. Corner c of a cell is at offsets ``(c & 1, c >> 1 & 1, c >> 2)``
-    along x, y, z; edge ``e = 4 * axis + m`` starts at the corner whose offsets along the two other
-    axes, in ascending order, are the bits of m.
+    with x slowest and z fastest: vertex ``(i * ny + j) * nz + k`` with ``ny = ry + 1`` and
+    ``nz = rz + 1``, cell ``(i * ry + j) * rz + k``. Corner c of a cell is at offsets
+    ``(c & 1, c >> 1 & 1, c >> 2)`` along x, y, z; edge ``e = 4 * axis + m`` starts at the corner
+    whose offsets along the two other axes, in ascending order, are the bits of m.
 
     Args:
         resolution: number of cells along each axis, one int or three (rx, ry, rz), at least 1.

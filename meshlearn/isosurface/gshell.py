@@ -1,4 +1,17 @@
-"""G-Shell: open surfaces as the part of a watertight template where a second field is positive."""
+"""G-Shell: open surfaces as the part of a watertight template where a second field is positive.
+
+The equations of Liu et al. (2024), by the numbers in brackets at the code which computes them:
+csrc/kernels/tets.h, flexicubes.h and cut.h; `reference`, `flexicubes_parts` and
+`meshlearn.mesh.cut` in torch. (M) and (F) are those of `marching_cubes` and `flexicubes`.
+
+(G1) msdf on a crossed edge (a, b) of a tetrahedron: nu_a + (nu_b - nu_a) t, t as in (M1)
+(G2) msdf on a crossed edge of a cell: the same, t as in (F4)
+(G3) msdf at a dual vertex: sum beta_e nu(u_e) / sum beta_e as in (F5); at a quad's centre as in
+     (F7)
+(G4) a quad of a tetrahedron whose positive corners lie across is cut between these two
+(G5) cut of an edge from p, nu_p > 0, to q: p + (q - p) t, t = nu_p / (nu_p - nu_q)
+(G6) triangles of the side where nu > 0; their cut edges are the boundary
+"""
 
 from __future__ import annotations
 
@@ -10,10 +23,10 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import check_tensor
+from meshlearn.isosurface.checks import check_deform, check_grid
 from meshlearn.isosurface.flexicubes import flexicubes_surface
 from meshlearn.isosurface.grid import VoxelGrid
-from meshlearn.isosurface.marching_cubes import check_grid
-from meshlearn.isosurface.marching_tetrahedra import check_deform, tet_surface
+from meshlearn.isosurface.marching_tetrahedra import tet_surface
 from meshlearn.isosurface.tetgrid import TetGrid
 from meshlearn.mesh import Mesh
 from meshlearn.mesh.cut import cut_faces, interpolated

@@ -1,4 +1,15 @@
-"""The surface of a field as a mesh whose vertices pass their gradients on to the field."""
+"""The surface of a field as a mesh whose vertices pass their gradients on to the field.
+
+The equations of Guillard et al. (2021), by the numbers in brackets at the code which computes them,
+here and in `deferred`; g_v is the gradient that comes to a vertex v, f the field, theta what it
+depends on:
+
+(L1) a vertex follows the field's value at it: dv/df = -grad f / |grad f|^2, for a signed distance
+     -n = -grad f / |grad f|
+(L2) gradient of the field: sum over v of (g_v . dv/df) df(v)/dtheta
+(L3) |grad f| in (L1) is taken for at least MIN_SLOPE of its median
+(L4) Newton's step onto the level set: v + (f(v) - level) dv/df
+"""
 
 from __future__ import annotations
 
@@ -11,6 +22,7 @@ from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.fields.neural import check_output
+from meshlearn.isosurface.constants import MIN_SLOPE
 from meshlearn.isosurface.deferred import (
     Derivative,
     LevelSetReport,
@@ -32,7 +44,7 @@ Field = Callable[..., Tensor]
 
 
 class _Attached(torch.autograd.Function):
-    """Vertices as a function of the field's values at them: d vertices / d values = direction."""
+    """(L2) Vertices as a function of the field's values: d vertices / d values = direction."""
 
     @staticmethod
     def forward(ctx, values: Tensor, vertices: Tensor, direction: Tensor) -> Tensor:
@@ -74,7 +86,7 @@ def level_set_vertices(
     latent: Tensor | None = None,
     index: Tensor | None = None,
     derivative: Derivative = "general",
-    min_slope: float = 0.05,
+    min_slope: float = MIN_SLOPE,
     project: float = 0.0,
 ) -> tuple[Tensor, LevelSetReport]:
     """Vertices of any extractor, made to depend on the field whose level set they lie on.
@@ -139,7 +151,7 @@ def level_set_vertices(
     values, gradient = values.to(at.dtype), slopes.to(at.dtype)
     direction, report = directions(gradient, derivative, min_slope, field)
     if project > 0:
-        step = (values.detach() - level)[:, None] * direction
+        step = (values.detach() - level)[:, None] * direction  # (L4)
         length = step.norm(dim=1, keepdim=True)
         at = at + step * (project / length.clamp(min=project))
     return (attach_vertices(values, at, direction) if keep else at), report
@@ -197,7 +209,7 @@ def level_set_mesh(
     latent: Tensor | None = None,
     method: Method | Callable[..., Mesh] = "mc",
     derivative: Derivative = "general",
-    min_slope: float = 0.05,
+    min_slope: float = MIN_SLOPE,
     project: bool = False,
     values: Tensor | None = None,
     report: Callable[[LevelSetReport], object] | None = None,

@@ -1,76 +1,31 @@
-"""Marching cubes with consistent topology, differentiable in the field."""
+"""Marching cubes with consistent topology, differentiable in the field.
+
+The equations, by the numbers in brackets at the code which computes them: that is
+csrc/kernels/marching_cubes.h and `reference`, and for marching tetrahedra csrc/kernels/tets.h.
+
+(M1) vertex on a crossed edge (a, b): x_a + (x_b - x_a) t, t = s_a / (s_a - s_b)
+(M2) triangles of a cell or tetrahedron by the mask of its corners with s < 0
+"""
 
 from __future__ import annotations
-
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from meshlearn._native import use_native
-from meshlearn._validate import check_tensor
-from meshlearn.isosurface import _ops  # noqa: F401  (registers the operators)
+from meshlearn.isosurface._ops import MarchingCubesTensors
+from meshlearn.isosurface.checks import (
+    check_finite,
+    check_grid,
+    check_optional,
+    check_values,
+    finite_or_value_error,
+    warn_if_empty,
+)
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.reference import marching_cubes_reference
 from meshlearn.isosurface.tables import triangle_table
 from meshlearn.mesh import Mesh
-
-
-def check_grid(grid: object) -> VoxelGrid:
-    """`grid` if it is a VoxelGrid, else ValueError."""
-    if not isinstance(grid, VoxelGrid):
-        raise ValueError(
-            f"grid: expected a VoxelGrid, got {type(grid).__name__}; make one with VoxelGrid(64)"
-        )
-    return grid
-
-
-def check_optional(value: Tensor | None, name: str, grid: VoxelGrid, *shape: int) -> Tensor | None:
-    """A parameter of the grid: None, or of this shape with the grid's dtype and device."""
-    if value is None:
-        return None
-    return check_tensor(
-        value, name, shape=shape, dtype=grid.dtype, device=grid.device, like="the grid"
-    ).contiguous()
-
-
-def check_values(grid: VoxelGrid, sdf: Tensor, level: float) -> Tensor:
-    """The field less its level, checked; the operators look for its sign changes."""
-    values = grid.check_field(sdf)
-    level = float(level)
-    if level != level or level in (float("inf"), float("-inf")):
-        raise ValueError(f"level: expected a finite number, got {level}")
-    return (values - level if level else values).contiguous()
-
-
-def check_finite(values: Tensor, name: str = "sdf") -> None:
-    """Raises ValueError when a field holds NaN or infinities."""
-    check_tensor(values, name, finite=True)
-
-
-@contextmanager
-def finite_or_value_error() -> Iterator[None]:
-    """The operators look for NaN while they read the signs: their word for it as a ValueError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "NaN or infinite" not in str(error):
-            raise
-        found = next(line for line in str(error).splitlines() if "NaN or infinite" in line)
-        raise ValueError(f"{found[found.index('sdf') :]}; remove them first") from None
-
-
-def warn_if_empty(mesh: Mesh, grid: VoxelGrid) -> None:
-    """Says that a field has no zero crossing, since an empty mesh seldom is what was meant."""
-    if mesh.num_vertices == 0:
-        warnings.warn(
-            f"the field has no zero crossing on {grid}: the mesh is empty (is the sign or the "
-            "level right, and does the box hold the surface?)",
-            RuntimeWarning,
-            stacklevel=3,
-        )
 
 
 def marching_cubes(
@@ -84,9 +39,8 @@ def marching_cubes(
 
     One vertex on each crossed grid edge, by linear interpolation; triangles by a case table whose
     ambiguous faces are cut by one fixed rule on both sides, so that a field which is positive on
-    the
-    border of the grid always gives a closed, manifold and oriented mesh, noise included. Vertices
-    are shared; a surface that leaves the grid is open there.
+    the border of the grid always gives a closed, manifold and oriented mesh, noise included.
+    Vertices are shared; a surface that leaves the grid is open there.
 
     Args:
         grid: the grid.
@@ -118,15 +72,18 @@ def marching_cubes(
     values = check_values(grid, sdf, level)
     deform = check_optional(deform, "deform", grid, grid.num_vertices, 3)
     if use_native(values):
-        with finite_or_value_error():
-            vertices, faces, _, _ = torch.ops.meshlearn.marching_cubes(
-                values,
-                deform,
-                triangle_table(values.device),
-                list(grid.resolution),
-                grid.flat_bounds,
-                *grid.table,
+        with finite_or_value_error(values):
+            made = MarchingCubesTensors(
+                *torch.ops.meshlearn.marching_cubes(
+                    values,
+                    deform,
+                    triangle_table(values.device),
+                    list(grid.resolution),
+                    grid.flat_bounds,
+                    *grid.table,
+                )
             )
+        vertices, faces = made.vertices, made.faces
     else:
         check_finite(values)
         vertices, faces = marching_cubes_reference(grid, values, deform)

@@ -9,20 +9,11 @@ import torch
 from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE, use_native
-from meshlearn._validate import check_tensor
-from meshlearn.isosurface._ops import zeros_lazily
-from meshlearn.isosurface.tetgrid import PAIRS, TetGrid, tet_table
+from meshlearn._zeros import zeros_lazily
+from meshlearn.isosurface.checks import check_deform, check_tetgrid
+from meshlearn.isosurface.reference import tet_surface_reference
+from meshlearn.isosurface.tetgrid import TetGrid, TetSurface, tet_table
 from meshlearn.mesh import Mesh
-
-
-class TetSurface(NamedTuple):
-    """What marching tetrahedra gives, before it is a mesh."""
-
-    vertices: Tensor  # (V, 3)
-    faces: Tensor  # (F, 3)
-    msdf: Tensor  # (V,), or empty without an msdf
-    msdf_weighted: Tensor  # the same values, whose gradients leave the weights of sdf alone
-    ends: Tensor  # (V, 2) grid vertices of each crossed edge, the lower first
 
 
 def marching_tetrahedra(grid: TetGrid, sdf: Tensor, *, deform: Tensor | None = None) -> Mesh:
@@ -67,30 +58,6 @@ def marching_tetrahedra(grid: TetGrid, sdf: Tensor, *, deform: Tensor | None = N
     return mesh
 
 
-def check_tetgrid(grid: object) -> TetGrid:
-    """`grid` if it is a TetGrid, else ValueError."""
-    if not isinstance(grid, TetGrid):
-        raise ValueError(
-            f"grid: expected a TetGrid, got {type(grid).__name__}; make one with "
-            "TetGrid.from_voxels(64)"
-        )
-    return grid
-
-
-def check_deform(grid: TetGrid, deform: Tensor | None) -> Tensor | None:
-    """Displacement parameters of the grid's vertices, or None."""
-    if deform is None:
-        return None
-    return check_tensor(
-        deform,
-        "deform",
-        shape=(grid.num_vertices, 3),
-        dtype=grid.dtype,
-        device=grid.device,
-        like="the grid",
-    )
-
-
 def tet_surface(
     grid: TetGrid, sdf: Tensor, msdf: Tensor | None, deform: Tensor | None
 ) -> TetSurface:
@@ -101,51 +68,29 @@ def tet_surface(
     position = grid.displaced(deform)
     if not use_native(sdf):
         return tet_surface_reference(grid, sdf, msdf, position)
-    out = torch.ops.meshlearn.marching_tetrahedra(
-        position.contiguous(),
-        sdf.contiguous(),
-        None if msdf is None else msdf.contiguous(),
-        grid.tets32,
-        *grid.neighbours,
-        tet_table(sdf.device),
+    made = TetTensors(
+        *torch.ops.meshlearn.marching_tetrahedra(
+            position.contiguous(),
+            sdf.contiguous(),
+            None if msdf is None else msdf.contiguous(),
+            grid.tets32,
+            *grid.neighbours,
+            tet_table(sdf.device),
+        )
     )
-    return TetSurface(*out[:5])
+    return TetSurface(made.vertices, made.faces, made.msdf, made.msdf_weighted, made.ends)
 
 
-def tet_surface_reference(
-    grid: TetGrid, sdf: Tensor, msdf: Tensor | None, position: Tensor
-) -> TetSurface:
-    """Torch reference of the operator `marching_tetrahedra`."""
-    device, n = sdf.device, grid.num_vertices
-    inside = sdf < 0
-    tets = grid.tets
-    case = (inside[tets].long() << torch.arange(4, device=device)).sum(1)
-    crossed = (case > 0) & (case < 15)
-    tets, case = tets[crossed], case[crossed]
+class TetTensors(NamedTuple):
+    """Outputs of the operator `marching_tetrahedra`, in the order of csrc/drivers/tets.h."""
 
-    ends = tets[:, torch.tensor(PAIRS, device=device)].view(-1, 2).sort(1).values
-    ends = ends[inside[ends[:, 0]] != inside[ends[:, 1]]]
-    keys = torch.unique(ends[:, 0] * n + ends[:, 1])
-    a, b = keys // n, keys % n
-    weight = sdf[a] / (sdf[a] - sdf[b])
-    vertices = position[a] + (position[b] - position[a]) * weight[:, None]
-    empty = sdf.new_zeros(0)
-    value = empty if msdf is None else msdf[a] + (msdf[b] - msdf[a]) * weight
-    fixed = weight.detach()
-    weighted = empty if msdf is None else msdf[a] + (msdf[b] - msdf[a]) * fixed
-
-    rows = tet_table(device).long()[case]
-    i, j = tets.gather(1, rows[:, 1:] // 4), tets.gather(1, rows[:, 1:] % 4)
-    polygon = torch.searchsorted(keys, torch.minimum(i, j) * n + torch.maximum(i, j))  # (A, 4)
-    quad = rows[:, 0] == 4
-    polygon = polygon.clamp(max=max(len(keys) - 1, 0))
-    if msdf is not None and len(keys):
-        positive = (value > 0)[polygon]
-        saddle = quad & positive[:, 1] & positive[:, 3] & ~positive[:, 0] & ~positive[:, 2]
-        polygon = torch.where(saddle[:, None], polygon.roll(-1, 1), polygon)
-    faces = torch.stack([polygon[:, [0, 1, 2]], polygon[:, [0, 2, 3]]], 1)
-    keep = torch.stack([torch.ones_like(quad), quad], 1)
-    return TetSurface(vertices, faces[keep], value, weighted, torch.stack([a, b], 1))
+    vertices: Tensor  # (V, 3)
+    faces: Tensor  # (F, 3) int64
+    msdf: Tensor  # (V,) or (0,)
+    msdf_weighted: Tensor  # the same
+    ends: Tensor  # (V, 2) int64
+    inside: Tensor  # (N,) uint8, kept for the backward pass
+    first: Tensor  # (N + 1,) int32, kept for the backward pass
 
 
 if HAS_NATIVE:
@@ -155,15 +100,16 @@ if HAS_NATIVE:
         ctx = torch.library.get_ctx()
         v, f = ctx.new_dynamic_size(), ctx.new_dynamic_size()
         values = 0 if msdf is None else v
-        return [
-            sdf.new_empty(v, 3),
-            sdf.new_empty(f, 3, dtype=torch.int64),
-            sdf.new_empty(values),
-            sdf.new_empty(values),
-            sdf.new_empty(v, 2, dtype=torch.int64),
-            sdf.new_empty(sdf.shape[0], dtype=torch.uint8),
-            sdf.new_empty(sdf.shape[0] + 1, dtype=torch.int32),
-        ]
+        made = TetTensors(
+            vertices=sdf.new_empty(v, 3),
+            faces=sdf.new_empty(f, 3, dtype=torch.int64),
+            msdf=sdf.new_empty(values),
+            msdf_weighted=sdf.new_empty(values),
+            ends=sdf.new_empty(v, 2, dtype=torch.int64),
+            inside=sdf.new_empty(sdf.shape[0], dtype=torch.uint8),
+            first=sdf.new_empty(sdf.shape[0] + 1, dtype=torch.int32),
+        )
+        return list(made)
 
     @torch.library.register_fake("meshlearn::marching_tetrahedra_backward")
     def _(*_args):
@@ -172,8 +118,9 @@ if HAS_NATIVE:
     def _setup(ctx, inputs, output) -> None:
         position, sdf, msdf, tets, start, neighbour, _ = inputs
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(position, sdf, msdf, tets, start, neighbour, *output[5:])
-        ctx.count = output[0].shape[0]
+        made = TetTensors(*output)
+        ctx.save_for_backward(position, sdf, msdf, tets, start, neighbour, made.inside, made.first)
+        ctx.count = made.vertices.shape[0]
 
     def _backward(ctx, grads):
         position, sdf, msdf, *rest = ctx.saved_tensors
@@ -181,13 +128,12 @@ if HAS_NATIVE:
             zeros_lazily(sdf, tuple(given.shape)) if wants and given is not None else None
             for wants, given in zip(ctx.needs_input_grad[:3], (position, sdf, msdf), strict=True)
         ]
-        grad_vertices, _, grad_value, grad_weighted, *_ = grads
-        if grad_vertices is None:
-            grad_vertices = sdf.new_zeros(ctx.count, 3)
+        grad = TetTensors(*grads)
+        along = sdf.new_zeros(ctx.count, 3) if grad.vertices is None else grad.vertices
         torch.ops.meshlearn.marching_tetrahedra_backward(
-            grad_vertices.contiguous(),
-            None if grad_value is None else grad_value.contiguous(),
-            None if grad_weighted is None else grad_weighted.contiguous(),
+            along.contiguous(),
+            None if grad.msdf is None else grad.msdf.contiguous(),
+            None if grad.msdf_weighted is None else grad.msdf_weighted.contiguous(),
             position,
             sdf,
             msdf,

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from meshlearn.isosurface.cells import displaced_vertices
+from meshlearn.isosurface.constants import QEF_PULL
+from meshlearn.isosurface.flexicubes_parts import FlexiCubesParts, split_faces
 from meshlearn.isosurface.grid import VoxelGrid
-from meshlearn.isosurface.reference import FlexiCubesParts, displaced_vertices, split_faces
 
 
 def field_gradient(
@@ -55,11 +57,11 @@ def qef_mesh(
     parts: FlexiCubesParts,
     gradient: Tensor | Callable[[Tensor], Tensor],
     *,
-    weight: float = 1e-3,
+    weight: float = QEF_PULL,
 ) -> tuple[Tensor, Tensor]:
-    """Vertices and faces with dual vertices that minimise their quadric.
+    """(F10) Vertices and faces with dual vertices that minimise their quadric.
 
-    Minimises sum (n_e . (v - u_e))^2 + weight * |v - mean u|^2, then clamps v to the box of its
+    Minimises mean (n_e . (v - u_e))^2 + weight * |v - mean u|^2, then clamps v to the box of its
     (displaced) cell, and splits each quad along the diagonal whose triangles agree better with the
     field's directions.
     """

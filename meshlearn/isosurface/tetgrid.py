@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,16 @@ PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 # Even permutations of the corners that begin with each pair: the first two inside, the others not.
 _TWO_INSIDE = ("0123", "0231", "0312", "1203", "1320", "2301")
 _ONE_INSIDE = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))  # the face opposite, outward
+
+
+class TetSurface(NamedTuple):
+    """What marching tetrahedra gives, before it is a mesh."""
+
+    vertices: Tensor  # (V, 3)
+    faces: Tensor  # (F, 3)
+    msdf: Tensor  # (V,), or empty without an msdf
+    msdf_weighted: Tensor  # the same values, whose gradients leave the weights of sdf alone
+    ends: Tensor  # (V, 2) grid vertices of each crossed edge, the lower first
 
 
 class TetGrid:

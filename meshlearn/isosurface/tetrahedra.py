@@ -1,4 +1,4 @@
-"""Tetrahedra that fill the inside of a FlexiCubes mesh, with exactly that mesh as boundary.
+"""(F11) Tetrahedra that fill the inside of a FlexiCubes mesh, with exactly that mesh as boundary.
 
 Every inside grid vertex a is the apex of cones over the dual faces around it: over the surface's
 triangles for a crossed edge, over the ring of dual points for an edge (a, b) with both ends inside.
@@ -10,17 +10,16 @@ different dual points in a cell, the gap between their rings is coned too.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from meshlearn.isosurface.cells import crossed_edges, displaced_vertices
+from meshlearn.isosurface.constants import LEAST_DETERMINANT, UNTANGLE_ROUNDS, UNTANGLE_STEP
+from meshlearn.isosurface.flexicubes_parts import FlexiCubesParts
 from meshlearn.isosurface.grid import VoxelGrid
-from meshlearn.isosurface.reference import FlexiCubesParts, crossed_edges, displaced_vertices
 from meshlearn.isosurface.tables import CORNERS, EDGES, FACES, dual_entries, inside_components
-
-if TYPE_CHECKING:
-    from meshlearn.mesh import TetMesh
+from meshlearn.mesh import TetMesh
 
 _EDGE_OF = {frozenset(e): i for i, e in enumerate(EDGES)}
 
@@ -181,11 +180,8 @@ def fill_tetrahedra(
     """The tetrahedral mesh inside a FlexiCubes surface (closed inside the grid).
 
     Its first vertices are the surface's, in order; then come points inside cells and the inside
-    grid
-    vertices. Tetrahedra are positively oriented: (b - a) x (c - a) . (d - a) > 0.
+    grid vertices. Tetrahedra are positively oriented: (b - a) x (c - a) . (d - a) > 0.
     """
-    from meshlearn.mesh import TetMesh
-
     device = sdf.device
     inside_flat = sdf < 0
     inside = inside_flat.view(grid.shape)
@@ -240,17 +236,16 @@ def fill_tetrahedra(
     return TetMesh(points_all + shift, tets)
 
 
-def _untangle(points: Tensor, tets: Tensor, fixed: int, cell: float, rounds: int = 20) -> Tensor:
+def _untangle(points: Tensor, tets: Tensor, fixed: int, cell: float) -> Tensor:
     """Displacement of the points after the first `fixed` that turns inverted tetrahedra.
 
     A dual surface cuts corners, so an inside grid vertex within a hair of the surface can lie
-    beyond
-    it: such points move towards the mean of their neighbours until all is positive.
+    beyond it: such points move towards the mean of their neighbours until all is positive.
     """
     moved = points.clone()
-    for _ in range(rounds):
+    for _ in range(UNTANGLE_ROUNDS):
         edges = moved[tets[:, 1:]] - moved[tets[:, :1]]
-        bad = torch.linalg.det(edges) <= 1e-4 * cell
+        bad = torch.linalg.det(edges) <= LEAST_DETERMINANT * cell
         apex = torch.zeros(len(points), dtype=torch.bool, device=points.device)
         apex[tets[bad].reshape(-1)] = True
         apex[:fixed] = False
@@ -262,7 +257,7 @@ def _untangle(points: Tensor, tets: Tensor, fixed: int, cell: float, rounds: int
         for k in range(4):
             total.index_put_((star[:, k],), centre, accumulate=True)
             count.index_put_((star[:, k],), torch.ones_like(centre[:, :1]), accumulate=True)
-        moved[apex] += 0.5 * (total[apex] / count[apex] - moved[apex])
+        moved[apex] += UNTANGLE_STEP * (total[apex] / count[apex] - moved[apex])
     return moved - points
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +22,18 @@ class MeshCut:
     kept: Tensor  # (K,) int64 vertices of the input whose value is positive
     cut_edges: Tensor  # (X, 2) int64 input vertices of each cut edge, the positive one first
     boundary_edges: Tensor  # (B, 2) int64 vertices of `mesh`, along the faces' orientation
+
+
+class CutTensors(NamedTuple):
+    """Outputs of the operator `cut_mesh`, in the order of csrc/drivers/cut.h."""
+
+    vertices: Tensor  # (K + X, 3) kept ones, then cut ones
+    faces: Tensor  # (F', 3) int64
+    kept: Tensor  # (K,) int64
+    cut_edges: Tensor  # (X, 2) int64
+    boundary_edges: Tensor  # (B, 2) int64
+    order: Tensor  # (X,) int32 cut edges by their other end, kept for the backward pass
+    rank: Tensor  # (V + 1,) int32 kept vertices before each, kept for the backward pass
 
 
 def cut_mesh(mesh: Mesh, value: Tensor) -> MeshCut:
@@ -64,8 +77,9 @@ def cut_mesh(mesh: Mesh, value: Tensor) -> MeshCut:
 def cut_faces(vertices: Tensor, value: Tensor, faces: Tensor) -> MeshCut:
     """`cut_mesh` of arguments that are checked."""
     run = torch.ops.meshlearn.cut_mesh if use_native(vertices) else cut_mesh_reference
-    made = run(vertices.contiguous(), value.contiguous(), faces.contiguous())
-    return MeshCut(Mesh(made[0], made[1], validate=False), *made[2:5])
+    made = CutTensors(*run(vertices.contiguous(), value.contiguous(), faces.contiguous()))
+    mesh = Mesh(made.vertices, made.faces, validate=False)
+    return MeshCut(mesh, made.kept, made.cut_edges, made.boundary_edges)
 
 
 def interpolated(value: Tensor, cut_edges: Tensor) -> Tensor:
@@ -79,10 +93,8 @@ def interpolated(value: Tensor, cut_edges: Tensor) -> Tensor:
     return ends[:, 0] * (1 - share) + ends[:, 1] * share
 
 
-def cut_mesh_reference(
-    vertices: Tensor, value: Tensor, faces: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Torch reference of the operator `cut_mesh`: its first five outputs."""
+def cut_mesh_reference(vertices: Tensor, value: Tensor, faces: Tensor) -> CutTensors:
+    """Torch reference of the operator `cut_mesh`: (G5, G6) of `meshlearn.isosurface.gshell`."""
     n = vertices.shape[0]
     keep = value > 0
     kept = keep.nonzero().squeeze(1)
@@ -112,7 +124,15 @@ def cut_mesh_reference(
     second = torch.stack([a, place[:, 1], place[:, 0]], 1)
     found = torch.stack([cases, second], 1)[torch.stack([positive > 0, two], 1)]
     along = torch.where(one[:, None], place, place.flip(1))
-    return torch.cat([vertices[kept], made]), found, kept, torch.stack([p, q], 1), along[one | two]
+    return CutTensors(
+        vertices=torch.cat([vertices[kept], made]),
+        faces=found,
+        kept=kept,
+        cut_edges=torch.stack([p, q], 1),
+        boundary_edges=along[one | two],
+        order=torch.argsort(q, stable=True).int(),
+        rank=torch.cat([keep.new_zeros(1, dtype=torch.int32), torch.cumsum(keep, 0).int()]),
+    )
 
 
 if HAS_NATIVE:
@@ -121,15 +141,16 @@ if HAS_NATIVE:
     def _(vertices, value, faces):
         ctx = torch.library.get_ctx()
         kept, cut, found, boundary = (ctx.new_dynamic_size() for _ in range(4))
-        return [
-            vertices.new_empty(kept + cut, 3),
-            faces.new_empty(found, 3),
-            faces.new_empty(kept),
-            faces.new_empty(cut, 2),
-            faces.new_empty(boundary, 2),
-            faces.new_empty(cut, dtype=torch.int32),
-            faces.new_empty(vertices.shape[0] + 1, dtype=torch.int32),
-        ]
+        made = CutTensors(
+            vertices=vertices.new_empty(kept + cut, 3),
+            faces=faces.new_empty(found, 3),
+            kept=faces.new_empty(kept),
+            cut_edges=faces.new_empty(cut, 2),
+            boundary_edges=faces.new_empty(boundary, 2),
+            order=faces.new_empty(cut, dtype=torch.int32),
+            rank=faces.new_empty(vertices.shape[0] + 1, dtype=torch.int32),
+        )
+        return list(made)
 
     @torch.library.register_fake("meshlearn::cut_mesh_backward")
     def _(grad, vertices, value, cut, order, rank):
@@ -137,12 +158,15 @@ if HAS_NATIVE:
 
     def _setup(ctx, inputs, output) -> None:
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs[:2], output[3], output[5], output[6])
+        vertices, value, _ = inputs
+        made = CutTensors(*output)
+        ctx.save_for_backward(vertices, value, made.cut_edges, made.order, made.rank)
 
     def _backward(ctx, grads):
-        if grads[0] is None:
+        along = CutTensors(*grads).vertices
+        if along is None:
             return None, None, None
-        made = torch.ops.meshlearn.cut_mesh_backward(grads[0].contiguous(), *ctx.saved_tensors)
+        made = torch.ops.meshlearn.cut_mesh_backward(along.contiguous(), *ctx.saved_tensors)
         return *made, None
 
     torch.library.register_autograd("meshlearn::cut_mesh", _backward, setup_context=_setup)

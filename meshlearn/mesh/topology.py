@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +26,17 @@ def _incidence(index: Tensor, size: int, start: Tensor, order: Tensor) -> Incide
     return made
 
 
-def edge_table_reference(faces: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Edges (E, 2); start (E + 1,) and order (3F,) of half-edges on them; edge of each (3F,)."""
+class EdgeTable(NamedTuple):
+    """Outputs of the operator `edge_table`, in the order of csrc/cpu/topology.cpp."""
+
+    edges: Tensor  # (E, 2) int64
+    start: Tensor  # (E + 1,) int64 half-edges before those of each edge
+    order: Tensor  # (3F,) int64 half-edges, edge by edge
+    edge: Tensor  # (3F,) int64 edge of each half-edge
+
+
+def edge_table_reference(faces: Tensor, size: int) -> EdgeTable:
+    """Torch reference of the operator `edge_table`."""
     a, b = faces.reshape(-1), faces.roll(-1, 1).reshape(-1)
     size = max(size, 1)
     key, order = torch.sort(torch.minimum(a, b) * size + torch.maximum(a, b), stable=True)
@@ -36,7 +46,7 @@ def edge_table_reference(faces: Tensor, size: int) -> tuple[Tensor, Tensor, Tens
     edges = torch.stack([key[begin] // size, key[begin] % size], 1)
     index = torch.empty_like(order)
     index[order] = torch.cumsum(first, 0) - 1
-    return edges, torch.cat([begin, begin.new_full((1,), key.numel())]), order, index
+    return EdgeTable(edges, torch.cat([begin, begin.new_full((1,), key.numel())]), order, index)
 
 
 def edge_unions_reference(faces: Tensor, start: Tensor, order: Tensor, corners: bool) -> Tensor:
@@ -103,11 +113,11 @@ class Topology:
     @cached_property
     def _sorted_edges(self) -> tuple[Tensor, Incidence]:
         if HAS_NATIVE and self.faces.device.type == "cpu":
-            made = torch.ops.meshlearn.edge_table(self.faces.contiguous(), self.num_vertices)
+            faces = self.faces.contiguous()
+            made = EdgeTable(*torch.ops.meshlearn.edge_table(faces, self.num_vertices))
         else:
             made = edge_table_reference(self.faces, self.num_vertices)
-        edges, start, order, index = made
-        return edges, _incidence(index, edges.shape[0], start, order)
+        return made.edges, _incidence(made.edge, made.edges.shape[0], made.start, made.order)
 
     @property
     def edges(self) -> Tensor:

@@ -40,7 +40,9 @@ def upstream(mesh: ml.Mesh, part: float) -> torch.Tensor:
 @pytest.mark.parametrize("part", [1.0, 0.1, 0.0])
 def test_all_tensors_get_the_gradients_taken_at_once(kind, part, monkeypatch):
     """Once, and once more differentiated in the gradients that come in."""
-    monkeypatch.setattr("meshlearn.isosurface.deferred.TYPICAL", 10**6 if part == 1 else 40)
+    monkeypatch.setattr(
+        "meshlearn.isosurface.deferred.TYPICAL_VERTICES", 10**6 if part == 1 else 40
+    )
     field = fields()[kind].double()
     code = (0.3 * torch.ones(4)).double().requires_grad_()
     level = level_of(field, code)
@@ -61,7 +63,7 @@ def test_all_tensors_get_the_gradients_taken_at_once(kind, part, monkeypatch):
 
 
 def test_only_vertices_with_a_gradient_are_evaluated(monkeypatch):
-    monkeypatch.setattr("meshlearn.isosurface.deferred.TYPICAL", 20)
+    monkeypatch.setattr("meshlearn.isosurface.deferred.TYPICAL_VERTICES", 20)
     field = DeepSDF(0, hidden=16, layers=3, skip=1, radius=0.5)
     reports = []
     mesh = level_set_mesh(field, VoxelGrid(32), report=reports.append)

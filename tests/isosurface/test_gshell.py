@@ -9,9 +9,9 @@ import meshlearn as ml
 from meshlearn._native import HAS_NATIVE
 from meshlearn.isosurface import TetGrid, VoxelGrid, gshell
 from meshlearn.isosurface.flexicubes import flexicubes_surface
-from meshlearn.isosurface.reference import carry_msdf, flexicubes_parts, split_quads
+from meshlearn.isosurface.flexicubes_parts import carry_msdf, flexicubes_parts, split_quads
 from meshlearn.isosurface.tables import dual_table
-from meshlearn.mesh.cut import cut_mesh, cut_mesh_reference
+from meshlearn.mesh.cut import CutTensors, cut_mesh, cut_mesh_reference
 
 from .fields import noise_grid, random_parameters, sphere, torus
 from .test_tets import leaf, noise_tets
@@ -179,7 +179,7 @@ def test_carried_msdf_equals_reference(training, dtype, tol):
 
     def operator(s, m, d, a, b, g):
         out = flexicubes_surface(grid, s, d, a, b, g, training, msdf=m)
-        return out[0], out[1], out[3], out[4]
+        return out.vertices, out.faces, out.msdf, out.msdf_weighted
 
     found = []
     for run in (operator, reference):
@@ -212,10 +212,11 @@ def test_cut_equals_reference(dtype, tol, seed):
     found = []
     for run in (torch.ops.meshlearn.cut_mesh, cut_mesh_reference):
         x, v = leaf(mesh.vertices, value)
-        out = run(x, v, mesh.faces)
+        out = CutTensors(*run(x, v, mesh.faces))
         draw = torch.Generator().manual_seed(2)
-        (out[0] * torch.randn(out[0].shape, generator=draw, dtype=dtype)).sum().backward()
-        found.append((out[:5], x.grad, v.grad))
+        along = torch.randn(out.vertices.shape, generator=draw, dtype=dtype)
+        (out.vertices * along).sum().backward()
+        found.append((out, x.grad, v.grad))
     for a, b in zip(found[0][0], found[1][0], strict=True):
         assert torch.allclose(a, b, atol=tol) if a.is_floating_point() else torch.equal(a, b)
     for k in (1, 2):

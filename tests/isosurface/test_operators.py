@@ -1,22 +1,24 @@
 """Native operators against their references: values, gradients, threads, dtypes."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 from meshlearn._native import HAS_NATIVE
-from meshlearn.isosurface import VoxelGrid, flexicubes, marching_cubes, sign_regularizer
+from meshlearn.isosurface import VoxelGrid, constants, flexicubes, marching_cubes, sign_regularizer
 from meshlearn.isosurface import flexicubes as flexicubes_function
-from meshlearn.isosurface.reference import (
-    flexicubes_parts,
-    marching_cubes_reference,
-    split_quads,
-)
+from meshlearn.isosurface._ops import FlexiCubesTensors
+from meshlearn.isosurface.flexicubes_parts import flexicubes_parts, split_quads
+from meshlearn.isosurface.reference import marching_cubes_reference
 from meshlearn.isosurface.tables import dual_table, triangle_table
 
 from .fields import noise_grid, random_parameters, torus
 
 native = pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
 CPU = torch.device("cpu")
+CSRC = Path(__file__).resolve().parents[2] / "csrc"
 
 
 def problem(kind: str, dtype=torch.float64):
@@ -40,21 +42,23 @@ def test_flexicubes_equals_reference(kind, training, dtype, tol):
     grid, sdf, p = problem(kind, dtype)
     names = ["deform", "alpha", "beta", "gamma"]
     inputs = leaf(sdf, *(p[k] for k in names))
-    out = torch.ops.meshlearn.flexicubes(
-        *inputs, dual_table(CPU), list(grid.resolution), grid.flat_bounds, training
+    out = FlexiCubesTensors(
+        *torch.ops.meshlearn.flexicubes(
+            *inputs, dual_table(CPU), list(grid.resolution), grid.flat_bounds, training
+        )
     )
     generator = torch.Generator().manual_seed(0)
-    w = torch.randn(out[0].shape, generator=generator, dtype=dtype)
-    wd = torch.randn(out[2].shape, generator=generator, dtype=dtype)
-    ((out[0] * w).sum() + (out[2] * wd).sum()).backward()
+    w = torch.randn(out.vertices.shape, generator=generator, dtype=dtype)
+    wd = torch.randn(out.deviation.shape, generator=generator, dtype=dtype)
+    ((out.vertices * w).sum() + (out.deviation * wd).sum()).backward()
     found = [t.grad for t in inputs]
 
     inputs = leaf(*inputs)
     parts = flexicubes_parts(grid, *inputs)
     vertices, faces = split_quads(parts, training)
-    assert torch.equal(faces, out[1])
-    assert torch.allclose(vertices, out[0], atol=tol)
-    assert torch.allclose(parts.deviation, out[2], atol=tol)
+    assert torch.equal(faces, out.faces)
+    assert torch.allclose(vertices, out.vertices, atol=tol)
+    assert torch.allclose(parts.deviation, out.deviation, atol=tol)
     ((vertices * w).sum() + (parts.deviation * wd).sum()).backward()
     for name, mine, theirs in zip(["sdf", *names], found, inputs, strict=True):
         if theirs.grad is None:
@@ -169,3 +173,25 @@ def test_gradients_reach_only_what_asks_for_them():
     out = flexicubes_function(grid, sdf, gamma=gamma, training=True)
     out.mesh.vertices.sum().backward()
     assert float(gamma.grad.abs().sum()) > 0
+
+
+def test_outputs_have_one_order():
+    """The names of `FlexiCubesTensors` are those of the struct that fills the list."""
+    text = (CSRC / "drivers" / "flexicubes.h").read_text(encoding="utf-8")
+    order = text[text.index("in_order()") : text.index("list() {")]
+    assert tuple(re.findall(r"&(\w+)", order)) == FlexiCubesTensors._fields
+
+
+def test_kernels_and_references_share_their_numbers():
+    text = "".join(
+        (CSRC / "kernels" / name).read_text(encoding="utf-8")
+        for name in ("flexicubes.h", "lattice.h")
+    )
+    found = dict(re.findall(r"(k[A-Z]\w+) = ([-0-9.e ]+)[,;]", text))
+    for name, value in {
+        "kWeightRange": constants.WEIGHT_RANGE,
+        "kGammaLeast": constants.GAMMA_LEAST,
+        "kDisplacement": constants.DISPLACEMENT,
+    }.items():
+        first, *rest = found[name].split(" - ")
+        assert float(first) - sum(float(x) for x in rest) == value, name

@@ -13,11 +13,8 @@ from meshlearn.isosurface import (
     marching_cubes,
     sign_regularizer,
 )
-from meshlearn.isosurface.reference import (
-    flexicubes_parts,
-    marching_cubes_reference,
-    split_quads,
-)
+from meshlearn.isosurface.flexicubes_parts import flexicubes_parts, split_quads
+from meshlearn.isosurface.reference import marching_cubes_reference
 
 from .fields import noise_grid, random_parameters, sphere, topology_defect, torus
 from .test_tets import leaf

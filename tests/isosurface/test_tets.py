@@ -6,7 +6,8 @@ import torch
 import meshlearn as ml
 from meshlearn._native import HAS_NATIVE
 from meshlearn.isosurface import TetGrid, marching_tetrahedra
-from meshlearn.isosurface.marching_tetrahedra import tet_surface, tet_surface_reference
+from meshlearn.isosurface.marching_tetrahedra import tet_surface
+from meshlearn.isosurface.reference import tet_surface_reference
 from meshlearn.isosurface.tetgrid import tet_table
 
 from .fields import sphere, topology_defect, torus

@@ -1,0 +1,45 @@
+"""The numbers of the isosurface methods, each with its unit and its reason or source.
+
+Those that native kernels need as well stand there under the name given here, and a test holds the
+two together.
+"""
+
+# --- FlexiCubes: Shen et al. (2023) and the authors' code (github.com/nv-tlabs/FlexiCubes) ---
+
+# Half width of the range of alpha and beta about 1, and width of that of gamma about 1/2; no unit.
+# Below 1, so that every weight is positive and no crossing leaves its edge. `weight_scale` of the
+# authors.
+WEIGHT_RANGE = 0.99  # kWeightRange in csrc/kernels/flexicubes.h
+
+# Least gamma; no unit: what is left of (0, 1) below the range.
+GAMMA_LEAST = 0.005  # kGammaLeast in csrc/kernels/flexicubes.h
+
+# Farthest that a grid vertex moves, in halves of a cell along each axis. Just below 1, so that two
+# neighbours whose parameters are both saturated do not meet: rounding would make their cell flat.
+DISPLACEMENT = 1.0 - 1e-6  # kDisplacement in csrc/kernels/lattice.h
+
+# Pull of a dual vertex towards the mean of its crossings, against the mean square of its tangent
+# planes; no unit, since both terms are squared lengths. `qef_reg_scale` of the authors.
+QEF_PULL = 1e-3
+
+# --- tetrahedra inside a surface ---
+
+# Least determinant of a tetrahedron's edges (six times its volume), in volumes of a cell: far above
+# the rounding of float32 positions (1e-7), far below that of a regular one (1/4 to 1).
+LEAST_DETERMINANT = 1e-4
+
+# Rounds of moving inverted tetrahedra's points, and the part of the way to the mean of their
+# neighbours that a point goes in each: half, so that two neighbours do not change places.
+UNTANGLE_ROUNDS = 20
+UNTANGLE_STEP = 0.5
+
+# --- gradient of a level set ---
+
+# Least slope |grad f| that a vertex's step is divided by, as a part of the median slope: at a
+# saddle the slope vanishes and the true step is infinite. Chosen here: 1/20 bounds a step by 20
+# times that of a typical vertex.
+MIN_SLOPE = 0.05
+
+# Vertices, evenly among all, whose median slope stands for that of all in a backward pass: its
+# standard error is about 1 / sqrt(2048) = 2 % of the spread, and they cost one small evaluation.
+TYPICAL_VERTICES = 2048
