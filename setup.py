@@ -25,7 +25,7 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
@@ -306,6 +306,9 @@ OPERATORS = NativeExtension(
 WHAT = {"_C": "native operators"}  # for messages
 
 setup(
+    # viewer/ lies at the top of the source and is imported as meshlearn.viewer
+    packages=[*find_packages(include=["meshlearn", "meshlearn.*"]), "meshlearn.viewer"],
+    package_dir={"meshlearn.viewer": "viewer"},
     ext_modules=[OPERATORS],
     cmdclass={"build_ext": BuildNative},
     options={"bdist_wheel": {"py_limited_api": "cp310"}} if LIMITED_API else {},

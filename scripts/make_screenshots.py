@@ -17,17 +17,17 @@ import numpy as np
 from PIL import Image
 
 import meshlearn as ml
-import viewer
+from meshlearn import viewer
 from meshlearn.data import open_shapes
 from meshlearn.data.families import shape
 from meshlearn.reconstruct import fit, targets
 from meshlearn.representations import FlexiCubes, GShell
 from meshlearn.representations.flexicubes import cubic_grid
-from viewer.draw import EDGES, Look
-from viewer.items import Item, item_of
-from viewer.runs import Run
-from viewer.shot import take_shot
-from viewer.show import gather
+from meshlearn.viewer.draw import EDGES, Look
+from meshlearn.viewer.gather_items import gather
+from meshlearn.viewer.items import Item, item_of
+from meshlearn.viewer.runs import Run
+from meshlearn.viewer.shot import take_shot
 
 ROOT = Path(__file__).resolve().parents[1]
 GEAR, BLOB = ROOT / "assets" / "gear.obj", ROOT / "assets" / "blob.ply"

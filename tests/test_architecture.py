@@ -13,11 +13,12 @@ PACKAGE = ROOT / "meshlearn"
 VIEWER = ROOT / "viewer"
 
 FLOOR = {
-    "cli": 6,
-    "__main__": 7,
+    "cli": 8,
+    "__main__": 9,
     "reconstruct": 5,
     "train": 5,
-    "viewer": 5,
+    "viewer": 7,
+    "heart": 6,
     "representations": 4,
     "losses": 4,
     "metrics": 4,
@@ -62,13 +63,13 @@ def modules() -> list[Path]:
 
 def name_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts[0] == "viewer":  # lies at the top of the source, imported as meshlearn.viewer
+        parts = ("meshlearn", *parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def room_of(module: str) -> str:
     parts = module.split(".")
-    if parts[0] == "viewer":
-        return "viewer"
     return parts[1] if len(parts) > 1 else ""
 
 
@@ -99,11 +100,12 @@ def imports(path: Path) -> tuple[tuple[str, bool, int], ...]:
             visit(child, inside)
 
     visit(tree, False)
-    return tuple(item for item in found if item[0].split(".")[0] in ("meshlearn", "viewer"))
+    return tuple(item for item in found if item[0].split(".")[0] == "meshlearn")
 
 
 def exists(module: str) -> bool:
-    path = ROOT.joinpath(*module.split("."))
+    parts = module.split(".")
+    path = ROOT.joinpath(*(parts[1:] if parts[1:2] == ["viewer"] else parts))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 

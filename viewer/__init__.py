@@ -20,5 +20,5 @@ __all__ = ["App", "Item", "Options", "read_item"]
 
 def __getattr__(name: str) -> object:  # so that the page's server is up before torch is imported
     if name not in _FROM:
-        raise AttributeError(f"module 'viewer' has no attribute {name!r}")
-    return getattr(import_module(f"viewer.{_FROM[name]}"), name)
+        raise AttributeError(f"module 'meshlearn.viewer' has no attribute {name!r}")
+    return getattr(import_module(f"meshlearn.viewer.{_FROM[name]}"), name)

@@ -10,15 +10,15 @@ from html import escape
 
 import numpy as np
 
-from viewer.commands import Links, add_commands
-from viewer.compare import ComparePanel
-from viewer.draw import EDGES, SHADINGS, Drawing, Frame, Look, is_large
-from viewer.field_panel import NONE, FieldPanel
-from viewer.items import Item, unique_names
-from viewer.pick import Picker
-from viewer.run_panel import RunPanel
-from viewer.runs import Run, empty_shape
-from viewer.serving import Served, title_of
+from meshlearn.viewer.commands import Links, add_commands
+from meshlearn.viewer.compare import ComparePanel
+from meshlearn.viewer.draw import EDGES, SHADINGS, Drawing, Frame, Look, is_large
+from meshlearn.viewer.field_panel import NONE, FieldPanel
+from meshlearn.viewer.items import Item, unique_names
+from meshlearn.viewer.pick import Picker
+from meshlearn.viewer.run_panel import RunPanel
+from meshlearn.viewer.runs import Run, empty_shape
+from meshlearn.viewer.serving import Served, title_of
 
 HEAD_START = 0.06  # seconds in which a page takes in what stands in for a large mesh
 

@@ -9,7 +9,7 @@ import numpy as np
 from meshlearn.render.camera import Camera
 from meshlearn.render.colmap import is_colmap, read_colmap
 from meshlearn.render.transforms import FILE, read_transforms
-from viewer.items import Item
+from meshlearn.viewer.items import Item
 
 DEPTH = 0.12  # of a pyramid, in terms of the cameras' distance from their middle
 

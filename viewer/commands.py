@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import numpy as np
 
-from viewer.draw import EDGES, SHADINGS
+from meshlearn.viewer.draw import EDGES, SHADINGS
 
 if TYPE_CHECKING:
-    from viewer.app import App
+    from meshlearn.viewer.app import App
 
 
 def add_commands(app: App) -> None:

@@ -10,10 +10,10 @@ import torch
 from meshlearn import metrics
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.mesh import Mesh
-from viewer.fields import Field
+from meshlearn.viewer.fields import Field
 
 if TYPE_CHECKING:
-    from viewer.app import App
+    from meshlearn.viewer.app import App
 
 LAYOUTS = ("side by side", "overlay", "distance map")
 SHOWN = {

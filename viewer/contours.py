@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.contours import LABELS, Contours, load_contours
-from viewer.items import Item
+from meshlearn.heart.data.contours import LABELS, Contours, load_contours
+from meshlearn.viewer.items import Item
 
 _COLORS = {
     "lv_endo": (214, 60, 60),

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from meshlearn.metrics import sharp_edges
-from viewer.coarse import clustered
-from viewer.glb import smooth_normals, surface_glb
-from viewer.items import Item, drawable_faces
-from viewer.skin import corner_uv
+from meshlearn.viewer.coarse import clustered
+from meshlearn.viewer.glb import smooth_normals, surface_glb
+from meshlearn.viewer.items import Item, drawable_faces
+from meshlearn.viewer.material_patches import corner_uv
 
 if TYPE_CHECKING:
     from viser import ViserServer

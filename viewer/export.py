@@ -6,11 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from viewer.draw import Drawing
-from viewer.page import with_extras
+from meshlearn.viewer.draw import Drawing
+from meshlearn.viewer.page import with_extras
 
 if TYPE_CHECKING:
-    from viewer.app import App
+    from meshlearn.viewer.app import App
 
 
 def export_page(app: App, path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viewer.fields import COLORMAPS, LABELS, Field, colors_of, fields_of, legend
+from meshlearn.viewer.fields import COLORMAPS, LABELS, Field, colors_of, fields_of, legend
 
 if TYPE_CHECKING:
-    from viewer.app import App
+    from meshlearn.viewer.app import App
 
 NONE = "none"
 

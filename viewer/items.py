@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from meshlearn.mesh import Mesh
-from viewer.skin import Patch
+from meshlearn.viewer.material_patches import Patch
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Item:
         lines: (N, 2, 3) float64 ends of line segments (contours, polylines).
         parts: (V,) which part each vertex belongs to, where the parts of a mesh share none (the
             convexes of BSP-Net, the objects of a file), or None.
-        patches: what the file's materials put on the faces, see `viewer.skin`.
+        patches: what the file's materials put on the faces (`meshlearn.viewer.material_patches`).
         point_colors, line_colors: (P, 3) and (N, 3) uint8, or None for the item's own colour.
         point_size: diameter of the points in the scene, or None: by their number.
         told: what is said of a point when it is picked, by name: P texts each.

@@ -11,11 +11,11 @@ import torch
 
 from meshlearn.geometry import MeshBVH, ray_mesh_intersection
 from meshlearn.mesh import Mesh
-from viewer.items import drawable_faces
+from meshlearn.viewer.items import drawable_faces
 
 if TYPE_CHECKING:
-    from viewer.app import App
-    from viewer.draw import Drawing
+    from meshlearn.viewer.app import App
+    from meshlearn.viewer.draw import Drawing
 
 
 @dataclass(frozen=True)

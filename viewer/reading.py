@@ -12,10 +12,10 @@ from meshlearn.io.document import to_mesh
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.registry import load_document, readable_suffixes
 from meshlearn.mesh import Mesh
-from viewer.cameras import are_cameras, from_cameras
-from viewer.contours import are_contours, from_contours
-from viewer.items import Item, item_of, told_if_empty
-from viewer.skin import patches_of
+from meshlearn.viewer.cameras import are_cameras, from_cameras
+from meshlearn.viewer.contours import are_contours, from_contours
+from meshlearn.viewer.items import Item, item_of, told_if_empty
+from meshlearn.viewer.material_patches import patches_of
 
 
 def read_item(path: str | os.PathLike[str]) -> Item:

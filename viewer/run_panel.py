@@ -7,11 +7,11 @@ import time
 from html import escape
 from typing import TYPE_CHECKING
 
-from viewer.draw import Drawing
-from viewer.runs import Run
+from meshlearn.viewer.draw import Drawing
+from meshlearn.viewer.runs import Run
 
 if TYPE_CHECKING:
-    from viewer.app import App
+    from meshlearn.viewer.app import App
 
 STROKES = ("#2f6fb0", "#d9822b", "#3d9950", "#a85ba8", "#888888")
 

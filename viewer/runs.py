@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from meshlearn.mesh import Mesh, cut_mesh
-from viewer.items import Item, item_of
+from meshlearn.viewer.items import Item, item_of
 
 HISTORY, SETTINGS, SNAPSHOTS = "history.json", "run.json", "snapshots"
 TARGET, TEMPLATE = "target.safetensors", "template.safetensors"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from viewer.items import Item
-from viewer.reading import read_item
-from viewer.runs import Run
+from meshlearn.viewer.items import Item
+from meshlearn.viewer.reading import read_item
+from meshlearn.viewer.runs import Run
 
 REPORT, _FRAME = "report.json", re.compile(r"muscle_(\d+)\.vtp")
 THICKNESS = "wall_thickness"  # the field that is shown first

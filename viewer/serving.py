@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from viewer.page import served_page
+from meshlearn.viewer.page import served_page
 
 HOST = "127.0.0.1"
 

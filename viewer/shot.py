@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from viewer.app import App
-from viewer.browser import Browser
+from meshlearn.viewer.app import App
+from meshlearn.viewer.browser import Browser
 
 _CONNECTED = "document.querySelector('canvas') !== null"
 _TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"

@@ -16,16 +16,16 @@ from meshlearn.cli._output import print_json
 from meshlearn.progress import progress_bar
 
 if TYPE_CHECKING:
-    from meshlearn.io.batch import Job, Outcome, Runner
-    from meshlearn.io.pipeline import ConvertOptions
+    from meshlearn.io.conversion.batch import Job, Outcome, Runner
+    from meshlearn.io.conversion.pipeline import ConvertOptions
 
 _ERRORS_SHOWN = 20
 _HERE = (24, 32 << 20)  # up to so many files and bytes, starting processes takes longer
 
 
 def _runner(planned: Sequence[Job], jobs: int | None, cluster: str | None) -> Runner:
-    from meshlearn.io.batch import run_here
-    from meshlearn.io.workers import Processes, cluster_runner
+    from meshlearn.io.conversion.batch import run_here
+    from meshlearn.io.conversion.workers import Processes, cluster_runner
 
     if cluster is not None:
         try:
@@ -52,7 +52,7 @@ def convert_many(
     as_json: bool,
 ) -> None:
     """Converts all that `texts` mean into `outdir`; exits 1 where a file failed."""
-    from meshlearn.io.batch import plan, run_batch
+    from meshlearn.io.conversion.batch import plan, run_batch
 
     if outdir.exists() and not outdir.is_dir():
         raise ValueError(f"--outdir: {outdir} is a file, expected a folder")

@@ -64,8 +64,8 @@ def wanted_defects(texts: list[str]) -> tuple[list[str], bool]:
 def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshReport, dict]:
     """The report of a file, and the counts that are not the report's."""
     from meshlearn.io import load_document, to_mesh
-    from meshlearn.io.repair import first_of_same
-    from meshlearn.io.repair import merge as merge_vertices
+    from meshlearn.io.changes.repair import first_of_same
+    from meshlearn.io.changes.repair import merge as merge_vertices
 
     document = load_document(path)
     if merge is not None:

@@ -16,11 +16,11 @@ from meshlearn.cli._files import input_file, output_file
 from meshlearn.cli._mesh import tell_written
 
 if TYPE_CHECKING:
-    from meshlearn.io.pipeline import Conversion, ConvertOptions
+    from meshlearn.io.conversion.pipeline import Conversion, ConvertOptions
 
 
 def _options(**given: object) -> ConvertOptions:
-    from meshlearn.io.pipeline import ConvertOptions
+    from meshlearn.io.conversion.pipeline import ConvertOptions
 
     try:
         options = ConvertOptions(**given)  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ def _check_format(name: str | None, option: str, known: tuple[str, ...]) -> None
 
 def _one_input(text: str) -> Path:
     """The file that IN means: itself, or the only one that a glob matches."""
-    from meshlearn.io.batch import find_inputs, is_pattern
+    from meshlearn.io.conversion.batch import find_inputs, is_pattern
 
     if not is_pattern(text):
         return input_file(Path(text), name="IN")
@@ -58,7 +58,7 @@ def _convert_one(
     source: str, target: str, options: ConvertOptions, *, overwrite: bool, as_json: bool
 ) -> None:
     from meshlearn.io import readable_suffixes, writable_suffixes
-    from meshlearn.io.pipeline import convert_file, convert_to_bytes
+    from meshlearn.io.conversion.pipeline import convert_file, convert_to_bytes
 
     data = None
     if source == "-":

@@ -14,7 +14,7 @@ from meshlearn.cli._output import print_json, print_table
 from meshlearn.cli.train_heart import heart as _train_heart  # noqa: F401  (registers itself)
 
 if TYPE_CHECKING:
-    from meshlearn.io import Contours
+    from meshlearn.heart.data import Contours
 
 heart = typer.Typer(help="Hearts from contours of magnetic resonance slices.", no_args_is_help=True)
 app.add_typer(heart, name="heart")
@@ -33,8 +33,8 @@ def _folder(path: Path, *, overwrite: bool) -> Path:
 
 
 def _read(path: Path, unit: str) -> Contours:
-    from meshlearn.io import load_contours
-    from meshlearn.io.segmentation import is_segmentation, load_segmentation
+    from meshlearn.heart.data import load_contours
+    from meshlearn.heart.data.segmentation import is_segmentation, load_segmentation
 
     if is_segmentation(path):
         return load_segmentation(path)
@@ -72,13 +72,13 @@ def fit(
         mesh_output(out, overwrite=overwrite)
     else:
         _folder(out, overwrite=overwrite)
-    from meshlearn.reconstruct.heart import fit_heart, read_out, write_heart
+    from meshlearn.heart import fit_heart, read_out, write_heart
 
     given = _read(contours, unit)
     if weights is None:
         made = fit_heart(given, seed=seed)
     else:
-        from meshlearn.reconstruct.heart.predict import load_encoder, predict_heart
+        from meshlearn.heart.fit.predict import load_encoder, predict_heart
 
         made = predict_heart(load_encoder(weights), given)
     report = read_out(made)
@@ -108,8 +108,8 @@ def series(
 ) -> None:
     """Fit a heart over its cycle: volumes, ejection fraction, corresponding meshes."""
     _folder(out, overwrite=overwrite)
-    from meshlearn.io import load_contour_series
-    from meshlearn.reconstruct.heart import fit_series, write_series
+    from meshlearn.heart import fit_series, write_series
+    from meshlearn.heart.data import load_contour_series
 
     begin = time.perf_counter()
     fits = fit_series(load_contour_series(folder, unit=unit), seed=seed)
@@ -150,10 +150,10 @@ def sample(
     _folder(out, overwrite=overwrite)
     import torch
 
+    from meshlearn.heart.data.contours import save_contours
+    from meshlearn.heart.learn.scanner import acquire
+    from meshlearn.heart.model.population import sample_heart
     from meshlearn.io import save
-    from meshlearn.io.contours import save_contours
-    from meshlearn.representations.heart.population import sample_heart
-    from meshlearn.train.heart_acquisition import acquire
 
     generator = torch.Generator().manual_seed(seed)
     out.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ from meshlearn.cli._output import print_json
 from meshlearn.progress import progress_bar
 
 if TYPE_CHECKING:
-    from meshlearn.io.batch import Outcome
+    from meshlearn.io.conversion.batch import Outcome
 
 _SHOWN = 20
 

@@ -23,7 +23,7 @@ def heart(
 ) -> None:
     """Train the encoder that `heart fit --weights OUT` predicts with."""
     training_folder(out, resume=resume)
-    from meshlearn.train.heart import train_heart
+    from meshlearn.heart.learn.train import train_heart
 
     train_heart(out, hearts=hearts, steps=steps, batch=batch, seed=seed, resume=resume)
     if as_json:

@@ -51,7 +51,7 @@ def view(
     if export is not None:
         output_file(export, overwrite=overwrite, suffixes=(".html",), name="--export")
     pixels = _pixels(size)
-    from viewer.serving import Served, import_viser, title_of
+    from meshlearn.viewer.serving import Served, import_viser, title_of
 
     import_viser()
     watched = shot is None and export is None
@@ -63,9 +63,9 @@ def view(
             if served.port != port:
                 message(f"port {port} is in use; took {served.port}")
             message(f"{served.url}  (Ctrl-C ends it)")
-        import viewer
-        from viewer.draw import Look
-        from viewer.show import gather
+        from meshlearn import viewer
+        from meshlearn.viewer.draw import Look
+        from meshlearn.viewer.gather_items import gather
 
         items, run, field, extra = gather(files, field=field, most_faces=decimate)
         for item in items:
@@ -83,12 +83,12 @@ def view(
         )
         app = stack.enter_context(viewer.App(items, options, run=run, served=served))
         if shot is not None:
-            from viewer.shot import take_shot
+            from meshlearn.viewer.shot import take_shot
 
             take_shot(app, shot, size=pixels)
             message(f"wrote {shot}")
         if export is not None:
-            from viewer.export import export_page
+            from meshlearn.viewer.export import export_page
 
             export_page(app, export)
             message(f"wrote {export} ({export.stat().st_size / 1e6:.1f} MB)")

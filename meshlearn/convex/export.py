@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meshlearn.convex.halfspaces import Convexes
 from meshlearn.io.document import Document, Material, Part
-from meshlearn.io.losses import LossReport
+from meshlearn.io.left_behind import LossReport
 from meshlearn.io.registry import save_document, write_file
 
 

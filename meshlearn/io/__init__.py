@@ -1,6 +1,5 @@
 """Reading and writing meshes, point clouds and volumes: one file a format behind one registry."""
 
-from meshlearn.io.contours import Contours, load_contour_series, load_contours
 from meshlearn.io.document import (
     CornerField,
     Document,
@@ -10,7 +9,7 @@ from meshlearn.io.document import (
     from_mesh,
     to_mesh,
 )
-from meshlearn.io.losses import Loss, LossReport
+from meshlearn.io.left_behind import Loss, LossReport
 from meshlearn.io.registry import (
     convert,
     find_losses,
@@ -24,7 +23,6 @@ from meshlearn.io.registry import (
 )
 
 __all__ = [
-    "Contours",
     "CornerField",
     "Document",
     "FileFormatError",
@@ -36,8 +34,6 @@ __all__ = [
     "find_losses",
     "from_mesh",
     "load",
-    "load_contour_series",
-    "load_contours",
     "load_document",
     "read_document",
     "readable_suffixes",

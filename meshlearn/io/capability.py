@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshlearn.io.document import Document, Part
-from meshlearn.io.losses import Loss
+from meshlearn.io.left_behind import Loss
 
 ANY = None  # fields of every name
 NONE: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from meshlearn.io.document import Document, Part
-from meshlearn.io.losses import Loss
+from meshlearn.io.left_behind import Loss
 
 CORNERS = {"tetra": 4, "hexahedron": 8, "wedge": 6, "pyramid": 5}
 

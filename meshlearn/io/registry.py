@@ -13,27 +13,25 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from meshlearn.io import (
-    dae,
-    gltf,
-    gmsh,
-    medit,
-    npz,
-    obj,
-    off,
-    pcd,
-    ply,
-    stl,
-    tensors,
-    threemf,
-    usd,
-    vtk,
-    vtk_xml,
-    vtp,
-    xyz,
-)
 from meshlearn.io.document import Document, FileFormatError, check_polygons, from_mesh, to_mesh
-from meshlearn.io.losses import LossReport, report_of
+from meshlearn.io.formats.dae import read as dae
+from meshlearn.io.formats.gltf import read as gltf
+from meshlearn.io.formats.gmsh import read as gmsh
+from meshlearn.io.formats.medit import read as medit
+from meshlearn.io.formats.npz import read as npz
+from meshlearn.io.formats.obj import read as obj
+from meshlearn.io.formats.off import read as off
+from meshlearn.io.formats.pcd import read as pcd
+from meshlearn.io.formats.ply import read as ply
+from meshlearn.io.formats.safetensors import read as tensors
+from meshlearn.io.formats.stl import read as stl
+from meshlearn.io.formats.threemf import read as threemf
+from meshlearn.io.formats.usd import read as usd
+from meshlearn.io.formats.vtk import read as vtk
+from meshlearn.io.formats.vtk import vtp
+from meshlearn.io.formats.vtk import xml as vtk_xml
+from meshlearn.io.formats.xyz import read as xyz
+from meshlearn.io.left_behind import LossReport, report_of
 from meshlearn.mesh import Mesh
 
 _FORMATS: dict[str, ModuleType] = {

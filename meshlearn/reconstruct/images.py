@@ -15,9 +15,9 @@ from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
 from meshlearn.mesh.edit import submesh
 from meshlearn.reconstruct.colors import Appearance
-from meshlearn.reconstruct.hull import Hull
 from meshlearn.reconstruct.open_surfaces import image_evidence, open_template
 from meshlearn.reconstruct.target import Target
+from meshlearn.reconstruct.visual_hull import Hull
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
@@ -67,7 +67,7 @@ class FromImages(Target):
 
     Images are halved until a cell of the grid takes two pixels or so, in the first part of a stage
     one: coarse grids look at small images. The starting field is the hull that masks and depth
-    leave, see `meshlearn.reconstruct.hull`.
+    leave, see `meshlearn.reconstruct.visual_hull`.
 
     Loss terms: ``mask`` (mean distance of silhouettes from theirs, in cells), ``depth`` (mean
     distance across the surface, in cells), ``normal`` (1 - cosine), ``color`` (mean absolute

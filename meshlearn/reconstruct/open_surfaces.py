@@ -12,8 +12,8 @@ from meshlearn import geometry
 from meshlearn.isosurface import dual_marching_cubes
 from meshlearn.mesh import Mesh, cut_mesh
 from meshlearn.mesh._components import connected_components
-from meshlearn.reconstruct.hull import backproject, facing
 from meshlearn.reconstruct.target import surface_distance
+from meshlearn.reconstruct.visual_hull import backproject, facing
 from meshlearn.representations.flexicubes import cubic_grid
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.clouds import estimate_normals, flooded, point_noise, smooth_points
 from meshlearn.reconstruct.contours import FromContours
 from meshlearn.reconstruct.images import FromImages
 from meshlearn.reconstruct.open_surfaces import (
@@ -26,6 +25,12 @@ from meshlearn.reconstruct.open_surfaces import (
     boundary_loss,
     is_open,
     template_field,
+)
+from meshlearn.reconstruct.point_normals import (
+    estimate_normals,
+    flooded,
+    point_noise,
+    smooth_points,
 )
 from meshlearn.reconstruct.target import Target, surface_distance
 

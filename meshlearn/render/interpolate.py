@@ -10,9 +10,9 @@ from torch import Tensor
 
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_index, check_tensor
-from meshlearn.render._mix import mix_rows
 from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
+from meshlearn.render.weighted_rows import mix_rows
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh

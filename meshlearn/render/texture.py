@@ -7,7 +7,7 @@ from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.render._mix import mix_rows
+from meshlearn.render.weighted_rows import mix_rows
 
 WRAPS = ("repeat", "clamp", "mirror")
 FILTERS = ("auto", "nearest", "bilinear", "trilinear")

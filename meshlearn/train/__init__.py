@@ -6,7 +6,7 @@ from meshlearn.train.dataset import ShapeSet, open_data
 from meshlearn.train.loop import TrainResult, train
 from meshlearn.train.prepare import prepare
 from meshlearn.train.prepared import PreparedShape, PrepareOptions, load_prepared, prepare_mesh
-from meshlearn.train.stage import Hooks, Stage
+from meshlearn.train.training_stages import Hooks, Stage
 
 __all__ = [
     "Hooks",

@@ -14,7 +14,7 @@ from meshlearn.render.camera_paths import sphere_cameras
 from meshlearn.representations.bspnet import BSPNet
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
-from meshlearn.train.stage import Stage
+from meshlearn.train.training_stages import Stage
 
 
 @dataclass

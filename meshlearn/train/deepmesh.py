@@ -16,8 +16,8 @@ from meshlearn.representations._samples import clamped_error
 from meshlearn.representations.deepmesh import DeepMesh
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
-from meshlearn.train.shown import Stack
-from meshlearn.train.stage import Hooks, Stage
+from meshlearn.train.stacked_preview import Stack
+from meshlearn.train.training_stages import Hooks, Stage
 
 
 def sdf_loss(

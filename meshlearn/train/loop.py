@@ -14,7 +14,7 @@ from meshlearn.run_folder import History
 from meshlearn.train.distributed import world
 from meshlearn.train.interrupt import delayed_interrupt
 from meshlearn.train.run import AMP, Run
-from meshlearn.train.stage import Hooks, Stage
+from meshlearn.train.training_stages import Hooks, Stage
 
 
 @dataclass

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from meshlearn.data.families import FAMILIES, shape
 from meshlearn.io import load
-from meshlearn.io.batch import Job, Outcome, find_inputs
-from meshlearn.io.workers import Processes
+from meshlearn.io.conversion.batch import Job, Outcome, find_inputs
+from meshlearn.io.conversion.workers import Processes
 from meshlearn.train.prepared import (
     SUFFIX,
     PreparedShape,

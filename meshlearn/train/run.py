@@ -28,8 +28,8 @@ from meshlearn.run_folder import (
 )
 from meshlearn.train.checkpoint import put_weights, read_checkpoint, save_checkpoint
 from meshlearn.train.distributed import World
-from meshlearn.train.stage import Hooks, Stage
 from meshlearn.train.stream import Stream, moved
+from meshlearn.train.training_stages import Hooks, Stage
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

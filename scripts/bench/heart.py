@@ -20,11 +20,11 @@ import torch
 from _common import ROOT, Bench, main
 
 import meshlearn as ml
-from meshlearn.io import Contours, load_contour_series
-from meshlearn.reconstruct.heart import HeartFit, dense, fit_heart, fit_series
-from meshlearn.reconstruct.heart.baselines import LATTICE, fit_mean_shape
-from meshlearn.representations.heart import lattice, part_of
-from meshlearn.representations.heart.tessellate import Tessellator
+from meshlearn.heart import HeartFit, dense, fit_heart, fit_series
+from meshlearn.heart.data import Contours, load_contour_series
+from meshlearn.heart.model import lattice, part_of
+from meshlearn.heart.model.tessellate import Tessellator
+from meshlearn.heart.results.baselines import LATTICE, fit_mean_shape
 
 DATA = Path(os.environ.get("MESHLEARN_SHARED_DATA") or ROOT.parent / "shared" / "data") / "heart"
 NAMES = {"lv": "LV_ENDOCARDIAL", "rv": "RV_ENDOCARDIAL", "epi": "EPICARDIAL"}

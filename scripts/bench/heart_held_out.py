@@ -24,10 +24,10 @@ from heart import DATA, LABELS, NAMES, distances, surfaces
 
 import meshlearn as ml
 from meshlearn._threads import side_by_side
-from meshlearn.io import Contours, load_contour_series
-from meshlearn.reconstruct.heart import HeartFit, HeartSettings, fit_heart, fit_series
-from meshlearn.reconstruct.heart.baselines import fit_ellipsoid
-from meshlearn.reconstruct.heart.valves import curtain
+from meshlearn.heart import HeartFit, HeartSettings, fit_heart, fit_series
+from meshlearn.heart.data import Contours, load_contour_series
+from meshlearn.heart.fit.valves import curtain
+from meshlearn.heart.results.baselines import fit_ellipsoid
 
 Both = tuple[dict[str, ml.Mesh], dict[str, ml.Mesh]]  # surfaces, open and with lids
 Fit = Callable[[list[Contours]], list[Both]]

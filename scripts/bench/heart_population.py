@@ -21,12 +21,12 @@ from _common import Bench, main
 
 import meshlearn as ml
 from meshlearn.geometry import chamfer_distance
-from meshlearn.reconstruct.heart import HeartSettings, fit_heart
-from meshlearn.reconstruct.heart.baselines import fit_flow_only, fit_mean_shape, fit_pca
-from meshlearn.reconstruct.heart.predict import load_encoder, predict_heart
-from meshlearn.representations.heart import HeartModel, part_of
-from meshlearn.representations.heart.population import sample_heart
-from meshlearn.train.heart_acquisition import acquire
+from meshlearn.heart import HeartSettings, fit_heart
+from meshlearn.heart.fit.predict import load_encoder, predict_heart
+from meshlearn.heart.learn.scanner import acquire
+from meshlearn.heart.model import HeartModel, part_of
+from meshlearn.heart.model.population import sample_heart
+from meshlearn.heart.results.baselines import fit_flow_only, fit_mean_shape, fit_pca
 
 ROWS, COLUMNS = 12, 30
 SURFACES = ("lv", "rv", "epi")

@@ -24,7 +24,7 @@ from PIL import Image
 
 from meshlearn.mesh import Mesh
 from meshlearn.run_folder import save_snapshot
-from viewer.browser import Browser, find_browser
+from meshlearn.viewer.browser import Browser, find_browser
 
 SIZE = (1280, 800)
 WHOLE = "(window.__mlFrames?.cost ?? 0) > 0"
@@ -89,8 +89,8 @@ def open_large(faces: int, folder: Path) -> dict[str, float]:
 
 def scrub(steps: int, faces: int, folder: Path) -> dict[str, float]:
     """Milliseconds from asking for a step of a run to its having been drawn."""
-    import viewer
-    from viewer.runs import Run
+    from meshlearn import viewer
+    from meshlearn.viewer.runs import Run
 
     for step in range(1, steps + 1):
         save_snapshot(folder, step, torus(faces, 0.08 * step / steps))

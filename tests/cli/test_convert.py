@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from meshlearn.io import load_document, save_document
-from meshlearn.io.batch import JOURNAL
+from meshlearn.io.conversion.batch import JOURNAL
 from meshlearn.io.document import Document, Part
 from tests.cli.runner import ROOT, environment
 

@@ -8,9 +8,9 @@ import warnings
 import pytest
 import torch
 
-from meshlearn.io.contours import save_contours
-from meshlearn.representations.heart.population import sample_heart
-from meshlearn.train.heart_acquisition import Acquisition, acquire
+from meshlearn.heart.data.contours import save_contours
+from meshlearn.heart.learn.scanner import Acquisition, acquire
+from meshlearn.heart.model.population import sample_heart
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_train_and_predict(cli, contours, tmp_path):
     assert done.returncode == 0, done.stderr
     again = cli("train", "heart", out, "--hearts", 3, "--steps", 2)
     assert again.returncode == 1 and "--resume" in again.stderr
-    from meshlearn.io import load_contours
-    from meshlearn.reconstruct.heart.predict import load_encoder, predict_heart
+    from meshlearn.heart.data import load_contours
+    from meshlearn.heart.fit.predict import load_encoder, predict_heart
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

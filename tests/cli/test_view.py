@@ -54,7 +54,7 @@ def test_unknown_fields_and_single_meshes_are_told(cli, ball, tmp_path):
 @pytest.mark.slow
 def test_a_shot(cli, ball, tmp_path):
     pytest.importorskip("viser", reason="viser is not installed")
-    from viewer.browser import find_browser
+    from meshlearn.viewer.browser import find_browser
 
     if find_browser() is None:
         pytest.skip("no Chromium on PATH")

@@ -24,7 +24,7 @@ def test_it_repeats_and_can_find(monkeypatch):
     assert first == [data for data, _ in zip(inputs(".ply", 3), range(5), strict=False)]
     assert len(seeds(".obj")) > 20 and random.Random(0).random() < 1
 
-    from meshlearn.io import obj
+    from meshlearn.io.formats.obj import read as obj
 
     def broken(data, path):
         raise RuntimeError("out of step")

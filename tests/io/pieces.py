@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from meshlearn.io.document import Document, Part
-from meshlearn.io.exact import KEY, flatten
+from meshlearn.io.lossless_arrays import KEY, flatten
 
 V3 = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 V4 = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"

@@ -181,7 +181,7 @@ def differences(before: Document, after: Document) -> set[str]:
 
     Parts are compared joined where they were joined.
     """
-    from meshlearn.io.join import joined
+    from meshlearn.io.changes.join import joined
 
     out: set[str] = set()
     names = [p.name for p in before.parts if p.name]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from meshlearn.io import batch
-from meshlearn.io.batch import JOURNAL, Job, plan, run_batch, run_job
-from meshlearn.io.pipeline import ConvertOptions
-from meshlearn.io.workers import Processes, cluster_runner
+from meshlearn.io.conversion import batch
+from meshlearn.io.conversion.batch import JOURNAL, Job, plan, run_batch, run_job
+from meshlearn.io.conversion.pipeline import ConvertOptions
+from meshlearn.io.conversion.workers import Processes, cluster_runner
 
 PLY = ConvertOptions(target_format="ply")
 

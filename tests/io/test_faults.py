@@ -5,7 +5,8 @@ import torch
 
 from meshlearn import io as mio
 from meshlearn._native import HAS_NATIVE
-from meshlearn.io import FileFormatError, obj, text
+from meshlearn.io import FileFormatError, text
+from meshlearn.io.formats.obj import read as obj
 
 
 class _Operators:

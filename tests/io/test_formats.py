@@ -113,7 +113,7 @@ def test_round_trip(name, suffix, tmp_path):
 
 
 def test_ascii_ply_equals_binary(tmp_path):
-    from meshlearn.io import ply
+    from meshlearn.io.formats.ply import read as ply
 
     for name, document in documents().items():
         path = tmp_path / "a.ply"
@@ -184,7 +184,10 @@ def test_odd_but_legal_obj(tmp_path):
 
 @pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
 def test_plain_parsers_equal_the_native_ones(tmp_path, monkeypatch):
-    from meshlearn.io import obj, ply, stl, text
+    from meshlearn.io import text
+    from meshlearn.io.formats.obj import read as obj
+    from meshlearn.io.formats.ply import read as ply
+    from meshlearn.io.formats.stl import read as stl
 
     mesh = shapes.torus(dtype=torch.float64)
     found = []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from meshlearn import io as mio
-from meshlearn.io import CornerField, Document, Part, obj
+from meshlearn.io import CornerField, Document, Part
+from meshlearn.io.formats.obj import read as obj
 from meshlearn.io.registry import encode
 from tests.io.samples import WRITTEN, documents, parameters, part_of
 

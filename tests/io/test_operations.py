@@ -5,10 +5,10 @@ import pytest
 
 from meshlearn.data import shapes
 from meshlearn.io import CornerField, Document, FileFormatError, Material, Part, from_mesh, to_mesh
-from meshlearn.io.operations import select, set_precision, triangulate
-from meshlearn.io.pipeline import ConvertOptions, simplify
-from meshlearn.io.placement import change_unit, change_up, scale
-from meshlearn.io.repair import merge, repair
+from meshlearn.io.changes.operations import select, set_precision, triangulate
+from meshlearn.io.changes.placement import change_unit, change_up, scale
+from meshlearn.io.changes.repair import merge, repair
+from meshlearn.io.conversion.pipeline import ConvertOptions, simplify
 
 
 def part_of(vertices, faces, **more) -> Part:

@@ -17,7 +17,8 @@ DRIVER = """
 import json, os, pathlib, sys, time
 
 from meshlearn.cli import _app, main
-from meshlearn.io import pipeline, usd_child
+from meshlearn.io.conversion import pipeline
+from meshlearn.io.formats.usd import child as usd_child
 _app.build()
 good = pathlib.Path(sys.argv[1]).parent / "good.obj"
 good.write_text("v 0 0 0\\nv 1 0 0\\nv 0 1 0\\nf 1 2 3\\n")

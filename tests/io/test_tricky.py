@@ -82,7 +82,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     except mio.FileFormatError:
         refused += 1
 above = status("VmHWM") - before
-from meshlearn.io import usd_child
+from meshlearn.io.formats.usd import child as usd_child
 usd_child.close()
 most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(json.dumps([refused, above, most]))

@@ -10,8 +10,8 @@ from meshlearn.data import open_shapes
 from meshlearn.data.families import shape
 from meshlearn.isosurface import SparseVoxelGrid
 from meshlearn.reconstruct import fit, targets
-from meshlearn.reconstruct.clouds import estimate_normals, point_noise, smooth_points
 from meshlearn.reconstruct.open_surfaces import MeshBoundary, closed_masks
+from meshlearn.reconstruct.point_normals import estimate_normals, point_noise, smooth_points
 from meshlearn.reconstruct.run import reconstruct
 from meshlearn.render.image_set import render_images
 from meshlearn.representations import FlexiCubes, GShell

@@ -7,7 +7,7 @@ from torch import Tensor
 from meshlearn import Camera, Mesh, rasterize
 from meshlearn._native import HAS_NATIVE
 from meshlearn.render import Fragments, barycentric_derivatives, interpolate
-from meshlearn.render._mix import mix_rows, mix_rows_reference
+from meshlearn.render.weighted_rows import mix_rows, mix_rows_reference
 from tests.render.shapes import box, sphere
 
 native_only = pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")

@@ -117,7 +117,7 @@ def test_resumes_bit_for_bit(tmp_path, stop):
 
 def test_folder_holds_what_the_viewer_reads(tmp_path):
     sys.path.insert(0, str(HERE.parents[1]))
-    from viewer.runs import Run
+    from meshlearn.viewer.runs import Run
 
     sheets = []
     hooks = Hooks(

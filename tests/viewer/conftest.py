@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-import viewer
+from meshlearn import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
-from viewer.browser import Browser, find_browser
+from meshlearn.viewer.browser import Browser, find_browser
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,20 @@ import torch
 
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
-from viewer.draw import Frame
-from viewer.fields import COLORMAPS, NOT_A_NUMBER, Field, colors_of, fields_of, legend, read_field
-from viewer.glb import surface_glb
-from viewer.items import item_of
-from viewer.runs import Run, is_run
-from viewer.show import gather, thin
+from meshlearn.viewer.draw import Frame
+from meshlearn.viewer.fields import (
+    COLORMAPS,
+    NOT_A_NUMBER,
+    Field,
+    colors_of,
+    fields_of,
+    legend,
+    read_field,
+)
+from meshlearn.viewer.gather_items import gather, thin
+from meshlearn.viewer.glb import surface_glb
+from meshlearn.viewer.items import item_of
+from meshlearn.viewer.runs import Run, is_run
 
 
 def test_fields_of_attributes_vectors_and_position():

@@ -10,19 +10,19 @@ import torch
 pytest.importorskip("viser", reason="viser is not installed")
 
 import meshlearn as ml
-import viewer
+from meshlearn import viewer
 from meshlearn.data import shapes
-from meshlearn.io.contours import from_arrays, save_contours
+from meshlearn.heart.data.contours import from_arrays, save_contours
 from meshlearn.mesh import Mesh
 from meshlearn.render.camera import Camera
 from meshlearn.render.transforms import transforms_record
+from meshlearn.viewer.cameras import are_cameras, pyramids
+from meshlearn.viewer.coarse import clustered
+from meshlearn.viewer.contours import are_contours, joins
+from meshlearn.viewer.gather_items import gather
+from meshlearn.viewer.items import item_of
+from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import near, pixels, soon
-from viewer.cameras import are_cameras, pyramids
-from viewer.coarse import clustered
-from viewer.contours import are_contours, joins
-from viewer.items import item_of
-from viewer.shot import settled
-from viewer.show import gather
 
 
 def ring(radius: float, height: float, count: int = 40) -> torch.Tensor:

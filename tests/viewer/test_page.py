@@ -9,15 +9,15 @@ pytest.importorskip("viser", reason="viser is not installed")
 import numpy as np
 import torch
 
-import viewer
+from meshlearn import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
+from meshlearn.viewer.draw import EDGES
+from meshlearn.viewer.export import export_page
+from meshlearn.viewer.items import item_of
+from meshlearn.viewer.runs import Run
+from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import near, open_box, pixels, soon, with_color
-from viewer.draw import EDGES
-from viewer.export import export_page
-from viewer.items import item_of
-from viewer.runs import Run
-from viewer.shot import settled
 
 
 def click_text(page, text):

@@ -10,13 +10,13 @@ pytest.importorskip("viser", reason="viser is not installed")
 
 import meshlearn as ml
 from meshlearn.data import shapes
-from meshlearn.io.contours import from_arrays, save_contours
+from meshlearn.heart.data.contours import from_arrays, save_contours
 from meshlearn.mesh import Mesh
+from meshlearn.viewer.field_panel import LABELS
+from meshlearn.viewer.gather_items import gather
+from meshlearn.viewer.series import Series, is_series
+from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import pixels
-from viewer.field_panel import LABELS
-from viewer.series import Series, is_series
-from viewer.shot import settled
-from viewer.show import gather
 
 
 @pytest.fixture

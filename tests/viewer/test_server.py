@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("viser", reason="viser is not installed")
 
-import viewer
+from meshlearn import viewer
 from meshlearn.data import shapes
-from viewer.items import item_of
+from meshlearn.viewer.items import item_of
 
 
 def get(url):

@@ -10,15 +10,15 @@ import torch
 
 pytest.importorskip("viser", reason="viser is not installed")
 
-import viewer
+from meshlearn import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
+from meshlearn.viewer.draw import EDGES, Look
+from meshlearn.viewer.gather_items import thin
+from meshlearn.viewer.items import item_of
+from meshlearn.viewer.serving import Served
+from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import like, open_box, pixels, soon
-from viewer.draw import EDGES, Look
-from viewer.items import item_of
-from viewer.serving import Served
-from viewer.shot import settled
-from viewer.show import thin
 
 
 def test_the_page_says_that_it_loads_until_there_is_something(page):

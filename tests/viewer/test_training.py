@@ -13,9 +13,9 @@ import torch
 from meshlearn.data import shapes
 from meshlearn.train import PrepareOptions, open_data
 from meshlearn.train.deepmesh import make_network, train_deepmesh
+from meshlearn.viewer.runs import Run
+from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import pixels, soon
-from viewer.runs import Run
-from viewer.shot import settled
 
 SMALL = PrepareOptions(near=200, space=200, surface=50, voxels=(8,))
 
@@ -53,7 +53,7 @@ def bspnet(folder):
 
 
 def heart(folder):
-    from meshlearn.train.heart import train_heart
+    from meshlearn.heart.learn.train import train_heart
 
     train_heart(folder, hearts=4, steps=20, batch=2, progress=False)
 

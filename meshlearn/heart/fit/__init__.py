@@ -1,0 +1,1 @@
+"""Fits of hearts to contours: one frame, a cycle, from a trained encoder."""

@@ -1,0 +1,1 @@
+"""Training of the encoder that starts a fit, on generated hearts and imitated scans."""

@@ -1,0 +1,1 @@
+"""What a fitted heart gives: clinical read-outs, files and pictures."""

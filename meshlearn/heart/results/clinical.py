@@ -1,0 +1,232 @@
+"""What physicians read off a heart: volumes, mass, thickness, segments, and how sure the fit is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from meshlearn._threads import one_thread
+from meshlearn.geometry import point_mesh_distance
+from meshlearn.heart.data.contours import Contours
+from meshlearn.heart.fit.one_frame import HeartFit
+from meshlearn.heart.model import RV_SHARE, HeartModel, Primitive, part_of
+from meshlearn.heart.model.primitive import SHEETS
+from meshlearn.mesh import Mesh
+
+DENSITY_OF_MUSCLE = 1.05  # g/mL
+SEGMENTS = (
+    "basal anterior,basal anteroseptal,basal inferoseptal,basal inferior,basal inferolateral,"
+    "basal anterolateral,mid anterior,mid anteroseptal,mid inferoseptal,mid inferior,"
+    "mid inferolateral,mid anterolateral,apical anterior,apical septal,apical inferior,"
+    "apical lateral,apex"
+).split(",")
+# surfaces that contours of these labels are held against
+MEASURED = {
+    "lv": ("lv_endo",),
+    "rv": ("rv_free", "rv_septum", "rv_endo"),
+    "epi": ("lv_epi", "rv_epi"),
+}
+
+
+def aha_segments(height: Tensor, column: Tensor) -> Tensor:
+    """AHA segments 1 to 17 (K,) of places on the LV.
+
+    The septum lies between the insertions of the RV, so the segments turn with them.
+
+    Args:
+        height: (K,) along the axis, apex of the cavity 0, base 1; below 0.08 is segment 17.
+        column: (K,) in [0, 1), see `Primitive.sheet`.
+
+    Source: Cerqueira et al., Standardized myocardial segmentation (2002).
+    """
+    free = ((column - RV_SHARE) / (1 - RV_SHARE)).clamp(0, 1)
+    septal = column < RV_SHARE
+    six = torch.tensor([1, 6, 5, 4])[(free * 4).long().clamp(max=3)]
+    six = torch.where(septal, torch.where(column < RV_SHARE / 2, 3, 2), six)
+    four = torch.tensor([13, 16, 15])[(free * 3).long().clamp(max=2)]
+    four = torch.where(septal, 14, four)
+    ring = torch.where(height > 0.693, six, torch.where(height > 0.387, six + 6, four))
+    return torch.where(height < 0.08, 17, ring)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """All surfaces of a heart on one fine lattice: vertices (V, 3) in mm, and where they lie."""
+
+    vertices: Tensor
+    lattice: object
+    segment: Tensor  # (V,) int64, 0 off the LV
+    thickness: Tensor  # (V,) mm, of the LV wall; NaN off the LV
+    label: Tensor  # (V,) int64 into SHEETS, 5 for lids
+    u: Tensor  # (V,) angle from the apex, radians; NaN on lids
+    v: Tensor  # (V,) angle about the axis, radians; NaN on lids
+
+
+@one_thread()
+def dense(model: HeartModel, *, rows: int = 32, columns: int = 80) -> Dense:
+    """The surfaces of a heart with wall thickness, AHA segments, label, u and v, detached."""
+    with torch.no_grad():
+        lat = model.lattice(rows, columns)
+        vertices = model.vertices(lat)[0].double()
+        n, total = len(lat.sheet), lat.num_vertices
+        at, v, _ = Primitive(model.theta).coordinates(lat.sheet, lat.row[None], lat.column[None])
+        nan = torch.full((total,), math.nan, dtype=torch.float64)
+        label = torch.full((total,), len(SHEETS))
+        label[:n] = lat.sheet
+        u, angle, thick = nan.clone(), nan.clone(), nan.clone()
+        u[:n] = (at.t[0] * (math.pi / 2 + 0.35) - math.pi / 2).double()
+        angle[:n] = v[0].double()
+        lv, wall = lat.sheet == 0, lat.sheet == 1
+        inner = part_of(vertices, lat, "lv", closed=False)
+        outer = part_of(vertices, lat, "wall", closed=False)
+        places = {True: (lv, outer), False: (wall, inner)}
+        for where, other in places.values():
+            points = vertices[:n][where]
+            thick[:n][where] = point_mesh_distance(points, other).squared_distance.sqrt()
+        # heights along the LV's own axis, of places on its cavity
+        axis = model.to_heart(vertices[:n].to(model.theta))[:, 2]
+        low, high = axis[lv].amin(), axis[lv].reshape(-1)[-columns:].mean()
+        height = ((axis - low) / (high - low)).double()
+        segment = torch.zeros(total, dtype=torch.int64)
+        for where in (lv, wall):
+            segment[:n][where] = aha_segments(height[where], lat.column[where].double())
+    return Dense(vertices, lat, segment, thick, label, u, angle)
+
+
+def heart_mesh(made: Dense, surface: str, *, closed: bool = True, rv: bool = True) -> Mesh:
+    """A surface of `dense` with its fields as vertex attributes: "wall_thickness" (mm, NaN off the
+    LV), "aha_segment" (0 off the LV), "surface_label" (into `SHEETS`, 5 a lid), "u", "v"."""
+    index = torch.arange(len(made.vertices), dtype=torch.float64)
+    carrier = torch.stack([index, index, index], 1)
+    plain = part_of(carrier, made.lattice, surface, closed=closed, rv=rv)
+    used = plain.vertices[:, 0].long()
+    return Mesh(
+        made.vertices[used].float(),
+        plain.faces,
+        vertex_attributes={
+            "wall_thickness": made.thickness[used].float(),
+            "aha_segment": made.segment[used],
+            "surface_label": made.label[used],
+            "u": made.u[used].float(),
+            "v": made.v[used].float(),
+        },
+    )
+
+
+def _volume(made: Dense, surface: str) -> float:
+    return float(part_of(made.vertices, made.lattice, surface).volume()) / 1000
+
+
+def residuals(contours: Contours, made: Dense, *, rv: bool = True) -> dict[str, dict[str, float]]:
+    """Distances (mm) of contours as drawn to the surfaces: mean, rms, p95, and points."""
+    found = {}
+    for name, labels in MEASURED.items():
+        points = contours.of(*labels).points
+        if name == "epi" and not rv:
+            points = contours.of("lv_epi").points
+        if not len(points) or (name == "rv" and not rv):
+            continue
+        mesh = part_of(made.vertices, made.lattice, _open_name(name, rv), closed=False, rv=rv)
+        distance = point_mesh_distance(points, mesh).squared_distance.sqrt()
+        found[name] = {
+            "mean_mm": float(distance.mean()),
+            "rms_mm": float(distance.square().mean().sqrt()),
+            "p95_mm": float(distance.quantile(0.95)),
+            "points": len(points),
+        }
+    return found
+
+
+def _open_name(name: str, rv: bool) -> str:
+    return "wall" if name == "epi" and not rv else name
+
+
+def _offset_error(contours: Contours, made: Dense, surface: str) -> float | None:
+    """Standard error (mL) of a volume, from how the mean signed distance differs by slice."""
+    part = contours.of(*MEASURED[surface])
+    mesh = part_of(made.vertices, made.lattice, surface, closed=False)
+    means = []
+    for number in part.slices():
+        points = part.points[part.slice == number]
+        if len(points) < 5:
+            continue
+        _, face, weight = point_mesh_distance(points, mesh)
+        foot = (mesh.vertices[mesh.faces[face]] * weight[:, :, None]).sum(1)
+        normal = mesh.face_normals()[face]
+        means.append(((points - foot) * normal).sum(1).mean())
+    if len(means) < 3:
+        return None
+    spread = torch.stack(means).std() / len(means) ** 0.5
+    return float(mesh.area() * spread) / 1000
+
+
+def read_out(fit: HeartFit, made: Dense | None = None) -> dict:
+    """Clinical measures of one fitted heart, JSON-able.
+
+    Volumes are in mL, closed over the valves by the model's lids; mass in g; lengths in mm. The
+    uncertainty of a volume is the standard error that the mean offsets between the slices'
+    contours and the surface imply; it knows nothing of what contours do not show.
+
+    Example:
+        >>> read_out(fit)["lv_volume_ml"]
+    """
+    rv = fit.model.has_rv
+    made = made or dense(fit.model)
+    lv, wall = _volume(made, "lv"), _volume(made, "wall")
+    on_lv = (made.label == 0) & torch.isfinite(made.thickness)
+    values = made.thickness[on_lv]
+    areas = {}
+    for k, name in enumerate(SEGMENTS, 1):
+        chosen = made.thickness[on_lv & (made.segment == k)]
+        areas[f"{k} {name}"] = float(chosen.mean()) if len(chosen) else None
+    report = {
+        "frame": fit.contours.frame,
+        "lv_volume_ml": lv,
+        "lv_volume_error_ml": _offset_error(fit.contours, made, "lv"),
+        "rv_volume_ml": _volume(made, "rv") if rv else None,
+        "rv_volume_error_ml": _offset_error(fit.contours, made, "rv") if rv else None,
+        "lv_mass_g": (wall - lv) * DENSITY_OF_MUSCLE,
+        "wall_thickness_mm": {
+            "mean": float(values.mean()),
+            "min": float(values.min()),
+            "max": float(values.max()),
+        },
+        "segments_mm": areas,
+        "contour_distance": residuals(fit.contours, made, rv=rv),
+        "slice_shift_mm": {str(n): float(s.norm()) for n, s in fit.shifts.items()},
+        "model": "both ventricles" if rv else "left ventricle only",
+        "seconds": fit.seconds,
+    }
+    return report
+
+
+def over_cycle(reports: list[dict]) -> dict:
+    """Ejection fractions and volumes over a series of `read_out`s, with errors where known."""
+    result: dict = {"frames": len(reports)}
+    for side in ("lv", "rv"):
+        volumes = [r[f"{side}_volume_ml"] for r in reports]
+        if any(v is None for v in volumes):
+            continue
+        big, small = max(volumes), min(volumes)
+        ed, es = volumes.index(big), volumes.index(small)
+        errors = [reports[i][f"{side}_volume_error_ml"] for i in (ed, es)]
+        error = None
+        if None not in errors:
+            error = 100 / big * math.hypot(errors[1], errors[0] * small / big)
+        result[side] = {
+            "ed_frame": reports[ed]["frame"],
+            "es_frame": reports[es]["frame"],
+            "ed_volume_ml": big,
+            "es_volume_ml": small,
+            "stroke_volume_ml": big - small,
+            "ejection_fraction_percent": 100 * (big - small) / big,
+            "ejection_fraction_error_points": error,
+            "first_frame_ejection_fraction_percent": 100 * (volumes[0] - small) / volumes[0],
+        }
+    masses = [r["lv_mass_g"] for r in reports]
+    result["lv_mass_g"] = sum(masses) / len(masses)
+    result["lv_mass_spread_g"] = max(masses) - min(masses)
+    return result

@@ -1,0 +1,1 @@
+"""Changes that a conversion can ask for: placement, repair, simplification, joining."""

@@ -1,0 +1,1 @@
+"""Conversion of one file and of many: the pipeline, batches, worker processes."""

@@ -1,0 +1,159 @@
+"""Materials and textures of glTF: indices into the file become names, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from meshlearn.io.document import Document, FileFormatError, Material
+
+if TYPE_CHECKING:
+    from meshlearn.io.formats.gltf.read import _File
+
+_ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+_MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+# what a material may hold that is written again
+KEEP = (
+    "pbrMetallicRoughness",
+    "normalTexture",
+    "occlusionTexture",
+    "emissiveTexture",
+    "emissiveFactor",
+    "alphaMode",
+    "alphaCutoff",
+    "doubleSided",
+    "extras",
+)
+
+
+def read_images(file: _File, document: Document) -> list[str | None]:
+    """Takes the images of a file; the name of each, or None where its data is not there."""
+    names: list[str | None] = []
+    for index, entry in enumerate(file.json.get("images", [])):
+        uri, ending = entry.get("uri"), _ENDINGS.get(entry.get("mimeType", ""), "")
+        if isinstance(uri, str) and not uri.startswith("data:"):
+            name = uri
+        else:
+            name = str(entry.get("name") or f"image{index}")
+            name = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
+            name = name if "." in name or not ending else name + ending
+        try:
+            if uri is not None:
+                data = file.resource(uri)
+            else:
+                buffer, offset, length, _ = file.view(file.number(entry, "bufferView"))
+                data = bytes(buffer[offset : offset + length])
+        except FileFormatError as error:
+            if "outside" in str(error) or "bufferView" in str(error):
+                raise
+            names.append(None)  # a texture that is not there does not hinder the mesh
+            continue
+        while name in document.images and document.images[name] != data:
+            name = f"{index}_{name}"
+        document.images[name] = data
+        names.append(name)
+    return names
+
+
+def read_material(file: _File, entry: dict, index: int, images: list[str | None]) -> Material:
+    """A material whose textures are named by image and sampler instead of by index."""
+
+    def texture(found: dict) -> dict:
+        out = dict(found)
+        where = file.item("textures", out.pop("index", None))
+        source = where.get("source")
+        if isinstance(source, int) and 0 <= source < len(images) and images[source]:
+            out["image"] = images[source]
+        if where.get("sampler") is not None:
+            out["sampler"] = dict(file.item("samplers", where["sampler"]))
+        return out
+
+    said = _textures({k: v for k, v in entry.items() if k != "name"}, texture)
+    values: dict = {"gltf": said}
+    surface = said.get("pbrMetallicRoughness", {})
+    colour = surface.get("baseColorFactor") if isinstance(surface, dict) else None
+    if isinstance(colour, list) and len(colour) == 4:
+        values["base_color"] = colour
+    base = surface.get("baseColorTexture") if isinstance(surface, dict) else None
+    if isinstance(base, dict) and base.get("image"):
+        values["base_texture"] = base["image"]
+    return Material(str(entry.get("name", f"material {index}")), values)
+
+
+def _textures(value, change: Callable[[dict], dict], depth: int = 0):
+    """A copy in which every "...Texture" went through `change`."""
+    if not isinstance(value, dict) or depth > 20:
+        return value
+    out = {}
+    for key, item in value.items():
+        if key.endswith("Texture") and isinstance(item, dict):
+            out[key] = change(item)
+        else:
+            out[key] = _textures(item, change, depth + 1)
+    return out
+
+
+def gltf_of(material: Material) -> dict:
+    """What glTF says of a material, from its own words or from colour and texture."""
+    if "gltf" in material.values:
+        return {k: v for k, v in material.values["gltf"].items() if k in KEEP}
+    surface: dict = {}
+    if "base_color" in material.values:
+        colour = [float(c) for c in material.values["base_color"]]
+        surface["baseColorFactor"] = [min(max(c, 0.0), 1.0) for c in (*colour, 1.0)[:4]]
+        surface["metallicFactor"] = 0.0
+    if "base_texture" in material.values:
+        surface["baseColorTexture"] = {"image": material.values["base_texture"]}
+    return {"pbrMetallicRoughness": surface} if surface else {}
+
+
+def write_materials(
+    materials: list[Material], images: dict[str, bytes], add: Callable[[bytes], int]
+) -> dict[str, list]:
+    """The arrays materials, textures, samplers and images of a file.
+
+    Args:
+        add: takes bytes into the buffer and gives the index of their view.
+    """
+    out: dict[str, list] = {"materials": [], "textures": [], "samplers": [], "images": []}
+    places: dict[str, int] = {}
+
+    def texture(found: dict) -> dict:
+        said = {k: v for k, v in found.items() if k not in ("image", "sampler")}
+        name = found.get("image")
+        entry: dict = {}
+        if name in images:
+            if name not in places:
+                places[name] = len(out["images"])
+                ending = "." + name.lower().rpartition(".")[2]
+                mime = _MIME.get(ending) or (
+                    "image/png" if images[name][:4] == b"\x89PNG" else "image/jpeg"
+                )
+                entry_ = {"name": name, "mimeType": mime, "bufferView": add(images[name])}
+                out["images"].append(entry_)
+            entry["source"] = places[name]
+        if found.get("sampler"):
+            if found["sampler"] not in out["samplers"]:
+                out["samplers"].append(found["sampler"])
+            entry["sampler"] = out["samplers"].index(found["sampler"])
+        if entry not in out["textures"]:
+            out["textures"].append(entry)
+        return {"index": out["textures"].index(entry), **said}
+
+    for material in materials:
+        said = _textures(gltf_of(material), texture)
+        out["materials"].append({"name": material.name, **said})
+    return {key: value for key, value in out.items() if value}
+
+
+def flipped_v(uv: np.ndarray) -> np.ndarray:
+    """Texture coordinates (N, 2) with v from the other end, float64, in which it goes back exactly.
+
+    glTF counts v from an image's top; documents, as most formats, from its bottom.
+    """
+    with np.errstate(invalid="ignore"):  # NaN of any bits stays NaN
+        uv = uv.astype(np.float64)
+        uv[:, 1] = 1 - uv[:, 1]
+    return uv

@@ -1,0 +1,321 @@
+"""Writing glTF files, see `meshlearn.io.formats.gltf.read`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
+from meshlearn.io.document import CornerField, Document, Material, Part, _tensor, as_table
+from meshlearn.io.formats.gltf.material import flipped_v, write_materials
+from meshlearn.io.left_behind import Loss
+from meshlearn.mesh import PolygonMesh
+
+HOLDS = Holds(
+    "glTF",
+    vertex=ANY,
+    face=frozenset({"material"}),
+    corner=frozenset({"uv", "normal"}),
+    width=4,
+    polygons=False,
+    double=False,
+    lines=True,
+    points=True,
+    cells=NONE,
+    parts=True,
+    names=True,
+    transforms=True,
+    materials=True,
+    textures=True,
+    up="y",
+    unit="m",
+    metadata=frozenset({"asset"}),
+)
+_CODES = {"f4": 5126, "u4": 5125, "u2": 5123, "i2": 5122, "u1": 5121, "i1": 5120}
+
+
+def losses(document: Document) -> list[str | Loss]:
+    """What a GLB file cannot hold of this document."""
+    lost = losses_of(document, HOLDS)
+    for part in document.parts:
+        for key, values in part.vertex_fields.items():
+            if is_numeric(values) and values.size <= 4 * max(len(values), 1):
+                rounded = _rounded(key, values)
+                if rounded:
+                    why = "glTF has attributes of single precision and 16 bits"
+                    lost.append(Loss(f"digits of vertex field {key!r}", why, rounded))
+        for key, corners in part.corner_fields.items():
+            none = corners.index < 0
+            if key in ("uv", "normal") and none.any() and not none.all():
+                why = "glTF has a value for every vertex, or none"
+                lost.append(Loss(f"corner field {key!r}", why, len(corners.index)))
+        for key, corners in _usable(part).items():
+            rounded = _rounded(key, corners.values)
+            if rounded:
+                why = "glTF has attributes of single precision and 16 bits"
+                lost.append(Loss(f"digits of corner field {key!r}", why, rounded))
+        split = _split_count(part)
+        if split:
+            why = "glTF has attributes of vertices; they were split at seams"
+            lost.append(Loss("shared vertices", why, split))
+    return lost
+
+
+def _rounded(key: str, values: np.ndarray) -> int:
+    if key == "uv" and values.shape[1:] == (2,):  # within what single precision holds at 1
+        back = flipped_v(_texture(values))
+        return int((np.abs(back - values) > 2.0**-24 * np.maximum(1, np.abs(values))).sum())
+    with np.errstate(over="ignore"):
+        held = _component(key, values)
+    if key == "color" and values.dtype.kind == "u":
+        return 0
+    same = (held.astype(values.dtype) == values) | ((values != values) & (held != held))
+    return int((~same).sum())
+
+
+def _component(key: str, values: np.ndarray) -> np.ndarray:
+    """Values in a type that attributes may have."""
+    if key == "color" and values.dtype in (np.uint8, np.uint16):
+        return values
+    if key in ("color", "normal", "uv", "tangent"):
+        return values.astype(np.float32, copy=False)
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if values.dtype.kind in "iu" and values.size:
+        for kind in (np.uint8, np.int8, np.uint16, np.int16):
+            if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
+                return values.astype(kind)
+    return values.astype(np.float32, copy=False)
+
+
+def _texture(uv: np.ndarray) -> np.ndarray:
+    """(N, 2) float32 texture coordinates as glTF has them."""
+    with np.errstate(over="ignore"):
+        return flipped_v(uv).astype(np.float32)
+
+
+def _usable(part: Part) -> dict[str, CornerField]:
+    return {
+        key: field
+        for key, field in part.corner_fields.items()
+        if key in ("uv", "normal") and len(field.values) and not (field.index < 0).any()
+    }
+
+
+def _split_count(part: Part) -> int:
+    """Vertices that become more than one, since their corners have different values."""
+    fields = _usable(part)
+    if not fields or not len(part.polygon_index):
+        return 0
+    keys = np.stack([part.polygon_index, *(f.index for f in fields.values())], 1)
+    vertex = np.unique(keys, axis=0)[:, 0]
+    return int((np.bincount(vertex) > 1).sum())
+
+
+class _Writer:
+    """The buffer of a file, in pieces, with its views and accessors."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes | memoryview] = []
+        self.size = 0
+        self.views: list[dict] = []
+        self.accessors: list[dict] = []
+
+    def view(self, data: bytes | memoryview, **more: int) -> int:
+        """Takes bytes; the index of their view."""
+        size = len(data)
+        self.views.append({"buffer": 0, "byteOffset": self.size, "byteLength": size, **more})
+        self.pieces.append(data)
+        self.pieces.append(b"\0" * (-size % 4))
+        self.size += size + -size % 4
+        return len(self.views) - 1
+
+    def add(
+        self, values: np.ndarray, target: int, *, bounds: bool = False, normal: bool = False
+    ) -> int:
+        """Takes values (N,) or (N, D); the index of their accessor."""
+        values = np.ascontiguousarray(values)
+        width = values.shape[1] if values.ndim == 2 else 1
+        kind, size = values.dtype.str[1:], values.dtype.itemsize * width
+        more = {}
+        if size % 4 and target == 34962:  # attributes begin at multiples of four bytes
+            padded = np.zeros((len(values), (size + 3) // 4 * 4), np.uint8)
+            padded[:, :size] = values.view(np.uint8).reshape(len(values), size)
+            values_, more = padded, {"byteStride": padded.shape[1]}
+        else:
+            values_ = values
+        data = memoryview(values_.reshape(-1)).cast("B") if values_.size else b""
+        entry = {
+            "bufferView": self.view(data, target=target, **more),
+            "componentType": _CODES[kind],
+            "count": len(values),
+            "type": "SCALAR" if width == 1 else f"VEC{width}",
+        }
+        if normal:
+            entry["normalized"] = True
+        if bounds and len(values):
+            entry["min"] = [float(v) for v in values.min(0)]
+            entry["max"] = [float(v) for v in values.max(0)]
+        self.accessors.append(entry)
+        return len(self.accessors) - 1
+
+
+def _unshared(part: Part, faces: np.ndarray, corner: np.ndarray | None):
+    """Vertices split where corner attributes differ: faces, source vertex, attribute rows."""
+    fields = _usable(part)
+    if not fields or not len(faces):
+        return faces, None, {}
+    corner = np.arange(faces.size) if corner is None else corner.reshape(-1)
+    vertex = faces.reshape(-1)
+    keys = np.stack([vertex, *(f.index[corner] for f in fields.values())], 1)
+    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
+    rows = {k: unique[:, 1 + n] for n, k in enumerate(fields)}
+    source = unique[:, 0]
+    unused = np.setdiff1d(np.arange(len(part.vertices)), vertex)  # kept, with the first value
+    source = np.concatenate([source, unused])
+    rows = {k: np.concatenate([r, np.zeros(len(unused), r.dtype)]) for k, r in rows.items()}
+    return inverse.reshape(-1, 3), source, rows
+
+
+def _attributes(writer: _Writer, part: Part, source, rows: dict) -> tuple[dict, dict]:
+    """Accessors of the vertices, and the names of those that have another in the file."""
+    take = slice(None) if source is None else source
+    with np.errstate(over="ignore"):
+        position = part.vertices[take].astype(np.float32, copy=False)
+    out = {"POSITION": writer.add(position, 34962, bounds=True)}
+    names: dict[str, str | bool] = {}
+    known = {"normal": "NORMAL", "uv": "TEXCOORD_0", "color": "COLOR_0", "tangent": "TANGENT"}
+    widths = {"normal": (3,), "uv": (2,), "color": (3, 4), "tangent": (4,)}
+    for key in [*rows, *(k for k in part.vertex_fields if k not in rows)]:
+        if key in rows:
+            values = part.corner_fields[key].values[rows[key]]
+        else:
+            values = part.vertex_fields[key][take]
+        if not is_numeric(values) or values.size > 4 * len(values):
+            continue
+        values = as_table(values) if values.ndim > 1 else values
+        width = values.shape[1] if values.ndim == 2 else 1
+        with np.errstate(over="ignore"):
+            held = _component(key, values)
+        if width in widths.get(key, ()):
+            label = known[key]
+            if key == "uv":
+                held = _texture(values)
+        else:
+            label = "_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in key).upper()
+            while label in out:
+                label += "_"
+            if label.lower().lstrip("_") != key:
+                names[label] = key
+            if values.dtype == bool:
+                names[label + "?"] = True
+        out[label] = writer.add(held, 34962, normal=key == "color" and held.dtype.kind == "u")
+    return out, names
+
+
+def _write_part(writer: _Writer, part: Part) -> dict | None:
+    if len(part.vertices) == 0:
+        return None
+    corner = owner = None
+    if len(part.polygon_index) == 3 * part.num_faces and (part.sizes == 3).all():
+        faces = part.polygon_index.reshape(-1, 3)
+    else:
+        polygons = PolygonMesh(
+            _tensor(part.vertices), (_tensor(part.polygon_start), _tensor(part.polygon_index))
+        )
+        cut = polygons.triangulation()
+        faces, corner = cut.mesh.faces.numpy(), cut.corner_map.numpy()
+        owner = cut.face_map.numpy()
+    faces, source, rows = _unshared(part, faces, corner)
+    attributes, names = _attributes(writer, part, source, rows)
+    kind = np.uint16 if len(part.vertices if source is None else source) <= 65535 else np.uint32
+    first: dict[int, int] = {}  # new vertex of an old one, for lines and points
+    if source is not None and (part.lines or len(part.points)):
+        first = {int(old): new for new, old in reversed(list(enumerate(source.tolist())))}
+
+    def index(values: np.ndarray) -> int:
+        if first:
+            values = np.array([first[int(v)] for v in values.reshape(-1)], np.int64)
+        return writer.add(values.reshape(-1).astype(kind), 34963)
+
+    primitives: list[dict] = []
+    material = part.face_fields.get("material")
+    if len(faces) and material is None:
+        accessor = writer.add(faces.reshape(-1).astype(kind), 34963)
+        primitives.append({"attributes": attributes, "indices": accessor})
+    elif len(faces):
+        label = np.asarray(material) if owner is None else np.asarray(material)[owner]
+        for number in np.unique(label).tolist():
+            accessor = writer.add(faces[label == number].reshape(-1).astype(kind), 34963)
+            primitives.append({"attributes": attributes, "indices": accessor})
+            if number >= 0:
+                primitives[-1]["material"] = int(number)
+    if part.lines:
+        if all(len(line) == 2 for line in part.lines):
+            runs, mode = [np.concatenate(part.lines)], 1
+        else:
+            runs, mode = part.lines, 3
+        for run in runs:
+            entry = {"attributes": attributes, "indices": index(run), "mode": mode}
+            primitives.append(entry)
+    if len(part.points):
+        primitives.append({"attributes": attributes, "indices": index(part.points), "mode": 0})
+    if not primitives:  # vertices that nothing names
+        primitives = [{"attributes": attributes, "mode": 0, "extras": {"unused": True}}]
+    if names:
+        primitives[0].setdefault("extras", {})["names"] = names
+    return (
+        {"name": part.name, "primitives": primitives} if part.name else {"primitives": primitives}
+    )
+
+
+def write(document: Document, path: Path) -> bytes:
+    """A GLB (or .gltf with its data inside) of one scene; polygons are triangulated."""
+    return b"".join(pieces(document, path)[path.name])
+
+
+def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
+    """The file of `write` in pieces."""
+    writer = _Writer()
+    meshes, nodes = [], []
+    for part in document.parts:
+        mesh = _write_part(writer, part)
+        if mesh is None:
+            continue
+        node: dict = {"mesh": len(meshes)}
+        if part.name:
+            node["name"] = part.name
+        if part.transform is not None:
+            node["matrix"] = [float(v) for v in np.asarray(part.transform).T.reshape(-1)]
+        meshes.append(mesh)
+        nodes.append(node)
+    scene = {"nodes": list(range(len(nodes)))} if nodes else {}
+    asset = {"version": "2.0", "generator": "meshlearn", **document.metadata.get("asset", {})}
+    body: dict = {"asset": asset, "scene": 0, "scenes": [scene]}
+    used = max((p.get("material", -1) for m in meshes for p in m["primitives"]), default=-1)
+    materials = list(document.materials)
+    materials += [Material(f"material {k}") for k in range(len(materials), used + 1)]
+    if materials:
+        body |= write_materials(materials, document.images, writer.view)
+    if nodes:
+        body |= {"nodes": nodes, "meshes": meshes, "accessors": writer.accessors}
+    if writer.views:
+        body |= {"bufferViews": writer.views, "buffers": [{"byteLength": writer.size}]}
+    if path.suffix.lower() == ".gltf":
+        if writer.views:
+            data = base64.b64encode(b"".join(writer.pieces)).decode()
+            body["buffers"][0]["uri"] = "data:application/octet-stream;base64," + data
+        return {path.name: [json.dumps(body, indent=1).encode()]}
+    text = json.dumps(body, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    total = 12 + 8 + len(text) + (8 + writer.size if writer.size else 0)
+    out: list[bytes | memoryview] = [struct.pack("<III", 0x46546C67, 2, total)]
+    out += [struct.pack("<II", len(text), 0x4E4F534A), text]
+    if writer.size:
+        out += [struct.pack("<II", writer.size, 0x004E4942), *writer.pieces]
+    return {path.name: out}

@@ -1,0 +1,107 @@
+"""Materials of OBJ files (.mtl): colours, numbers and maps, with the images they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from meshlearn.io.document import Document, FileFormatError, Material
+from meshlearn.io.resolver import read_beside, take_image
+
+_MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1}
+_MAP_OPTIONS |= {"-bm": 1, "-imfchan": 1, "-type": 1, "-cc": 1, "-colorspace": 1}
+
+
+def _map_name(text: str) -> str:
+    """The file's name behind the options of a map."""
+    words = text.split()
+    k = 0
+    while k < len(words) and words[k].startswith("-"):
+        if words[k] in ("-o", "-s", "-t"):  # one to three numbers
+            k += 1
+            taken = 0
+            while k < len(words) and taken < 3 and _is_number(words[k]):
+                k, taken = k + 1, taken + 1
+            continue
+        k += 1 + _MAP_OPTIONS.get(words[k], 0)
+    if k == 0:
+        return text.strip().strip('"')
+    return " ".join(words[k:]).strip('"')
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def parse(text: str) -> dict[str, dict[str, str]]:
+    """Statements of each material, by its name."""
+    found: dict[str, dict[str, str]] = {}
+    current: dict[str, str] | None = None
+    for line in text.splitlines():
+        word, *more = line.split(None, 1) or [""]
+        if not word or word.startswith("#"):
+            continue
+        rest = more[0] if more else ""
+        if word == "newmtl":
+            current = found.setdefault(rest.strip(), {})
+        elif current is not None:
+            current[word] = rest.strip()
+    return found
+
+
+def _numbers(text: str, count: int) -> list[float] | None:
+    try:
+        found = [float(word) for word in text.split()[:count]]
+    except ValueError:
+        return None
+    return found if len(found) == count else None
+
+
+def load_materials(document: Document, path: Path, names: Iterable[str]) -> None:
+    """Fills the document's materials from the files `names` beside `path`; those that are absent,
+    or in another folder, are left."""
+    known = {material.name: material for material in document.materials}
+    for name in dict.fromkeys(names):
+        try:
+            data = read_beside(path, name)
+        except FileFormatError:  # elsewhere: its name is kept, the file is not read
+            continue
+        if data is None:
+            continue
+        for label, said in parse(data.decode("utf-8", errors="replace")).items():
+            material = known.get(label)
+            if material is None:
+                continue
+            material.values["mtl"] = said
+            colour = _numbers(said.get("Kd", ""), 3)
+            if colour is not None:
+                alpha = _numbers(said.get("d", ""), 1) or [1.0]
+                material.values["base_color"] = [*colour, *alpha]
+            for key, value in said.items():
+                if key.startswith(("map_", "bump", "norm", "disp", "decal", "refl")):
+                    image = _map_name(value)
+                    take_image(document, path, image)
+                    if key == "map_Kd":
+                        material.values["base_texture"] = image
+
+
+def write_materials(materials: list[Material]) -> bytes:
+    """A .mtl file."""
+    out = ["# meshlearn"]
+    for material in materials:
+        out.append(f"newmtl {material.name}")
+        said = dict(material.values.get("mtl", {}))
+        colour, image = material.values.get("base_color"), material.values.get("base_texture")
+        if not said:
+            if colour is not None:
+                said["Kd"] = " ".join(f"{c:.9g}" for c in colour[:3])
+                if len(colour) > 3 and colour[3] != 1:
+                    said["d"] = f"{colour[3]:.9g}"
+            if image is not None:
+                said["map_Kd"] = image
+        out += [f"{key} {value}" for key, value in said.items()]
+    return ("\n".join(out) + "\n").encode()

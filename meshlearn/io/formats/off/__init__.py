@@ -1,0 +1,1 @@
+"""OFF and its variants."""

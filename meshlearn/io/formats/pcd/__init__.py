@@ -1,0 +1,1 @@
+"""PCD point clouds."""

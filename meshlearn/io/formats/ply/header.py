@@ -1,0 +1,120 @@
+"""The header of a PLY file, see `meshlearn.io.formats.ply.read`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from meshlearn.io.document import FileFormatError
+
+_TYPES = {
+    "char": "i1",
+    "uchar": "u1",
+    "short": "i2",
+    "ushort": "u2",
+    "int": "i4",
+    "uint": "u4",
+    "float": "f4",
+    "double": "f8",
+    "int8": "i1",
+    "uint8": "u1",
+    "int16": "i2",
+    "uint16": "u2",
+    "int32": "i4",
+    "uint32": "u4",
+    "float32": "f4",
+    "float64": "f8",
+}
+
+
+@dataclass
+class Property:
+    name: str
+    type: str
+    count: str | None = None  # type of a list's length
+
+
+@dataclass
+class Element:
+    name: str
+    count: int
+    properties: list[Property] = field(default_factory=list)
+
+
+@dataclass
+class List:
+    """A list property of all rows: values (K,), start (rows + 1,)."""
+
+    values: np.ndarray
+    start: np.ndarray
+
+
+Columns = dict[str, "np.ndarray | List"]
+
+
+def empty(given: Property) -> np.ndarray | List:
+    """A column of no rows."""
+    values = np.zeros(0, given.type)
+    return List(values, np.zeros(1, np.int64)) if given.count else values
+
+
+def short(path: Path, element: Element) -> FileFormatError:
+    """The error of a file that ends too early."""
+    return FileFormatError(
+        f"{path}: the header promises {element.count} of {element.name!r}, the file ends before"
+    )
+
+
+def _decoded(head: bytes) -> str:
+    try:
+        return head.decode("utf-8")
+    except UnicodeDecodeError:
+        return head.decode("latin-1")
+
+
+def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]:
+    if data[:3] != b"ply":
+        raise FileFormatError(f"{path}: expected 'ply' as the first line of a PLY file")
+    stop = data.find(b"end_header", 0, 1 << 20)
+    eol = data.find(b"\n", stop)
+    if stop < 0:
+        raise FileFormatError(f"{path}: expected a line 'end_header', the header does not end")
+    body = eol + 1 if eol >= 0 else len(data)
+    form: str = ""
+    elements: list[Element] = []
+    metadata: dict = {"comments": []}
+    for line in _decoded(bytes(data[:stop])).splitlines()[1:]:
+        words = line.split()
+        if not words:
+            continue
+        try:
+            if words[0] == "format":
+                form = words[1]
+            elif words[0] in ("comment", "obj_info"):
+                metadata["comments"].append(line.strip().partition(" ")[2].strip())
+            elif words[0] == "element":
+                count = int(words[2])
+                if count < 0:
+                    raise ValueError
+                elements.append(Element(words[1], count))
+            elif words[0] == "property" and words[1] == "list":
+                given = Property(words[4], _TYPES[words[3]], _TYPES[words[2]])
+                elements[-1].properties.append(given)
+            elif words[0] == "property":
+                elements[-1].properties.append(Property(words[2], _TYPES[words[1]]))
+            else:
+                raise ValueError
+        except (KeyError, IndexError, ValueError):
+            raise FileFormatError(f"{path}: not a legal line of a PLY header: {line!r}") from None
+    if form not in ("ascii", "binary_little_endian", "binary_big_endian"):
+        raise FileFormatError(f"{path}: expected format ascii or binary_*_endian, got {form!r}")
+    metadata["comments"] = [c for c in metadata["comments"] if c and c != "meshlearn"]
+    if not metadata["comments"]:
+        del metadata["comments"]
+    for element in elements:
+        names = [given.name for given in element.properties]
+        if len(set(names)) < len(names):
+            raise FileFormatError(f"{path}: {element.name!r} has two properties of one name")
+    return form, elements, metadata, body

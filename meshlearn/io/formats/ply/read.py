@@ -1,0 +1,306 @@
+"""PLY: ascii and binary of both byte orders, any element with any property, scalar or list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from meshlearn._native import HAS_NATIVE
+from meshlearn.io.document import CornerField, Document, FileFormatError, Part
+from meshlearn.io.formats.ply.ascii import read_ascii
+from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
+from meshlearn.io.formats.ply.write import HOLDS, losses, pieces, write
+from meshlearn.io.text import as_bytes, call
+
+__all__ = ["HOLDS", "SUFFIXES", "losses", "pieces", "read", "write"]
+
+SUFFIXES = (".ply",)
+
+
+def _binary(data: bytes, path: Path, elements: list[Element], at: int, order: str):
+    for element in elements:
+        if not element.properties or element.count == 0:
+            yield element, {p.name: empty(p) for p in element.properties}
+            continue
+        columns, at = _binary_element(data, path, element, at, order)
+        yield element, columns
+
+
+def _binary_element(data: bytes, path: Path, element: Element, at: int, order: str):
+    """Columns of one element, and where the next begins."""
+    rows = element.count
+    lists = [p for p in element.properties if p.count]
+    lengths: dict[str, int] = {}
+    if lists:  # as long as the first row's everywhere? Then it is a table.
+        probe = at
+        for given in element.properties:
+            width = np.dtype(given.type).itemsize
+            if given.count:
+                size = np.dtype(given.count).itemsize
+                if probe + size > len(data):
+                    raise short(path, element)
+                n = int(np.frombuffer(data, order + given.count, 1, probe)[0])
+                if n < 0:
+                    raise FileFormatError(f"{path}: a list of {element.name!r} has length {n}")
+                lengths[given.name] = n
+                probe += size + n * width
+            else:
+                probe += width
+    fields: list[tuple] = []
+    for k, given in enumerate(element.properties):
+        if given.count:
+            fields.append((f"n{k}", order + given.count))
+            fields.append((f"p{k}", order + given.type, (lengths[given.name],)))
+        else:
+            fields.append((f"p{k}", order + given.type))
+    if sum(lengths.values()) < 1 << 16:
+        table = np.dtype(fields)
+        if rows <= (len(data) - at) // table.itemsize:
+            view = np.frombuffer(data, table, rows, at)
+            names = [(k, p) for k, p in enumerate(element.properties)]
+            if all((view[f"n{k}"] == lengths[p.name]).all() for k, p in names if p.count):
+                columns: Columns = {}
+                for k, given in names:
+                    column = view[f"p{k}"]
+                    native = np.dtype(given.type)
+                    if given.count:
+                        start = np.arange(rows + 1, dtype=np.int64) * lengths[given.name]
+                        columns[given.name] = List(column.astype(native).reshape(-1), start)
+                    else:
+                        columns[given.name] = column.astype(native)
+                return columns, at + rows * table.itemsize
+        elif not lists:
+            raise short(path, element)
+    return _walk(data, path, element, at, order)
+
+
+def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
+    """Columns of an element whose lists differ in length."""
+    layout = np.array(
+        [
+            (
+                np.dtype(p.type).itemsize,
+                np.dtype(p.count).itemsize if p.count else 0,
+                int(bool(p.count) and p.count[0] == "i"),
+            )
+            for p in element.properties
+        ],
+        np.int64,
+    )
+    # a row takes at least its numbers and the lengths of its lists
+    least = int(np.where(layout[:, 1] > 0, layout[:, 1], layout[:, 0]).sum())
+    if element.count > (len(data) - at) // least:
+        raise short(path, element)
+    if HAS_NATIVE:
+        try:
+            out = call(
+                "ply_walk",
+                as_bytes(data),
+                at,
+                element.count,
+                torch.from_numpy(layout),
+                order == ">",
+            )
+        except ValueError as error:
+            if "promises" in str(error):
+                raise short(path, element) from None
+            raise FileFormatError(f"{path}: {error}") from None
+        offsets = [t.numpy() for t in out[:-1]]
+        end = int(out[-1])
+    else:
+        offsets, end = _walk_plain(data, path, element, at, order, layout)
+    raw = np.frombuffer(data, np.uint8)
+    columns: Columns = {}
+    for k, given in enumerate(element.properties):
+        width = int(layout[k, 0])
+        where, count = offsets[2 * k], offsets[2 * k + 1]
+        if not given.count:
+            count = np.ones(element.count, np.int64)
+        start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        item = np.arange(start[-1]) - np.repeat(start[:-1], count)
+        first = np.repeat(where, count) + item * width
+        values = np.empty((len(first), width), np.uint8)
+        for b in range(width):
+            values[:, b] = raw[first + b]
+        native = values.reshape(-1).view(order + given.type).astype(given.type)
+        columns[given.name] = List(native, start) if given.count else native
+    return columns, end
+
+
+def _walk_plain(data: bytes, path: Path, element: Element, at: int, order: str, layout):
+    offsets: list[list[int]] = [[] for _ in range(2 * len(element.properties))]
+    for _ in range(element.count):
+        for k, given in enumerate(element.properties):
+            n = 1
+            if given.count:
+                size = int(layout[k, 1])
+                if at + size > len(data):
+                    raise short(path, element)
+                n = int(np.frombuffer(data, order + given.count, 1, at)[0])
+                if n < 0:
+                    raise FileFormatError(f"{path}: a list of {element.name!r} has length {n}")
+                at += size
+                offsets[2 * k + 1].append(n)
+            if at + n * int(layout[k, 0]) > len(data):
+                raise short(path, element)
+            offsets[2 * k].append(at)
+            at += n * int(layout[k, 0])
+    return [np.array(o, np.int64) for o in offsets], at
+
+
+def _together(columns: Columns, names: tuple[str, ...]) -> np.ndarray | None:
+    found = [columns.get(n) for n in names]
+    if any(f is None or isinstance(f, List) for f in found):
+        return None
+    return np.stack(found, axis=1)  # type: ignore[arg-type]
+
+
+_VECTORS = {
+    "normal": [("nx", "ny", "nz")],
+    "color": [
+        ("red", "green", "blue", "alpha"),
+        ("red", "green", "blue"),
+        ("r", "g", "b", "a"),
+        ("r", "g", "b"),
+        ("diffuse_red", "diffuse_green", "diffuse_blue"),
+    ],
+    "uv": [("u", "v"), ("s", "t"), ("texture_u", "texture_v")],
+}
+
+
+def _fields(columns: Columns, skip: set[str]) -> dict[str, np.ndarray]:
+    """Scalar columns as fields; those that are parts of a vector together."""
+    out: dict[str, np.ndarray] = {}
+    used = set(skip)
+    for name, choices in _VECTORS.items():
+        for parts in choices:
+            vector = None if used & set(parts) else _together(columns, parts)
+            if vector is not None:
+                out[name] = vector
+                used |= set(parts)
+                break
+    for name, values in columns.items():
+        series = re.fullmatch(r"(.+)_0", name)
+        if series and name not in used and isinstance(values, np.ndarray):  # name_0, name_1 …
+            label, n = series[1], 1
+            while (
+                isinstance(columns.get(f"{label}_{n}"), np.ndarray) and f"{label}_{n}" not in used
+            ):
+                n += 1
+            parts = tuple(f"{label}_{k}" for k in range(n))
+            vector = _together(columns, parts)
+            if len(parts) > 1 and vector is not None and label not in columns:
+                out[label] = vector
+                used |= set(parts)
+    for name, values in columns.items():
+        if name not in used and isinstance(values, np.ndarray):
+            out[name] = values
+    return out
+
+
+def _raw(columns: Columns) -> dict[str, np.ndarray]:
+    return {k: v if isinstance(v, np.ndarray) else v.values for k, v in columns.items()}
+
+
+def _corner_fields(part: Part, columns: Columns, key: str) -> dict[str, np.ndarray]:
+    """Lists of faces that have a vector for each corner become corner fields; gives the others."""
+    other = {}
+    for name, found in columns.items():
+        if name == key or not isinstance(found, List):
+            continue
+        label = "uv" if name == "texcoord" else name.removeprefix("corner_")
+        corners = len(part.polygon_index)
+        width = len(found.values) // corners if corners else 0
+        known = name == "texcoord" or name.startswith("corner_")
+        if known and width and np.array_equal(found.start, width * part.polygon_start):
+            values = found.values.reshape(-1, width) if width > 1 else found.values
+            index = np.arange(len(values))
+            if values.dtype.kind == "f" and np.isnan(values).any():  # what the writer puts for none
+                none = np.isnan(values.reshape(corners, -1)).all(axis=1)
+                index[none] = -1
+            part.corner_fields[label] = CornerField(values, index)
+        else:
+            other[name] = found.values
+    return other
+
+
+def _lines_and_points(part: Part, name: str, columns: Columns) -> bool:
+    """Takes an element of edges, polylines or points; False where it is of another kind."""
+    if name == "edge":
+        ends = [columns.get(k) for k in ("vertex1", "vertex2")]
+        if not all(isinstance(e, np.ndarray) and e.dtype.kind in "iu" for e in ends):
+            return False
+        part.lines += list(np.stack(ends, axis=1).astype(np.int64))  # type: ignore[arg-type]
+        part.line_fields = _fields(columns, {"vertex1", "vertex2"})
+    elif name == "polyline":
+        found = columns.get("vertex_indices")
+        if not isinstance(found, List) or found.values.dtype.kind not in "iu":
+            return False
+        part.lines += np.split(found.values.astype(np.int64), found.start[1:-1])
+        part.line_fields = _fields(columns, {"vertex_indices"})
+    else:
+        index = columns.get("vertex_index")
+        if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu":
+            return False
+        part.points = index.astype(np.int64)
+        part.point_fields = _fields(columns, {"vertex_index"})
+    return True
+
+
+def _strips(strip: np.ndarray) -> np.ndarray:
+    """(F, 3) triangles of strips separated by -1; degenerate ones are left out."""
+    if len(strip) < 3:
+        return np.zeros((0, 3), np.int64)
+    at = np.arange(len(strip))
+    begin = np.maximum.accumulate(np.where(strip < 0, at + 1, 0))  # of the strip, for each item
+    a, b, c = strip[:-2], strip[1:-1], strip[2:]
+    good = (a >= 0) & (b >= 0) & (c >= 0) & (a != b) & (b != c) & (a != c)
+    odd = (at[:-2] - begin[:-2]) % 2 == 1
+    return np.stack([np.where(odd, b, a), np.where(odd, a, b), c], axis=1)[good]
+
+
+def read(data: bytes, path: Path) -> Document:
+    """Reads a PLY; elements other than vertex, face and tristrips stay in the metadata."""
+    form, elements, metadata, at = read_header(data, path)
+    part = Part()
+    if form == "ascii":
+        source = read_ascii(data, path, elements, at)
+    else:
+        source = _binary(data, path, elements, at, "<" if "little" in form else ">")
+    other = {}
+    for element, columns in source:
+        if element.name == "vertex":
+            xyz = _together(columns, ("x", "y", "z"))
+            if xyz is None:
+                raise FileFormatError(f"{path}: expected properties x, y and z of vertices")
+            if xyz.dtype not in (np.float32, np.float64):
+                xyz = xyz.astype(np.float64)
+            part.vertices = xyz
+            part.vertex_fields = _fields(columns, {"x", "y", "z"})
+        elif element.name == "face":
+            key = next((k for k in ("vertex_indices", "vertex_index") if k in columns), None)
+            corners = columns[key] if key else None
+            if not isinstance(corners, List):
+                if element.count:
+                    raise FileFormatError(f"{path}: expected a list vertex_indices of each face")
+                continue
+            part.polygon_start = corners.start
+            part.polygon_index = corners.values.astype(np.int64)
+            part.face_fields = _fields(columns, {key or ""})
+            other |= _corner_fields(part, columns, key or "")
+        elif element.name in ("edge", "polyline", "point"):
+            if not _lines_and_points(part, element.name, columns):
+                other[element.name] = _raw(columns)
+        elif element.name == "tristrips" and columns:
+            strip = next(iter(columns.values()))
+            if isinstance(strip, List):
+                made = Part.triangles(part.vertices, _strips(strip.values.astype(np.int64)))
+                part.polygon_start, part.polygon_index = made.polygon_start, made.polygon_index
+        else:
+            other[element.name] = _raw(columns)
+    if other:
+        metadata["elements"] = other
+    return Document([part], metadata=metadata)

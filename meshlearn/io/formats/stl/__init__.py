@@ -1,0 +1,1 @@
+"""STL, binary and ascii."""

@@ -1,0 +1,1 @@
+"""USD (usda, usdc, usdz)."""

@@ -1,0 +1,283 @@
+"""USD by an extra (usd-core): meshes, points and curves of .usd, .usda, .usdc and .usdz.
+
+Layers are opened in a process of their own (see `usd_child`), alone: no other file is opened for
+them, textures beside them and the members of a .usdz apart. Schemas:
+https://openusd.org/release/api/usd_geom_page_front.html.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from meshlearn.io.archive import Archive
+from meshlearn.io.changes.join import reversed_corners
+from meshlearn.io.changes.placement import METRES
+from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
+from meshlearn.io.formats.usd.child import dump, need_library
+from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
+from meshlearn.io.formats.usd.write import HOLDS, losses, write
+from meshlearn.io.resolver import take_image
+
+__all__ = ["HOLDS", "SUFFIXES", "losses", "read", "write"]
+
+SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
+TEXT = False
+MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
+_LAYERS = (".usd", ".usda", ".usdc")
+
+
+def read(data: bytes, path: Path) -> Document:
+    """Reads the composed stage: a part for each mesh, points and curves that is to be rendered.
+
+    Raises:
+        FileFormatError: not USD, damaged, or in need of layers in other files.
+        ImportError: usd-core is not installed.
+    """
+    need_library()
+    archive = None
+    if data[:4] == b"PK\x03\x04":
+        try:
+            archive = Archive(bytes(data))
+            names = [n for n in archive.names() if PurePosixPath(n).suffix.lower() in _LAYERS]
+            layers = [(name, archive.read(name)) for name in names]
+        except ValueError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+        if not layers:
+            raise FileFormatError(f"{path}: it has no member that is a layer of USD")
+    elif data[:8] == b"PXR-USDC" or data[:5] == b"#usda" or data[:5] == b"#sdf ":
+        layers = [("", bytes(data))]
+    else:
+        raise FileFormatError(f"{path}: expected '#usda', 'PXR-USDC' or a zip file at its begin")
+    for name, layer in layers:
+        if layer[:8] != b"PXR-USDC":
+            try:
+                layer.decode()
+            except UnicodeDecodeError as error:
+                inner = f" of {name!r}" if name else ""
+                raise FileFormatError(
+                    f"{path}: the text{inner} is not UTF-8 at byte {error.start}"
+                ) from None
+    scene = dump(path, layers)
+    document = Document()
+    document.up = {"Y": "y", "Z": "z"}.get(scene["up"] or "")
+    if 0 < (scene["unit"] or 0) < math.inf:  # else it says nothing
+        unit = next((k for k, v in METRES.items() if abs(v - scene["unit"]) < 1e-9 * v), None)
+        document.unit = unit or f"{scene['unit']:g} m"
+    if scene["comment"]:
+        document.metadata["comments"] = scene["comment"].splitlines()
+    if scene["custom"]:
+        document.metadata["usd"] = scene["custom"]
+    if scene["skipped"]:
+        document.metadata["not read"] = [f"{n} {kind}" for kind, n in scene["skipped"].items()]
+    places = {key: k for k, key in enumerate(scene["materials"])}
+    first = layers[0][0]
+    for entry in scene["materials"].values():
+        document.materials.append(_material(document, entry, path, archive, first))
+    groups: dict[str, Part] = {}
+    for prim in scene["prims"]:
+        _add(document, prim, places, path, groups)
+    return document
+
+
+def _material(
+    document: Document, entry: dict, path: Path, archive: Archive | None, layer: str
+) -> Material:
+    """A material; the images of its textures go into the document."""
+    values: dict = {"usd": {"inputs": entry["inputs"], "textures": {}}}
+    for key, texture in entry["textures"].items():
+        texture = dict(texture)
+        texture["file"] = str(texture.get("file") or "").removeprefix("./")
+        _image(document, texture["file"], path, archive, layer)
+        values["usd"]["textures"][key] = texture
+    colour = entry["inputs"].get("diffuseColor")
+    if isinstance(colour, list) and len(colour) == 3:
+        opacity = entry["inputs"].get("opacity")
+        values["base_color"] = [*colour, opacity if isinstance(opacity, float) else 1.0]
+    base = entry["textures"].get("diffuseColor")
+    if base is not None and base.get("file"):
+        values["base_texture"] = str(base["file"]).removeprefix("./")
+    if not entry["inputs"] and not entry["textures"]:
+        values = {}
+    return Material(entry["name"], values)
+
+
+def _image(document: Document, name: str, path: Path, archive: Archive | None, layer: str) -> None:
+    """Takes an image that is a member of the package or lies in the file's folder."""
+    if not name or name in document.images:
+        return
+    if archive is not None:
+        for inner in (str(PurePosixPath(layer).parent / name), name):
+            if archive.info(inner) is not None:
+                try:
+                    document.images[name] = archive.read(inner)
+                except ValueError as error:
+                    raise FileFormatError(f"{path}: {error}") from None
+                return
+        return
+    take_image(document, path, name)
+
+
+def _add(
+    document: Document, prim: dict, places: dict[str, int], path: Path, groups: dict[str, Part]
+) -> None:
+    """The part of a prim; what one part had to be cut into for the file is put together."""
+    where = f"{path}: {prim['path']}"
+    owner = groups.get(prim["parent"]) if "group" in prim else None
+    if owner is not None:
+        _elements(owner, prim, where)
+        return
+    part = _part(prim, places, where)
+    part.name = prim.get("group", prim["name"])
+    matrix = np.array(prim["matrix"], np.float64).reshape(4, 4)
+    part.transform = None if np.array_equal(matrix, np.eye(4)) else matrix
+    document.parts.append(part)
+    if "group" in prim:
+        groups[prim["parent"]] = part
+    if sum(len(p.vertices) for p in document.parts) > MOST_VERTICES:
+        raise FileFormatError(f"{path}: it repeats meshes to more than {MOST_VERTICES:,} vertices")
+
+
+def _points(prim: dict, where: str) -> np.ndarray:
+    points = prim["attributes"].get("points")
+    if points is None:
+        return np.zeros((0, 3), np.float32)
+    if points.ndim != 2 or points.shape[1] != 3 or points.dtype.kind != "f":
+        raise FileFormatError(f"{where}: expected points (V, 3) of floats, got {points.shape}")
+    return points.astype(np.float32) if points.dtype == np.float16 else points
+
+
+def _whole(prim: dict, name: str, where: str) -> np.ndarray:
+    values = prim["attributes"].get(name)
+    if values is None:
+        return np.zeros(0, np.int64)
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "iu":
+        raise FileFormatError(f"{where}: expected whole numbers (N,) in {name}")
+    return values.astype(np.int64)
+
+
+def _starts(counts: np.ndarray, total: int, name: str, where: str) -> np.ndarray:
+    if (counts < 0).any() or int(counts.sum()) != total:
+        raise FileFormatError(
+            f"{where}: {name} promises {int(counts.sum())} corners, there are {total}"
+        )
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _part(prim: dict, places: dict[str, int], where: str) -> Part:
+    part = Part(vertices=_points(prim, where))
+    if prim["type"] == "Mesh":
+        part.polygon_index = _whole(prim, "faceVertexIndices", where)
+        counts = _whole(prim, "faceVertexCounts", where)
+        part.polygon_start = _starts(counts, len(part.polygon_index), "faceVertexCounts", where)
+        _labels(part, prim, places, where)
+        holes = _whole(prim, "holeIndices", where)
+        if len(holes):
+            part.face_fields["hole"] = _chosen(holes, part.num_faces, "holeIndices", where)
+    elif prim["type"] == "Points":
+        part.points = np.arange(len(part.vertices), dtype=np.int64)
+    else:
+        part.lines = _lines(prim, len(part.vertices), where)
+    rows = fields_of(part, prim, where)
+    for key, found in rows.items():
+        _field(part, key, found, where)
+    if prim["attributes"].get("orientation") == "leftHanded":
+        turn = reversed_corners(part)
+        part.polygon_index = part.polygon_index[turn]
+        for field in part.corner_fields.values():
+            field.index = field.index[turn]
+    return part
+
+
+def _lines(prim: dict, vertices: int, where: str) -> list[np.ndarray]:
+    counts = _whole(prim, "curveVertexCounts", where)
+    start = _starts(counts, vertices, "curveVertexCounts", where)
+    lines = np.split(np.arange(vertices, dtype=np.int64), start[1:-1]) if len(counts) else []
+    if prim["attributes"].get("wrap") == "periodic":
+        lines = [np.append(line, line[:1]) for line in lines]
+    return lines
+
+
+def _chosen(index: np.ndarray, count: int, name: str, where: str) -> np.ndarray:
+    if len(index) and (index.min() < 0 or index.max() >= count):
+        raise FileFormatError(f"{where}: {name} name a face that is not there, of {count}")
+    out = np.zeros(count, bool)
+    out[index] = True
+    return out
+
+
+def _labels(part: Part, prim: dict, places: dict[str, int], where: str) -> None:
+    """Materials and groups of faces."""
+    material = np.full(part.num_faces, places.get(prim["material"], -1), np.int32)
+    group = np.full(part.num_faces, -1, np.int32)
+    for subset in prim["subsets"]:
+        if subset["element"] != "face":
+            continue
+        index = subset["indices"]
+        index = np.zeros(0, np.int64) if index is None else index.astype(np.int64).reshape(-1)
+        chosen = _chosen(index, part.num_faces, f"the indices of {subset['name']!r}", where)
+        if subset["material"] is not None:
+            material[chosen] = places[subset["material"]]
+        if subset["family"] == "materialBind":
+            continue
+        if (group[chosen] >= 0).any():  # faces of two groups
+            part.face_fields[f"group {subset['name']}"] = chosen
+            continue
+        group[chosen] = len(part.groups)
+        part.groups.append(subset["name"])
+    if (material >= 0).any():
+        part.face_fields["material"] = material
+    if part.groups:
+        part.face_fields["group"] = group
+
+
+def _field(part: Part, key: str, rows: Rows, where: str) -> None:
+    """Puts values where their interpolation says, under the name `key`."""
+    values, index = rows.values, rows.index
+    if rows.domain == "corner":
+        corners = len(part.polygon_index)
+        if index is None:
+            index = np.arange(len(values), dtype=np.int64)
+        if len(index) != corners:
+            raise FileFormatError(f"{where}: {key!r} has {len(index)} values for {corners} corners")
+        values = values if values.ndim > 1 or values.dtype.kind in "US" else values[:, None]
+        part.corner_fields[key] = CornerField(values, index)
+        return
+    table, count = rows.table(part)
+    if index is not None:
+        if len(index) and (index.min() < 0 or index.max() >= len(values)):
+            raise FileFormatError(f"{where}: an index of {key!r} is not among {len(values)} values")
+        values = values[index]
+    if rows.constant:
+        values = np.repeat(values, count, axis=0)
+    if len(values) != count:
+        raise FileFormatError(f"{where}: {key!r} has {len(values)} values, expected {count}")
+    table[key] = values
+
+
+def _elements(owner: Part, prim: dict, where: str) -> None:
+    """Lines or points of a part whose vertices are already there."""
+    index = rows_of(prim, "meshlearn:vertex")
+    if index is None or index.ndim != 1 or index.dtype.kind not in "iu":
+        raise FileFormatError(f"{where}: expected the numbers of its vertices")
+    index = index.astype(np.int64)
+    if len(index) and (index.min() < 0 or index.max() >= len(owner.vertices)):
+        raise FileFormatError(f"{where}: it names a vertex that is not there")
+    part = Part(vertices=_points(prim, where))
+    if len(part.vertices) != len(index):
+        raise FileFormatError(f"{where}: {len(index)} numbers for {len(part.vertices)} vertices")
+    if prim["type"] == "BasisCurves":
+        part.lines = _lines(prim, len(index), where)
+        owner.lines = [index[line] for line in part.lines]
+    else:
+        part.points = np.arange(len(index))
+        owner.points = index
+    for key, found in fields_of(part, prim, where).items():
+        if key != "meshlearn:vertex":
+            _field(part, key, found, where)
+    if prim["type"] == "BasisCurves":
+        owner.line_fields = part.line_fields
+    else:
+        owner.point_fields = part.vertex_fields

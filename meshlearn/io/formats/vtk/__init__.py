@@ -1,0 +1,1 @@
+"""VTK, legacy and XML."""

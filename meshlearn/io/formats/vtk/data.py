@@ -1,0 +1,202 @@
+"""Between documents and the data sets of VTK: points, cells of every kind, fields of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
+from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.left_behind import Loss
+
+# kinds of VTK: number -> corners of cells with a fixed number
+VERTEX, POLY_VERTEX, LINE, POLY_LINE, TRIANGLE, STRIP, POLYGON, PIXEL, QUAD = range(1, 10)
+_SOLID = {10: "tetra", 12: "hexahedron", 13: "wedge", 14: "pyramid"}
+_NUMBER = {name: number for number, name in _SOLID.items()}
+_CORNERS = {10: 4, 12: 8, 13: 6, 14: 5}
+_NAMES = {"normal": "Normals", "uv": "TCoords"}
+_READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Texture": "uv"}
+_READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
+
+
+def holds(name: str, *, solid: bool = True) -> Holds:
+    """What a format of VTK has a place for; `solid`: cells of three dimensions too."""
+    return Holds(
+        name,
+        vertex=ANY,
+        face=ANY,
+        lines=True,
+        points=True,
+        cells=frozenset(_NUMBER) if solid else NONE,
+        element_fields=True,
+    )
+
+
+def surface_of(part: Part) -> Part:
+    """The same part without its cells of three dimensions."""
+    return replace(part, cells={}, cell_fields={}) if part.cells or part.cell_fields else part
+
+
+def losses(document: Document, name: str, *, solid: bool = True) -> list[str | Loss]:
+    """What a format of VTK cannot hold of a document."""
+    lost = losses_of(document, holds(name, solid=solid))
+    for part in document.parts:
+        if not solid:
+            for key, values in part.cell_fields.items():
+                count = sum(map(len, values.values()))
+                lost.append(Loss(f"cell field {key!r}", f"{name} has no cells", count))
+            part = surface_of(part)
+        kinds = {"face": part.num_faces, "line": len(part.lines), "point": len(part.points)}
+        kinds |= {kind: len(cells) for kind, cells in part.cells.items()}
+        present = [kind for kind, count in kinds.items() if count]
+        fields = {"face": set(part.face_fields), "line": set(part.line_fields)}
+        fields["point"] = set(part.point_fields)
+        for kind in part.cells:
+            fields[kind] = {k for k, v in part.cell_fields.items() if kind in v}
+        for key in sorted(set().union(*fields.values())):
+            missing = [kind for kind in present if key not in fields[kind]]
+            if missing:
+                why = f"{name} has fields of all cells; those without got NaN or 0"
+                lost.append(Loss(f"absence of field {key!r}", why, sum(kinds[m] for m in missing)))
+    return lost
+
+
+@dataclass
+class Cells:
+    """Cells in order: kind (N,), start (N + 1,), index (K,), fields (N, ...)."""
+
+    kind: np.ndarray
+    start: np.ndarray
+    index: np.ndarray
+    fields: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def usual(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fields by the names that documents have for them."""
+    out: dict[str, np.ndarray] = {}
+    for key, values in fields.items():
+        label = _READ.get(key, key)
+        out[key if label in out or (label in fields and label != key) else label] = values
+    return out
+
+
+def vtk_names(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fields of numbers by the names that VTK has for them."""
+    return {_NAMES.get(k, k): plain(v) for k, v in fields.items() if is_numeric(v)}
+
+
+def plain(values: np.ndarray) -> np.ndarray:
+    """Values in a type that VTK has."""
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    return values
+
+
+def to_part(path, vertices: np.ndarray, cells: Cells, vertex_fields: dict) -> Part:
+    """A part of VTK's cells.
+
+    Raises:
+        FileFormatError: cells that cannot be.
+    """
+    part = Part(vertices=vertices, vertex_fields=usual(vertex_fields))
+    kind, start, index = cells.kind, cells.start, cells.index
+    sizes = np.diff(start)
+    if len(start) != len(kind) + 1 or start[0] != 0 or (sizes < 0).any() or start[-1] != len(index):
+        raise FileFormatError(f"{path}: the offsets of its cells do not fit their corners")
+    for name, values in {**cells.fields}.items():
+        if len(values) != len(kind):
+            raise FileFormatError(f"{path}: {len(values)} values of {name!r} for {len(kind)} cells")
+    known = np.isin(kind, [*range(1, 10), *_SOLID])
+    if not known.all():
+        raise FileFormatError(f"{path}: cells of the kind {int(kind[~known][0])} are not read")
+    faces, corners = [], []
+
+    def take(rows: np.ndarray) -> np.ndarray:
+        size = sizes[rows]
+        at = np.repeat(start[:-1][rows] - (np.cumsum(size) - size), size) + np.arange(size.sum())
+        return index[at]
+
+    flat = np.nonzero(np.isin(kind, (TRIANGLE, POLYGON, PIXEL, QUAD, STRIP)))[0]
+    if np.isin(kind[flat], (PIXEL, STRIP)).any():
+        for row in flat.tolist():
+            run = index[start[row] : start[row + 1]]
+            for polygon in _polygons(int(kind[row]), run):
+                faces.append(row)
+                corners.append(polygon)
+        owner = np.array(faces, np.int64)
+        part.polygon_start = np.cumsum([0, *(len(c) for c in corners)]).astype(np.int64)
+        part.polygon_index = np.concatenate([*corners, np.zeros(0, np.int64)]).astype(np.int64)
+    else:
+        owner = flat
+        part.polygon_start = np.concatenate([[0], np.cumsum(sizes[flat])]).astype(np.int64)
+        part.polygon_index = take(flat).astype(np.int64)
+    lines = np.nonzero(np.isin(kind, (LINE, POLY_LINE)))[0]
+    part.lines = [index[start[r] : start[r + 1]].astype(np.int64) for r in lines.tolist()]
+    points = np.nonzero(np.isin(kind, (VERTEX, POLY_VERTEX)))[0]
+    part.points = take(points).astype(np.int64)
+    point_owner = np.repeat(points, sizes[points])
+    fields = usual(cells.fields)
+    part.face_fields = {k: v[owner] for k, v in fields.items()} if len(owner) else {}
+    part.line_fields = {k: v[lines] for k, v in fields.items()} if len(lines) else {}
+    part.point_fields = {k: v[point_owner] for k, v in fields.items()} if len(points) else {}
+    for number, name in _SOLID.items():
+        rows = np.nonzero(kind == number)[0]
+        if not len(rows):
+            continue
+        if (sizes[rows] != _CORNERS[number]).any():
+            raise FileFormatError(f"{path}: a {name} has not {_CORNERS[number]} corners")
+        part.cells[name] = take(rows).reshape(len(rows), -1).astype(np.int64)
+        for key, values in fields.items():
+            part.cell_fields.setdefault(key, {})[name] = values[rows]
+    return part
+
+
+def _polygons(kind: int, run: np.ndarray) -> list[np.ndarray]:
+    if kind == STRIP:
+        return [
+            run[[k, k + 1, k + 2] if k % 2 == 0 else [k + 1, k, k + 2]] for k in range(len(run) - 2)
+        ]
+    if kind == PIXEL and len(run) == 4:
+        return [run[[0, 1, 3, 2]]]
+    return [run]
+
+
+def from_part(part: Part) -> Cells:
+    """Cells of a part: points, lines, polygons, solids, with the fields that any of them has."""
+    groups: list[tuple[np.ndarray, np.ndarray, np.ndarray, dict]] = []
+    if len(part.points):
+        ones = np.ones(len(part.points), np.int64)
+        groups.append((ones * VERTEX, ones, part.points, part.point_fields))
+    if part.lines:
+        sizes = np.array([len(line) for line in part.lines], np.int64)
+        kind = np.where(sizes == 2, LINE, POLY_LINE)
+        groups.append((kind, sizes, np.concatenate(part.lines), part.line_fields))
+    if part.num_faces:
+        sizes = part.sizes
+        kind = np.where(sizes == 3, TRIANGLE, np.where(sizes == 4, QUAD, POLYGON))
+        groups.append((kind, sizes, part.polygon_index, part.face_fields))
+    for name, cells in part.cells.items():
+        if name in _NUMBER and len(cells):
+            fields = {k: v[name] for k, v in part.cell_fields.items() if name in v}
+            kind = np.full(len(cells), _NUMBER[name])
+            groups.append((kind, np.full(len(cells), cells.shape[1]), cells.reshape(-1), fields))
+    nothing = np.zeros(0, np.int64)
+    kind = np.concatenate([nothing, *(g[0] for g in groups)]).astype(np.int64)
+    sizes = np.concatenate([nothing, *(g[1] for g in groups)]).astype(np.int64)
+    index = np.concatenate([nothing, *(g[2] for g in groups)]).astype(np.int64)
+    out = Cells(kind, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), index)
+    for key in dict.fromkeys(k for g in groups for k in g[3]):
+        first = next(g[3][key] for g in groups if key in g[3])
+        columns = []
+        for group in groups:
+            values = group[3].get(key)
+            if values is None or values.shape[1:] != first.shape[1:]:
+                gap = np.nan if first.dtype.kind == "f" else 0
+                values = np.full((len(group[0]), *first.shape[1:]), gap, first.dtype)
+            columns.append(values)
+        if is_numeric(first):
+            out.fields[key] = np.concatenate(columns)
+    return out

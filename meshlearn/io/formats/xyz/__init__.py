@@ -1,0 +1,1 @@
+"""XYZ point clouds."""
