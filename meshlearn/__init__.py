@@ -8,6 +8,9 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import Any
+
+from meshlearn import _saving
 
 __version__ = "0.1.0"
 
@@ -93,3 +96,10 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_EXPORTS, *_MODULES})
+
+
+def _save(what: Any, path: Any, **options: Any) -> None:
+    import_module("meshlearn.io").save(what, path, **options)
+
+
+_saving.set_writer(_save)

@@ -3,9 +3,8 @@
 from meshlearn.mesh._components import Components
 from meshlearn.mesh.attributes import CornerAttribute
 from meshlearn.mesh.cut import MeshCut, cut_mesh
-from meshlearn.mesh.edit import Edit, Part
 from meshlearn.mesh.join import Joined, cat
-from meshlearn.mesh.mesh import Mesh
+from meshlearn.mesh.mesh import Edit, Mesh, Part
 from meshlearn.mesh.meshes import Meshes
 from meshlearn.mesh.polygon import PolygonMesh, Triangulation
 from meshlearn.mesh.report import MeshReport

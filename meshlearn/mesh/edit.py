@@ -1,50 +1,28 @@
-"""Edits that select: sub-meshes, components, orientation. Each returns its index maps.
+"""Edits that select or turn faces, as indices. `Mesh` carries them out and gives them as methods.
 
-Functions here are also methods of `Mesh`. Attributes follow their vertices, faces and corners, and
-are kept as they are (an edit that turns faces does not turn an attribute that holds normals).
+Nothing here makes a mesh: a function takes connectivity and says which vertices and faces stay.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._validate import check_index, check_tensor
-from meshlearn.mesh.attributes import map_corners
 from meshlearn.mesh.topology import Topology
 
-if TYPE_CHECKING:
-    from meshlearn.mesh.mesh import Mesh
 
+class Change(NamedTuple):
+    """What an edit does to a mesh of V vertices and F faces."""
 
-class Edit(NamedTuple):
-    """An edited mesh and where the old vertices and faces went.
-
-    Attributes:
-        mesh: the new mesh.
-        vertex_map: (V,) int64, new index of each old vertex, -1 if it is gone.
-        face_map: (F,) int64, new index of each old face, -1 if it is gone.
-    """
-
-    mesh: Mesh
-    vertex_map: Tensor
-    face_map: Tensor
-
-
-class Part(NamedTuple):
-    """A part of a mesh and where its vertices and faces came from.
-
-    Attributes:
-        mesh: the part.
-        vertex_index: (V',) int64, old index of each vertex of the part.
-        face_index: (F',) int64, old index of each face of the part.
-    """
-
-    mesh: Mesh
-    vertex_index: Tensor
-    face_index: Tensor
+    faces: Tensor  # (F', 3) int64, in new vertices
+    vertex_map: Tensor  # (V,) int64, new index of each old vertex, -1 if it is gone
+    face_map: Tensor  # (F,) int64, new index of each old face, -1 if it is gone
+    vertex_index: Tensor | None = None  # (V',) int64, old index of each vertex; None: all stay
+    face_index: Tensor | None = None  # (F',) int64, old index of each face; None: all stay
+    corner_order: Tensor | None = None  # (F', 3) int64, old corner of each; None: as they were
 
 
 def inverse(index: Tensor, size: int) -> Tensor:
@@ -54,90 +32,72 @@ def inverse(index: Tensor, size: int) -> Tensor:
     return out
 
 
-def rebuild(
-    mesh: Mesh, faces: Tensor, vertex_index: Tensor | None, face_index: Tensor | None
-) -> Mesh:
-    """A mesh of some vertices and faces of another (None: all), `faces` in new indices."""
+def identity(size: int, like: Tensor) -> Tensor:
+    """(size,) int64: each index stays what it was."""
+    return torch.arange(size, device=like.device)
 
-    def rows(values: dict[str, Tensor], index: Tensor | None) -> dict[str, Tensor]:
-        return values if index is None else {k: v.index_select(0, index) for k, v in values.items()}
 
-    vertices = mesh.vertices
-    if vertex_index is not None:
-        vertices = vertices.index_select(0, vertex_index)
-    corner = mesh.corner_attributes
-    if face_index is not None:
-        corner = map_corners(corner, index=lambda index: index.index_select(0, face_index))
-    return mesh._like(
-        vertices,
-        Topology(faces, vertices.shape[0]),
-        vertex=rows(mesh.vertex_attributes, vertex_index),
-        face=rows(mesh.face_attributes, face_index),
-        corner=corner,
+def keep_faces(topology: Topology, keep: Tensor) -> Change:
+    """Faces where `keep` (F,) bool; all vertices stay."""
+    index = keep.nonzero().squeeze(1)
+    vertices = identity(topology.num_vertices, index)
+    return Change(
+        topology.faces[index], vertices, inverse(index, topology.num_faces), face_index=index
     )
 
 
-def _identity(size: int, mesh: Mesh) -> Tensor:
-    return torch.arange(size, device=mesh.device)
-
-
-def keep_faces(mesh: Mesh, keep: Tensor) -> Edit:
-    """Faces where `keep` (F,) bool; all vertices stay."""
-    index = keep.nonzero().squeeze(1)
-    made = rebuild(mesh, mesh.faces[index], None, index)
-    return Edit(made, _identity(mesh.num_vertices, mesh), inverse(index, mesh.num_faces))
-
-
-def remove_unreferenced(mesh: Mesh) -> Edit:
+def remove_unreferenced(topology: Topology) -> Change:
     """Without the vertices that no face uses; the order of the others is kept."""
-    index = mesh.topology.referenced.nonzero().squeeze(1)
-    vertex_map = inverse(index, mesh.num_vertices)
-    made = rebuild(mesh, vertex_map[mesh.faces], index, None)
-    return Edit(made, vertex_map, _identity(mesh.num_faces, mesh))
+    index = topology.referenced.nonzero().squeeze(1)
+    vertex_map = inverse(index, topology.num_vertices)
+    faces = identity(topology.num_faces, index)
+    return Change(vertex_map[topology.faces], vertex_map, faces, vertex_index=index)
 
 
-def submesh(mesh: Mesh, faces: Tensor) -> Edit:
-    """Some faces, with the vertices they use.
-
-    Args:
-        faces: (F,) bool mask, or (N,) int64 indices of distinct faces, whose order is taken.
-
-    Vertices keep their relative order.
-    """
-    check_tensor(faces, "faces", shape=("N",), device=mesh.device, like="the mesh")
+def submesh(topology: Topology, faces: Tensor) -> Change:
+    """Some faces, by mask or by distinct indices, with the vertices they use in their order."""
+    check_tensor(faces, "faces", shape=("N",), device=topology.faces.device, like="the mesh")
     if faces.dtype == torch.bool:
-        check_tensor(faces, "faces", shape=(mesh.num_faces,))
+        check_tensor(faces, "faces", shape=(topology.num_faces,))
         faces = faces.nonzero().squeeze(1)
     check_tensor(faces, "faces", dtype=(torch.int64, torch.bool))
-    check_index(faces, "faces", mesh.num_faces, of="faces")
-    face_map = inverse(faces, mesh.num_faces)
+    check_index(faces, "faces", topology.num_faces, of="faces")
+    face_map = inverse(faces, topology.num_faces)
     if int((face_map >= 0).sum()) != faces.numel():
         raise ValueError("faces: expected distinct indices, got repeated ones; pass each face once")
-    chosen = mesh.faces[faces]
-    used = torch.zeros(mesh.num_vertices, dtype=torch.bool, device=mesh.device)
+    chosen = topology.faces[faces]
+    used = torch.zeros(topology.num_vertices, dtype=torch.bool, device=faces.device)
     used[chosen.reshape(-1)] = True
     index = used.nonzero().squeeze(1)
-    vertex_map = inverse(index, mesh.num_vertices)
-    return Edit(rebuild(mesh, vertex_map[chosen], index, faces), vertex_map, face_map)
+    vertex_map = inverse(index, topology.num_vertices)
+    return Change(vertex_map[chosen], vertex_map, face_map, vertex_index=index, face_index=faces)
 
 
-def split(mesh: Mesh) -> list[Part]:
+class Piece(NamedTuple):
+    """A component: its faces in its own vertices, and the old indices of both."""
+
+    faces: Tensor  # (F', 3) int64
+    vertex_index: Tensor  # (V',) int64
+    face_index: Tensor  # (F',) int64
+
+
+def split(topology: Topology) -> list[Piece]:
     """Components of faces joined through edges, in the order of their first face.
 
     A vertex shared by two components is in both. Vertices without faces are in none.
     """
-    labels, count = mesh.topology.components()
+    labels, count = topology.components()
     if not count:
         return []
     face_order = torch.argsort(labels, stable=True)
     face_counts = torch.bincount(labels, minlength=count).tolist()
-    size = mesh.num_vertices
+    size = topology.num_vertices
     keys, local = torch.unique(
-        labels[face_order][:, None] * size + mesh.faces[face_order], return_inverse=True
+        labels[face_order][:, None] * size + topology.faces[face_order], return_inverse=True
     )
     vertex_index, owner = keys % size, keys // size
     vertex_counts = torch.bincount(owner, minlength=count).tolist()
-    parts = []
+    pieces = []
     first = 0
     for faces, index, vertices in zip(
         local.split(face_counts),
@@ -145,32 +105,28 @@ def split(mesh: Mesh) -> list[Part]:
         vertex_index.split(vertex_counts),
         strict=True,
     ):
-        parts.append(Part(rebuild(mesh, faces - first, vertices, index), vertices, index))
+        pieces.append(Piece(faces - first, vertices, index))
         first += vertices.numel()
-    return parts
+    return pieces
 
 
-def flip(mesh: Mesh, faces: Tensor | None = None) -> Edit:
-    """With the orientation of faces turned: (a, b, c) becomes (a, c, b).
-
-    Args:
-        faces: (F,) bool, which ones; None for all.
-    """
-    order = torch.tensor([0, 2, 1], device=mesh.device)
-    if faces is None:
-        made = mesh.faces[:, order]
-        corner = map_corners(mesh.corner_attributes, index=lambda index: index[:, order])
-    else:
+def flip(topology: Topology, faces: Tensor | None = None) -> Change:
+    """With the orientation of all faces, or of those of a mask, turned: (a, b, c) to (a, c, b)."""
+    old = topology.faces
+    turned = torch.tensor([0, 2, 1], device=old.device).expand(topology.num_faces, 3)
+    if faces is not None:
         check_tensor(
             faces,
             "faces",
-            shape=(mesh.num_faces,),
+            shape=(topology.num_faces,),
             dtype=torch.bool,
-            device=mesh.device,
+            device=old.device,
             like="the mesh",
         )
-        turned = torch.where(faces[:, None], order, torch.arange(3, device=mesh.device))
-        made = mesh.faces.gather(1, turned)
-        corner = map_corners(mesh.corner_attributes, index=lambda index: index.gather(1, turned))
-    flipped = mesh._like(mesh.vertices, Topology(made, mesh.num_vertices), corner=corner)
-    return Edit(flipped, _identity(mesh.num_vertices, mesh), _identity(mesh.num_faces, mesh))
+        turned = torch.where(faces[:, None], turned, torch.arange(3, device=old.device))
+    return Change(
+        old.gather(1, turned),
+        identity(topology.num_vertices, old),
+        identity(topology.num_faces, old),
+        corner_order=turned,
+    )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from meshlearn import _saving
 from meshlearn._validate import FLOATS, check_index, check_tensor
 from meshlearn.mesh import edit, measure, repair, report
 from meshlearn.mesh.attributes import CornerAttribute, check_corners, check_domain, map_corners
-from meshlearn.mesh.edit import Edit, Part
 from meshlearn.mesh.report import MeshReport
 from meshlearn.mesh.topology import Topology
 
@@ -239,46 +239,147 @@ class Mesh:
         """(F, 3, 3) corner positions, differentiable."""
         return measure.corner_positions(self.vertices, self.topology)
 
-    # --- edits: see meshlearn.mesh.edit and meshlearn.mesh.repair ---------------------------------
+    # --- edits: as indices in meshlearn.mesh.edit and meshlearn.mesh.repair, carried out here -----
+    #
+    # Attributes follow their vertices, faces and corners, and are kept as they are: an edit that
+    # turns faces does not turn an attribute that holds normals.
+
+    def _rebuilt(
+        self, faces: Tensor, vertex_index: Tensor | None, face_index: Tensor | None
+    ) -> Mesh:
+        """Some vertices and faces (None: all), `faces` in new indices."""
+
+        def rows(values: dict[str, Tensor], index: Tensor | None) -> dict[str, Tensor]:
+            if index is None:
+                return values
+            return {k: v.index_select(0, index) for k, v in values.items()}
+
+        vertices = self.vertices
+        if vertex_index is not None:
+            vertices = vertices.index_select(0, vertex_index)
+        corner = self.corner_attributes
+        if face_index is not None:
+            corner = map_corners(corner, index=lambda index: index.index_select(0, face_index))
+        return self._like(
+            vertices,
+            Topology(faces, vertices.shape[0]),
+            vertex=rows(self.vertex_attributes, vertex_index),
+            face=rows(self.face_attributes, face_index),
+            corner=corner,
+        )
+
+    def _edited(self, change: edit.Change) -> Edit:
+        made = self._rebuilt(change.faces, change.vertex_index, change.face_index)
+        order = change.corner_order
+        if order is not None:
+            made.corner_attributes = map_corners(
+                made.corner_attributes, index=lambda index: index.gather(1, order)
+            )
+        return Edit(made, change.vertex_map, change.face_map)
 
     def merge_vertices(self, tol: float = 0.0) -> Edit:
-        """Vertices at most `tol` apart become one (`repair.merge_vertices`)."""
-        return repair.merge_vertices(self, tol)
+        """Vertices at most `tol` apart become one, which keeps the attributes of the first.
+
+        Args:
+            tol: 0 merges equal positions only; above, those at most `tol` apart (Euclidean, in the
+                mesh's unit), and chains of such. Memory is bounded; time grows with the number of
+                vertices in a ball of `tol`.
+
+        Faces are neither dropped nor reordered: those that collapse name a vertex twice (see
+        `remove_degenerate`). Vertices keep the order of their first. NaN vertices are never merged.
+        Corner attributes keep their seams.
+        """
+        return self._edited(repair.merge_vertices(self.vertices, self.topology, tol))
 
     def remove_unreferenced(self) -> Edit:
-        """Without the vertices that no face uses (`edit.remove_unreferenced`)."""
-        return edit.remove_unreferenced(self)
+        """Without the vertices that no face uses; the order of the others is kept."""
+        return self._edited(edit.remove_unreferenced(self.topology))
 
     def remove_degenerate(self) -> Edit:
-        """Without the faces that have no area (`repair.remove_degenerate`)."""
-        return repair.remove_degenerate(self)
+        """Without the faces that name a vertex twice or have no area; vertices stay."""
+        areas = measure.face_areas(self.vertices.detach(), self.topology)
+        return self._edited(repair.remove_degenerate(self.topology, areas))
 
     def remove_duplicate_faces(self) -> Edit:
-        """Without the faces of the same vertices as an earlier one."""
-        return repair.remove_duplicate_faces(self)
+        """Without the faces of the same three vertices, in any order, as an earlier face."""
+        return self._edited(repair.remove_duplicate_faces(self.topology))
 
     def submesh(self, faces: Tensor) -> Edit:
-        """Some faces, by mask or index, with the vertices they use (`edit.submesh`)."""
-        return edit.submesh(self, faces)
+        """Some faces, with the vertices they use.
+
+        Args:
+            faces: (F,) bool mask, or (N,) int64 indices of distinct faces, whose order is taken.
+
+        Vertices keep their relative order.
+        """
+        return self._edited(edit.submesh(self.topology, faces))
 
     def split(self) -> list[Part]:
-        """Components of faces joined through edges (`edit.split`)."""
-        return edit.split(self)
+        """Components of faces joined through edges, in the order of their first face.
 
-    def flip(self) -> Edit:
-        """With the orientation of all faces turned (`edit.flip`)."""
-        return edit.flip(self)
+        A vertex shared by two components is in both. Vertices without faces are in none.
+        """
+        return [
+            Part(self._rebuilt(*piece), piece.vertex_index, piece.face_index)
+            for piece in edit.split(self.topology)
+        ]
+
+    def flip(self, faces: Tensor | None = None) -> Edit:
+        """With the orientation of faces turned: (a, b, c) becomes (a, c, b).
+
+        Args:
+            faces: (F,) bool, which ones; None for all.
+        """
+        return self._edited(edit.flip(self.topology, faces))
 
     def orient(self, *, outward: bool = True) -> Edit:
-        """With neighbours agreeing, and closed components outward (`repair.orient`)."""
-        return repair.orient(self, outward=outward)
+        """Faces turned so that neighbours agree, as few of them as possible.
+
+        Args:
+            outward: turn each closed component so that its volume is positive. Pass False for a
+                mesh with cavities, whose inner shells are negative.
+
+        Orientation goes through edges of two faces. A component that cannot be oriented (a Moebius
+        band) stays as it is.
+        """
+        return self._edited(repair.orient(self.vertices, self.topology, outward=outward))
 
     def check(self) -> MeshReport:
-        """Counts and indices of every kind of defect (`report.check`)."""
-        return report.check(self)
+        """Counts and indices of every kind of defect, also of a mesh that was not validated.
+
+        Faces with an index out of range are listed and left out of everything else; NaN vertices
+        are left out of bounds, and make area and volume None where a face uses one.
+        """
+        return report.check(self.vertices, self.topology)
 
     def save(self, path: str | PathLike[str], **options: Any) -> None:
         """Writes the mesh to a file; the format follows the extension (see `meshlearn.io.save`)."""
-        from meshlearn.io import save
+        _saving.save(self, path, **options)
 
-        save(self, path, **options)
+
+class Edit(NamedTuple):
+    """An edited mesh and where the old vertices and faces went.
+
+    Attributes:
+        mesh: the new mesh.
+        vertex_map: (V,) int64, new index of each old vertex, -1 if it is gone.
+        face_map: (F,) int64, new index of each old face, -1 if it is gone.
+    """
+
+    mesh: Mesh
+    vertex_map: Tensor
+    face_map: Tensor
+
+
+class Part(NamedTuple):
+    """A part of a mesh and where its vertices and faces came from.
+
+    Attributes:
+        mesh: the part.
+        vertex_index: (V',) int64, old index of each vertex of the part.
+        face_index: (F',) int64, old index of each face of the part.
+    """
+
+    mesh: Mesh
+    vertex_index: Tensor
+    face_index: Tensor

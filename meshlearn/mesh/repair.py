@@ -1,10 +1,9 @@
-"""Edits that mend: merging vertices, removing faces, orienting. Each returns its index maps."""
+"""Edits that mend, as indices (see `edit`): merging vertices, removing faces, orienting."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,10 +12,8 @@ from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence, segment_sum
 from meshlearn.mesh._components import connected_components
 from meshlearn.mesh._keys import first_of_group, row_groups
-from meshlearn.mesh.edit import Edit, flip, inverse, keep_faces, rebuild
-
-if TYPE_CHECKING:
-    from meshlearn.mesh.mesh import Mesh
+from meshlearn.mesh.edit import Change, flip, identity, inverse, keep_faces
+from meshlearn.mesh.topology import Topology
 
 _PAIRS_AT_ONCE = 1 << 22
 _HASH = (-7046029254386353131, -4417276706812531889, 1609587929392839161)  # odd, wrapping
@@ -107,79 +104,68 @@ def _close_pairs(
     return torch.stack([i[near], j[near]], 1)
 
 
-def merge_vertices(mesh: Mesh, tol: float = 0.0) -> Edit:
-    """Vertices at one position become one, which keeps the position and attributes of the first.
-
-    Args:
-        tol: 0 merges equal positions only; above, those at most `tol` apart (Euclidean, in the
-            mesh's unit), and chains of such. Memory is bounded; time grows with the number of
-            vertices in a ball of `tol`.
-
-    Faces are neither dropped nor reordered: those that collapse name a vertex twice (see
-    `remove_degenerate`). Vertices keep the order of their first. NaN vertices are never merged.
-    Corner attributes keep their seams.
-    """
+def merge_vertices(vertices: Tensor, topology: Topology, tol: float = 0.0) -> Change:
+    """Vertices at most `tol` apart become one, as `Mesh.merge_vertices` says."""
     if not isinstance(tol, (int, float)) or not math.isfinite(tol) or tol < 0:
         raise ValueError(
             f"tol: expected a finite distance of at least 0, got {tol!r}; pass 0 for exact merging"
         )
-    root = same_position(mesh.vertices)
+    root = same_position(vertices)
+    own = identity(topology.num_vertices, vertices)
     if tol > 0:
-        own = torch.arange(mesh.num_vertices, device=mesh.device)
-        distinct = (root == own) & mesh.vertices.detach().isfinite().all(1)
+        distinct = (root == own) & vertices.detach().isfinite().all(1)
         distinct = distinct.nonzero().squeeze(1)
-        points = mesh.vertices.detach().double()[distinct]
+        points = vertices.detach().double()[distinct]
         labels, count = connected_components(_near_links(points, float(tol)), distinct.numel())
         merged = own.clone()
         merged[distinct] = distinct[first_of_group(labels, count)[labels]]
         root = merged[root]
-    index = (root == torch.arange(mesh.num_vertices, device=mesh.device)).nonzero().squeeze(1)
-    vertex_map = inverse(index, mesh.num_vertices)[root]
-    made = rebuild(mesh, vertex_map[mesh.faces], index, None)
-    return Edit(made, vertex_map, torch.arange(mesh.num_faces, device=mesh.device))
+    index = (root == own).nonzero().squeeze(1)
+    vertex_map = inverse(index, topology.num_vertices)[root]
+    faces = identity(topology.num_faces, vertices)
+    return Change(vertex_map[topology.faces], vertex_map, faces, vertex_index=index)
 
 
-def degenerate_faces(mesh: Mesh, areas: Tensor | None = None) -> Tensor:
-    """(F,) bool: faces that name a vertex twice, or have no area."""
-    a, b, c = mesh.faces.unbind(1)
-    areas = mesh.detach().face_areas() if areas is None else areas
+def degenerate_faces(topology: Topology, areas: Tensor) -> Tensor:
+    """(F,) bool: faces that name a vertex twice, or whose area (F,) is zero."""
+    a, b, c = topology.faces.unbind(1)
     return (a == b) | (b == c) | (c == a) | (areas == 0)
 
 
-def duplicate_faces(mesh: Mesh) -> Tensor:
+def duplicate_faces(topology: Topology) -> Tensor:
     """(F,) bool: faces of the same three vertices, in any order, as an earlier face."""
-    group, count = row_groups(mesh.faces.sort(1).values, mesh.num_vertices)
-    rows = torch.arange(mesh.num_faces, device=mesh.device)
-    return first_of_group(group, count)[group] != rows
+    group, count = row_groups(topology.faces.sort(1).values, topology.num_vertices)
+    return first_of_group(group, count)[group] != identity(topology.num_faces, group)
 
 
-def remove_degenerate(mesh: Mesh) -> Edit:
+def remove_degenerate(topology: Topology, areas: Tensor) -> Change:
     """Without the faces that name a vertex twice or have no area; vertices stay."""
-    return keep_faces(mesh, ~degenerate_faces(mesh))
+    return keep_faces(topology, ~degenerate_faces(topology, areas))
 
 
-def remove_duplicate_faces(mesh: Mesh) -> Edit:
+def remove_duplicate_faces(topology: Topology) -> Change:
     """Without the faces of the same three vertices, in any order, as an earlier face."""
-    return keep_faces(mesh, ~duplicate_faces(mesh))
+    return keep_faces(topology, ~duplicate_faces(topology))
 
 
-def component_volumes(mesh: Mesh, turn: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def component_volumes(
+    vertices: Tensor, topology: Topology, turn: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Signed volume (C,) float64 of each component, and (C,) bool whether it is closed.
 
     Args:
         turn: (F,) bool, faces to be counted as if turned; without it a component that is not
             consistently oriented does not count as closed.
     """
-    topology = mesh.topology
     labels, count = topology.components()
     bad = topology.edge_face_counts != 2
     if turn is None:
         bad[topology.inconsistent_edges] = True
-    closed = torch.ones(count, dtype=torch.bool, device=mesh.device)
+    closed = torch.ones(count, dtype=torch.bool, device=vertices.device)
     incidence = topology.edge_half_edges
     closed[labels[incidence.order[incidence.start[:-1]][bad] // 3]] = False
     with torch.no_grad():
-        corners = mesh.vertices[mesh.faces].double()
+        corners = vertices[topology.faces].double()
         seen = first_of_group(labels, count)
         centre = corners[seen, 0][labels]  # near by, whatever the place of the component
         a, b, c = (corners - centre[:, None]).unbind(1)
@@ -189,18 +175,9 @@ def component_volumes(mesh: Mesh, turn: Tensor | None = None) -> tuple[Tensor, T
         return segment_sum(cone[:, None], Incidence(labels, count)).squeeze(1), closed
 
 
-def orient(mesh: Mesh, *, outward: bool = True) -> Edit:
-    """Faces turned so that neighbours agree, as few of them as possible.
-
-    Args:
-        outward: turn each closed component so that its volume is positive. Pass False for a mesh
-            with cavities, whose inner shells are negative.
-
-    Orientation goes through edges of two faces. A component that cannot be oriented (a Moebius
-    band) stays as it is.
-    """
-    topology = mesh.topology
-    faces = mesh.num_faces
+def orient(vertices: Tensor, topology: Topology, *, outward: bool = True) -> Change:
+    """Faces turned so that neighbours agree, as `Mesh.orient` says."""
+    faces = topology.num_faces
     incidence = topology.edge_half_edges
     begin = incidence.start[:-1][topology.edge_face_counts == 2]
     a, b = incidence.order[begin], incidence.order[begin + 1]
@@ -220,10 +197,10 @@ def orient(mesh: Mesh, *, outward: bool = True) -> Edit:
     turn = (sizes[kept] < sizes[turned]) | ((sizes[kept] == sizes[turned]) & (kept > turned))
     turn &= kept != turned
     if outward and faces:
-        volume, closed = component_volumes(mesh, turn)
+        volume, closed = component_volumes(vertices, topology, turn)
         closed[topology.components().labels[kept == turned]] = False
         turn ^= (closed & (volume < 0))[topology.components().labels]
-    return flip(mesh, turn)
+    return flip(topology, turn)
 
 
 if HAS_NATIVE:

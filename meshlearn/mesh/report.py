@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from meshlearn._segment import stable_sum
+from meshlearn.mesh import measure
 from meshlearn.mesh.repair import (
     component_volumes,
     degenerate_faces,
@@ -16,9 +17,6 @@ from meshlearn.mesh.repair import (
     same_position,
 )
 from meshlearn.mesh.topology import Topology
-
-if TYPE_CHECKING:
-    from meshlearn.mesh.mesh import Mesh
 
 # name -> (what the indices point at, what is meant); errors first, then what may be meant so.
 _ERRORS = {
@@ -119,51 +117,42 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def check(mesh: Mesh) -> MeshReport:
-    """Counts and indices of every kind of defect; works on any mesh, also one not validated.
-
-    Faces with an index out of range are listed and left out of everything else; NaN vertices are
-    left out of bounds, and make area and volume None where a face uses one.
-    """
+def check(vertices: Tensor, topology: Topology) -> MeshReport:
+    """Counts and indices of every kind of defect, as `Mesh.check` says."""
     with torch.no_grad():
-        return _check(mesh)
+        return _check(vertices.detach(), topology)
 
 
-def _check(mesh: Mesh) -> MeshReport:
-    vertices, faces = mesh.vertices.detach(), mesh.faces
-    valid = ((faces >= 0) & (faces < mesh.num_vertices)).all(1)
+def _check(vertices: Tensor, topology: Topology) -> MeshReport:
+    faces, num_vertices = topology.faces, topology.num_vertices
+    valid = ((faces >= 0) & (faces < num_vertices)).all(1)
     out_of_range = (~valid).nonzero().squeeze(1)
     kept = valid.nonzero().squeeze(1)
     if out_of_range.numel():
-        sound = mesh._like(
-            vertices, Topology(faces[kept], mesh.num_vertices), vertex={}, face={}, corner={}
-        )
-    else:
-        sound = mesh.detach()
-    topology = sound.topology
+        topology = Topology(faces[kept], num_vertices)
 
-    areas = sound.face_areas()
+    areas = measure.face_areas(vertices, topology)
     finite = vertices.isfinite().all(1)
-    own = torch.arange(mesh.num_vertices, device=mesh.device)
+    own = torch.arange(num_vertices, device=vertices.device)
     components = topology.components()
     unusable = bool((~finite & topology.referenced).any())
     defects = {
         "non_finite_vertices": (~finite).nonzero().squeeze(1),
         "out_of_range_faces": out_of_range,
-        "degenerate_faces": kept[degenerate_faces(sound, areas)],
-        "duplicate_faces": kept[duplicate_faces(sound)],
+        "degenerate_faces": kept[degenerate_faces(topology, areas)],
+        "duplicate_faces": kept[duplicate_faces(topology)],
         "non_manifold_edges": topology.non_manifold_edges,
         "non_manifold_vertices": topology.non_manifold_vertices,
         "inconsistent_edges": topology.inconsistent_edges,
-        "inside_out_components": _inside_out(sound),
+        "inside_out_components": _inside_out(vertices, topology),
         "duplicate_vertices": (same_position(vertices) != own).nonzero().squeeze(1),
         "unreferenced_vertices": (~topology.referenced).nonzero().squeeze(1),
         "boundary_edges": topology.boundary_edges,
     }
     inside = vertices[finite]
     facts = {
-        "vertices": mesh.num_vertices,
-        "faces": mesh.num_faces,
+        "vertices": num_vertices,
+        "faces": len(faces),
         "edges": topology.num_edges,
         "components": components.count,
         "boundary_loops": len(topology.boundary_loops()),
@@ -175,24 +164,24 @@ def _check(mesh: Mesh) -> MeshReport:
         "consistently_oriented": topology.is_consistently_oriented,
         "bounds": [inside.amin(0).tolist(), inside.amax(0).tolist()] if inside.numel() else None,
         "area": None if unusable else float(stable_sum(areas)),
-        "volume": None if unusable else float(sound.volume()),
+        "volume": None if unusable else float(measure.volume(vertices, topology)),
     }
     return MeshReport(facts, defects, topology.edges)
 
 
-def _inside_out(mesh: Mesh) -> Tensor:
+def _inside_out(vertices: Tensor, topology: Topology) -> Tensor:
     """Closed, consistently oriented components of negative volume that no other one may hold.
 
     A cavity is a component of negative volume too: one whose box lies in the box of a component of
     positive volume is taken as meant.
     """
-    volume, closed = component_volumes(mesh)
+    volume, closed = component_volumes(vertices, topology)
     negative = (closed & (volume < 0)).nonzero().squeeze(1)
     positive = (closed & (volume > 0)).nonzero().squeeze(1)
     if not negative.numel() or not positive.numel():
         return negative
-    labels, count = mesh.topology.components()
-    corners = mesh.vertices[mesh.faces]
+    labels, count = topology.components()
+    corners = vertices[topology.faces]
     low = corners.new_full((count, 3), float("inf"))
     high = corners.new_full((count, 3), float("-inf"))
     index = labels[:, None].expand(-1, 3)

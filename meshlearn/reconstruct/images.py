@@ -13,7 +13,6 @@ from meshlearn._segment import stable_mean, stable_sum
 from meshlearn._validate import check_tensor
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
-from meshlearn.mesh.edit import submesh
 from meshlearn.reconstruct.colors import Appearance
 from meshlearn.reconstruct.open_surfaces import image_evidence, open_template
 from meshlearn.reconstruct.target import Target
@@ -239,7 +238,7 @@ class FromImages(Target):
         for i in range(len(level.cameras)):
             face = self.backend.rasterize(mesh, level.cameras[i], level.size).face
             seen[labels[face[face >= 0]]] = True
-        return mesh if bool(seen.all()) else submesh(mesh, seen[labels].nonzero()[:, 0]).mesh
+        return mesh if bool(seen.all()) else mesh.submesh(seen[labels].nonzero()[:, 0]).mesh
 
     def write_sheet(self, mesh: Mesh, path: Path) -> None:
         from meshlearn.reconstruct.sheets import compare_sheet

@@ -13,7 +13,6 @@ import torch
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
-from meshlearn.mesh.repair import orient
 from meshlearn.reconstruct.convexes import fit_convexes, surface_of
 from meshlearn.reconstruct.fit import FitResult, fit
 from meshlearn.reconstruct.open_surfaces import is_open
@@ -172,7 +171,7 @@ def _oriented(mesh: Mesh) -> Mesh:
     """With faces that agree, where that can be: the start of an open fit asks for sides."""
     if mesh.is_consistently_oriented or mesh.num_faces == 0:
         return mesh
-    turned = orient(mesh, outward=False).mesh
+    turned = mesh.orient(outward=False).mesh
     if not turned.is_consistently_oriented:
         warnings.warn(
             "source: the mesh cannot be oriented (it has one side only, as a Moebius band, or "

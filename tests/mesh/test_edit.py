@@ -180,7 +180,7 @@ def test_split_of_components_that_share_a_vertex():
 def test_orient(name):
     mesh = getattr(shapes, name)(dtype=torch.float64)
     turn = torch.rand(mesh.num_faces, generator=torch.Generator().manual_seed(0)) < 0.7
-    old = decorated(ml.mesh.edit.flip(mesh, turn).mesh)
+    old = decorated(mesh.flip(turn).mesh)
     assert not old.is_consistently_oriented
     edit = old.orient()
     assert_maps(old, edit)
