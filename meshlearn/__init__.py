@@ -5,12 +5,61 @@ Names are imported on first use, so that `import meshlearn` (and `meshlearn --he
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshlearn import _saving
+
+if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
+    from meshlearn import convex as convex
+    from meshlearn import data as data
+    from meshlearn import fields as fields
+    from meshlearn import geometry as geometry
+    from meshlearn import heart as heart
+    from meshlearn import interop as interop
+    from meshlearn import io as io
+    from meshlearn import isosurface as isosurface
+    from meshlearn import losses as losses
+    from meshlearn import mesh as mesh
+    from meshlearn import metrics as metrics
+    from meshlearn import reconstruct as reconstruct
+    from meshlearn import representations as representations
+    from meshlearn import train as train
+    from meshlearn.convex import convexes_from_halfspaces as convexes_from_halfspaces
+    from meshlearn.convex import intersect_halfspaces as intersect_halfspaces
+    from meshlearn.geometry import chamfer_distance as chamfer_distance
+    from meshlearn.geometry import knn as knn
+    from meshlearn.geometry import point_mesh_distance as point_mesh_distance
+    from meshlearn.geometry import sample_points as sample_points
+    from meshlearn.geometry import signed_distance as signed_distance
+    from meshlearn.geometry import winding_number as winding_number
+    from meshlearn.io import load as load
+    from meshlearn.io import save as save
+    from meshlearn.isosurface import SparseVoxelGrid as SparseVoxelGrid
+    from meshlearn.isosurface import SurfaceTracker as SurfaceTracker
+    from meshlearn.isosurface import TetGrid as TetGrid
+    from meshlearn.isosurface import VoxelGrid as VoxelGrid
+    from meshlearn.isosurface import dual_marching_cubes as dual_marching_cubes
+    from meshlearn.isosurface import level_set_mesh as level_set_mesh
+    from meshlearn.isosurface import level_set_meshes as level_set_meshes
+    from meshlearn.isosurface.flexicubes import flexicubes as flexicubes
+    from meshlearn.isosurface.gshell import gshell as gshell
+    from meshlearn.isosurface.marching_cubes import marching_cubes as marching_cubes
+    from meshlearn.isosurface.marching_tetrahedra import marching_tetrahedra as marching_tetrahedra
+    from meshlearn.mesh import CornerAttribute as CornerAttribute
+    from meshlearn.mesh import Mesh as Mesh
+    from meshlearn.mesh import Meshes as Meshes
+    from meshlearn.mesh import MeshReport as MeshReport
+    from meshlearn.mesh import PolygonMesh as PolygonMesh
+    from meshlearn.mesh import TetMesh as TetMesh
+    from meshlearn.mesh import Topology as Topology
+    from meshlearn.render import Camera as Camera
+    from meshlearn.render import Fragments as Fragments
+    from meshlearn.render import render as render
+    from meshlearn.render.antialias import antialias as antialias
+    from meshlearn.render.interpolate import interpolate as interpolate
+    from meshlearn.render.rasterize import rasterize as rasterize
+    from meshlearn.render.texture import texture as texture
 
 __version__ = "0.1.0"
 
@@ -58,40 +107,25 @@ _EXPORTS = {
     "texture": "meshlearn.render",
 }
 
-# rooms and modules reached as meshlearn.NAME
+# rooms and modules reached as meshlearn.NAME; the room `render` can be called as its function
 _MODULES = frozenset(
-    "convex data fields geometry interop io isosurface losses mesh metrics reconstruct render"
-    " representations train".split()
+    "convex data fields geometry heart interop io isosurface losses mesh metrics reconstruct render"
+    " representations train viewer".split()
 )
 
 __all__ = ["__version__", *sorted(_EXPORTS), "render"]
 
+if not TYPE_CHECKING:  # else every name would be there, as an object
 
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: object) -> None:
-        # `render` names both a room and a function: the room, once imported, is made callable
-        if name == "render" and isinstance(value, ModuleType):
-            value.__class__ = _RenderRoom
-        super().__setattr__(name, value)
-
-
-class _RenderRoom(ModuleType):
-    def __call__(self, *args: object, **kwargs: object) -> object:
-        return self.render(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _Package
-
-
-def __getattr__(name: str) -> object:
-    if name in _EXPORTS:
-        value = getattr(import_module(_EXPORTS[name]), name)
-    elif name in _MODULES:
-        value = import_module(f"meshlearn.{name}")
-    else:
-        raise AttributeError(f"module 'meshlearn' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name in _EXPORTS:
+            value = getattr(import_module(_EXPORTS[name]), name)
+        elif name in _MODULES:
+            value = import_module(f"meshlearn.{name}")
+        else:
+            raise AttributeError(f"module 'meshlearn' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from meshlearn.cli import _app
+from meshlearn.cli import _verbs
 from tests.cli.runner import environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ def test_files_that_it_names_exist():
 
 def test_verbs_that_it_shows_exist():
     verbs = set(re.findall(r"^    meshlearn (\w+)", TEXT, re.MULTILINE))
-    app = _app.build()
+    app = _verbs.build()
     known = {c.name or c.callback.__name__ for c in app.registered_commands}
     known |= {group.name for group in app.registered_groups}
     assert verbs and verbs <= known, verbs - known

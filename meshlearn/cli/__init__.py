@@ -19,12 +19,12 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _terminated)  # so that half-written files are removed
-        from meshlearn.cli import _app
+        from meshlearn.cli import _app, _verbs
 
         if "--debug" in args:  # taken anywhere on the line
             args = [arg for arg in args if arg != "--debug"]
             _app.state.debug = True
-        _app.build()(args=args, prog_name="meshlearn")
+        _verbs.build()(args=args, prog_name="meshlearn")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201
         raise SystemExit(130) from None

@@ -8,14 +8,9 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
-
-VERBS = (
-    "reconstruct prepare train heart extract convert info check compare render view doctor bench"
-).split()
 
 
 @dataclass
@@ -35,13 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def build() -> typer.Typer:
-    """The application with every verb registered; verbs import torch and rooms when they run."""
-    for verb in VERBS:
-        import_module(f"meshlearn.cli.{verb}")
-    return app
 
 
 def _version(value: bool) -> None:

@@ -1,5 +1,8 @@
 """Cameras, rasterisation, shading, pictures."""
 
+import sys
+from types import ModuleType
+
 from meshlearn.render.antialias import antialias
 from meshlearn.render.backends import get_backend
 from meshlearn.render.camera import Camera
@@ -66,3 +69,16 @@ __all__ = [
     "to_pytorch3d",
     "views_around",
 ]
+
+
+class _Room(ModuleType):
+    """This room can be called: `meshlearn.render` is both the room and its function `render`.
+
+    Python binds the room to that name of the package at its first import, over whatever stood
+    there, so the room itself has to answer the call.
+    """
+
+    __call__ = staticmethod(render)
+
+
+sys.modules[__name__].__class__ = _Room

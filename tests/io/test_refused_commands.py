@@ -16,10 +16,10 @@ from tests.io.test_tricky import as_bytes
 DRIVER = """
 import json, os, pathlib, sys, time
 
-from meshlearn.cli import _app, main
+from meshlearn.cli import _verbs, main
 from meshlearn.io.conversion import pipeline
 from meshlearn.io.formats.usd import child as usd_child
-_app.build()
+_verbs.build()
 good = pathlib.Path(sys.argv[1]).parent / "good.obj"
 good.write_text("v 0 0 0\\nv 1 0 0\\nv 0 1 0\\nf 1 2 3\\n")
 pipeline.convert_file(good, good.with_suffix(".ply"), pipeline.ConvertOptions())

@@ -1,0 +1,20 @@
+"""The application with all its verbs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+from meshlearn.cli import _app
+
+VERBS = (
+    "reconstruct prepare train heart extract convert info check compare render view doctor bench"
+).split()
+
+
+def build() -> typer.Typer:
+    """The application with every verb registered; verbs import torch and rooms when they run."""
+    for verb in VERBS:
+        import_module(f"meshlearn.cli.{verb}")
+    return _app.app
