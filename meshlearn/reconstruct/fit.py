@@ -36,9 +36,8 @@ class FitResult:
 
     Attributes:
         mesh: the final mesh, detached, on the representation's device.
-        history: lists of equal length: ``step``, ``seconds``, ``resolution``, ``loss`` and one
-        for each
-            term of the loss.
+        history: lists of equal length: ``step``, ``seconds``, ``resolution``, ``loss`` and one for
+            each term of the loss.
         seconds: wall time of all steps, earlier runs of a resumed fit included.
         representation: the fitted module.
     """
@@ -95,7 +94,7 @@ def fit(
             before; None keeps the representation's own.
         lr: learning rate, in the representation's units (cells for FlexiCubes).
         weights: weights of loss terms by name, on top of the target's and representation's
-        defaults.
+            defaults.
         initialize: start from the target's own field, where it has one.
         seed: of all sampling; the same seed gives the same mesh.
         checkpoint: folder for a checkpoint, the history and the settings, and at the end a picture

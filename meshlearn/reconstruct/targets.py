@@ -44,14 +44,13 @@ class FromMesh(Target):
         mesh: the target; its inside is decided by the generalised winding number.
         samples: points drawn on each surface at each step.
         sharp_angle: degrees between faces from which an edge counts as sharp. Sharp edges are
-        sampled
-            too, so that the fit keeps them.
+            sampled too, so that the fit keeps them.
 
     Loss terms, all in cells: ``distance`` (mean distance of samples of the fit to the target, and
-    the
-    other way round), ``normal`` (1 - cosine between normals at the same pairs of points), ``sharp``
-    (mean distance of points on sharp edges to the fit); of an open mesh also ``boundary`` (mean
-    distance between its boundary and that of the fit, both ways, where a `GShell` marks one).
+    the other way round), ``normal`` (1 - cosine between normals at the same pairs of points),
+    ``sharp`` (mean distance of points on sharp edges to the fit); of an open mesh also ``boundary``
+    (mean distance between its boundary and that of the fit, both ways, where a `GShell` marks
+    one).
 
     Example:
         >>> target = FromMesh(meshlearn.load("part.obj"))

@@ -305,7 +305,7 @@ def _sentence(error: Exception, folder: str) -> str:
     """What an error of the library says, without where in its source it was said."""
     try:
         text = str(error)
-    except UnicodeDecodeError:  # it quotes a layer whose text is none
+    except UnicodeDecodeError:  # the message quotes a layer that is not text
         return "it is damaged"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = lines[0].split(" : ", 1)[-1].strip("'") if lines else ""
