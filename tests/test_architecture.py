@@ -50,6 +50,7 @@ FLOOR = {
     "_saving": 1,
     "_seeds": 1,
     "_threads": 1,
+    "_files": 1,
 }
 # Rooms that may use another of their own floor; never the other way round.
 SIDEWAYS = {

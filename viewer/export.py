@@ -19,7 +19,7 @@ def export_page(app: App, path: Path) -> None:
     What asks the server (picking, other fields, steps of a run) stays out; the scene can be turned
     and its parts hidden.
     """
-    from meshlearn.io.registry import write_file
+    from meshlearn.io.files import write_file
 
     html = app.server.get_scene_serializer().as_html(dark_mode=app.dark)
     rows = "".join(_row(d) for d in app.drawings)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.document import to_mesh
+from meshlearn.io.files import load_document
 from meshlearn.io.points import PointCloud, is_points, load_points
-from meshlearn.io.registry import load_document, readable_suffixes
+from meshlearn.io.registry import readable_suffixes
 from meshlearn.mesh import Mesh
 from meshlearn.viewer.cameras import are_cameras, from_cameras
 from meshlearn.viewer.contours import are_contours, from_contours

@@ -90,7 +90,7 @@ def _tell(
     losses: dict[tuple[str, str], list[int]] = {}  # values, files
     for outcome in outcomes:
         for loss in outcome.losses:
-            entry = losses.setdefault((loss.name, loss.why), [0, 0])
+            entry = losses.setdefault((loss.what, loss.why), [0, 0])
             entry[0] += loss.count
             entry[1] += 1
     if as_json:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from meshlearn.convex.halfspaces import Convexes
 from meshlearn.io.document import Document, Material, Part
+from meshlearn.io.files import save_document, write_file
 from meshlearn.io.left_behind import LossReport
-from meshlearn.io.registry import save_document, write_file
 
 
 def convex_colors(count: int) -> Tensor:

@@ -1,68 +1,16 @@
-"""What a format can hold, and from that what it loses of a document."""
+"""What a document has and a format has no place for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from meshlearn.io.document import Document, Part
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.format import NONE, Holds
+from meshlearn.io.left_behind import Loss, LossKind
 
-ANY = None  # fields of every name
-NONE: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Holds:
-    """What a file of one format has a place for; names of fields, or ANY.
-
-    Attributes:
-        name: of the format, as messages say it.
-        vertex, face, corner: names of fields of vertices, faces and corners.
-        text: fields of text too.
-        width: most components of a field; 0 for any number.
-        faces: faces at all.
-        polygons: faces of more than three corners.
-        double: coordinates in double precision.
-        shared: vertices that several faces use, and those that none does.
-        lines, points: elements of one dimension and of none.
-        cells: kinds of volume elements.
-        parts: more than one object, each with its name.
-        names: the name of a single object.
-        transforms: a placement for each part.
-        groups: names of groups of faces.
-        materials: by name at least.
-        textures: images of materials.
-        up, unit: a place to say them; a letter or word: what the format means always.
-        metadata: keys, or ANY.
-        element_fields: fields of lines, points and cells.
-    """
-
-    name: str
-    vertex: frozenset[str] | None = NONE
-    face: frozenset[str] | None = NONE
-    corner: frozenset[str] | None = NONE
-    text: bool = False
-    width: int = 0
-    faces: bool = True
-    polygons: bool = True
-    double: bool = True
-    shared: bool = True
-    lines: bool = False
-    points: bool = False
-    cells: frozenset[str] | None = NONE
-    parts: bool = False
-    names: bool = False
-    transforms: bool = False
-    groups: bool = False
-    materials: bool = False
-    textures: bool = False
-    up: bool | str = False
-    unit: bool | str = False
-    metadata: frozenset[str] | None = NONE
-    element_fields: bool = False
+_PLURAL = {"vertex": "vertices", "face": "faces", "corner": "corners"}
 
 
 def _within(name: str, names: frozenset[str] | None) -> bool:
@@ -85,103 +33,120 @@ def beyond_double(values: np.ndarray) -> int:
     return int(wide.sum())
 
 
-def _field_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
-    for domain in ("vertex", "face"):
-        for key, values in getattr(part, f"{domain}_fields").items():
-            if domain == "face" and key in ("group", "material"):
-                continue  # said once, as groups and materials
-            if not _within(key, getattr(holds, domain)):
-                yield f"{domain} field {key!r}"
-            elif not is_numeric(values) and not holds.text:
-                why = f"{holds.name} has fields of numbers only"
-                yield Loss(f"{domain} field {key!r}", why, len(values))
-            elif holds.width and values.size > holds.width * len(values):
-                why = f"{holds.name} has fields of at most {holds.width} components"
-                yield Loss(f"{domain} field {key!r}", why, len(values))
+def _rounded(part: Part) -> int:
+    """Coordinates of a part that float32 does not hold."""
+    if part.vertices.dtype != np.float64:
+        return 0
+    with np.errstate(over="ignore"):
+        held = part.vertices.astype(np.float32).astype(np.float64)
+    return int(((held != part.vertices) & ~np.isnan(part.vertices)).sum())
+
+
+def _field(domain: str, key: str, values: np.ndarray, count: int, holds: Holds) -> Loss | None:
+    """The loss of a field of vertices, faces or corners; None where the format holds it."""
+    names = getattr(holds, domain)
+    if not _within(key, names):
+        limit = "" if names else f"has no fields of {_PLURAL[domain]}"
+    elif not is_numeric(values) and not holds.text:
+        limit = "has fields of numbers only"
+    elif holds.width and domain != "corner" and values.size > holds.width * len(values):
+        limit = f"has fields of at most {holds.width} components"
+    else:
+        return None
+    return Loss(LossKind.FIELD, domain, key, count, limit)
+
+
+def _field_losses(part: Part, holds: Holds) -> Iterator[Loss | None]:
+    for key, values in part.vertex_fields.items():
+        yield _field("vertex", key, values, len(values), holds)
+    for key, values in part.face_fields.items():
+        if key not in ("group", "material"):  # said once, as groups and materials
+            yield _field("face", key, values, len(values), holds)
     for key, corners in part.corner_fields.items():
-        if not _within(key, holds.corner):
-            yield f"corner field {key!r}"
-        elif not is_numeric(corners.values) and not holds.text:
-            why = f"{holds.name} has fields of numbers only"
-            yield Loss(f"corner field {key!r}", why, len(corners.index))
+        count = int((corners.index >= 0).sum())
+        yield _field("corner", key, corners.values, count, holds)
 
 
-def _element_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
+def _element_losses(part: Part, holds: Holds) -> Iterator[Loss]:
     if part.lines and not holds.lines:
-        yield "lines"
+        yield Loss(LossKind.LINES, count=len(part.lines))
     if len(part.points) and not holds.points:
-        yield "points"
+        yield Loss(LossKind.POINTS, count=len(part.points))
     for kind, cells in part.cells.items():
-        if len(cells) and not _within(kind, holds.cells):
-            yield Loss(f"cells {kind!r}", f"{holds.name} has no such cells", len(cells))
+        if not _within(kind, holds.cells):
+            yield Loss(LossKind.CELLS, name=kind, count=len(cells))
     if not holds.element_fields:
         for domain, table in (("line", part.line_fields), ("point", part.point_fields)):
             for key, values in table.items():
-                why = f"{holds.name} has no fields of {domain}s"
-                yield Loss(f"{domain} field {key!r}", why, len(values))
+                limit = f"has no fields of {domain}s"
+                yield Loss(LossKind.FIELD, domain, key, len(values), limit)
+    limit = "has no fields of cells" if not holds.element_fields else "has no cells"
+    if not holds.element_fields or holds.cells == NONE:
         for key, kinds in part.cell_fields.items():
-            count = sum(len(v) for v in kinds.values())
-            yield Loss(f"cell field {key!r}", f"{holds.name} has no fields of cells", count)
+            yield Loss(LossKind.FIELD, "cell", key, sum(map(len, kinds.values())), limit)
 
 
-def _part_losses(part: Part, holds: Holds) -> Iterable[str | Loss]:
-    yield from _field_losses(part, holds)
+def _part_losses(part: Part, holds: Holds) -> Iterator[Loss]:
+    yield from filter(None, _field_losses(part, holds))
     yield from _element_losses(part, holds)
     if part.transform is not None and not holds.transforms:
-        yield "transforms"
+        yield Loss(LossKind.TRANSFORMS)
     if part.groups and not holds.groups:
-        yield "groups"
-    if part.num_faces and not holds.faces:
-        yield Loss("faces", f"{holds.name} has points only", part.num_faces)
-        return
-    if not holds.polygons and bool((part.sizes > 3).any()):
-        yield "polygons of more than 3 corners"
-    if not holds.double and part.vertices.dtype == np.float64:
-        yield "double precision"
+        yield Loss(LossKind.GROUPS, count=len(part.groups))
+    if not holds.faces:
+        yield Loss(LossKind.FACES, count=part.num_faces)
+        if part.num_faces:
+            return
+    if not holds.polygons:
+        yield Loss(LossKind.POLYGONS, count=int((part.sizes > 3).sum()))
+    if not holds.double:
+        yield Loss(LossKind.PRECISION, count=_rounded(part))
     if not holds.shared:
-        yield "shared vertices"
-        named = np.zeros(len(part.vertices), bool)
-        named[part.polygon_index] = True
-        used = int(named.sum())
-        if used < len(part.vertices):
-            why = f"{holds.name} has no vertices without a triangle"
-            yield Loss("unused vertices", why, len(part.vertices) - used)
+        uses = np.bincount(part.polygon_index, minlength=len(part.vertices))
+        yield Loss(LossKind.SHARED_VERTICES, count=int((uses > 1).sum()))
+        yield Loss(LossKind.UNUSED_VERTICES, count=int((uses == 0).sum()))
 
 
-def losses_of(document: Document, holds: Holds) -> list[str | Loss]:
-    """What a format with these abilities cannot hold of a document."""
-    lost: list[str | Loss] = []
-    named = any(part.name for part in document.parts)
-    if (len(document.parts) > 1 and not holds.parts) or (
-        named and not holds.names and not holds.parts
-    ):
-        lost.append("names of parts")
-    if document.materials and not holds.materials:
-        lost.append("materials")
-    if document.images and not holds.textures:
-        lost.append(Loss("textures", f"{holds.name} has no textures", len(document.images)))
-    for what in ("up", "unit"):
-        stated, held = getattr(document, what), getattr(holds, what)
-        if stated and held is not True and held != stated:
-            label = "up axis" if what == "up" else "unit"
-            why = f"means {held} always" if held else f"does not say its {label}"
-            lost.append(Loss(f"{label} {stated!r}", f"{holds.name} {why}"))
+def losses_of(document: Document, holds: Holds) -> list[Loss]:
+    """What a format with these abilities cannot hold of a document; counts may be 0."""
+    lost: list[Loss] = []
+    names = sum(bool(part.name) for part in document.parts)
+    several = len(document.parts) > 1
+    if not holds.parts and (several or (names and not holds.names)):
+        lost.append(Loss(LossKind.PARTS, count=names or len(document.parts)))
+    if not holds.materials:
+        lost.append(Loss(LossKind.MATERIALS, count=len(document.materials)))
+    if not holds.textures:
+        lost.append(Loss(LossKind.TEXTURES, count=len(document.images)))
+    lost += _frame(document.up, holds.up, LossKind.UP_AXIS, LossKind.UP_AXIS_UNSAID)
+    lost += _frame(document.unit, holds.unit, LossKind.UNIT, LossKind.UNIT_UNSAID)
     for key in document.metadata:
         if not _within(key, holds.metadata):
-            lost.append(Loss(f"metadata {key!r}", f"{holds.name} has no place for it"))
+            lost.append(Loss(LossKind.METADATA, name=str(key)))
     for part in document.parts:
         lost += _part_losses(part, holds)
-    if len(document.parts) > 1 and not holds.parts:
+    if several and not holds.parts:
         lost += _uncommon(document, holds)
     return lost
 
 
-def _uncommon(document: Document, holds: Holds) -> Iterable[Loss]:
+def _frame(
+    stated: str | None, held: bool | str, other: LossKind, unsaid: LossKind
+) -> Iterable[Loss]:
+    """The loss of an up axis or a unit that the file states."""
+    if not stated or held is True or held == stated:
+        return []
+    if held:
+        return [Loss(other, name=stated, limit=f"means {held} always")]
+    return [Loss(unsaid, name=stated)]
+
+
+def _uncommon(document: Document, holds: Holds) -> Iterator[Loss]:
     """Fields that only some of several parts have, where parts are joined."""
     for domain in ("vertex", "face", "corner"):
         tables = [getattr(part, f"{domain}_fields") for part in document.parts]
         for key in dict.fromkeys(k for table in tables for k in table):
             held = sum(key in table for table in tables)
             if held < len(tables) and _within(key, getattr(holds, domain)):
-                why = f"{holds.name} holds one part, and not all parts have it"
-                yield Loss(f"{domain} field {key!r}", why, held)
+                limit = "holds one part, and not all parts have it"
+                yield Loss(LossKind.FIELD, domain, key, held, limit)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from meshlearn.io.document import Document, Part
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.left_behind import Loss, LossKind
 
 CORNERS = {"tetra": 4, "hexahedron": 8, "wedge": 6, "pyramid": 5}
 
@@ -32,18 +32,13 @@ def by_size(part: Part, sizes: Iterable[int]) -> dict[int, tuple[np.ndarray, np.
     return out
 
 
-def size_losses(document: Document, name: str) -> list[Loss]:
+def size_losses(document: Document) -> Iterator[Loss]:
     """What a format of triangles and quads loses: other polygons, and the order of mixed ones."""
-    lost = []
     other = sum(int(((p.sizes != 3) & (p.sizes != 4)).sum()) for p in document.parts)
-    if other:
-        lost.append(
-            Loss("polygons", f"{name} has triangles and quads only; others were cut", other)
-        )
-    moved = sum(_moved(p.sizes) for p in document.parts) if not other else 0
-    if moved:
-        lost.append(Loss("order of faces", f"{name} lists triangles, then quads", moved))
-    return lost
+    yield Loss(LossKind.LARGE_POLYGONS, count=other)
+    if not other:
+        moved = sum(_moved(p.sizes) for p in document.parts)
+        yield Loss(LossKind.FACE_ORDER, count=moved)
 
 
 def _moved(sizes: np.ndarray) -> int:

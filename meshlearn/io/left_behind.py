@@ -1,36 +1,141 @@
-"""What a conversion could not keep: how many of what, and why."""
+"""What a conversion could not keep: how many of what, and why, as types.
+
+The words are made when a loss is printed, from one table. Whoever wants to know what was lost asks
+its kind, domain and name, and reads no words.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
-import numpy as np
 
-from meshlearn.io.document import Document, Part
+class LossKind(Enum):
+    """The kinds of things that a format may have no place for."""
+
+    # fields, of a domain and a name
+    FIELD = auto()
+    FIELD_DIGITS = auto()
+    FIELD_LAST_DIGITS = auto()  # of whole numbers
+    FIELD_SHAPE = auto()
+    FIELD_ABSENCE = auto()  # elements without a value got one
+    ALPHA = auto()
+    # vertices and faces
+    PRECISION = auto()
+    NOT_FINITE = auto()
+    SHARED_VERTICES = auto()
+    UNUSED_VERTICES = auto()
+    FACES = auto()
+    FACE_ORDER = auto()
+    POLYGONS = auto()  # of more than three corners
+    LARGE_POLYGONS = auto()  # of more than four
+    # other elements
+    LINES = auto()
+    POLYLINES = auto()
+    POINTS = auto()
+    CELLS = auto()  # of the kind `name`
+    ELEMENTS = auto()  # lines, points and cells
+    # what is said of parts, and of the whole
+    PARTS = auto()
+    TRANSFORMS = auto()
+    GROUPS = auto()
+    MATERIALS = auto()
+    MATERIAL_VALUES = auto()
+    TEXTURES = auto()
+    UP_AXIS = auto()  # the format means another
+    UP_AXIS_UNSAID = auto()  # the format does not say one
+    UNIT = auto()
+    UNIT_UNSAID = auto()
+    METADATA = auto()
+    OTHER = auto()  # what `name` says
+
+
+# what is printed of each kind: the thing, and what its holder has instead unless the loss says more
+_WORDS: dict[LossKind, tuple[str, str]] = {
+    LossKind.FIELD: ("{domain} field {name!r}", "has no {domain} field of that name"),
+    LossKind.FIELD_DIGITS: ("digits of {domain} field {name!r}", "has fewer digits"),
+    LossKind.FIELD_LAST_DIGITS: ("last digits of {domain} field {name!r}", "has fewer digits"),
+    LossKind.FIELD_SHAPE: ("shape of {domain} field {name!r}", "has rows of numbers"),
+    LossKind.FIELD_ABSENCE: (
+        "absence of field {name!r}",
+        "has fields of all cells; those without got NaN or 0",
+    ),
+    LossKind.ALPHA: ("transparency of colours", "colours are opaque"),
+    LossKind.PRECISION: ("double precision", "holds single precision"),
+    LossKind.NOT_FINITE: ("vertices that are NaN or infinite", "has finite numbers only"),
+    LossKind.SHARED_VERTICES: (
+        "shared vertices",
+        "writes every triangle with corners of its own",
+    ),
+    LossKind.UNUSED_VERTICES: ("unused vertices", "has no vertices without a triangle"),
+    LossKind.FACES: ("faces", "has points only"),
+    LossKind.FACE_ORDER: ("order of faces", "lists triangles, then quads"),
+    LossKind.POLYGONS: ("polygons of more than 3 corners", "holds triangles only"),
+    LossKind.LARGE_POLYGONS: ("polygons", "has triangles and quads only; others were cut"),
+    LossKind.LINES: ("lines", "has no lines"),
+    LossKind.POLYLINES: ("polylines", "has segments; they were cut"),
+    LossKind.POINTS: ("points", "has no points"),
+    LossKind.CELLS: ("cells {name!r}", "has no such cells"),
+    LossKind.ELEMENTS: ("lines, points and cells", "has faces only"),
+    LossKind.PARTS: ("names of parts", "holds one part"),
+    LossKind.TRANSFORMS: ("transforms", "has no placed parts; the vertices were moved"),
+    LossKind.GROUPS: ("groups", "has no groups"),
+    LossKind.MATERIALS: ("materials", "has no materials"),
+    LossKind.MATERIAL_VALUES: ("other values of materials", "has a name and a colour of each"),
+    LossKind.TEXTURES: ("textures", "has no textures"),
+    LossKind.UP_AXIS: ("up axis {name!r}", "has another up axis"),
+    LossKind.UP_AXIS_UNSAID: ("up axis {name!r}", "does not say its up axis"),
+    LossKind.UNIT: ("unit {name!r}", "has other units"),
+    LossKind.UNIT_UNSAID: ("unit {name!r}", "does not say its unit"),
+    LossKind.METADATA: ("metadata {name!r}", "has no place for it"),
+    LossKind.OTHER: ("{name}", "has no place for it"),
+}
 
 
 @dataclass(frozen=True)
 class Loss:
-    """One kind of thing that a format could not hold.
+    """One kind of thing that could not be kept.
 
     Attributes:
-        name: what was lost, such as "vertex field 'heat'".
-        why: the reason, a property of the target format.
+        kind: what kind of thing it is.
+        domain: of a field: "vertex", "face", "corner", "line", "point" or "cell".
+        name: of the field, the kind of cells, the unit …; empty where there is one only.
         count: how many values, polygons, names … of it there were.
+        limit: what the format has instead, where that is not the same for all formats: a verb and
+            what follows, such as "has fields of doubles".
+        holder: what could not hold it: a format, which `find_losses` fills in, or a step on the
+            way, such as "simplification".
+
+    Example:
+        >>> str(Loss(LossKind.FIELD, "vertex", "heat", 12, holder="OBJ"))
+        "vertex field 'heat' (12: OBJ has no vertex field of that name)"
     """
 
-    name: str
-    why: str
+    kind: LossKind
+    domain: str = ""
+    name: str = ""
     count: int = 1
+    limit: str = ""
+    holder: str = ""
+
+    @property
+    def what(self) -> str:
+        """What was lost, such as "vertex field 'heat'"."""
+        return _WORDS[self.kind][0].format(domain=self.domain, name=self.name)
+
+    @property
+    def why(self) -> str:
+        """The reason, a property of the format."""
+        limit = self.limit or _WORDS[self.kind][1].format(domain=self.domain, name=self.name)
+        return f"{self.holder or 'the format'} {limit}"
 
     def to_dict(self) -> dict[str, object]:
-        """count, name and why, as JSON has them."""
-        return {"count": self.count, "name": self.name, "why": self.why}
+        """count, name (`what`) and why, as JSON has them."""
+        return {"count": self.count, "name": self.what, "why": self.why}
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.count:,}: {self.why})"
+        return f"{self.what} ({self.count:,}: {self.why})"
 
 
 @dataclass(frozen=True)
@@ -39,16 +144,23 @@ class LossReport:
 
     Example:
         >>> report = meshlearn.io.convert("in.ply", "out.stl")
-        >>> [(loss.count, loss.name, loss.why) for loss in report.items]
-        [(12, "vertex field 'heat'", 'STL has no fields of vertices')]
+        >>> [(loss.kind.name, loss.domain, loss.name, loss.count) for loss in report.items]
+        [('FIELD', 'vertex', 'heat', 12)]
+        >>> print(report)
+        lost: vertex field 'heat' (12: STL has no fields of vertices)
     """
 
     items: tuple[Loss, ...] = ()
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """Names of what was lost."""
-        return tuple(item.name for item in self.items)
+        """What was lost, in words."""
+        return tuple(item.what for item in self.items)
+
+    @property
+    def listed(self) -> str:
+        """All losses in words, one after another."""
+        return "; ".join(map(str, self.items))
 
     def to_dict(self) -> list[dict[str, object]]:
         """The losses as JSON has them."""
@@ -58,88 +170,19 @@ class LossReport:
         return bool(self.items)
 
     def __str__(self) -> str:
-        if not self.items:
-            return "nothing was lost"
-        return "lost: " + "; ".join(str(item) for item in self.items)
+        return f"lost: {self.listed}" if self.items else "nothing was lost"
 
 
-def _total(count: Callable[[Part], int]) -> Callable[[Document], int]:
-    return lambda document: sum(int(count(part)) for part in document.parts)
-
-
-def _rounded(part: Part) -> int:
-    """Coordinates of a part that float32 does not hold."""
-    if part.vertices.dtype != np.float64:
-        return 0
-    with np.errstate(over="ignore"):
-        held = part.vertices.astype(np.float32).astype(np.float64)
-    return int(((held != part.vertices) & ~np.isnan(part.vertices)).sum())
-
-
-def _shared(part: Part) -> int:
-    return int((np.bincount(part.polygon_index, minlength=1) > 1).sum())
-
-
-# pattern of a name -> how many a document has, why {} (a format) loses it
-_KINDS: list[tuple[str, Callable[[Document], int], str]] = [
-    ("polygons? of more", _total(lambda p: (p.sizes > 3).sum()), "{} holds triangles only"),
-    ("double precision", _total(_rounded), "{} holds single precision"),
-    ("shared vertices", _total(_shared), "{} writes every triangle with corners of its own"),
-    (
-        "names of parts",
-        lambda d: sum(bool(p.name) for p in d.parts) or len(d.parts),
-        "{} holds one part",
-    ),
-    ("materials?", lambda d: len(d.materials), "{} has no materials"),
-    ("lines?", _total(lambda p: len(p.lines)), "{} has no lines"),
-    ("points?", _total(lambda p: len(p.points)), "{} has no points"),
-    ("groups?", _total(lambda p: len(p.groups)), "{} has no groups"),
-    (
-        "transforms?",
-        _total(lambda p: p.transform is not None),
-        "{} has no placed parts; the vertices were moved",
-    ),
-]
-_PLURAL = {"vertex": "vertices", "face": "faces", "corner": "corners"}
-
-
-def _field_count(document: Document, domain: str, name: str) -> int:
-    total = 0
-    for part in document.parts:
-        values = getattr(part, f"{domain}_fields").get(name)
-        if values is not None:
-            total += int((values.index >= 0).sum()) if domain == "corner" else len(values)
-    return total
-
-
-def explain(document: Document, name: str, format_name: str) -> Loss | None:
-    """The loss that a format's text `name` stands for; None where the document has none of it."""
-    field = re.match(r"(vertex|face|corner) field '(.*)'", name)
-    if field:
-        domain, key = field.groups()
-        held = "no corner field of that name" if domain == "corner" else f"no {domain} field of it"
-        if format_name == "STL":
-            held = f"no fields of {_PLURAL[domain]}"
-        return Loss(name, f"{format_name} has {held}", _field_count(document, domain, key))
-    for pattern, count, why in _KINDS:
-        if re.match(pattern, name):
-            found = count(document)
-            return Loss(name, why.format(format_name), found) if found else None
-    return Loss(name, f"{format_name} has no place for it")
-
-
-def report_of(document: Document, found: Iterable[object], format_name: str) -> LossReport:
-    """The report of what a format's `losses` named: texts, or losses with count and why."""
-    items: dict[str, Loss] = {}
-    for entry in found:
-        if isinstance(entry, str):
-            if entry in items:
-                continue
-            loss = explain(document, entry, format_name)
+def report_of(losses: Iterable[Loss], holder: str) -> LossReport:
+    """The report of what `holder` could not hold: of each thing once, with its counts summed."""
+    items: dict[tuple[LossKind, str, str], Loss] = {}
+    for loss in losses:
+        if loss.count < 1:
+            continue
+        key = (loss.kind, loss.domain, loss.name)
+        before = items.get(key)
+        if before is not None:
+            items[key] = replace(before, count=before.count + loss.count)
         else:
-            loss = Loss(entry.name, entry.why, entry.count)  # type: ignore[attr-defined]
-            if loss.name in items:
-                loss = Loss(loss.name, loss.why, loss.count + items[loss.name].count)
-        if loss is not None:
-            items[loss.name] = loss
+            items[key] = replace(loss, holder=loss.holder or holder)
     return LossReport(tuple(items.values()))

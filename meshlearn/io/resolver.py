@@ -11,6 +11,10 @@ MOST_BYTES = 1 << 30  # of one file that another names
 _URI_SCHEMES = ("http:", "https:", "ftp:", "file:", "//")
 
 
+class UnreadableError(FileFormatError):
+    """What a file names is not there, or cannot be read; the rest of the file may be fine."""
+
+
 def confined(path: Path, name: str, *, percent: bool = False) -> Path:
     """The file `name` beside `path`.
 
@@ -34,14 +38,15 @@ def read_beside(path: Path, name: str, *, percent: bool = False) -> bytes | None
     """Content of the file `name` beside `path`; None where there is none.
 
     Raises:
-        FileFormatError: as `confined`; or the file is too large.
+        FileFormatError: as `confined`.
+        UnreadableError: the file is too large.
     """
     target = confined(path, name, percent=percent)
     try:
         if not target.is_file():
             return None
         if target.stat().st_size > MOST_BYTES:
-            raise FileFormatError(f"{path}: it names {name!r}, which is larger than 1 GB")
+            raise UnreadableError(f"{path}: it names {name!r}, which is larger than 1 GB")
         return target.read_bytes()
     except OSError:
         return None

@@ -15,7 +15,7 @@ from _common import Bench, main, optional, peak_memory, version
 
 import meshlearn as ml
 from meshlearn import io as mio
-from meshlearn.io.formats.ply import read as ply
+from meshlearn.io.formats.ply import write as ply
 
 CASES = {
     "PLY binary": ".ply",

@@ -65,7 +65,7 @@ def seeds(suffix: str) -> list[bytes]:
     """Files of a format to begin with."""
     out: list[bytes] = []
     if suffix in mio.writable_suffixes():
-        from meshlearn.io.registry import encode
+        from meshlearn.io.files import encode
 
         for document in documents().values():
             for ascii in (False, True):

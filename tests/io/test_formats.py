@@ -113,7 +113,7 @@ def test_round_trip(name, suffix, tmp_path):
 
 
 def test_ascii_ply_equals_binary(tmp_path):
-    from meshlearn.io.formats.ply import read as ply
+    from meshlearn.io.formats.ply import write as ply
 
     for name, document in documents().items():
         path = tmp_path / "a.ply"
@@ -188,11 +188,12 @@ def test_plain_parsers_equal_the_native_ones(tmp_path, monkeypatch):
     from meshlearn.io.formats.obj import read as obj
     from meshlearn.io.formats.ply import read as ply
     from meshlearn.io.formats.stl import read as stl
+    from meshlearn.io.formats.stl import write as stl_write
 
     mesh = shapes.torus(dtype=torch.float64)
     found = []
     for native in (True, False):
-        for module in (obj, ply, stl, text):
+        for module in (obj, ply, stl, stl_write, text):
             monkeypatch.setattr(module, "HAS_NATIVE", native)
         path = tmp_path / f"odd{native}.obj"
         path.write_text(OBJ, encoding="utf-8", newline="")

@@ -5,8 +5,8 @@ import pytest
 
 from meshlearn import io as mio
 from meshlearn.io import CornerField, Document, Part
+from meshlearn.io.files import encode
 from meshlearn.io.formats.obj import read as obj
-from meshlearn.io.registry import encode
 from tests.io.samples import WRITTEN, documents, parameters, part_of
 
 TEXT = """o A

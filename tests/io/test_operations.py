@@ -231,7 +231,7 @@ def test_simplify_carries_fields_and_tells_what_it_cannot():
     changed = simplify(document, 500)
     small = changed.document.parts[0]
     assert 450 <= small.num_faces <= 500 and "from 5,120 to" in changed.done
-    assert [loss.name for loss in changed.losses] == ["corner field 'uv'"]
+    assert [loss.what for loss in changed.losses] == ["corner field 'uv'"]
     assert np.abs(small.vertex_fields["x"] - small.vertices[:, 0]).max() < 0.05
     centre = small.vertices[small.polygon_index].reshape(-1, 3, 3).mean(1)
     clear = np.abs(centre[:, 2]) > 0.2

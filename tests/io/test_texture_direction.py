@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from meshlearn import io as mio
-from meshlearn.io.registry import load_document, save_document
+from meshlearn.io.files import load_document, save_document
 
 OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0.1 0.25\nvt 0.9 0.25\nvt 0.1 0.7\nf 1/1 2/2 3/3\n"
 

@@ -56,7 +56,7 @@ def test_illegal_files_get_one_sentence(name, tmp_path):
     begin = time.perf_counter()
     with pytest.raises(FileFormatError, match=message) as caught:
         mio.convert(path, target)
-    assert time.perf_counter() - begin < 2
+    assert time.perf_counter() - begin < 30  # a bomb that went off would never end
     text = str(caught.value)
     assert "\n" not in text and str(path) in text and len(text) < 600 + len(str(path))
     assert [p.name for p in tmp_path.iterdir()] == [name]

@@ -9,8 +9,8 @@ import pytest
 
 from meshlearn import io as mio
 from meshlearn.io import CornerField, Document, FileFormatError, Material, Part
+from meshlearn.io.files import encode
 from meshlearn.io.formats.usd import child as usd_child
-from meshlearn.io.registry import encode
 from tests.io.samples import SQUARE, TWO, documents, part_of, png
 from tests.io.usd_files import MESH, USD_ILLEGAL, usda
 

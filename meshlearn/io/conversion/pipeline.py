@@ -6,19 +6,20 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from meshlearn.io.changes import operations, placement, repair
 from meshlearn.io.changes.operations import Changed
 from meshlearn.io.document import Document, FileFormatError, from_mesh, to_mesh
-from meshlearn.io.left_behind import Loss, LossReport
-from meshlearn.io.registry import (
+from meshlearn.io.files import (
     encode,
     find_losses,
     load_document,
     read_document,
     save_document,
 )
+from meshlearn.io.left_behind import Loss, LossKind, LossReport
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def simplify(document: Document, wanted: float) -> Changed:
     meshes = [to_mesh(Document([replace(p, transform=None)]), dtype=None) for p in document.parts]
     total = sum(m.num_faces for m in meshes)
     target = wanted * total if wanted < 1 else wanted
+    lost = partial(Loss, holder="simplification")
     parts, losses = [], []
     after = 0
     for part, mesh in zip(document.parts, meshes, strict=True):
@@ -120,24 +122,21 @@ def simplify(document: Document, wanted: float) -> Changed:
             parts.append(part)
             continue
         made = from_mesh(small).parts[0]
-        why = "simplification makes new corners"
         losses += [
-            Loss(f"corner field {name!r}", why, len(field.index))
+            lost(LossKind.FIELD, "corner", name, len(field.index), "makes new corners")
             for name, field in part.corner_fields.items()
         ]
         for domain in ("vertex", "face"):
             kept = getattr(made, f"{domain}_fields")
             losses += [
-                Loss(f"{domain} field {name!r}", "simplification carries numbers only", len(values))
+                lost(LossKind.FIELD, domain, name, len(values), "carries numbers only")
                 for name, values in getattr(part, f"{domain}_fields").items()
                 if name not in kept
             ]
         cells = operations.cells_of(part).values()
         count = len(part.lines) + len(part.points) + sum(map(len, cells))
         if count:
-            losses.append(
-                Loss("lines, points and cells", "simplification makes new vertices", count)
-            )
+            losses.append(lost(LossKind.ELEMENTS, count=count, limit="makes new vertices"))
         own = replace(
             operations.faces_only(part),
             vertices=made.vertices,
@@ -197,14 +196,11 @@ def _change(
     document, steps, lost = apply(document, options, format=form)
     found = find_losses(document, target, format=options.target_format).items
     # what the user just said of the frame, and the file has no word for, is no loss
-    asked = {"unit": options.unit, "up axis": options.up}
-    silent = [k for k, v in asked.items() if v is not None]
-    found = tuple(
-        x for x in found if not ("does not say" in x.why and x.name.startswith(tuple(silent)))
-    )
+    asked = {LossKind.UNIT_UNSAID: options.unit, LossKind.UP_AXIS_UNSAID: options.up}
+    found = tuple(loss for loss in found if asked.get(loss.kind) is None)
     report = LossReport((*lost, *found))
     if options.strict and report:
-        raise FileFormatError(f"{target}: not written, since it would lose {str(report)[6:]}")
+        raise FileFormatError(f"{target}: not written, since it would lose {report.listed}")
     vertices = sum(len(p.vertices) for p in document.parts)
     faces = sum(p.num_faces for p in document.parts)
     return document, Conversion(vertices, faces, steps, report)

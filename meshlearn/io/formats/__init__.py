@@ -1,1 +1,43 @@
-"""One folder a format: what it reads, what it writes and what it holds."""
+"""The formats of this package, a folder each.
+
+A folder's `__init__` says what its format is (`meshlearn.io.format.Format`); reader and writer are
+imported when a file asks for them.
+"""
+
+from meshlearn.io.format import Format
+from meshlearn.io.formats import (
+    dae,
+    gltf,
+    gmsh,
+    medit,
+    npz,
+    obj,
+    off,
+    pcd,
+    ply,
+    safetensors,
+    stl,
+    threemf,
+    usd,
+    vtk,
+    xyz,
+)
+
+# in the order in which messages list their suffixes
+BUILT_IN: tuple[Format, ...] = (
+    obj.FORMAT,
+    ply.FORMAT,
+    stl.FORMAT,
+    off.FORMAT,
+    gltf.FORMAT,
+    threemf.FORMAT,
+    *vtk.FORMATS,
+    medit.FORMAT,
+    gmsh.FORMAT,
+    dae.FORMAT,
+    usd.FORMAT,
+    xyz.FORMAT,
+    pcd.FORMAT,
+    npz.FORMAT,
+    safetensors.FORMAT,
+)

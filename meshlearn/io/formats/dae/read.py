@@ -12,8 +12,6 @@ from meshlearn.io.document import CornerField, Document, FileFormatError, Materi
 from meshlearn.io.resolver import take_image
 from meshlearn.io.xml import parse
 
-SUFFIXES = (".dae",)
-TEXT = True
 MOST_VERTICES = 1 << 26  # of geometries that nodes place again and again
 _UNITS = {0.001: "mm", 0.01: "cm", 0.1: "dm", 1.0: "m", 1000.0: "km", 0.0254: "in", 0.3048: "ft"}
 _SEMANTICS = {"NORMAL": "normal", "TEXCOORD": "uv", "COLOR": "color", "TANGENT": "tangent"}

@@ -1,1 +1,31 @@
-"""glTF and GLB."""
+"""glTF 2.0, as .glb and .gltf."""
+
+from meshlearn.io.format import ANY, Format, Holds
+
+FORMAT = Format(
+    name="glTF",
+    suffixes=(".glb", ".gltf"),
+    read="meshlearn.io.formats.gltf.read:read",
+    write="meshlearn.io.formats.gltf.write:write",
+    pieces="meshlearn.io.formats.gltf.write:pieces",
+    losses="meshlearn.io.formats.gltf.write:losses",
+    holds=Holds(
+        vertex=ANY,
+        face=frozenset({"material"}),
+        corner=frozenset({"uv", "normal"}),
+        width=4,
+        polygons=False,
+        double=False,
+        lines=True,
+        points=True,
+        parts=True,
+        names=True,
+        transforms=True,
+        materials=True,
+        textures=True,
+        up="y",
+        unit="m",
+        metadata=frozenset({"asset"}),
+    ),
+    text=(".gltf",),
+)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from meshlearn.io.document import Document, FileFormatError, Material
-
-if TYPE_CHECKING:
-    from meshlearn.io.formats.gltf.read import _File
+from meshlearn.io.document import Document, Material
+from meshlearn.io.formats.gltf.file import File
+from meshlearn.io.resolver import UnreadableError
 
 _ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 _MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
@@ -28,7 +26,7 @@ KEEP = (
 )
 
 
-def read_images(file: _File, document: Document) -> list[str | None]:
+def read_images(file: File, document: Document) -> list[str | None]:
     """Takes the images of a file; the name of each, or None where its data is not there."""
     names: list[str | None] = []
     for index, entry in enumerate(file.json.get("images", [])):
@@ -45,9 +43,7 @@ def read_images(file: _File, document: Document) -> list[str | None]:
             else:
                 buffer, offset, length, _ = file.view(file.number(entry, "bufferView"))
                 data = bytes(buffer[offset : offset + length])
-        except FileFormatError as error:
-            if "outside" in str(error) or "bufferView" in str(error):
-                raise
+        except UnreadableError:
             names.append(None)  # a texture that is not there does not hinder the mesh
             continue
         while name in document.images and document.images[name] != data:
@@ -57,7 +53,7 @@ def read_images(file: _File, document: Document) -> list[str | None]:
     return names
 
 
-def read_material(file: _File, entry: dict, index: int, images: list[str | None]) -> Material:
+def read_material(file: File, entry: dict, index: int, images: list[str | None]) -> Material:
     """A material whose textures are named by image and sampler instead of by index."""
 
     def texture(found: dict) -> dict:

@@ -5,65 +5,37 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
+from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import CornerField, Document, Material, Part, _tensor, as_table
 from meshlearn.io.formats.gltf.material import flipped_v, write_materials
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.mesh import PolygonMesh
 
-HOLDS = Holds(
-    "glTF",
-    vertex=ANY,
-    face=frozenset({"material"}),
-    corner=frozenset({"uv", "normal"}),
-    width=4,
-    polygons=False,
-    double=False,
-    lines=True,
-    points=True,
-    cells=NONE,
-    parts=True,
-    names=True,
-    transforms=True,
-    materials=True,
-    textures=True,
-    up="y",
-    unit="m",
-    metadata=frozenset({"asset"}),
-)
 _CODES = {"f4": 5126, "u4": 5125, "u2": 5123, "i2": 5122, "u1": 5121, "i1": 5120}
 
 
-def losses(document: Document) -> list[str | Loss]:
-    """What a GLB file cannot hold of this document."""
-    lost = losses_of(document, HOLDS)
+def losses(document: Document) -> Iterator[Loss]:
+    """What a glTF file cannot hold beyond what its `Holds` says."""
+    digits = "has attributes of single precision and 16 bits"
     for part in document.parts:
         for key, values in part.vertex_fields.items():
             if is_numeric(values) and values.size <= 4 * max(len(values), 1):
-                rounded = _rounded(key, values)
-                if rounded:
-                    why = "glTF has attributes of single precision and 16 bits"
-                    lost.append(Loss(f"digits of vertex field {key!r}", why, rounded))
+                yield Loss(LossKind.FIELD_DIGITS, "vertex", key, _rounded(key, values), digits)
         for key, corners in part.corner_fields.items():
             none = corners.index < 0
             if key in ("uv", "normal") and none.any() and not none.all():
-                why = "glTF has a value for every vertex, or none"
-                lost.append(Loss(f"corner field {key!r}", why, len(corners.index)))
+                limit = "has a value for every vertex, or none"
+                yield Loss(LossKind.FIELD, "corner", key, len(corners.index), limit)
         for key, corners in _usable(part).items():
             rounded = _rounded(key, corners.values)
-            if rounded:
-                why = "glTF has attributes of single precision and 16 bits"
-                lost.append(Loss(f"digits of corner field {key!r}", why, rounded))
-        split = _split_count(part)
-        if split:
-            why = "glTF has attributes of vertices; they were split at seams"
-            lost.append(Loss("shared vertices", why, split))
-    return lost
+            yield Loss(LossKind.FIELD_DIGITS, "corner", key, rounded, digits)
+        limit = "has attributes of vertices; they were split at seams"
+        yield Loss(LossKind.SHARED_VERTICES, count=_split_count(part), limit=limit)
 
 
 def _rounded(key: str, values: np.ndarray) -> int:

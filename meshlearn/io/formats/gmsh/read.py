@@ -10,13 +10,8 @@ import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.elements import from_faces
-from meshlearn.io.formats.gmsh.write import HOLDS, KINDS, losses, pieces, write
+from meshlearn.io.formats.gmsh.write import KINDS
 from meshlearn.io.text import read_block, whole
-
-__all__ = ["HOLDS", "SUFFIXES", "TEXT", "losses", "pieces", "read", "write"]
-
-SUFFIXES = (".msh",)
-TEXT = True
 
 
 class _Cursor:

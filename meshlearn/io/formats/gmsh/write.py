@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import Holds, beyond_double, is_numeric, losses_of
+from meshlearn.io.capability import beyond_double, is_numeric
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, Part, as_table
 from meshlearn.io.elements import by_size, cut_large, size_losses
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import rows_text
 
 # number of a kind -> corners, name
@@ -26,15 +26,6 @@ KINDS = {
     15: (1, "point"),
 }
 _NUMBER = {name: number for number, (_, name) in KINDS.items()}
-HOLDS = Holds(
-    "Gmsh",
-    vertex=None,
-    face=frozenset({"ref"}),
-    lines=True,
-    points=True,
-    cells=frozenset({"tetra", "hexahedron", "wedge", "pyramid"}),
-    element_fields=True,
-)
 
 
 def _fits(values: np.ndarray) -> bool:
@@ -42,23 +33,20 @@ def _fits(values: np.ndarray) -> bool:
     return is_numeric(values) and values.ndim <= 2 and values.size > 0
 
 
-def losses(document: Document) -> list[str | Loss]:
-    """What a .msh file cannot hold of this document."""
-    lost = [*losses_of(document, HOLDS), *size_losses(document, "Gmsh")]
-    lost = [x for x in lost if not (isinstance(x, str) and x.startswith("face field"))]
+def losses(document: Document) -> Iterator[Loss]:
+    """What a Gmsh file cannot hold beyond what its `Holds` says."""
+    yield from size_losses(document)
     for part in document.parts:
         for domain in ("vertex", "face", "line", "point"):
             for key, values in getattr(part, f"{domain}_fields").items():
-                if not _fits(values) and values.size:
-                    why = "Gmsh has fields of one or more doubles"
-                    lost.append(Loss(f"{domain} field {key!r}", why, len(values)))
+                told = domain in ("vertex", "face") and not is_numeric(values)
+                if values.size and not told and not _fits(values):
+                    limit = "has fields of one or more doubles"
+                    yield Loss(LossKind.FIELD, domain, key, len(values), limit)
                 elif wide := beyond_double(values):
-                    why = "Gmsh has fields of doubles"
-                    lost.append(Loss(f"last digits of {domain} field {key!r}", why, wide))
-        long = sum(len(line) != 2 for line in part.lines)
-        if long:
-            lost.append(Loss("polylines", "Gmsh has segments; they were cut", long))
-    return lost
+                    limit = "has fields of doubles"
+                    yield Loss(LossKind.FIELD_LAST_DIGITS, domain, key, wide, limit)
+        yield Loss(LossKind.POLYLINES, count=sum(len(line) != 2 for line in part.lines))
 
 
 def write(document: Document, path: Path) -> bytes:

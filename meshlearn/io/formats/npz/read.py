@@ -9,12 +9,8 @@ import numpy as np
 
 from meshlearn.io.archive import Archive
 from meshlearn.io.document import Document, FileFormatError
-from meshlearn.io.left_behind import Loss
-from meshlearn.io.lossless_arrays import KEY, flatten, restore
+from meshlearn.io.lossless_arrays import KEY, restore
 from meshlearn.io.volume import read_member
-
-SUFFIXES = (".npz",)
-TEXT = False
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -32,16 +28,3 @@ def read(data: bytes, path: Path) -> Document:
     if text is not None and text.dtype != np.uint8:
         raise FileFormatError(f"{path}: expected bytes in the array {KEY!r}")
     return restore(path, None if text is None else text.tobytes().decode("utf-8"), arrays)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """Nothing: the file holds the document."""
-    return []
-
-
-def write(document: Document, path: Path) -> bytes:
-    """A .npz file, not compressed."""
-    text, arrays = flatten(document)
-    out = io.BytesIO()
-    np.savez(out, **{KEY: np.frombuffer(text.encode(), np.uint8), **arrays})
-    return out.getvalue()

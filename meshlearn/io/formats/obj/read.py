@@ -3,42 +3,17 @@ materials. Objects (``o``) are parts where each has its own vertices, else label
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from meshlearn._native import HAS_NATIVE
-from meshlearn.io.capability import NONE, Holds, losses_of
-from meshlearn.io.changes.join import mirrors as _mirrors
-from meshlearn.io.changes.join import reversed_corners
-from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part, _place
-from meshlearn.io.formats.obj.mtl import load_materials, write_materials
+from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
+from meshlearn.io.formats.obj.mtl import load_materials
 from meshlearn.io.formats.obj.parts import split_objects
-from meshlearn.io.left_behind import Loss
-from meshlearn.io.text import as_bytes, call, columns_text, polygons_text, rows_text
-
-SUFFIXES = (".obj",)
-
-
-HOLDS = Holds(
-    "OBJ",
-    vertex=frozenset({"color", "normal", "uv"}),
-    face=frozenset({"group", "object", "material", "smooth"}),
-    corner=frozenset({"uv", "normal"}),
-    lines=True,
-    points=True,
-    cells=NONE,
-    parts=True,
-    names=True,
-    groups=True,
-    materials=True,
-    textures=True,
-    metadata=frozenset({"mtllib", "object", "smooth"}),
-)
+from meshlearn.io.text import as_bytes, call
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -222,125 +197,3 @@ def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> N
     if found_parts is not None:
         document.parts = found_parts
         document.metadata.pop("object", None)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What an OBJ file cannot hold of this document."""
-    lost = losses_of(document, HOLDS)
-    for part in document.parts:
-        colour = part.vertex_fields.get("color")
-        if colour is not None and colour.ndim == 2 and colour.shape[1] > 3:
-            top = 1.0 if colour.dtype.kind == "f" else np.iinfo(colour.dtype).max
-            clear = int((colour[:, 3] != top).sum())
-            if clear:
-                lost.append(Loss("transparency of colours", "OBJ colours are opaque", clear))
-    return lost
-
-
-def write(document: Document, path: Path) -> bytes | dict[str, bytes]:
-    """An OBJ file, with a .mtl and images where there are materials; parts become objects."""
-    files = {name: b"".join(made) for name, made in pieces(document, path).items()}
-    return files if len(files) > 1 else files[path.name]
-
-
-def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
-    """The files of `write` by name, each in pieces."""
-    library = path.with_suffix(".mtl").name
-    said = any(m.values.get("mtl") or m.values.get("base_color") for m in document.materials)
-    said = said or any(m.values.get("base_texture") for m in document.materials)
-    if not said:
-        return {path.name: _text(document, document.metadata.get("mtllib", []))}
-    files: dict[str, Iterable[bytes | memoryview]] = {path.name: _text(document, [library])}
-    files[library] = [write_materials(document.materials)]
-    for name, image in document.images.items():
-        if Path(name).name == name and name not in files:
-            files[name] = [image]
-    return files
-
-
-def _clean(name: str) -> str:
-    """A name that stays on its line."""
-    return " ".join(name.split())
-
-
-def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryview]:
-    yield b"# meshlearn\n"
-    for name in libraries:
-        yield f"mtllib {_clean(name)}\n".encode()
-    base = {"v": 1, "vt": 1, "vn": 1}
-    for number, part in enumerate(document.parts):
-        if part.name or number:
-            yield f"o {_clean(part.name)}\n".encode()
-        rows, _ = _place(part, part.vertices)
-        colour = part.vertex_fields.get("color")
-        if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3:
-            colour = colour[:, :3]
-            if colour.dtype.kind in "ui":
-                colour = np.round(colour / np.iinfo(colour.dtype).max, 9)
-            yield from columns_text([rows, colour], "v ")
-        else:
-            yield from rows_text(rows, "v ")
-        fields, bases = [part.polygon_index], [base["v"]]
-        uv, normal = part.corner_fields.get("uv"), part.corner_fields.get("normal")
-        if uv is None and "uv" in part.vertex_fields:
-            uv = CornerField(part.vertex_fields["uv"], part.polygon_index)
-        if normal is None and "normal" in part.vertex_fields:
-            normal = CornerField(part.vertex_fields["normal"], part.polygon_index)
-        if uv is not None:
-            yield from rows_text(uv.values[:, :3], "vt ")
-        if normal is not None:
-            yield from rows_text(normal.values[:, :3], "vn ")
-        for key, corner in (("vt", uv), ("vn", normal)):
-            if corner is not None:
-                if key == "vn" and uv is None:
-                    fields.append(np.full(len(part.polygon_index), -1, np.int64))
-                    bases.append(0)
-                fields.append(corner.index)
-                bases.append(base[key])
-                base[key] += len(corner.values)
-        yield from _faces(document, part, fields, bases)
-        for line in part.lines:
-            yield ("l " + " ".join(str(i + base["v"]) for i in line) + "\n").encode()
-        if len(part.points):
-            texts = " ".join(str(i + base["v"]) for i in part.points)
-            yield f"p {texts}\n".encode()
-        base["v"] += len(part.vertices)
-
-
-def _faces(
-    document: Document, part: Part, fields: list[np.ndarray], bases: list[int]
-) -> Iterator[bytes | memoryview]:
-    """Face lines, with a line where group, object, material or smoothing changes."""
-    tables = {
-        "object": ("o", document.metadata.get("object", [])),
-        "group": ("g", part.groups),
-        "smooth": ("s", document.metadata.get("smooth", [])),
-        "material": ("usemtl", [m.name for m in document.materials]),
-    }
-    marks = {
-        kind: part.face_fields[kind]
-        for kind, (_, names) in tables.items()
-        if kind in part.face_fields and names
-    }
-    mirrored = part.transform is not None and _mirrors(part.transform)
-    if mirrored:
-        turn = reversed_corners(part)
-        fields = [f[turn] for f in fields]
-    if not marks or part.num_faces == 0:
-        yield from polygons_text(part.polygon_start, fields, "f ", base=bases)
-        return
-    changes = np.zeros(part.num_faces, bool)
-    changes[0] = True
-    for label in marks.values():
-        changes[1:] |= label[1:] != label[:-1]
-    starts = [*np.nonzero(changes)[0].tolist(), part.num_faces]
-    current = dict.fromkeys(marks, -1)
-    for first, last in itertools.pairwise(starts):
-        for kind, label in marks.items():
-            number = int(label[first])
-            word, names = tables[kind]
-            if number != current[kind] and 0 <= number < len(names):
-                yield f"{word} {_clean(names[number])}\n".encode()
-            current[kind] = number
-        start = part.polygon_start[first : last + 1]
-        yield from polygons_text(start, fields, "f ", base=bases)

@@ -4,33 +4,18 @@ as they are read."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import Holds, losses_of
-from meshlearn.io.changes.join import joined
-from meshlearn.io.document import Document, FileFormatError, Part, as_table
+from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.off.binary import read_body
-from meshlearn.io.left_behind import Loss
 from meshlearn.io.text import (
-    columns_text,
-    polygons_text,
     read_block,
     read_polygons,
     rows_of,
-    rows_text,
 )
 
-SUFFIXES = (".off", ".coff", ".noff")
-
-
-HOLDS = Holds(
-    "OFF",
-    vertex=frozenset({"color", "normal", "uv"}),
-    face=frozenset({"color", "color_index"}),
-)
 _HEAD = re.compile(rb"\s*(?:#[^\n]*\n\s*)*(ST)?(C)?(N)?(4)?(n)?OFF([ \t]+BINARY)?(?![A-Za-z])")
 _COUNT = re.compile(rb"(?:\s|#[^\n]*\n)*([+-]?\d+)(?=[\s#]|\Z)")
 
@@ -199,48 +184,3 @@ def _faces(part: Part, path: Path, values, first, lengths) -> None:
     extra = lengths - 1 - sizes
     where = np.arange(int(extra.sum())) - np.repeat(np.cumsum(extra) - extra, extra)
     _face_colours(part, values[np.repeat(first + 1 + sizes, extra) + where], extra)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What an OFF file cannot hold of this document."""
-    return losses_of(document, HOLDS)
-
-
-def write(document: Document, path: Path) -> bytes:
-    """An OFF file (ST, C, N in front of it as there are coordinates of textures, colours, normals);
-    parts are joined."""
-    return b"".join(pieces(document, path)[path.name])
-
-
-def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
-    """The file of `write` in pieces."""
-    return {path.name: _text(joined(document))}
-
-
-def _text(part: Part) -> Iterator[bytes | memoryview]:
-    fields = part.vertex_fields
-    colour, normal, uv = fields.get("color"), fields.get("normal"), fields.get("uv")
-    colour = colour if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3 else None
-    words = [("ST", uv), ("C", colour), ("N", normal)]
-    word = "".join(letter for letter, values in words if values is not None) + "OFF"
-    yield f"{word}\n{len(part.vertices)} {part.num_faces} 0\n".encode()
-    columns = [part.vertices]
-    if normal is not None:
-        columns.append(normal[:, :3])
-    if colour is not None:
-        top = 1.0 if colour.dtype.kind == "f" else 255
-        if colour.shape[1] == 3:  # the fourth component is not optional
-            colour = np.concatenate([colour, np.full((len(colour), 1), top, colour.dtype)], 1)
-        columns.append(colour[:, :4])
-    if uv is not None:
-        columns.append(uv[:, :2])
-    yield from columns_text(columns)
-    faces = polygons_text(part.polygon_start, [part.polygon_index], counted=True)
-    tint = part.face_fields.get("color", part.face_fields.get("color_index"))
-    if tint is None:
-        yield from faces
-        return
-    texts = rows_text(as_table(tint))
-    for left, right in zip(faces, texts, strict=True):
-        pairs = zip(bytes(left).splitlines(), bytes(right).splitlines(), strict=True)
-        yield b"".join(a + (b"" if b"nan" in b else b" " + b) + b"\n" for a, b in pairs)

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import ANY, Holds, is_numeric, losses_of
-from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.left_behind import Loss
-from meshlearn.io.text import columns_text, read_block
+from meshlearn.io.text import read_block
 
-SUFFIXES = (".pcd",)
-HOLDS = Holds("PCD", vertex=ANY, faces=False)
 _KINDS = {"F": "f", "I": "i", "U": "u"}
-_COMPONENTS = {"normal": ("normal_x", "normal_y", "normal_z")}
+COMPONENTS = {"normal": ("normal_x", "normal_y", "normal_z")}
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -30,7 +25,7 @@ def read(data: bytes, path: Path) -> Document:
     if xyz.dtype not in (np.float32, np.float64):
         xyz = xyz.astype(np.float64)
     part = Part(vertices=xyz, points=np.arange(len(xyz)))
-    for key, names in _COMPONENTS.items():
+    for key, names in COMPONENTS.items():
         if all(n in columns and columns[n].ndim == 1 for n in names):
             part.vertex_fields[key] = np.stack([columns.pop(n) for n in names], axis=1)
     for key in ("rgb", "rgba"):
@@ -184,50 +179,3 @@ def _lzf(data: bytes, size: int, path: Path) -> bytes:
     if len(out) != size:
         raise FileFormatError(f"{path}: its compressed data is damaged")
     return bytes(out)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What a PCD file cannot hold of this document."""
-    return [loss for loss in losses_of(document, HOLDS) if loss != "points"]
-
-
-def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
-    """A PCD file of all vertices, binary unless `ascii`."""
-    part = joined(document)
-    names, columns = list("xyz"), [part.vertices[:, k : k + 1] for k in range(3)]
-    for key, values in part.vertex_fields.items():
-        if not is_numeric(values):
-            continue
-        values = values.astype(np.uint8) if values.dtype == bool else values
-        values = values.astype(np.float32) if values.dtype == np.float16 else values
-        flat = values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
-        if key == "color" and values.dtype == np.uint8 and flat.shape[1] in (3, 4):
-            wide = flat.astype(np.uint32)
-            bits = wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2]
-            if flat.shape[1] == 4:
-                bits |= wide[:, 3] << 24
-            names.append("rgb" if flat.shape[1] == 3 else "rgba")
-            columns.append(bits[:, None])
-        elif key in _COMPONENTS and flat.shape[1] == 3:
-            names += _COMPONENTS[key]
-            columns += [flat[:, k : k + 1] for k in range(3)]
-        elif flat.shape[1]:
-            names.append("_".join(key.split()) or "field")
-            columns.append(flat)
-    kinds = [c.dtype.newbyteorder("<") for c in columns]
-    head = ["# .PCD v0.7", "VERSION 0.7", f"FIELDS {' '.join(names)}"]
-    head.append("SIZE " + " ".join(str(k.itemsize) for k in kinds))
-    head.append("TYPE " + " ".join(k.kind.upper() for k in kinds))
-    head.append("COUNT " + " ".join(str(c.shape[1]) for c in columns))
-    head += [f"WIDTH {len(part.vertices)}", "HEIGHT 1", "VIEWPOINT 0 0 0 1 0 0 0"]
-    head += [f"POINTS {len(part.vertices)}", f"DATA {'ascii' if ascii else 'binary'}"]
-    out = ("\n".join(head) + "\n").encode()
-    if ascii:
-        return out + b"".join(columns_text(columns))
-    table = np.zeros(
-        len(part.vertices),
-        [(f"p{k}", d, c.shape[1:]) for k, (d, c) in enumerate(zip(kinds, columns, strict=True))],
-    )
-    for k, values in enumerate(columns):
-        table[f"p{k}"] = values
-    return out + table.tobytes()

@@ -1,1 +1,22 @@
-"""PLY."""
+"""PLY, with any element and any property."""
+
+from meshlearn.io.format import ANY, Format, Holds
+
+FORMAT = Format(
+    name="PLY",
+    suffixes=(".ply",),
+    read="meshlearn.io.formats.ply.read:read",
+    write="meshlearn.io.formats.ply.write:write",
+    pieces="meshlearn.io.formats.ply.write:pieces",
+    losses="meshlearn.io.formats.ply.write:losses",
+    holds=Holds(
+        vertex=ANY,
+        face=ANY,
+        corner=ANY,
+        lines=True,
+        points=True,
+        metadata=frozenset({"comments"}),
+        element_fields=True,
+    ),
+    ascii=True,
+)

@@ -12,12 +12,7 @@ from meshlearn._native import HAS_NATIVE
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
 from meshlearn.io.formats.ply.ascii import read_ascii
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
-from meshlearn.io.formats.ply.write import HOLDS, losses, pieces, write
 from meshlearn.io.text import as_bytes, call
-
-__all__ = ["HOLDS", "SUFFIXES", "losses", "pieces", "read", "write"]
-
-SUFFIXES = (".ply",)
 
 
 def _binary(data: bytes, path: Path, elements: list[Element], at: int, order: str):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import ANY, NONE, Holds, beyond_double, is_numeric, losses_of
+from meshlearn.io.capability import beyond_double, is_numeric
 from meshlearn.io.document import Document, Part, as_table
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
 _ROWS = 1 << 15  # of a piece
@@ -27,36 +27,18 @@ _NAMES = {
 }
 
 
-HOLDS = Holds(
-    "PLY",
-    vertex=ANY,
-    face=ANY,
-    corner=ANY,
-    cells=NONE,
-    lines=True,
-    points=True,
-    metadata=frozenset({"comments"}),
-    element_fields=True,
-)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What a PLY file cannot hold of this document."""
-    lost = losses_of(document, HOLDS)
+def losses(document: Document) -> Iterator[Loss]:
+    """What a PLY file cannot hold beyond what its `Holds` says."""
     for part in document.parts:
-        for key, kinds in part.cell_fields.items():
-            count = sum(len(v) for v in kinds.values())
-            lost.append(Loss(f"cell field {key!r}", "PLY has no cells", count))
         for domain in ("vertex", "face", "line", "point"):
             for key, values in getattr(part, f"{domain}_fields").items():
-                if is_numeric(values) and (wide := _inexact(values)):
-                    why = "PLY has no whole numbers of 64 bits"
-                    lost.append(Loss(f"last digits of {domain} field {key!r}", why, wide))
+                if is_numeric(values):
+                    limit = "has no whole numbers of 64 bits"
+                    yield Loss(LossKind.FIELD_LAST_DIGITS, domain, key, _inexact(values), limit)
         for key, corners in part.corner_fields.items():
             if (corners.index < 0).any() and corners.values.dtype.kind != "f":
-                why = "PLY has a value for every corner, or none"
-                lost.append(Loss(f"corner field {key!r}", why, len(corners.index)))
-    return lost
+                limit = "has a value for every corner, or none"
+                yield Loss(LossKind.FIELD, "corner", key, len(corners.index), limit)
 
 
 def _inexact(values: np.ndarray) -> int:

@@ -6,14 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from meshlearn.io.document import Document, FileFormatError
-from meshlearn.io.left_behind import Loss
-from meshlearn.io.lossless_arrays import KEY, flatten, restore
-
-SUFFIXES = (".safetensors",)
-TEXT = False
+from meshlearn.io.lossless_arrays import KEY, restore
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -26,15 +22,3 @@ def read(data: bytes, path: Path) -> Document:
     if text is not None and text.dtype != np.uint8:
         raise FileFormatError(f"{path}: expected bytes in the array {KEY!r}")
     return restore(path, None if text is None else text.tobytes().decode("utf-8"), arrays)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """Nothing: the file holds the document."""
-    return []
-
-
-def write(document: Document, path: Path) -> bytes:
-    """A .safetensors file."""
-    text, arrays = flatten(document)
-    arrays[KEY] = np.frombuffer(text.encode(), np.uint8)
-    return save({k: np.ascontiguousarray(v) for k, v in arrays.items()})

@@ -18,13 +18,8 @@ from meshlearn.io.changes.placement import METRES
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.formats.usd.child import dump, need_library
 from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
-from meshlearn.io.formats.usd.write import HOLDS, losses, write
 from meshlearn.io.resolver import take_image
 
-__all__ = ["HOLDS", "SUFFIXES", "losses", "read", "write"]
-
-SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
-TEXT = False
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
 _LAYERS = (".usd", ".usda", ".usdc")
 

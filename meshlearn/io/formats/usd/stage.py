@@ -6,7 +6,8 @@ import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
 from meshlearn.io.document import Document, Material, Part, as_table
-from meshlearn.io.formats.usd.write import inputs_of, metres, type_of_input
+from meshlearn.io.formats.usd.preview_surface import inputs_of, type_of_input
+from meshlearn.io.formats.usd.units import metres
 
 # dtype -> name of the type of one number, and of vectors of it
 _TYPES = {

@@ -6,80 +6,30 @@ import io
 import struct
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from meshlearn.io.capability import ANY, NONE, Holds, losses_of
-from meshlearn.io.changes.placement import METRES
-from meshlearn.io.document import Document, FileFormatError, Material
+from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.formats.usd.child import need_library
-from meshlearn.io.left_behind import Loss
-
-HOLDS = Holds(
-    "USD",
-    vertex=ANY,
-    face=ANY,
-    corner=ANY,
-    text=True,
-    double=False,
-    lines=True,
-    points=True,
-    cells=NONE,
-    parts=True,
-    names=True,
-    transforms=True,
-    groups=True,
-    materials=True,
-    textures=True,
-    up=True,
-    unit=True,
-    metadata=frozenset({"comments", "usd"}),
-    element_fields=True,
-)
-_INPUTS = {  # of UsdPreviewSurface, https://openusd.org/release/spec_usdpreviewsurface.html
-    **dict.fromkeys(("diffuseColor", "emissiveColor", "specularColor"), "Color3f"),
-    "normal": "Normal3f",
-    **dict.fromkeys(("useSpecularWorkflow", "opacityMode"), "Int"),
-    **dict.fromkeys(
-        ("opacity", "opacityThreshold", "metallic", "roughness", "clearcoat", "ior"), "Float"
-    ),
-    **dict.fromkeys(("clearcoatRoughness", "occlusion", "displacement"), "Float"),
-}
+from meshlearn.io.formats.usd.units import metres
+from meshlearn.io.left_behind import Loss, LossKind
 
 
-def losses(document: Document) -> list[str | Loss]:
-    """What a USD file cannot hold of this document."""
-    lost = losses_of(document, HOLDS)
+def losses(document: Document) -> Iterator[Loss]:
+    """What a USD file cannot hold beyond what its `Holds` says."""
     if document.up == "x":
-        lost.append(Loss("up axis 'x'", "USD has y or z up"))
+        yield Loss(LossKind.UP_AXIS, name="x", limit="has y or z up")
     if document.unit and metres(document.unit) is None:
-        lost.append(Loss(f"unit {document.unit!r}", "USD has units of metres"))
-    beyond = sum(
-        len(set(m.values) - {"base_color", "base_texture", "usd"}) for m in document.materials
-    )
-    if beyond:
-        why = "USD files are written with colour and texture of other formats' materials"
-        lost.append(Loss("other values of materials", why, beyond))
+        yield Loss(LossKind.UNIT, name=document.unit, limit="has units of metres")
+    kept = {"base_color", "base_texture", "usd"}
+    beyond = sum(len(set(m.values) - kept) for m in document.materials)
+    limit = "files are written with colour and texture of other formats' materials"
+    yield Loss(LossKind.MATERIAL_VALUES, count=beyond, limit=limit)
     for part in document.parts:
-        for key, kinds in part.cell_fields.items():
-            count = sum(map(len, kinds.values()))
-            lost.append(Loss(f"cell field {key!r}", "USD has no fields of cells", count))
         for domain in ("vertex", "face"):
             for key, values in getattr(part, f"{domain}_fields").items():
                 if values.ndim > 2:
-                    why = "USD has rows of numbers"
-                    lost.append(Loss(f"shape of {domain} field {key!r}", why, len(values)))
-    return lost
-
-
-def metres(unit: str) -> float | None:
-    word, _, rest = unit.partition(" ")
-    try:
-        found = METRES.get(unit) if not rest else float(word) if rest == "m" else None
-    except ValueError:
-        return None
-    return found if found and np.isfinite(found) and found > 0 else None
+                    yield Loss(LossKind.FIELD_SHAPE, domain, key, len(values))
 
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes | dict[str, bytes]:
@@ -93,7 +43,7 @@ def write(document: Document, path: Path, *, ascii: bool = False) -> bytes | dic
         ImportError: usd-core is not installed.
     """
     need_library()
-    from meshlearn.io.formats.usd.stage import make_stage
+    from meshlearn.io.formats.usd.stage import make_stage  # it imports usd-core
 
     suffix = path.suffix.lower()
     if ascii and suffix in (".usdc", ".usdz"):
@@ -124,25 +74,3 @@ def pack_aligned(members: dict[str, bytes]) -> bytes:
             info.extra = struct.pack("<HH", 0x1986, gap) + bytes(gap)
             archive.writestr(info, data)
     return out.getvalue()
-
-
-def inputs_of(material: Material) -> tuple[dict[str, object], dict[str, dict]]:
-    """Values and textures of a surface, by the names of UsdPreviewSurface."""
-    said = material.values.get("usd")
-    if isinstance(said, dict):
-        return dict(said.get("inputs", {})), dict(said.get("textures", {}))
-    inputs: dict[str, object] = {}
-    textures: dict[str, dict] = {}
-    colour = material.values.get("base_color")
-    if colour is not None:
-        inputs["diffuseColor"] = [float(c) for c in colour[:3]]
-        if len(colour) > 3 and colour[3] != 1:
-            inputs["opacity"] = float(colour[3])
-    if material.values.get("base_texture"):
-        textures["diffuseColor"] = {"file": str(material.values["base_texture"]), "channel": "rgb"}
-    return inputs, textures
-
-
-def type_of_input(name: str) -> str:
-    """The type of an input of UsdPreviewSurface; "" where it has none of that name."""
-    return _INPUTS.get(name, "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from meshlearn.io.capability import ANY, NONE, Holds, is_numeric, losses_of
+from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.left_behind import Loss, LossKind
 
 # kinds of VTK: number -> corners of cells with a fixed number
 VERTEX, POLY_VERTEX, LINE, POLY_LINE, TRIANGLE, STRIP, POLYGON, PIXEL, QUAD = range(1, 10)
@@ -20,33 +21,14 @@ _READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Tex
 _READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
 
 
-def holds(name: str, *, solid: bool = True) -> Holds:
-    """What a format of VTK has a place for; `solid`: cells of three dimensions too."""
-    return Holds(
-        name,
-        vertex=ANY,
-        face=ANY,
-        lines=True,
-        points=True,
-        cells=frozenset(_NUMBER) if solid else NONE,
-        element_fields=True,
-    )
-
-
 def surface_of(part: Part) -> Part:
     """The same part without its cells of three dimensions."""
     return replace(part, cells={}, cell_fields={}) if part.cells or part.cell_fields else part
 
 
-def losses(document: Document, name: str, *, solid: bool = True) -> list[str | Loss]:
-    """What a format of VTK cannot hold of a document."""
-    lost = losses_of(document, holds(name, solid=solid))
+def cell_losses(document: Document) -> Iterator[Loss]:
+    """Fields that only some kinds of faces, lines, points and cells have, where each has all."""
     for part in document.parts:
-        if not solid:
-            for key, values in part.cell_fields.items():
-                count = sum(map(len, values.values()))
-                lost.append(Loss(f"cell field {key!r}", f"{name} has no cells", count))
-            part = surface_of(part)
         kinds = {"face": part.num_faces, "line": len(part.lines), "point": len(part.points)}
         kinds |= {kind: len(cells) for kind, cells in part.cells.items()}
         present = [kind for kind, count in kinds.items() if count]
@@ -55,11 +37,13 @@ def losses(document: Document, name: str, *, solid: bool = True) -> list[str | L
         for kind in part.cells:
             fields[kind] = {k for k, v in part.cell_fields.items() if kind in v}
         for key in sorted(set().union(*fields.values())):
-            missing = [kind for kind in present if key not in fields[kind]]
-            if missing:
-                why = f"{name} has fields of all cells; those without got NaN or 0"
-                lost.append(Loss(f"absence of field {key!r}", why, sum(kinds[m] for m in missing)))
-    return lost
+            missing = sum(kinds[kind] for kind in present if key not in fields[kind])
+            yield Loss(LossKind.FIELD_ABSENCE, name=key, count=missing)
+
+
+def surface_losses(document: Document) -> Iterator[Loss]:
+    """`cell_losses` where the cells of three dimensions are left out."""
+    yield from cell_losses(replace(document, parts=[surface_of(p) for p in document.parts]))
 
 
 @dataclass

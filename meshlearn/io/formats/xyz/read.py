@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.capability import Holds, losses_of
-from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.left_behind import Loss
-from meshlearn.io.text import columns_text, rows_of
-
-SUFFIXES = (".xyz", ".pts")
-TEXT = True
-HOLDS = Holds("XYZ", vertex=frozenset({"normal", "color", "value"}), faces=False)
+from meshlearn.io.text import rows_of
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -59,32 +51,3 @@ def read(data: bytes, path: Path) -> Document:
             rest[:, 0] if rest.shape[1] == 1 else rest
         )
     return Document([part])
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What lines of points cannot hold of this document."""
-    return [loss for loss in losses_of(document, HOLDS) if loss != "points"]
-
-
-def write(document: Document, path: Path) -> bytes:
-    """A line for each vertex."""
-    return b"".join(pieces(document, path)[path.name])
-
-
-def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
-    """The file of `write` in pieces."""
-    part = joined(document)
-    columns = [part.vertices]
-    for key in ("normal", "color", "value"):
-        values = part.vertex_fields.get(key)
-        if values is not None and len(values):
-            values = values.reshape(len(values), -1)
-            columns.append(values[:, :3] if key != "value" else values)
-    if path.suffix.lower() == ".pts":
-        return {path.name: _counted(columns)}
-    return {path.name: columns_text(columns) if len(part.vertices) else [b"# no points\n"]}
-
-
-def _counted(columns: list[np.ndarray]) -> Iterable[bytes | memoryview]:
-    yield f"{len(columns[0])}\n".encode()
-    yield from columns_text(columns)

@@ -1,5 +1,4 @@
-"""XML files of VTK: cells (.vtu), and what surfaces (.vtp, `vtk.vtp`) share with them; data inline
-or appended, packed or not."""
+"""XML files of VTK: cells (.vtu), and surfaces (.vtp); data inline or appended, packed or not."""
 
 from __future__ import annotations
 
@@ -7,23 +6,17 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
-from meshlearn.io.left_behind import Loss
 from meshlearn.io.xml import parse
 
-SUFFIXES = (".vtu",)
-TEXT = False
 RATIO = 1032  # what zlib expands at most
-_TYPES = {
+TYPES = {
     "Int8": "i1",
     "UInt8": "u1",
     "Int16": "i2",
@@ -35,7 +28,6 @@ _TYPES = {
     "Float32": "f4",
     "Float64": "f8",
 }
-_LABELS = {kind: name for name, kind in _TYPES.items()}
 _APPENDED = re.compile(rb"<AppendedData[^>]*?encoding\s*=\s*[\"'](raw|base64)[\"'][^>]*>\s*_", re.S)
 
 
@@ -60,7 +52,7 @@ class _File:
         header = self.root.get("header_type", "UInt32")
         if header not in ("UInt32", "UInt64"):
             raise ValueError(f"expected header_type UInt32 or UInt64, got {header!r}")
-        self.header = np.dtype(self.order + _TYPES[header])
+        self.header = np.dtype(self.order + TYPES[header])
         packer = self.root.get("compressor")
         if packer not in (None, "", "vtkZLibDataCompressor"):
             raise ValueError(f"its data is packed by {packer}, which is not read")
@@ -68,7 +60,7 @@ class _File:
 
     def array(self, entry: Element) -> np.ndarray:
         """Values (N,) or (N, D) of a DataArray."""
-        kind = _TYPES.get(entry.get("type", ""))
+        kind = TYPES.get(entry.get("type", ""))
         if kind is None:
             raise ValueError(f"a DataArray has the type {entry.get('type')!r}")
         form, width = entry.get("format", "ascii"), int(entry.get("NumberOfComponents") or 1)
@@ -245,67 +237,3 @@ def _piece(file: _File, piece: Element, path: Path, surface: bool) -> Part:
         if len(values) != len(vertices):
             raise ValueError(f"{len(values)} values of {name!r} for {len(vertices)} points")
     return vtk_data.to_part(path, vertices, cells, fields)
-
-
-def losses(document: Document) -> list[str | Loss]:
-    """What a .vtu file cannot hold of this document."""
-    return vtk_data.losses(document, "VTK XML")
-
-
-def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
-    """A .vtu file, its data inline as base64, or as text; parts are joined."""
-    return b"".join(body(joined(document), False, ascii))
-
-
-def _array(name: str, values: np.ndarray, ascii: bool) -> bytes:
-    values = np.ascontiguousarray(vtk_data.plain(values))
-    flat = values.reshape(len(values), -1) if values.size else values.reshape(len(values), 1)
-    width = int(np.prod(values.shape[1:], dtype=np.int64)) or 1
-    label = _LABELS[values.dtype.str[1:]]
-    head = f'<DataArray type="{label}" Name={quoteattr(name)} NumberOfComponents="{width}"'
-    if ascii:
-        body = b"\n".join(" ".join(map(_text, row)).encode() for row in flat.tolist())
-        return f'{head} format="ascii">\n'.encode() + body + b"\n</DataArray>\n"
-    raw = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-    body = base64.b64encode(np.uint64(len(raw)).astype("<u8").tobytes() + raw)
-    return f'{head} format="binary">'.encode() + body + b"</DataArray>\n"
-
-
-def _text(value: float) -> str:
-    return repr(value)
-
-
-def body(part: Part, surface: bool, ascii: bool) -> Iterator[bytes]:
-    """The file of a part in pieces; `surface`: of a part without cells of three dimensions."""
-    kind = "PolyData" if surface else "UnstructuredGrid"
-    cells = vtk_data.from_part(part)
-    count = f'NumberOfPoints="{len(part.vertices)}"'
-    if surface:
-        count += f' NumberOfVerts="{len(part.points)}" NumberOfLines="{len(part.lines)}"'
-        count += f' NumberOfPolys="{part.num_faces}" NumberOfStrips="0"'
-    else:
-        count += f' NumberOfCells="{len(cells.kind)}"'
-    yield (
-        f'<?xml version="1.0"?>\n<VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" '
-        f'header_type="UInt64">\n<{kind}>\n<Piece {count}>\n'
-    ).encode()
-    for name, fields in (("PointData", part.vertex_fields), ("CellData", cells.fields)):
-        yield f"<{name}>\n".encode()
-        for key, values in vtk_data.vtk_names(fields).items():
-            yield _array(key, values, ascii)
-        yield f"</{name}>\n".encode()
-    yield b"<Points>\n" + _array("Points", part.vertices, ascii) + b"</Points>\n"
-    if surface:
-        rows = {"Verts": len(part.points), "Lines": len(part.lines), "Polys": part.num_faces}
-        first = 0
-        for name, n in rows.items():
-            start = cells.start[first : first + n + 1]
-            index = cells.index[start[0] : start[-1]]
-            yield f"<{name}>\n".encode() + _array("connectivity", index, ascii)
-            yield _array("offsets", start[1:] - start[0], ascii) + f"</{name}>\n".encode()
-            first += n
-    else:
-        yield b"<Cells>\n" + _array("connectivity", cells.index, ascii)
-        yield _array("offsets", cells.start[1:], ascii)
-        yield _array("types", cells.kind.astype(np.uint8), ascii) + b"</Cells>\n"
-    yield f"</Piece>\n</{kind}>\n</VTKFile>\n".encode()

@@ -1,0 +1,272 @@
+"""Documents in files: reading, writing and converting, by the extension of a file's name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from meshlearn import _files
+from meshlearn.io.capability import losses_of
+from meshlearn.io.document import Document, FileFormatError, Part, check_polygons
+from meshlearn.io.format import Bytes, Format
+from meshlearn.io.left_behind import Loss, LossReport, report_of
+from meshlearn.io.lossless_arrays import check_part
+from meshlearn.io.registry import format_of, source_of, suffix_of
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else ""
+
+
+def _of(format: Format) -> str:
+    """ " of the format 'x' of the package y" for one that is not of this package."""
+    source = source_of(format)
+    return f" of {source}" if source else ""
+
+
+def _function(format: Format, key: str, path: Path) -> Callable[..., Any]:
+    """The reader or writer of a format, imported now if it was not yet."""
+    try:
+        found = format.function(key)
+    except (Exception, SystemExit) as error:
+        if source_of(format) is None:
+            raise
+        raise FileFormatError(
+            f"{path}: the function {key!r}{_of(format)} cannot be imported "
+            f"({type(error).__name__}: {_first_line(error)})"
+        ) from error
+    assert found is not None
+    return found
+
+
+def read_document(
+    data: bytes | bytearray, path: str | os.PathLike[str], *, format: str | None = None
+) -> Document:
+    """Everything that the bytes of a mesh file hold.
+
+    Args:
+        data: the file's content.
+        path: its name, for messages and for files that it names.
+        format: an extension such as "ply"; default: that of `path`.
+
+    Raises:
+        FileFormatError: not what the format asks for; in one sentence.
+    """
+    path = Path(path)
+    found = format_of(path, format)
+    if not data:
+        raise FileFormatError(f"{path}: expected a mesh, the file is empty")
+    read = _function(found, "read", path)
+    try:
+        document = read(data, path)
+        if source_of(found):
+            _check(document, found, path)
+    except (FileFormatError, MemoryError):
+        raise
+    except (ValueError, OverflowError) as error:
+        text = _first_line(error) or type(error).__name__
+        raise FileFormatError(f"{path}: not a legal {found.name} file: {text}") from None
+    except Exception as error:
+        clear = not isinstance(error, (TypeError, KeyError, AttributeError, IndexError))
+        if clear and not source_of(found):
+            raise
+        raise FileFormatError(
+            f"{path}: the {found.name} reader stumbled over it "
+            f"({type(error).__name__}: {_first_line(error)}); either the file is damaged, or the "
+            f"reader{_of(found)} has a fault"
+        ) from error
+    for part in document.parts:
+        check_polygons(part, str(path))
+    return document
+
+
+def _check(document: object, format: Format, path: Path) -> None:
+    """Raises FileFormatError where a reader of another package gave what is no document."""
+    if not isinstance(document, Document) or not all(isinstance(p, Part) for p in document.parts):
+        raise FileFormatError(
+            f"{path}: the {format.name} reader{_of(format)} gave {type(document).__name__}, "
+            f"expected a Document of Parts"
+        )
+    for part in document.parts:
+        check_part(path, part)
+
+
+def load_document(path: str | os.PathLike[str], *, format: str | None = None) -> Document:
+    """Everything a mesh file holds.
+
+    Args:
+        format: an extension such as "ply", where the file's name does not say it.
+
+    Raises:
+        FileFormatError: the file is missing, a directory, empty, of an unknown extension, or not
+            what its extension says; in one sentence.
+    """
+    path = Path(path)
+    format_of(path, format)
+    if path.is_dir():
+        raise FileFormatError(f"{path}: expected a file, got a directory")
+    try:
+        with open(path, "rb") as stream:  # a bytearray, since arrays over it are to be writable
+            data = bytearray(os.fstat(stream.fileno()).st_size)
+            del data[stream.readinto(data) :]
+    except FileNotFoundError:
+        raise FileFormatError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise FileFormatError(f"{path}: it cannot be read ({error.strerror})") from None
+    return read_document(data, path, format=format)
+
+
+def find_losses(
+    document: Document, path: str | os.PathLike[str], *, format: str | None = None
+) -> LossReport:
+    """What a format could not hold of a document; nothing is written."""
+    path = Path(path)
+    found = format_of(path, format, writing=True)
+    losses = losses_of(document, found.holds)
+    if found.losses is not None:
+        losses += _made(found, "losses", path, document)
+    return report_of(losses, found.name)
+
+
+def _made(format: Format, key: str, path: Path, *arguments: object, **options: bool) -> Any:
+    """What a function of a format makes of a document, of the type that it should have."""
+    function = _function(format, key, path)
+    try:
+        made = function(*arguments, **options)
+        made = list(made) if key == "losses" else made
+    except (FileFormatError, MemoryError):
+        raise
+    except Exception as error:
+        if not source_of(format):
+            raise
+        raise FileFormatError(
+            f"{path}: it cannot be written, since the function {key!r}{_of(format)} failed "
+            f"({type(error).__name__}: {_first_line(error)})"
+        ) from error
+    kinds = (bytes, bytearray, memoryview)
+    if key == "losses":
+        good = all(isinstance(loss, Loss) for loss in made)
+    elif isinstance(made, Mapping):
+        good = path.name in made and all(
+            isinstance(name, str) and (isinstance(data, kinds) or key == "pieces")
+            for name, data in made.items()
+        )
+    else:
+        good = isinstance(made, kinds)
+    if not good:
+        wanted = "losses" if key == "losses" else f"bytes, or files by name with {path.name!r}"
+        raise FileFormatError(
+            f"{path}: it cannot be written, since the function {key!r}{_of(format)} gave "
+            f"{type(made).__name__}, expected {wanted}"
+        )
+    return made
+
+
+def encode(
+    document: Document,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    ascii: bool = False,
+    whole: bool = True,
+) -> dict[str, Any]:
+    """The files that a document becomes, by name: that of `path`, and those it refers to.
+
+    Args:
+        ascii: the text variant of a format that has both.
+        whole: False: a file may be given as an iterable of its pieces instead of as bytes.
+
+    Raises:
+        FileFormatError: the format is unknown, or has no text variant.
+    """
+    path = Path(path)
+    found = format_of(path, format, writing=True)
+    options: dict[str, bool] = {}
+    if ascii and found.ascii:
+        options["ascii"] = True
+    elif ascii and suffix_of(path, format) not in found.text:
+        raise FileFormatError(f"{path}: {found.name} has no text variant; leave ascii out")
+    named = path if format is None else path.with_suffix(suffix_of(path, format))
+    key = "write" if whole or found.pieces is None else "pieces"
+    made = _made(found, key, named, document, named, **options)
+    if isinstance(made, Mapping):
+        files = dict(made)
+        return {path.name: files.pop(named.name), **files}
+    return {path.name: made}
+
+
+def write_file(path: Path, data: Bytes | Iterable[Bytes]) -> None:
+    """Writes a file, given whole or in pieces, whole or not at all.
+
+    Raises:
+        FileFormatError: it cannot be written; in one sentence.
+    """
+    if not path.parent.is_dir():
+        raise FileFormatError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise FileFormatError(f"{path}: expected a file's name, it is a directory")
+    try:
+        _files.write_file(path, data)
+    except OSError as error:
+        raise FileFormatError(f"{path}: it cannot be written ({error.strerror})") from None
+
+
+def save_document(
+    document: Document,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    format: str | None = None,
+    ascii: bool = False,
+    strict: bool = False,
+) -> LossReport:
+    """Writes a document; returns what the format could not hold. Whole or not at all.
+
+    Args:
+        overwrite: replace an existing file.
+        format: an extension such as "ply"; default: that of `path`.
+        ascii: the text variant of a format that has both.
+        strict: a loss is an error, and nothing is written.
+
+    Raises:
+        FileFormatError: unknown extension, an existing file without `overwrite`, a loss under
+            `strict`, or no way to write.
+    """
+    path = Path(path)
+    report = find_losses(document, path, format=format)
+    if strict and report:
+        raise FileFormatError(f"{path}: not written, since it would lose {report.listed}")
+    if path.exists() and not overwrite:
+        raise FileFormatError(f"{path}: it exists; give overwrite=True to replace it")
+    files = encode(document, path, format=format, ascii=ascii, whole=False)
+    beside = [name for name in files if name != path.name]
+    for name in beside:
+        if Path(name).name != name or name in (".", ".."):
+            raise FileFormatError(f"{path}: its second file {name!r} would lie in another folder")
+        if (path.parent / name).exists() and not overwrite:
+            raise FileFormatError(f"{path.parent / name}: it exists; give overwrite=True")
+    for name in [*beside, path.name]:  # the file itself last: it names the others
+        write_file(path.parent / name, files[name])
+    return report
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    strict: bool = False,
+) -> LossReport:
+    """Converts a file, document to document: polygons, double precision and fields go along.
+
+    Args:
+        overwrite: replace an existing target.
+        strict: a loss is an error, and nothing is written.
+
+    Returns:
+        What the target format could not hold.
+    """
+    format_of(Path(target), writing=True)
+    return save_document(load_document(source), target, overwrite=overwrite, strict=strict)

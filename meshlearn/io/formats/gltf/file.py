@@ -1,0 +1,193 @@
+"""The JSON, buffers and accessors of a glTF file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import numpy as np
+
+from meshlearn.io.document import FileFormatError
+from meshlearn.io.resolver import UnreadableError, read_beside
+
+_COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+
+
+_WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+
+
+_KNOWN_EXTENSIONS = {
+    "KHR_mesh_quantization",
+    "KHR_materials_unlit",
+    "KHR_texture_transform",
+    "KHR_materials_specular",
+    "KHR_materials_ior",
+}
+
+
+class File:
+    """A glTF file: its JSON, and what that says of bytes."""
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        self.path = path
+        self.chunk: bytes | None = None
+        if data[:4] == b"glTF":
+            text = self._chunks(data)
+        else:
+            text = data
+        try:
+            self.json = json.loads(text.decode("utf-8-sig"))
+        except (UnicodeDecodeError, ValueError, RecursionError):
+            raise self.error("expected the JSON of a glTF file") from None
+        if not isinstance(self.json, dict) or not isinstance(self.json.get("asset"), dict):
+            raise self.error("expected a glTF object with 'asset'")
+        version = str(self.json["asset"].get("version", ""))
+        if not version.startswith("2"):
+            raise self.error(f"expected glTF version 2, got {version!r}")
+        needed = set(self.json.get("extensionsRequired", [])) - _KNOWN_EXTENSIONS
+        if needed:
+            raise self.error(f"it requires the extension {sorted(needed)[0]}, which is not read")
+        self._buffers: dict[int, bytes] = {}
+
+    def error(self, text: str) -> FileFormatError:
+        return FileFormatError(f"{self.path}: {text}")
+
+    def unreadable(self, text: str) -> UnreadableError:
+        return UnreadableError(f"{self.path}: {text}")
+
+    def _chunks(self, data: bytes) -> bytes:
+        if len(data) < 20:
+            raise self.error(f"expected a GLB of at least 20 bytes, got {len(data)}")
+        _, version, total = struct.unpack_from("<III", data)
+        if version != 2:
+            raise self.error(f"expected GLB version 2, got {version}")
+        if total > len(data):
+            raise self.error(f"the header promises {total} bytes, the file has {len(data)}")
+        at, text = 12, None
+        while at + 8 <= total:
+            length, kind = struct.unpack_from("<II", data, at)
+            if length > total - at - 8:
+                raise self.error(f"a chunk promises {length} bytes, {total - at - 8} are left")
+            body = memoryview(data)[at + 8 : at + 8 + length]
+            if kind == 0x4E4F534A and text is None:
+                text = bytes(body)
+            elif kind == 0x004E4942 and self.chunk is None:
+                self.chunk = body
+            at += 8 + length
+        if text is None:
+            raise self.error("expected a chunk of JSON")
+        return text
+
+    def item(self, kind: str, index: object) -> dict:
+        """Entry `index` of a top-level array."""
+        found = self.json.get(kind, [])
+        if (
+            not isinstance(found, list)
+            or not isinstance(index, int)
+            or isinstance(index, bool)
+            or not 0 <= index < len(found)
+            or not isinstance(found[index], dict)
+        ):
+            raise self.error(f"it names {kind}[{index}], which is not there")
+        return found[index]
+
+    def number(self, where: dict, key: str, default: int | None = None) -> int:
+        value = where.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.error(f"expected a whole number for {key!r}, got {value!r}")
+        return value
+
+    def buffer(self, index: int) -> bytes:
+        if index not in self._buffers:
+            entry = self.item("buffers", index)
+            uri = entry.get("uri")
+            if uri is None:
+                if self.chunk is None or index != 0:
+                    raise self.unreadable(f"buffers[{index}] has no data")
+                found = self.chunk
+            else:
+                found = self.resource(uri)
+            need = self.number(entry, "byteLength")
+            if len(found) < need:
+                raise self.unreadable(f"buffers[{index}] promises {need} bytes, has {len(found)}")
+            self._buffers[index] = found
+        return self._buffers[index]
+
+    def resource(self, uri: object) -> bytes:
+        """Bytes behind a data URI or a relative path inside the file's folder."""
+        if not isinstance(uri, str):
+            raise self.error(f"expected a URI, got {uri!r}")
+        if uri.startswith("data:"):
+            head, _, body = uri.partition(",")
+            try:
+                if "base64" in head:
+                    return base64.b64decode(body, validate=True)
+                return unquote_to_bytes(body)
+            except ValueError:
+                raise self.unreadable("a data URI is not legal base64") from None
+        found = read_beside(self.path, uri, percent=True)
+        if found is None:
+            raise self.unreadable(f"it names {uri!r}, which cannot be read")
+        return found
+
+    def view(self, index: int) -> tuple[bytes, int, int, int]:
+        """Buffer, offset, length and stride (0: packed) of a buffer view."""
+        entry = self.item("bufferViews", index)
+        data = self.buffer(self.number(entry, "buffer"))
+        offset, length = self.number(entry, "byteOffset", 0), self.number(entry, "byteLength")
+        if offset + length > len(data):
+            raise self.error(f"bufferViews[{index}] ends at byte {offset + length} of {len(data)}")
+        return data, offset, length, self.number(entry, "byteStride", 0)
+
+    def _packed(self, where: dict, dtype: np.dtype, width: int, count: int) -> np.ndarray:
+        data, offset, length, stride = self.view(self.number(where, "bufferView"))
+        inner = self.number(where, "byteOffset", 0)
+        size = dtype.itemsize * width
+        stride = stride or size
+        if stride < size or (count and inner + (count - 1) * stride + size > length):
+            raise self.error(
+                f"an accessor promises {count} entries of {size} bytes, its view has {length} bytes"
+            )
+        if count == 0:
+            return np.zeros((0, width), dtype)
+        if stride == size:
+            return np.frombuffer(data, dtype, count * width, offset + inner).reshape(count, width)
+        raw = np.frombuffer(data, np.uint8, (count - 1) * stride + size, offset + inner)
+        rows = np.lib.stride_tricks.as_strided(raw, (count, size), (stride, 1))
+        return np.ascontiguousarray(rows).view(dtype).reshape(count, width)
+
+    def accessor(self, index: object) -> np.ndarray:
+        """(count, width) values, normalised integers as float32."""
+        entry = self.item("accessors", index)
+        dtype = _COMPONENT.get(entry.get("componentType"))
+        width = _WIDTH.get(entry.get("type"))
+        if dtype is None or width is None:
+            raise self.error(f"accessors[{index}] has an unknown type")
+        kind, count = np.dtype(dtype), self.number(entry, "count")
+        if "bufferView" in entry:
+            values = self._packed(entry, kind, width, count)
+        else:
+            limit = 1 << 26
+            if count * width > limit and "sparse" not in entry:
+                raise self.error(f"accessors[{index}] promises {count} entries without data")
+            if count * width > limit:
+                raise self.error(f"accessors[{index}] promises {count} entries, too many")
+            values = np.zeros((count, width), kind)
+        if "sparse" in entry:
+            sparse = entry["sparse"]
+            n = self.number(sparse, "count")
+            index_kind = np.dtype(_COMPONENT.get(sparse["indices"].get("componentType"), "V"))
+            if index_kind.kind != "u":
+                raise self.error(f"accessors[{index}] has sparse indices of an unknown type")
+            where = self._packed(sparse["indices"], index_kind, 1, n)[:, 0]
+            if n and int(where.max()) >= count:
+                raise self.error(f"accessors[{index}] has a sparse index out of range")
+            values = values.copy()
+            values[where] = self._packed(sparse["values"], kind, width, n)
+        if entry.get("normalized") and kind.kind in "iu":
+            top = np.float32(np.iinfo(kind).max)
+            values = np.maximum(values.astype(np.float32) / top, -1.0).astype(np.float32)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
