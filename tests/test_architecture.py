@@ -65,15 +65,12 @@ SIDEWAYS = {
     ("render", "mesh"),
 }
 # Tables of names that are imported on first use: no logic, and above all that they name.
-FACADES = {"meshlearn", "meshlearn.representations"}
+FACADES = {"meshlearn", "meshlearn.io", "meshlearn.representations"}
 # Arrows that close a circle, or go up, and are still to be mended. The set only shrinks.
 KNOWN = {
     (f"meshlearn.{a}", f"meshlearn.{b}")
     for a, b in {
         ("convex.reference", "convex._ops"),
-        ("io.formats.gltf.material", "io.formats.gltf.read"),
-        ("io.formats.gltf.write", "io.formats.gltf.material"),
-        ("io.formats.usd.stage", "io.formats.usd.write"),
         ("reconstruct.open_surfaces", "reconstruct.images"),
         ("reconstruct.open_surfaces", "reconstruct.targets"),
         ("reconstruct.sheets", "reconstruct.images"),
