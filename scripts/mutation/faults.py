@@ -1,0 +1,482 @@
+"""The faults that `scripts/mutate` plants: where, what becomes what, and the nearest tests.
+
+A fault's `old` text stands once in its file, which a test of the default suite checks. Where code
+moves or is rewritten, its faults move along; a fault that no test can see keeps its place in the
+list with the reason in `equivalent`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One fault.
+
+    Attributes:
+        name: of the fault, room first.
+        file: path from the root of the project.
+        old, new: text that stands once in the file, and what takes its place.
+        tests: what pytest is given: the nearest tests, done in seconds.
+        equivalent: why no test can see it; "" where one should.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+    equivalent: str = ""
+
+
+def place_of(mutant: Mutant, text: str) -> tuple[str, str]:
+    """Why the fault cannot be planted in a file's text ("" if it can), and the text with it."""
+    found = text.count(mutant.old)
+    if found != 1:
+        return f"{mutant.file}: expected {mutant.old!r} once, found it {found} times", text
+    return "", text.replace(mutant.old, mutant.new)
+
+
+_ISO = "tests/isosurface/"
+_GEO = "tests/geometry/"
+_MESH = "tests/mesh/"
+_RENDER = "tests/render/"
+
+ISOSURFACE = [
+    Mutant(
+        "isosurface: diagonal of a quad, reference",
+        "meshlearn/isosurface/flexicubes_parts.py",
+        "split_faces(quads, g02 > g13)",
+        "split_faces(quads, g02 < g13)",
+        (_ISO + "test_operators.py", _ISO + "test_flexicubes.py"),
+    ),
+    Mutant(
+        "isosurface: share of a crossing, reference",
+        "meshlearn/isosurface/flexicubes_parts.py",
+        "t = (weighted[:, i] / gap).unsqueeze(2)",
+        "t = (weighted[:, j] / gap).unsqueeze(2)",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "isosurface: deviation is of absolute values, reference",
+        "meshlearn/isosurface/flexicubes_parts.py",
+        "(length - mean[owner]).abs()",
+        "(length - mean[owner])",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "isosurface: problem cases meet face to face, reference",
+        "meshlearn/isosurface/flexicubes_parts.py",
+        "(table[case_of[number], 13] == face ^ 1)",
+        "(table[case_of[number], 13] == face)",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: problem cases meet face to face",
+        "csrc/kernels/flexicubes.h",
+        "== (face ^ 1))",
+        "== face)",
+        (_ISO + "test_topology.py", _ISO + "test_operators.py"),
+    ),
+    Mutant(
+        "csrc: weight of a dual vertex",
+        "csrc/kernels/flexicubes.h",
+        "sum[p] = sum[p] + u[e] * data.beta[e];",
+        "sum[p] = sum[p] + u[e];",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: centre of a quad by gamma",
+        "csrc/kernels/flexicubes.h",
+        "const T g02 = gamma[0] * gamma[2], g13 = gamma[1] * gamma[3];",
+        "const T g02 = gamma[0] * gamma[1], g13 = gamma[2] * gamma[3];",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: cells around an edge turn the right way",
+        "csrc/kernels/flexicubes.h",
+        "c[v] -= (k == 0 || k == 1);",
+        "c[v] -= (k == 2 || k == 3);",
+        (_ISO + "test_topology.py", _ISO + "test_operators.py"),
+    ),
+    Mutant(
+        "csrc: gradient of a crossing to its start",
+        "csrc/kernels/flexicubes_backward.h",
+        "const T gwi = -along * wj",
+        "const T gwi = along * wj",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: gradient of the deviation",
+        "csrc/kernels/flexicubes_backward.h",
+        "(sign(length[e] - mean[p]) - sign_mean[p])",
+        "(sign(length[e] - mean[p]))",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: gradient to gamma",
+        "csrc/kernels/flexicubes_backward.h",
+        "return apart * opposite * inverse;",
+        "return apart * mine * inverse;",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: gradient to beta about the dual vertex",
+        "csrc/kernels/flexicubes_backward.h",
+        "T apart = dot(gv[p], u[e] - v[p]);",
+        "T apart = dot(gv[p], u[e]);",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: marching cubes, crossing of an edge",
+        "csrc/kernels/marching_cubes.h",
+        "const T t = sa / (sa - sb);",
+        "const T t = T(0.5);",
+        (_ISO + "test_operators.py", _ISO + "test_topology.py"),
+    ),
+    Mutant(
+        "csrc: marching cubes, gradient to displacement",
+        "csrc/kernels/marching_cubes.h",
+        "gx = gx + gv * (back ? t : 1 - t);",
+        "gx = gx + gv * (back ? 1 - t : t);",
+        (_ISO + "test_operators.py",),
+    ),
+    Mutant(
+        "csrc: marching tetrahedra, diagonal between positive corners",
+        "csrc/kernels/tets.h",
+        "s = value[q[1]] > T(0) && value[q[3]] > T(0)",
+        "s = value[q[0]] > T(0) && value[q[3]] > T(0)",
+        (_ISO + "test_gshell.py", _ISO + "test_tets.py"),
+    ),
+    Mutant(
+        "csrc: marching tetrahedra, gradient to sdf",
+        "csrc/kernels/tets.h",
+        "gs += lower ? -along * sdf[b] : along * sdf[a];",
+        "gs += lower ? along * sdf[b] : along * sdf[a];",
+        (_ISO + "test_tets.py",),
+    ),
+    Mutant(
+        "csrc: G-Shell's cut at msdf zero",
+        "csrc/kernels/cut.h",
+        "const T t = value[p] / (value[p] - value[q]);",
+        "const T t = value[p] / (value[p] + value[q]);",
+        (_ISO + "test_gshell.py",),
+    ),
+    Mutant(
+        "csrc: G-Shell's cut, gradient to msdf",
+        "csrc/kernels/cut.h",
+        "gv += side == 0 ? -along * (value[q] * inverse)",
+        "gv += side == 0 ? along * (value[q] * inverse)",
+        (_ISO + "test_gshell.py",),
+    ),
+    Mutant(
+        "csrc: G-Shell's cut, orientation of the tip",
+        "csrc/kernels/cut.h",
+        "out[0] = rank[v[0]], out[1] = vertex(v[0], v[1]), out[2] = vertex(v[0], v[2]);",
+        "out[0] = rank[v[0]], out[1] = vertex(v[0], v[2]), out[2] = vertex(v[0], v[1]);",
+        (_ISO + "test_gshell.py",),
+    ),
+]
+
+GEOMETRY = [
+    Mutant(
+        "geometry: samples are uniform in a triangle",
+        "meshlearn/geometry/sampling.py",
+        "root = r[:, 0].sqrt()",
+        "root = r[:, 0]",
+        (_GEO + "test_sampling.py",),
+    ),
+    Mutant(
+        "geometry: samples by area",
+        "meshlearn/geometry/sampling.py",
+        "areas = mesh.detach().to(torch.float64).face_areas().cpu()",
+        "areas = (mesh.detach().to(torch.float64).face_areas().cpu() > 0).double()",
+        (_GEO + "test_sampling.py",),
+    ),
+    Mutant(
+        "geometry: strata of samples",
+        "meshlearn/geometry/sampling.py",
+        "u = (u + torch.arange(int(n), dtype=torch.float64)) / n",
+        "u = u",
+        (_GEO + "test_sampling.py",),
+    ),
+    Mutant(
+        "geometry: cotangents are halved",
+        "meshlearn/geometry/laplacian.py",
+        "reshape(-1, 1) / 2  # edge k",
+        "reshape(-1, 1) / 1  # edge k",
+        (_GEO + "test_laplacian.py",),
+    ),
+    Mutant(
+        "geometry: cotangent gradient of the area",
+        "meshlearn/geometry/laplacian.py",
+        "shrink = -0.5 * torch.linalg.cross(normals, opposite)",
+        "shrink = -torch.linalg.cross(normals, opposite)",
+        (_GEO + "test_laplacian.py",),
+    ),
+    Mutant(
+        "geometry: full solid angle, reference",
+        "meshlearn/geometry/reference.py",
+        "torch.atan2(top, bottom)) / (2 * math.pi)",
+        "torch.atan2(top, bottom)) / (4 * math.pi)",
+        (_GEO + "test_bvh.py",),
+    ),
+    Mutant(
+        "geometry: a segment's foot stays on it, reference",
+        "meshlearn/geometry/reference.py",
+        "return (t * (length > 0)).clamp(0, 1)",
+        "return (t * (length > 0)).clamp(0, 2)",
+        (_GEO + "test_closest.py", _GEO + "test_bvh.py"),
+    ),
+    Mutant(
+        "csrc: full solid angle near by",
+        "csrc/kernels/winding.h",
+        "near.total() / 6.283185307179586)",
+        "near.total() / 12.566370614359172)",
+        (_GEO + "test_bvh.py",),
+    ),
+    Mutant(
+        "csrc: winding number, second order",
+        "csrc/kernels/winding.h",
+        "const double third = factor / 3;",
+        "const double third = factor / 2;",
+        (_GEO + "test_bvh.py", _GEO + "test_winding.py"),
+    ),
+    Mutant(
+        "csrc: winding number, first order",
+        "csrc/kernels/winding.h",
+        "first[3] += 0.5 * (n[0] * d[1] + n[1] * d[0]);",
+        "first[3] += 0.5 * (n[0] * d[1] - n[1] * d[0]);",
+        (_GEO + "test_bvh.py", _GEO + "test_winding.py"),
+    ),
+    Mutant(
+        "csrc: winding number, moment of a triangle",
+        "csrc/kernels/winding.h",
+        "m[a] += u[k][a] * u[k][a] / 12;",
+        "m[a] += u[k][a] * u[k][a] / 6;",
+        (_GEO + "test_bvh.py", _GEO + "test_winding.py"),
+    ),
+    Mutant(
+        "csrc: closest point, inside of a triangle",
+        "csrc/kernels/closest.h",
+        "if (lc >= 0 && lb >= 0 && lb + lc <= 1) {",
+        "if (lc >= 0 && lb >= 0 && lb + lc <= 2) {",
+        (_GEO + "test_closest.py", _GEO + "test_bvh.py"),
+    ),
+    Mutant(
+        "csrc: closest point, ties go to the first face",
+        "csrc/kernels/closest.h",
+        "if (d > best || id < 0 || (d == best && id > face)) continue;",
+        "if (d > best || id < 0 || (d == best && id < face)) continue;",
+        (_GEO + "test_closest.py", _GEO + "test_bvh.py"),
+    ),
+    Mutant(
+        "csrc: nearest neighbours, ties go to the first point",
+        "csrc/kernels/knn.h",
+        "if (id < 0 || (d == best && id > index)) continue;",
+        "if (id < 0 || (d == best && id < index)) continue;",
+        (_GEO + "test_neighbours.py",),
+    ),
+    Mutant(
+        "csrc: nearest neighbours, order of the heap",
+        "csrc/kernels/knn.h",
+        "if (child + 1 < size && worse(child + 1, child)) ++child;",
+        "if (child + 1 < size && worse(child, child + 1)) ++child;",
+        (_GEO + "test_neighbours.py",),
+    ),
+]
+
+MESH = [
+    Mutant(
+        "mesh: area is half the cross product",
+        "meshlearn/mesh/measure.py",
+        "return 0.5 * safe_norm(",
+        "return 0.25 * safe_norm(",
+        (_MESH + "test_mesh.py",),
+    ),
+    Mutant(
+        "mesh: volume by the divergence theorem",
+        "meshlearn/mesh/measure.py",
+        ".sum(1)) / 6",
+        ".sum(1)) / 3",
+        (_MESH + "test_mesh.py",),
+    ),
+    Mutant(
+        "mesh: vertex normals by area",
+        "meshlearn/mesh/measure.py",
+        "normals = torch.linalg.cross((b - a) / scale, (c - a) / scale)",
+        "normals = safe_normalize(torch.linalg.cross((b - a) / scale, (c - a) / scale))",
+        (_MESH + "test_mesh.py",),
+    ),
+    Mutant(
+        "mesh: angle at the second corner",
+        "meshlearn/mesh/measure.py",
+        "-(u * w).sum(1), (v * w).sum(1)], 1)",
+        "(u * w).sum(1), (v * w).sum(1)], 1)",
+        (_MESH + "test_mesh.py",),
+    ),
+    Mutant(
+        "mesh: Euler number counts used vertices",
+        "meshlearn/mesh/topology.py",
+        "return int(self.referenced.sum()) - self.num_edges + self.num_faces",
+        "return self.num_vertices - self.num_edges + self.num_faces",
+        (_MESH + "test_topology.py",),
+    ),
+    Mutant(
+        "mesh: genus of several components",
+        "meshlearn/mesh/topology.py",
+        "return (2 * self.components().count - self.euler_number) // 2",
+        "return (2 - self.euler_number) // 2",
+        (_MESH + "test_topology.py",),
+    ),
+    Mutant(
+        "mesh: non-manifold edges have more than two faces",
+        "meshlearn/mesh/topology.py",
+        "(self.edge_face_counts > 2).nonzero()",
+        "(self.edge_face_counts > 3).nonzero()",
+        (_MESH + "test_topology.py", _MESH + "test_report.py"),
+    ),
+    Mutant(
+        "mesh: merging at exactly the tolerance",
+        "meshlearn/mesh/repair.py",
+        ".square().sum(1) <= tol * tol",
+        ".square().sum(1) <= 4 * tol * tol",
+        (_MESH + "test_edit.py",),
+    ),
+    Mutant(
+        "mesh: closed components turn outward",
+        "meshlearn/mesh/repair.py",
+        "turn ^= (closed & (volume < 0))",
+        "turn ^= (closed & (volume > 0))",
+        (_MESH + "test_edit.py",),
+    ),
+    Mutant(
+        "mesh: the smaller class of a component turns",
+        "meshlearn/mesh/repair.py",
+        "turn = (sizes[kept] < sizes[turned])",
+        "turn = (sizes[kept] > sizes[turned])",
+        (_MESH + "test_edit.py",),
+    ),
+    Mutant(
+        "mesh: corner attributes turn with their face",
+        "meshlearn/mesh/mesh.py",
+        "index=lambda index: index.gather(1, order)",
+        "index=lambda index: index",
+        (_MESH + "test_edit.py",),
+    ),
+    Mutant(
+        "csrc: corners joined around their vertex",
+        "csrc/kernels/topology.h",
+        "unite(parent, a, same ? b : next_b);",
+        "unite(parent, a, same ? next_b : b);",
+        (_MESH + "test_topology.py",),
+    ),
+    Mutant(
+        "csrc: minus zero equals zero",
+        "csrc/kernels/topology.h",
+        "double value = static_cast<double>(p[k]) + 0.0;  // -0 to 0",
+        "double value = static_cast<double>(p[k]);  // -0 to 0",
+        (_MESH + "test_edit.py",),
+    ),
+    Mutant(
+        "csrc: edges in the order of their larger vertex",
+        "csrc/kernels/topology.h",
+        "(high[a] == high[b] && a < b);",
+        "(high[a] == high[b] && a > b);",
+        (_MESH + "test_topology.py",),
+    ),
+]
+
+FIELDS = [
+    Mutant(
+        "fields: distance inside a box",
+        "meshlearn/fields/analytic.py",
+        "            q = p.abs() - as_like(half, p)\n"
+        "            return length(q.clamp(min=0)) + q.amax(-1).clamp(max=0)\n",
+        "            q = p.abs() - as_like(half, p)\n            return length(q.clamp(min=0))\n",
+        ("tests/fields/test_analytic.py",),
+    ),
+    Mutant(
+        "fields: a turn is counter-clockwise",
+        "meshlearn/fields/analytic.py",
+        "angle = -as_like(degrees, p)",
+        "angle = as_like(degrees, p)",
+        ("tests/fields/test_analytic.py",),
+    ),
+    Mutant(
+        "fields: fillet of a smooth union",
+        "meshlearn/fields/analytic.py",
+        "overlap * overlap / (4 * k)",
+        "overlap * overlap / (2 * k)",
+        ("tests/fields/test_analytic.py",),
+    ),
+    Mutant(
+        "fields: gradient of an ellipsoid by one step of Newton",
+        "meshlearn/fields/analytic.py",
+        "t = root - left / slope",
+        "t = root",
+        ("tests/fields/test_analytic.py",),
+        "the foot is where the distance is stationary in t, so that the gradient does not see t",
+    ),
+    Mutant(
+        "fields: interpolation in a hash grid",
+        "meshlearn/fields/hashgrid.py",
+        "part[:, a] if c else 1 - part[:, a]",
+        "1 - part[:, a] if c else part[:, a]",
+        ("tests/fields/test_neural.py",),
+    ),
+    Mutant(
+        "fields: slope of tanh",
+        "meshlearn/fields/slopes.py",
+        "seed = 1 - value * value if tanh",
+        "seed = 1 - value if tanh",
+        ("tests/fields",),
+    ),
+]
+
+RENDERING = [
+    Mutant(
+        "csrc: a pixel on an edge belongs to one face",
+        "csrc/kernels/rasterize.h",
+        "return value > 0 || (value == 0 && (a > 0 || (a == 0 && b > 0)));",
+        "return value >= 0;",
+        (_RENDER + "test_rasterize.py",),
+    ),
+    Mutant(
+        "csrc: the near plane is a test per pixel",
+        "csrc/kernels/rasterize.h",
+        "return z >= near && (e0",
+        "return (e0",
+        (_RENDER + "test_rasterize.py",),
+    ),
+    Mutant(
+        "csrc: depth is interpolated with perspective",
+        "csrc/kernels/rasterize.h",
+        "z = (e0 * p[0].z + e1 * p[1].z + e2 * p[2].z) / total;",
+        "z = (p[0].z + p[1].z + p[2].z) / 3;",
+        (_RENDER + "test_rasterize.py",),
+    ),
+    Mutant(
+        "csrc: which surface ends at a silhouette",
+        "csrc/kernels/silhouette.h",
+        "int32_t side = f < 0 || (g >= 0 && depth[b] < depth[a]);",
+        "int32_t side = f < 0 || (g >= 0 && depth[b] > depth[a]);",
+        (_RENDER + "test_antialias.py",),
+    ),
+    Mutant(
+        "csrc: texels have their centres at halves",
+        "csrc/kernels/texture.h",
+        "const T place = c * size - (nearest ? T(0) : T(0.5))",
+        "const T place = c * size - (nearest ? T(0) : T(0))",
+        (_RENDER + "test_texture.py",),
+    ),
+    Mutant(
+        "csrc: texture coordinates run upward",
+        "csrc/kernels/texture.h",
+        "gv -= part * y.slope *",
+        "gv += part * y.slope *",
+        (_RENDER + "test_texture.py",),
+    ),
+]
+
+MUTANTS: list[Mutant] = [*ISOSURFACE, *GEOMETRY, *MESH, *FIELDS, *RENDERING]
