@@ -43,7 +43,7 @@ class _Arrays:
             found = next(same, None)
             if found is None:
                 self.free.clear()  # of another grid: not wanted any more
-                array = np.zeros(size, dtype)
+                array: np.ndarray = np.zeros(size, dtype)
             else:
                 array = self.free.pop(found)
         view = array[:]

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 
-def as_like(value: Number | Vector, points: Tensor) -> Tensor:
+def as_like(value: Number | Vector | Sequence[Sequence[float]], points: Tensor) -> Tensor:
     """A parameter as tensor of the dtype and device of points; gradients go through."""
     return torch.as_tensor(value, dtype=points.dtype, device=points.device)
 

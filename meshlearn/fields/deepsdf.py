@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -99,12 +99,15 @@ class DeepSDF(NeuralField):
         if radius is not None:
             self._start_as_sphere(float(radius))
 
+    def _layers(self) -> list[WeightNormLinear]:
+        return cast("list[WeightNormLinear]", list(self.hidden_layers))
+
     @torch.no_grad()
     def _start_as_sphere(self, radius: float) -> None:
-        for k, layer in enumerate(self.hidden_layers):
+        for k, layer in enumerate(self._layers()):
             outputs, inputs = layer.direction.shape
             weight = torch.randn(outputs, inputs) * math.sqrt(2 / outputs)
-            if k == 0:  # [code | point]: the code has little say at first
+            if k == 0:  # [code | point]: the code weighs little at first
                 weight[:, : self.latent_size] *= 0.1
             elif k == self.skip:  # [hidden | code | point]
                 weight[:, inputs - self.latent_size - 3 :] *= 0.1
@@ -119,8 +122,9 @@ class DeepSDF(NeuralField):
     def _prepared(self, latent: Latent) -> list[Layer]:
         """The layers, once for all points."""
         size, found = self.latent_size, []
-        for k, layer in enumerate(self.hidden_layers):
-            weight, added = layer.weight, layer.bias
+        for k, layer in enumerate(self._layers()):
+            weight = layer.weight
+            added: Tensor = layer.bias
             if k == 0 or k == self.skip:
                 before = weight.shape[1] - size - 3
                 if size:
@@ -164,7 +168,7 @@ class DeepSDF(NeuralField):
 
     def lipschitz_bound(self) -> float:
         bound, size = 0.0, self.latent_size
-        for k, layer in enumerate(self.hidden_layers):
+        for k, layer in enumerate(self._layers()):
             weight = layer.weight
             if k == 0:
                 bound = spectral_norm(weight[:, size:])

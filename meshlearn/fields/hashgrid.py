@@ -127,7 +127,8 @@ class HashGrid(NeuralField):
         offset = points - middle
         entering = [self._level(k, unit) for k in range(len(self.cells))]
         x = torch.cat([*entering, offset / self.extent], 1)
-        weight, added = self.first.weight, self.first.bias
+        weight = self.first.weight
+        added: Tensor = self.first.bias
         if self.latent_size:
             added = latent.linear(weight[:, : self.latent_size], added)
         x = nn.functional.softplus(affine(x, weight[:, self.latent_size :], added), beta=100)

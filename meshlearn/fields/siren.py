@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,23 +49,29 @@ class SIREN(NeuralField):
         self.last = nn.Linear(hidden, 1)
         with torch.no_grad():
             bound = math.sqrt(6 / hidden) / self.omega
-            for layer in [*self.sines[1:], self.last]:
+            first, *rest = self._layers()
+            for layer in [*rest, self.last]:
                 layer.weight.uniform_(-bound, bound)
-            self.sines[0].weight[:, latent_size:].uniform_(-1 / 3, 1 / 3)
+            first.weight[:, latent_size:].uniform_(-1 / 3, 1 / 3)
             if latent_size:
                 bound = math.sqrt(6 / latent_size) / self.omega
-                self.sines[0].weight[:, :latent_size].uniform_(-bound, bound)
+                first.weight[:, :latent_size].uniform_(-bound, bound)
+
+    def _layers(self) -> list[nn.Linear]:
+        return cast("list[nn.Linear]", list(self.sines))
 
     def evaluate(self, points: Tensor, latent: Latent) -> Tensor:
-        first, size = self.sines[0], self.latent_size
+        first, *rest = self._layers()
+        size = self.latent_size
         added = latent.linear(first.weight[:, :size], first.bias) if size else first.bias
         x = torch.sin(self.omega * affine(points, first.weight[:, size:], added))
-        for layer in self.sines[1:]:
+        for layer in rest:
             x = torch.sin(self.omega * layer(x))
         return self.last(x)[:, 0]
 
     def lipschitz_bound(self) -> float:
-        bound = self.omega * spectral_norm(self.sines[0].weight[:, self.latent_size :])
-        for layer in self.sines[1:]:
+        first, *rest = self._layers()
+        bound = self.omega * spectral_norm(first.weight[:, self.latent_size :])
+        for layer in rest:
             bound *= self.omega * spectral_norm(layer.weight)
         return bound * spectral_norm(self.last.weight)

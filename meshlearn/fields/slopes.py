@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -48,9 +48,10 @@ class ReluSlopes(torch.autograd.Function):
         return kinds, [part for layer in layers for part in layer if part is not None]
 
     @staticmethod
-    def unpack(kinds: list[list[bool]], tensors: Sequence[Tensor]) -> list[Layer]:
-        parts = iter(tensors)
-        return [Layer(*(next(parts) if there else None for there in kind)) for kind in kinds]
+    def unpack(kinds: list[list[bool]], parts: Sequence[Any]) -> list[Any]:
+        """`Layer`s of the parts that are there: tensors, or anything that stands for them."""
+        left = iter(parts)
+        return [Layer(*(next(left) if there else None for there in kind)) for kind in kinds]  # type: ignore[arg-type]
 
     @staticmethod
     def forward(ctx, points: Tensor, rows: int, tanh: bool, kinds, *tensors: Tensor):

@@ -18,10 +18,10 @@ _CELLS = 2**21 - 1  # of a Morton code along the longest axis
 def check_points(points: object, name: str, like: Tensor | None = None, of: str = "") -> Tensor:
     """(P, 3) finite points, in the dtype and on the device of `like`."""
     dtype, device = (FLOATS, None) if like is None else (like.dtype, like.device)
-    check_tensor(points, name, shape=("P", 3), dtype=dtype, device=device, like=of)
-    if points.numel() and not bool(torch.isfinite(points.detach().abs().amax())):
-        check_tensor(points.detach(), name, finite=True)
-    return points
+    found = check_tensor(points, name, shape=("P", 3), dtype=dtype, device=device, like=of)
+    if found.numel() and not bool(torch.isfinite(found.detach().abs().amax())):
+        check_tensor(found.detach(), name, finite=True)
+    return found
 
 
 def check_mesh(mesh: object, name: str = "mesh") -> Mesh:
@@ -44,8 +44,7 @@ def frame(points: Tensor) -> list[float] | None:
     The scale is a power of two that brings the box near size one, so that products neither
     overflow nor vanish; the inflation, in scaled units, is above the rounding of distances.
     """
-    low, high = torch.aminmax(points.detach(), dim=0)
-    low, high = low.double().tolist(), high.double().tolist()
+    low, high = (end.double().tolist() for end in torch.aminmax(points.detach(), dim=0))
     extent = max(h - v for v, h in zip(low, high, strict=True))
     if not math.isfinite(extent):
         return None
@@ -57,6 +56,13 @@ def frame(points: Tensor) -> list[float] | None:
     cells = _CELLS / extent if extent > 0 and math.isfinite(_CELLS / extent) else 0.0
     inflation = min(4 * torch.finfo(dtype).eps * size * scale, 1e30)
     return [*low, cells, scale, inflation]
+
+
+def finite_frame(points: Tensor) -> list[float]:
+    """`frame` of points that are known to be finite."""
+    found = frame(points)
+    assert found is not None
+    return found
 
 
 def curve_order(points: Tensor) -> Tensor:

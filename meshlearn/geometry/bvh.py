@@ -17,6 +17,7 @@ from meshlearn.geometry._space import (
     check_points,
     curve_order,
     fake_tree,
+    finite_frame,
     frame,
 )
 from meshlearn.geometry.reference import closest_reference, rays_reference, winding_reference
@@ -66,7 +67,7 @@ class MeshBVH:
         if box is None:
             used = self._vertices[self._faces.reshape(-1)]
             check_tensor(used, "mesh.vertices", finite=True)
-            box = frame(used)
+            box = finite_frame(used)
         self._scale = box[4]
         self._moments: Tensor | None = None
         self._tree: BoxTree | None = None

@@ -10,7 +10,7 @@ from torch import Tensor
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum, stable_mean
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.geometry._space import BuiltTree, check_points, curve_order, fake_tree, frame
+from meshlearn.geometry._space import BuiltTree, check_points, curve_order, fake_tree, finite_frame
 from meshlearn.geometry.reference import nearest_points
 
 
@@ -18,7 +18,7 @@ class Neighbours(NamedTuple):
     """What `knn` finds, nearest first; of equally near ones the lower index first."""
 
     squared_distance: Tensor  # (P, k) differentiable in both clouds
-    index: Tensor  # (P, k) int64
+    index: Tensor  # type: ignore[assignment]  # (P, k) int64; the name that tuple.index had
 
 
 class PointTree:
@@ -40,7 +40,7 @@ class PointTree:
         self._order: Tensor | None = None
         if use_native(points):
             own = points.detach().contiguous()
-            box = frame(own)
+            box = finite_frame(own)
             self._scale = box[4]
             built = BuiltTree(*torch.ops.meshlearn.point_tree(own, box))
             self._tree, self._order = built.tree, built.order
@@ -159,7 +159,7 @@ def chamfer_distance(
     check_tensor(y, "y", dtype=x.dtype, device=x.device, like="x")
     if x.dim() != 3:
         x, y = _batch(x, "x"), _batch(y, "y")
-        if x_normals is not None:
+        if x_normals is not None and y_normals is not None:
             x_normals, y_normals = _batch(x_normals, "x_normals"), _batch(y_normals, "y_normals")
     check_tensor(x, "x", shape=("B", "N", 3))
     check_tensor(y, "y", shape=(x.shape[0], "M", 3))
@@ -173,7 +173,9 @@ def chamfer_distance(
         check_tensor(y_normals, "y_normals", shape=y.shape, dtype=x.dtype, device=x.device)
     total = x.new_zeros(())
     for b in range(x.shape[0]):
-        normals = None if x_normals is None else (x_normals[b], y_normals[b])
+        normals = None
+        if x_normals is not None and y_normals is not None:
+            normals = (x_normals[b], y_normals[b])
         total = total + _chamfer(x[b], y[b], normals, normal_weight, norm, single_directional)
     return total / x.shape[0]
 

@@ -129,15 +129,15 @@ def flexicubes_parts(
     corner = grid.vertex_lattice(start)
     at = torch.stack([corner // (ny * nz), corner // nz % ny, corner % nz], dim=1)
     rows = torch.arange(start.numel(), device=device)
-    around, local_edge = [], []
+    around, edge_in_cell = [], []
     u, v = (axis + 1) % 3, (axis + 2) % 3
     for du, dv in ((1, 1), (0, 1), (0, 0), (1, 0)):  # counter-clockwise seen from the edge's end
         c = at.clone()
         c[rows, u] -= du
         c[rows, v] -= dv
         around.append(cell_number[grid.cell_index((c[:, 0] * ry + c[:, 1]) * rz + c[:, 2])])
-        local_edge.append(4 * axis + torch.where(axis == 1, dv | du << 1, du | dv << 1))
-    owner_cell, local_edge = torch.stack(around, 1), torch.stack(local_edge, 1)
+        edge_in_cell.append(4 * axis + torch.where(axis == 1, dv | du << 1, du | dv << 1))
+    owner_cell, local_edge = torch.stack(around, 1), torch.stack(edge_in_cell, 1)
     outward = inside[start]
     owner_cell = torch.where(outward[:, None], owner_cell, owner_cell.flip(1))
     local_edge = torch.where(outward[:, None], local_edge, local_edge.flip(1))

@@ -173,9 +173,15 @@ def tied_vertices(
     at_once = project > 0 or not len(vertices) or not torch.is_grad_enabled()
     rounded = torch.is_autocast_enabled(vertices.device.type)
     if at_once or rounded or not hasattr(field, "later"):
-        options = {"derivative": derivative, "min_slope": min_slope, "project": project}
         moved, found = level_set_vertices(
-            field, vertices, level=level, latent=latent, index=index, **options
+            field,
+            vertices,
+            level=level,
+            latent=latent,
+            index=index,
+            derivative=derivative,
+            min_slope=min_slope,
+            project=project,
         )
         if report is not None:
             report(found)

@@ -82,8 +82,12 @@ def level_set_meshes(
     for k in range(count):
         mine = wanted // tracker.dense == k
         numbers = key(cells[owner == k], tracker.resolution)
+
+        def of_shape(points: Tensor, k: int = k) -> Tensor:
+            return value(points, torch.full_like(points[:, 0], k, dtype=torch.int64))
+
         grid, sdf = tracker.completed(
-            lambda p, k=k: value(p, torch.full_like(p[:, 0], k, dtype=torch.int64)),
+            of_shape,
             wanted[mine] % tracker.dense,
             values[mine],
             numbers,

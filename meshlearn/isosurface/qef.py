@@ -27,12 +27,14 @@ def field_gradient(
         low = torch.tensor(grid.bounds[0], dtype=grid.dtype, device=grid.device)
         high = torch.tensor(grid.bounds[1], dtype=grid.dtype, device=grid.device)
 
-        def evaluate(points: Tensor) -> Tensor:
+        def interpolate(points: Tensor) -> Tensor:
             at = ((points - low) / (high - low) * 2 - 1).flip(1)  # grid_sample: last axis first
             found = torch.nn.functional.grid_sample(
                 volume, at[None, :, None, None], align_corners=True, padding_mode="border"
             )
             return found.view(3, -1).T
+
+        evaluate: Callable[[Tensor], Tensor] = interpolate
     else:
         evaluate = gradient
 
@@ -93,8 +95,8 @@ def qef_mesh(
     quads = parts.quads
     with torch.no_grad():
         score = []
-        for along_02 in (True, False):
-            choice = torch.full((len(quads),), along_02, device=quads.device)
+        for diagonal_02 in (True, False):
+            choice = torch.full((len(quads),), diagonal_02, device=quads.device)
             triangles = vertices[split_faces(quads, choice)]
             normal = torch.linalg.cross(
                 triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]

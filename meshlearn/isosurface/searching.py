@@ -44,9 +44,8 @@ def evaluate_quietly(
     with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
         for begin in range(0, len(points), chunk):
             part = points[begin : begin + chunk]
-            more = () if latent is None else (latent,)
-            if index is not None:
-                more = (latent, index[begin : begin + chunk])
+            own = None if index is None else index[begin : begin + chunk]
+            more = [x for x in (latent, own) if x is not None]
             values = field(part, *more)
             found.append(
                 check_output(values, len(part), field, where="on the lattice", latent=latent)

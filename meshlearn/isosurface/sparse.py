@@ -339,9 +339,9 @@ class SparseVoxelGrid(VoxelGrid):
         corner = self.cell_vertices[cell.clamp(min=0)]
         part = (at - base).to(flat.dtype)
         total = flat.new_zeros(len(points), flat.shape[1])
-        for c, offset in enumerate(CORNERS):
+        for c, sides in enumerate(CORNERS):
             weight = torch.ones_like(part[:, 0])
-            for axis, side in enumerate(offset):
+            for axis, side in enumerate(sides):
                 weight = weight * (part[:, axis] if side else 1 - part[:, axis])
             total = total + flat[corner[:, c]] * weight[:, None]
         total = torch.where((cell >= 0)[:, None], total, torch.nan)
@@ -360,13 +360,13 @@ class SparseVoxelGrid(VoxelGrid):
 
     def to(self, target: str | torch.device | torch.dtype) -> SparseVoxelGrid:
         """The same grid for another device or dtype."""
-        is_dtype = isinstance(target, torch.dtype)
+        device, dtype = self.device, self.dtype
+        if isinstance(target, torch.dtype):
+            dtype = target
+        else:
+            device = torch.device(target)
         return SparseVoxelGrid(
-            self.cells,
-            self.resolution,
-            bounds=self.bounds,
-            device=self.device if is_dtype else target,
-            dtype=target if is_dtype else self.dtype,
+            self.cells, self.resolution, bounds=self.bounds, device=device, dtype=dtype
         )
 
     def __repr__(self) -> str:

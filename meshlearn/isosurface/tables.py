@@ -122,7 +122,9 @@ def triangulate_cycle(cycle: list[int]) -> list[tuple[int, int, int]]:
 @lru_cache(maxsize=1)
 def dual_entries() -> list[tuple[int, int | None, list[list[int]]]]:
     """(case, flipped face, patches): 256 cases, then the flipped variants of the problem cases."""
-    entries = [(case, None, trace(case)) for case in range(256)]
+    entries: list[tuple[int, int | None, list[list[int]]]] = [
+        (case, None, trace(case)) for case in range(256)
+    ]
     for case in range(256):
         face = problem_face(case)
         if face is not None:

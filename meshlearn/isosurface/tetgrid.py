@@ -124,8 +124,8 @@ class TetGrid:
             for y in (0, 1):
                 for z in (0, 1):
                     part = node
-                    for axis, d in enumerate((x, y, z)):
-                        part = part.narrow(axis, d, voxels.resolution[axis])
+                    for axis, side in enumerate((x, y, z)):
+                        part = part.narrow(axis, side, voxels.resolution[axis])
                     edges.append(_rows(part, cell))
         lines = [(line[:-1] + line[1:]) / 2 for line in voxels.axes()]
         middles = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 3)

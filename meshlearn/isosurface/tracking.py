@@ -256,14 +256,14 @@ class SurfaceTracker:
         rx, ry, rz = self.resolution
         fresh, rounds = cells, 0
         while len(fresh):
-            beyond = []
+            steps = []
             for axis, stride in enumerate((ry * rz, rz, 1)):
                 line = fresh // stride % self.resolution[axis]
                 for side, last in ((0, 0), (1, self.resolution[axis] - 1)):
                     part = inside[:, [c for c in range(8) if (c >> axis & 1) == side]]
                     leaves = part.any(1) & ~part.all(1) & (line != last)
-                    beyond.append(fresh[leaves] + (stride if side else -stride))
-            beyond = distinct(torch.cat(beyond), rx * ry * rz)
+                    steps.append(fresh[leaves] + (stride if side else -stride))
+            beyond = distinct(torch.cat(steps), rx * ry * rz)
             fresh = beyond[find(cells, beyond) < 0]
             if not len(fresh):
                 break

@@ -14,7 +14,7 @@ class Components(NamedTuple):
     """Labels 0 … count - 1 in the order of each component's smallest member, and their number."""
 
     labels: Tensor
-    count: int
+    count: int  # type: ignore[assignment]  # the name that tuple.count had
 
 
 def roots_reference(links: Tensor, size: int) -> Tensor:

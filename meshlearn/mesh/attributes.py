@@ -25,7 +25,7 @@ class CornerAttribute(NamedTuple):
     """
 
     values: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # the name that tuple.index had
 
     def dense(self) -> Tensor:
         """(F, 3, D) one value a corner."""

@@ -236,15 +236,15 @@ def _csr(polygons: object, device: torch.device) -> tuple[Tensor, Tensor]:
     flat: list[int] = []
     offsets = [0]
     for i, polygon in enumerate(polygons):
-        corners = polygon.tolist() if isinstance(polygon, Tensor) else polygon
-        if not isinstance(corners, Sequence) or not all(
-            isinstance(c, int) and not isinstance(c, bool) for c in corners
+        indices: Any = polygon.tolist() if isinstance(polygon, Tensor) else polygon
+        if not isinstance(indices, Sequence) or not all(
+            isinstance(c, int) and not isinstance(c, bool) for c in indices
         ):
             raise ValueError(
                 f"polygons[{i}]: expected a list of integer vertex indices, got {polygon!r}; "
                 f"pass one list of indices for each polygon"
             )
-        flat.extend(corners)
+        flat.extend(indices)
         offsets.append(len(flat))
     return (
         torch.tensor(offsets, dtype=torch.int64, device=device),

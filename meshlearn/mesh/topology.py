@@ -312,11 +312,16 @@ def _next_corner(corner: Tensor) -> Tensor:
 if HAS_NATIVE:
 
     @torch.library.register_fake("meshlearn::edge_table")
-    def _(faces: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _(faces: Tensor, size: int) -> tuple[Tensor, ...]:
         edges = torch.library.get_ctx().new_dynamic_size()
         half = faces.shape[0] * 3
-        sizes = ((edges, 2), (edges + 1,), (half,), (half,))
-        return tuple(faces.new_empty(shape) for shape in sizes)
+        made = EdgeTable(
+            edges=faces.new_empty(edges, 2),
+            start=faces.new_empty(edges + 1),
+            order=faces.new_empty(half),
+            edge=faces.new_empty(half),
+        )
+        return tuple(made)
 
     @torch.library.register_fake("meshlearn::edge_unions")
     def _(faces: Tensor, start: Tensor, order: Tensor, corners: bool) -> Tensor:
