@@ -52,9 +52,10 @@ def output_file(path: Path, *, overwrite: bool, suffixes: Iterable[str], name: s
 
 def mesh_output(path: Path, *, overwrite: bool, name: str = "OUT") -> Path:
     """As `output_file`, for the mesh formats that can be written."""
-    from meshlearn.io import writable_suffixes
+    from meshlearn.io.registry import knows, writable_suffixes
 
-    return output_file(path, overwrite=overwrite, suffixes=writable_suffixes(), name=name)
+    known = (path.suffix.lower(),) if knows(path.suffix, writing=True) else writable_suffixes()
+    return output_file(path, overwrite=overwrite, suffixes=known, name=name)
 
 
 def triple(text: str | None, name: str, *, single: bool = False) -> float | list[float] | None:

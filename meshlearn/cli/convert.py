@@ -12,7 +12,7 @@ import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, command, message
 from meshlearn.cli._batch import convert_many
-from meshlearn.cli._files import input_file, output_file
+from meshlearn.cli._files import input_file, mesh_output, output_file
 from meshlearn.cli._mesh import tell_written
 
 if TYPE_CHECKING:
@@ -34,8 +34,11 @@ def _options(**given: object) -> ConvertOptions:
     return options
 
 
-def _check_format(name: str | None, option: str, known: tuple[str, ...]) -> None:
-    if name is not None and "." + name.lower().lstrip(".") not in known:
+def _check_format(name: str | None, option: str, *, writing: bool = False) -> None:
+    from meshlearn.io.registry import knows, readable_suffixes, writable_suffixes
+
+    if name is not None and not knows("." + name.lstrip("."), writing=writing):
+        known = writable_suffixes() if writing else readable_suffixes()
         shown = " ".join(suffix[1:] for suffix in known)
         raise typer.BadParameter(f"expected one of {shown}, got {name!r}", param_hint=option)
 
@@ -57,7 +60,6 @@ def _one_input(text: str) -> Path:
 def _convert_one(
     source: str, target: str, options: ConvertOptions, *, overwrite: bool, as_json: bool
 ) -> None:
-    from meshlearn.io import readable_suffixes, writable_suffixes
     from meshlearn.io.conversion.pipeline import convert_file, convert_to_bytes
 
     data = None
@@ -68,7 +70,7 @@ def _convert_one(
     else:
         path = _one_input(source)
         if options.source_format is None:
-            _known_suffix(path, readable_suffixes())
+            _known_suffix(path)
     out = Path(target)
     if target == "-":
         if options.target_format is None:
@@ -76,10 +78,12 @@ def _convert_one(
         if as_json:
             raise typer.BadParameter("needs a file OUT, since - is standard output too")
     else:
-        known = [""] if options.target_format else writable_suffixes()
         if source != "-" and out.exists() and os.path.samefile(path, out):
             raise ValueError(f"OUT: {out} is IN itself; name another file")
-        output_file(out, overwrite=overwrite, suffixes=known)
+        if options.target_format:
+            output_file(out, overwrite=overwrite, suffixes=[""])
+        else:
+            mesh_output(out, overwrite=overwrite)
     if source == "-":
         data = sys.stdin.buffer.read()
         if not data:
@@ -102,8 +106,11 @@ def _convert_one(
         _tell(made)
 
 
-def _known_suffix(path: Path, known: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in known:
+def _known_suffix(path: Path) -> None:
+    from meshlearn.io.registry import knows, readable_suffixes
+
+    if not knows(path.suffix):
+        known = readable_suffixes()
         raise ValueError(
             f"IN: unknown extension {path.suffix!r} of {path}; expected {', '.join(known)}, "
             f"or --from EXT"
@@ -217,10 +224,8 @@ def convert(
         raise typer.BadParameter("a batch needs it", param_hint="--to EXT")
     elif "-" in paths:
         raise typer.BadParameter("- does not go with --outdir", param_hint="IN")
-    from meshlearn.io import readable_suffixes, writable_suffixes
-
-    _check_format(source_format, "--from", readable_suffixes())
-    _check_format(target_format, "--to", writable_suffixes())
+    _check_format(source_format, "--from")
+    _check_format(target_format, "--to", writing=True)
     options = _options(
         select=tuple(select or ()),
         unit=unit,

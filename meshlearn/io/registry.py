@@ -8,12 +8,16 @@ claims a suffix that is taken, is told by its name in the log; the others work.
 from __future__ import annotations
 
 import logging
-from importlib.metadata import EntryPoint, entry_points
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshlearn.io.document import FileFormatError
 from meshlearn.io.format import Format
 from meshlearn.io.formats import BUILT_IN
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "meshlearn.formats"
 _log = logging.getLogger(__name__)
@@ -22,6 +26,7 @@ _formats: dict[str, Format] = {suffix: f for f in BUILT_IN for suffix in f.suffi
 _sources: dict[int, str] = {}  # by id of a format of others: where it is from
 _faults: list[str] = []
 _looked = False
+_lock = threading.RLock()  # a format that is loaded may itself ask for the table
 
 
 def register_format(format: Format) -> None:
@@ -61,9 +66,15 @@ def _tell(fault: str) -> None:
 def _look() -> None:
     """Takes the formats of other packages, once."""
     global _looked
-    if _looked:
-        return
-    _looked = True
+    with _lock:
+        if not _looked:
+            _looked = True
+            _take_all()
+
+
+def _take_all() -> None:
+    from importlib.metadata import entry_points  # 20 ms, which most runs need not pay
+
     try:
         found = sorted(entry_points(group=GROUP), key=lambda e: (_package(e), e.name))
     except Exception as error:  # the metadata of some package is damaged
@@ -105,6 +116,15 @@ def writable_suffixes() -> tuple[str, ...]:
     return tuple(suffix for suffix, format in _formats.items() if format.write is not None)
 
 
+def knows(suffix: str, *, writing: bool = False) -> bool:
+    """Whether files of a suffix, such as ".ply", can be read, or written; asks for no more formats
+    than it needs."""
+    if suffix.lower() not in _formats:
+        _look()
+    found = _formats.get(suffix.lower())
+    return found is not None and not (writing and found.write is None)
+
+
 def suffix_of(path: Path, format: str | None = None) -> str:
     """The suffix that decides: `format` (".ply" or "ply"), else that of the file's name."""
     return path.suffix.lower() if format is None else "." + format.lower().lstrip(".")
@@ -118,10 +138,9 @@ def format_of(path: Path, format: str | None = None, *, writing: bool = False) -
             formats of other packages, since one of them may have been meant.
     """
     suffix = suffix_of(path, format)
-    if suffix not in _formats:
-        _look()
+    usable = knows(suffix, writing=writing)
     found = _formats.get(suffix)
-    if found is None or (writing and found.write is None):
+    if found is None or not usable:
         known = " ".join(writable_suffixes() if writing else readable_suffixes())
         named = f"{suffix!r}" if suffix else "no extension"
         end = "; it can be read, not written" if found is not None else ""

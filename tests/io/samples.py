@@ -9,9 +9,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from meshlearn import io as mio
 from meshlearn.io import CornerField, Document, Material, Part
 from meshlearn.io.document import _place
+from meshlearn.io.formats import BUILT_IN
 
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
 ARROW = np.array([[0, 0, 0], [2, 0, 0], [0.5, 0.5, 0], [0, 2, 0]], np.float32)  # concave
@@ -20,7 +20,7 @@ TWO = [[0, 1, 2], [0, 2, 3]]
 
 
 ALIASES = (".coff", ".noff", ".pts", ".usd")  # other extensions of a format that has one already
-WRITTEN = [s for s in mio.writable_suffixes() if s not in ALIASES]
+WRITTEN = [s for f in BUILT_IN if f.write for s in f.suffixes if s not in ALIASES]
 
 
 def available(name: str) -> bool:
