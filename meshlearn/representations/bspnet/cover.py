@@ -6,15 +6,22 @@ outside off for the least inside; convexes are taken until what is uncovered is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_MOST_FALSE = 0.2  # of what a convex newly holds
-_EASE = 5e-3  # share of the shape that a cut may take without mattering
+_MOST_FALSE = 0.2  # share of what a convex newly holds that it may hold outside the shape
+_EASE = (0.005, 0.02, 0.08, 0.32)  # shares of the shape that a cut may take without mattering
+_HELD = (
+    1 / 64
+)  # what a sample counts that other convexes hold already; a power of 2: sums are exact
 _SLACK = 1e-4  # a sample this far beyond a plane is cut off, in the unit of the points
+_TURNS = 6  # of growing and thinning, at most
+_MOST_MISSED = 0.1  # share of a surface that no plane need stand for
+_MOST_ANGLE = 16.0  # degrees: planes that stand for more than this are of no use
 
 
 @dataclass(frozen=True)
@@ -52,57 +59,123 @@ def surface_planes(
         tried: samples whose own planes are tried.
         least: share of the samples that a plane must stand for.
     """
-    own = -(normals * points).sum(1)
-    some = normals[:tried]
-    near = some @ normals.T > torch.cos(torch.deg2rad(torch.tensor(angle)))
-    near &= (some @ points.T + own[:tried, None]).abs() < offset
-    support = near.float()
-    left = torch.ones_like(own)
-    rows = []
-    for _ in range(count):
-        score = support @ left
-        i = int(score.argmax())
-        if score[i] < least * len(points):
+    own = -_dot(normals, points)
+    rows: list[int] = []
+    if len(points):
+        some, at = normals[:tried, None], own[:tried, None]
+        near = (_dot(some, points) + at).abs() < offset
+        turn = _dot(some, normals)
+        while True:
+            alike = near & (turn > math.cos(math.radians(angle)))
+            rows, missed = _most_held(alike, count, least * len(points))
+            if missed <= _MOST_MISSED or 2 * angle > _MOST_ANGLE:
+                break
+            angle *= 2
+    return torch.cat([normals[rows], own[rows, None]], 1)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Products of vectors (..., 3), added in one order: a matrix product's last bits are those of
+    the processor, and decisions hang on them."""
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+
+
+def _most_held(near: Tensor, count: int, least: float) -> tuple[list[int], float]:
+    """Rows of `near` (M, N) bool that hold the most columns that no other one does, one after
+    another: at most `count`, each `least` or more; and the share of the columns that none holds."""
+    score = near.sum(1)
+    left = torch.ones(near.shape[1], dtype=torch.bool)
+    rows: list[int] = []
+    while len(rows) < count:
+        row = int(score.argmax())
+        if score[row] < max(least, 1):
             break
-        rows.append(torch.cat([normals[i], own[i : i + 1]]))
-        left[near[i]] = 0
-    return torch.stack(rows) if rows else points.new_zeros(0, 4)
+        rows.append(row)
+        fresh = torch.nonzero(near[row] & left)[:, 0]
+        score -= near[:, fresh].sum(1)
+        left[fresh] = False
+    return rows, float(left.float().mean())
+
+
+def _drawn(chances: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(count,) different rows by their chances (N,).
+
+    `torch.multinomial` draws others on processors of other makers.
+
+    Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006).
+    """
+    even = torch.rand(len(chances), generator=generator, dtype=torch.float64)
+    return (even.log() / chances.double()).topk(count).indices
 
 
 class _Grower:
-    """Grows convexes over samples of a shape."""
+    """Grows convexes over samples of a shape. What it decides by are numbers of samples, which are
+    exact in any order of adding: the same on every processor."""
 
     def __init__(self, planes: Tensor, points: Tensor, inside: Tensor) -> None:
-        value = planes[:, :3] @ points.T + planes[:, 3:]
+        value = _dot(planes[:, None], points) + planes[:, 3:]
         self.beyond = (value > _SLACK).float()  # (P, N)
         self.inside = inside
-        self.weight = 1.0 / float(inside.sum())  # volumes are shares of the shape's
+        self.count = int(inside.sum())
         self.covered = torch.zeros_like(inside)
 
-    def grow(self, seeds: Tensor, price: float, most: int) -> tuple[Tensor, Tensor]:
+    def around(
+        self, seeds: Tensor, price: float, penalty: float, most: int
+    ) -> tuple[Tensor, Tensor]:
         """Convexes around samples `seeds` (B,): planes (B, P) bool and what they hold (B, N).
 
-        `price` is what cutting off a sample of the inside that no convex holds yet costs, one of
-        the outside being worth 1.
+        They are grown and thinned in turn: planes that later ones made needless leave room for
+        others. One that has no room left while it still holds too much of the outside spent its
+        planes on small cuts: it starts again with an eye for large ones.
+
+        Args:
+            price: what cutting off a sample of the inside costs that no convex holds yet, one of
+                the outside being worth 1.
+            penalty: of a sample held outside, one newly held inside being worth 1.
+            most: planes of one convex.
         """
-        count = len(seeds)
-        holds = self.beyond.new_ones(count, self.beyond.shape[1])
-        chosen = torch.zeros(count, len(self.beyond), dtype=torch.bool)
-        allowed = (self.beyond[:, seeds] == 0).T
-        outside = ~self.inside * self.weight
-        wanted = self.inside * torch.where(self.covered, 0.02, 1.0) * self.weight
-        sides = torch.stack([outside, wanted], 1)
-        for _ in range(most):
-            cut = torch.stack([(holds * side) @ self.beyond.T for side in sides.T])
-            worth = allowed & (cut[0] - price * cut[1] > 1e-5)
-            score = torch.where(worth, cut[0] / (cut[1] + _EASE), -1.0)
-            best, plane = score.max(1)
-            rows = torch.nonzero(best > 0)[:, 0]
+        holds = self.beyond.new_ones(len(seeds), self.beyond.shape[1])
+        chosen = torch.zeros(len(seeds), len(self.beyond), dtype=torch.bool)
+        rows = torch.arange(len(seeds))
+        for ease in _EASE:
+            some, those = torch.zeros_like(chosen[rows]), torch.ones_like(holds[rows])
+            for _ in range(_TURNS):
+                before = some.clone()
+                self.grow(some, those, seeds[rows], price, most, ease * self.count)
+                full = some.sum(1) == most
+                self.thin(some, those, max(penalty, 1 / _MOST_FALSE))
+                if not bool(full.any()) or torch.equal(some, before):
+                    break
+            chosen[rows], holds[rows] = some, those
+            rows = rows[full & (self.scores(those, 0.0) < 0)]
             if not len(rows):
                 break
-            holds[rows] *= 1 - self.beyond[plane[rows]]
-            chosen[rows, plane[rows]] = True
         return chosen, holds
+
+    def grow(
+        self,
+        chosen: Tensor,
+        holds: Tensor,
+        seeds: Tensor,
+        price: float,
+        most: int,
+        ease: float,
+    ) -> None:
+        """Adds the planes to each convex, one after another, that cut the most outside off for the
+        least inside, in place; `ease` samples of the inside do not matter."""
+        allowed = (self.beyond[:, seeds] == 0).T
+        outside = (~self.inside).float()
+        wanted = self.inside * torch.where(self.covered, _HELD, 1.0)
+        rows = torch.nonzero(chosen.sum(1) < most)[:, 0]
+        while len(rows):
+            cut = [(holds[rows] * side) @ self.beyond.T for side in (outside, wanted)]
+            worth = allowed[rows] & (cut[0] > price * cut[1])
+            score = torch.where(worth, cut[0] / (cut[1] + ease), -1.0)
+            best, plane = score.max(1)
+            rows, plane = rows[best > 0], plane[best > 0]
+            holds[rows] *= 1 - self.beyond[plane]
+            chosen[rows, plane] = True
+            rows = rows[chosen[rows].sum(1) < most]
 
     def thin(self, chosen: Tensor, holds: Tensor, penalty: float) -> None:
         """Takes planes out that a convex does better without, in place."""
@@ -121,10 +194,10 @@ class _Grower:
                     holds[b][back] = 1
 
     def scores(self, holds: Tensor, penalty: float) -> Tensor:
-        """(B,) share of the shape newly held, less `penalty` times what is held outside; -1 for
-        convexes that hold too much of that, since others can fit what these would."""
-        fresh = holds @ ((self.inside & ~self.covered) * self.weight)
-        false = holds @ ((~self.inside & ~self.covered) * self.weight)
+        """(B,) samples newly held, less `penalty` times those held outside; -1 for convexes that
+        hold too many of these, since others can fit what these would."""
+        fresh = holds @ (self.inside & ~self.covered).float()
+        false = holds @ (~self.inside & ~self.covered).float()
         return torch.where(false < _MOST_FALSE * fresh, fresh - penalty * false, -1.0)
 
 
@@ -154,8 +227,8 @@ def cover(
     inside = depth > 0
     if not bool(inside.any()):
         raise ValueError("shape: no sample lies inside it; is it closed and does it have volume?")
-    least = max(least, 2 / float(inside.sum()))
     grower = _Grower(planes, points, inside)
+    least = max(least * grower.count, 2.0)  # samples
     found: list[Tensor] = []
     held: list[Tensor] = []
     penalty, price = 6.0, 0.04
@@ -164,9 +237,8 @@ def cover(
         if len(free) < 2:
             break
         chances = depth[free].clamp(min=1e-3)
-        at = torch.multinomial(chances, min(seeds, len(free)), generator=generator)
-        chosen, holds = grower.grow(free[at], price, most_planes)
-        grower.thin(chosen, holds, penalty)
+        at = free[_drawn(chances, min(seeds, len(free)), generator)]
+        chosen, holds = grower.around(at, price, penalty, most_planes)
         scores = grower.scores(holds, penalty)
         best = int(scores.argmax())
         if scores[best] < least:
@@ -191,13 +263,14 @@ def cover(
 
 
 def _needed(held: Tensor, inside: Tensor, least: float) -> list[int]:
-    """Convexes to keep: the others add little to those that are kept. Small ones go first."""
+    """Convexes to keep: the others add less than half of `least` samples to those that are kept.
+    Small ones go first."""
     times = held.sum(0)
     keep = set(range(len(held)))
-    for i in held.sum(1).argsort().tolist():
+    for i in held.sum(1).argsort(stable=True).tolist():
         alone = held[i] & (times == 1)
         gain = int((alone & inside).sum()) - int((alone & ~inside).sum())
-        if gain < 0.5 * least * int(inside.sum()) and len(keep) > 1:
+        if gain < 0.5 * least and len(keep) > 1:
             keep.discard(i)
             times -= held[i].long()
     return sorted(keep)
