@@ -8,8 +8,10 @@ import typer
 
 from meshlearn.cli import _app
 
+# the modules that hold the verbs, in the order of the help
 VERBS = (
-    "reconstruct prepare train heart extract convert info check compare render view doctor bench"
+    "reconstruct prepare train train_heart heart extract convert info check compare render view"
+    " doctor bench"
 ).split()
 
 

@@ -11,7 +11,6 @@ import typer
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, app, choice, command, message
 from meshlearn.cli._files import input_file, mesh_output
 from meshlearn.cli._output import print_json, print_table
-from meshlearn.cli.train_heart import heart as _train_heart  # noqa: F401  (registers itself)
 
 if TYPE_CHECKING:
     from meshlearn.heart.data import Contours

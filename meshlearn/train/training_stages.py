@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from meshlearn.mesh import Mesh
 
-Loss = Callable[[nn.Module, Any, torch.Generator], dict[str, Tensor]]
+Loss = Callable[[Any, Any, torch.Generator], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Hooks:
         snapshot_every: steps between snapshots; 0: as `every`.
     """
 
-    snapshot: Callable[[nn.Module], Mesh] | None = None
+    snapshot: Callable[[Any], Mesh] | None = None
     target: Mesh | None = None
     sheet: Callable[[nn.Module, Path], object] | None = None
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import torch
 from _common import ROOT, Bench, main
+from heart_baselines import TESSELLATION, fit_mean_shape
 
 import meshlearn as ml
 from meshlearn.heart import HeartFit, dense, fit_heart, fit_series
 from meshlearn.heart.data import Contours, load_contour_series
-from meshlearn.heart.model import lattice, part_of
-from meshlearn.heart.model.tessellate import Tessellator
-from meshlearn.heart.results.baselines import LATTICE, fit_mean_shape
+from meshlearn.heart.model import part_of, tessellation
+from meshlearn.heart.model.tessellator import Tessellator
 
 DATA = Path(os.environ.get("MESHLEARN_SHARED_DATA") or ROOT.parent / "shared" / "data") / "heart"
 NAMES = {"lv": "LV_ENDOCARDIAL", "rv": "RV_ENDOCARDIAL", "epi": "EPICARDIAL"}
@@ -46,7 +46,7 @@ def reference(frame: int) -> dict[str, ml.Mesh]:
 
 def surfaces(fit: HeartFit, closed: bool) -> dict[str, ml.Mesh]:
     made = dense(fit.model, rows=24, columns=60)
-    return {n: part_of(made.vertices, made.lattice, n, closed=closed) for n in NAMES}
+    return {n: part_of(made.vertices, made.tessellation, n, closed=closed) for n in NAMES}
 
 
 def distances(points: torch.Tensor, mesh: ml.Mesh) -> torch.Tensor:
@@ -74,7 +74,7 @@ def symmetric(ours: ml.Mesh, lidded: ml.Mesh, theirs: ml.Mesh) -> tuple[float, f
 
 def volume(fit: HeartFit, name: str) -> float:
     made = dense(fit.model)
-    return float(part_of(made.vertices, made.lattice, name).volume()) / 1000
+    return float(part_of(made.vertices, made.tessellation, name).volume()) / 1000
 
 
 Surfaces = dict[str, ml.Mesh]
@@ -129,10 +129,10 @@ def series(bench: Bench, frames: list[Contours]) -> list[HeartFit]:
 
 def mean_shape(bench: Bench, frames: list[Contours]) -> None:
     """The average heart, turned, moved and scaled onto the contours of each frame."""
-    lat = lattice(*LATTICE)
+    tess = tessellation(*TESSELLATION)
     found = [fit_mean_shape(contours).double() for contours in frames]
     made = (
-        [{n: part_of(v, lat, n, closed=closed) for n in NAMES} for v in found]
+        [{n: part_of(v, tess, n, closed=closed) for n in NAMES} for v in found]
         for closed in (False, True)
     )
     tell(bench, "mean shape", frames, *made)
@@ -182,9 +182,9 @@ def run(bench: Bench) -> None:
     parts = [a.removeprefix("--only=") for a in sys.argv if a.startswith("--only=")]
     if not parts or "series" in parts:
         fits = series(bench, frames[:10:9] if bench.quick else frames)
-        lat = fits[0].model.lattice(170, 180)
+        tess = fits[0].model.tessellation(170, 180)
         fine = Tessellator(fits[0].model)
-        bench.compare(f"tessellation, {lat.num_vertices:,} vertices", lambda: fine.vertices(lat))
+        bench.compare(f"tessellation, {tess.num_vertices:,} vertices", lambda: fine.vertices(tess))
     if bench.quick:
         return
     ends = [frames[0], frames[9]]

@@ -21,13 +21,13 @@ from functools import partial
 import torch
 from _common import Bench, main
 from heart import DATA, LABELS, NAMES, distances, surfaces
+from heart_baselines import fit_ellipsoid
 
 import meshlearn as ml
 from meshlearn._threads import side_by_side
 from meshlearn.heart import HeartFit, HeartSettings, fit_heart, fit_series
 from meshlearn.heart.data import Contours, load_contour_series
 from meshlearn.heart.fit.valves import curtain
-from meshlearn.heart.results.baselines import fit_ellipsoid
 
 Both = tuple[dict[str, ml.Mesh], dict[str, ml.Mesh]]  # surfaces, open and with lids
 Fit = Callable[[list[Contours]], list[Both]]

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import torch
 from _common import Bench, main
+from heart_baselines import fit_flow_only, fit_mean_shape, fit_pca
 
 import meshlearn as ml
 from meshlearn.geometry import chamfer_distance
@@ -26,18 +27,17 @@ from meshlearn.heart.fit.predict import load_encoder, predict_heart
 from meshlearn.heart.learn.scanner import acquire
 from meshlearn.heart.model import HeartModel, part_of
 from meshlearn.heart.model.population import sample_heart
-from meshlearn.heart.results.baselines import fit_flow_only, fit_mean_shape, fit_pca
 
 ROWS, COLUMNS = 12, 30
 SURFACES = ("lv", "rv", "epi")
 
 
 def measures(found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
-    lat = HeartModel().lattice(ROWS, COLUMNS)
+    tess = HeartModel().tessellation(ROWS, COLUMNS)
     result: dict[str, float] = {"correspondence": float((found - truth).norm(dim=1).mean())}
     chamfers, means, tails = [], [], []
     for name in SURFACES:
-        a, b = (part_of(v, lat, name, closed=False) for v in (found, truth))
+        a, b = (part_of(v, tess, name, closed=False) for v in (found, truth))
         points = [
             ml.sample_points(m, 3000, generator=torch.Generator().manual_seed(0)) for m in (a, b)
         ]
@@ -49,14 +49,14 @@ def measures(found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
     result |= {"assd": statistics.fmean(means), "hd95": statistics.fmean(tails)}
     result["chamfer_mm2"] = statistics.fmean(chamfers)
     for name in ("lv", "rv"):
-        a, b = (float(part_of(v, lat, name).volume()) / 1000 for v in (found, truth))
+        a, b = (float(part_of(v, tess, name).volume()) / 1000 for v in (found, truth))
         result[f"{name}_volume_error_ml"] = abs(a - b)
     return result
 
 
 def vertices_of(model: HeartModel) -> torch.Tensor:
     with torch.no_grad():
-        return model.vertices(model.lattice(ROWS, COLUMNS))[0]
+        return model.vertices(model.tessellation(ROWS, COLUMNS))[0]
 
 
 def run(bench: Bench) -> None:

@@ -29,13 +29,12 @@ from meshlearn.heart import (
     write_series,
 )
 from meshlearn.heart.data.contours import LABELS, Contours, load_contours
-from meshlearn.heart.fit.contact import Data, huber, rim_points
+from meshlearn.heart.fit.data_term import DataTerm, huber, rim_points
 from meshlearn.heart.fit.gauss_newton import Solver
+from meshlearn.heart.fit.initial_pose import find_initial_pose
 from meshlearn.heart.learn.scanner import Acquisition, acquire
 from meshlearn.heart.model import quaternion
 from meshlearn.heart.model.population import sample_heart
-from meshlearn.heart.model.start import find_start
-from meshlearn.heart.results.baselines import fit_ellipsoid
 from meshlearn.heart.results.files import load_model
 from meshlearn.io import load
 from meshlearn.representations import HeartModel
@@ -108,20 +107,22 @@ def test_fit_does_not_depend_on_threads():
 def test_loss_never_rises_in_the_solver():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        start = find_start(contours())
+        pose = find_initial_pose(contours())
     model = HeartModel(steps=4).requires_grad_(False)
     with torch.no_grad():
-        model.quaternion[0] = quaternion(start.rotation).float()
-        model.centre[0] = start.centre.float()
-    data = Data(contours(), QUICK, rv=True)
-    history = Solver(model, data, model.lattice(8, 20), flow=True).run(4)
+        model.quaternion[0] = quaternion(pose.rotation).float()
+        model.centre[0] = pose.centre.float()
+    data = DataTerm(contours(), QUICK, rv=True)
+    history = Solver(model, data, model.tessellation(8, 20), flow=True).run(4)
     assert len(history) > 1 and all(b < a for a, b in pairwise(history))
 
 
 def test_the_solver_damps_until_the_loss_falls():
     """Where only short steps lower the loss, it finds one, however weak the damping was."""
     model = HeartModel(steps=4).requires_grad_(False)
-    solver = Solver(model, Data(contours(), QUICK, rv=True), model.lattice(8, 20), flow=False)
+    solver = Solver(
+        model, DataTerm(contours(), QUICK, rv=True), model.tessellation(8, 20), flow=False
+    )
     evaluate, apply, length = solver._evaluate, solver._apply, [0.0]
     first = evaluate()
 
@@ -176,7 +177,7 @@ def relabelled(given: Contours, **names: str) -> Contours:
 def told(given: Contours) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        find_start(given)
+        find_initial_pose(given)
     return [str(w.message) for w in caught]
 
 
@@ -187,13 +188,13 @@ def without(*labels: str) -> Contours:
 def test_swapped_labels_are_told():
     swapped = relabelled(contours(), lv_endo="lv_epi", lv_epi="lv_endo")
     with pytest.raises(ValueError, match="LV_ENDOCARDIAL lies outside LV_EPICARDIAL on"):
-        find_start(swapped)
+        find_initial_pose(swapped)
     swapped = relabelled(contours(), rv_free="rv_septum", rv_septum="rv_free")
     with pytest.raises(ValueError, match="RV_SEPTUM lies further from the LV than RV_FREEWALL"):
-        find_start(swapped)
+        find_initial_pose(swapped)
     swapped = relabelled(contours(), rv_free="lv_endo", rv_septum="lv_endo", lv_endo="rv_free")
     with pytest.raises(ValueError, match="swapped"):
-        find_start(swapped)
+        find_initial_pose(swapped)
 
 
 def test_mirror_images_are_told():
@@ -207,9 +208,9 @@ def test_mirror_images_are_told():
 def test_one_slice_is_too_few():
     keep = contours().slice == contours().slices()[3]
     with pytest.raises(ValueError, match="all contours lie on one slice"):
-        find_start(contours().take(keep))
+        find_initial_pose(contours().take(keep))
     with pytest.raises(ValueError, match=r"0 points of the LV cavity"):
-        find_start(without("lv_endo"))
+        find_initial_pose(without("lv_endo"))
 
 
 def test_what_is_missing_is_told():
@@ -370,17 +371,6 @@ def test_fields_are_on_the_right_surfaces():
 def test_volume_curve_is_drawn(tmp_path):
     path = draw_volumes({"LV": [100, 60, 90]}, tmp_path / "curve.png")
     assert path.stat().st_size > 1000
-
-
-def test_an_ellipsoid_is_found_from_half_of_it():
-    generator = torch.Generator().manual_seed(0)
-    places = torch.nn.functional.normalize(torch.randn(300, 3, generator=generator).double(), dim=1)
-    turn = torch.linalg.qr(torch.randn(3, 3, generator=generator).double())[0]
-    sizes = torch.tensor([25.0, 30.0, 50.0])
-    points = (places[places[:, 2] < 0.4] * sizes) @ turn.T + 20
-    found = fit_ellipsoid(points)
-    assert point_mesh_distance(points, found).squared_distance.sqrt().max() < 0.1
-    assert abs(float(found.volume()) / (4 / 3 * math.pi * float(sizes.prod())) - 1) < 0.01
 
 
 def test_a_file_that_is_no_heart_is_named(tmp_path):

@@ -14,11 +14,11 @@ from meshlearn.heart.model import (
     Flow,
     Primitive,
     index_of,
-    lattice,
     part_of,
     quaternion,
     rotation,
     roughness,
+    tessellation,
 )
 from meshlearn.heart.model.encoder import INPUTS, _moments
 from meshlearn.heart.model.parameters import spline
@@ -30,7 +30,7 @@ from meshlearn.heart.model.population import (
     sample_heart,
     sample_theta,
 )
-from meshlearn.heart.model.tessellate import Tessellator
+from meshlearn.heart.model.tessellator import Tessellator
 from meshlearn.mesh import Mesh
 from meshlearn.metrics.intersections import self_intersections
 from meshlearn.representations import HeartModel
@@ -245,13 +245,13 @@ def sampled_hearts(first: int, count: int) -> None:
     """All surfaces at once, in their own density: neither through themselves nor each other."""
     for seed in range(first, first + count):
         model = sample_heart(generator=seeded(seed))
-        lat = model.lattice()
+        tess = model.tessellation()
         with torch.no_grad():
-            vertices = model.vertices(lat)[0]
+            vertices = model.vertices(tess)[0]
         for surface in ("lv", "rv", "epi"):
-            closed = part_of(vertices, lat, surface)
+            closed = part_of(vertices, tess, surface)
             assert closed.is_watertight and float(closed.volume()) > 5_000
-        faces = torch.cat([lat.faces[n] for n in ("lv", "septum", "free", "epi")])
+        faces = torch.cat([tess.faces[n] for n in ("lv", "septum", "free", "epi")])
         hit = self_intersections(Mesh(vertices, faces)) >= 0
         assert not hit.any(), f"seed {seed}: {int(hit.sum())} faces"
 
@@ -308,11 +308,11 @@ def test_onto_undoes_a_similarity():
 
 def test_tessellator_agrees_with_the_model():
     model = sample_heart(generator=seeded(10))
-    lat = lattice(30, 50)
-    fine = Tessellator(model, rows=60, columns=150).vertices(lat)
+    tess = tessellation(30, 50)
+    fine = Tessellator(model, rows=60, columns=150).vertices(tess)
     with torch.no_grad():
         exact = model.mesh("muscle", rows=60, columns=150)
-        away = point_mesh_distance(part_of(fine, lat, "muscle").vertices, exact)
+        away = point_mesh_distance(part_of(fine, tess, "muscle").vertices, exact)
     assert away.squared_distance.sqrt().mean() < 0.05
     with pytest.raises(ValueError, match="multiple of 5"):
         Tessellator(model, columns=33)

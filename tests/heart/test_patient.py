@@ -34,7 +34,7 @@ def test_real_frame(frame, lv, rv):
     assert report["contour_distance"]["rv"]["mean_mm"] < 1.6
     made = dense(fit.model)
     for name, most in (("lv", 1.5), ("rv", 1.6), ("epi", 1.6)):
-        ours = part_of(made.vertices, made.lattice, name, closed=False)
+        ours = part_of(made.vertices, made.tessellation, name, closed=False)
         away = point_mesh_distance(ours.vertices, reference[name]).squared_distance.sqrt()
         assert away.mean() < most, name
 
@@ -45,7 +45,7 @@ def test_slices_that_were_left_out_are_met():
     pair = (given.slices("sax")[2], given.slices("lax")[1])
     made = dense(fit_heart(given.without_slices(pair)).model)
     left = given.take(torch.isin(given.slice, torch.tensor(pair)) & given.mask("lv_endo"))
-    surface = part_of(made.vertices, made.lattice, "lv", closed=True)
+    surface = part_of(made.vertices, made.tessellation, "lv", closed=True)
     assert len(left) > 100
     assert point_mesh_distance(left.points, surface).squared_distance.sqrt().mean() < 1.3
 

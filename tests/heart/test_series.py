@@ -31,9 +31,9 @@ def noisy_frames(count: int) -> list[Contours]:
 
 
 def paths(fits: list[HeartFit]) -> torch.Tensor:
-    lat = fits[0].model.lattice(8, 20)
+    tess = fits[0].model.tessellation(8, 20)
     with torch.no_grad():
-        return torch.stack([f.model.vertices(lat)[0] for f in fits])
+        return torch.stack([f.model.vertices(tess)[0] for f in fits])
 
 
 def acceleration(at: torch.Tensor) -> float:
@@ -85,8 +85,8 @@ def test_a_frame_without_the_right_ventricle_does_not_pull_that_of_others():
         held = fit_series(frames, settings=replace(QUICK, still=50.0), progress=False)
     assert [f.model.has_rv for f in held] == [True, False, True]
     moved = (paths(held) - paths(alone)).norm(dim=-1)
-    lat = held[0].model.lattice(8, 20)
-    left, right = lat.faces["lv"].unique(), lat.faces["free"].unique()
+    tess = held[0].model.tessellation(8, 20)
+    left, right = tess.faces["lv"].unique(), tess.faces["free"].unique()
     assert acceleration(paths(held)[:, left]) < 0.1 * acceleration(paths(alone)[:, left])
     assert acceleration(paths(held)[:, right]) > 10 * acceleration(paths(held)[:, left])
     assert moved[[0, 2]].mean() < 3

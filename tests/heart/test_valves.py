@@ -9,13 +9,13 @@ from meshlearn.geometry import point_mesh_distance
 from meshlearn.heart import HeartSettings, fit_heart
 from meshlearn.heart.data import Contours
 from meshlearn.heart.data.contours import from_arrays
-from meshlearn.heart.fit.contact import Data
+from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
+from meshlearn.heart.fit.initial_pose import slice_axes
 from meshlearn.heart.fit.valves import SAG, curtain, rv_annuli, rv_discs, rv_roof
 from meshlearn.heart.learn.scanner import Acquisition, acquire
 from meshlearn.heart.model import SIZE, Primitive, primitive_vertices, rotation
 from meshlearn.heart.model.population import random_flow
-from meshlearn.heart.model.start import slice_axes
 from meshlearn.representations import HeartModel
 
 POINTS = torch.tensor(
@@ -57,7 +57,7 @@ def slice_axes_float(given: Contours) -> tuple[list[int], torch.Tensor]:
 
 
 def lids(given: Contours, rv: bool = True, **settings: float) -> list[torch.Tensor]:
-    found = Data(given, HeartSettings(**settings), rv=rv).groups
+    found = DataTerm(given, HeartSettings(**settings), rv=rv).groups
     return [points for name, points, *_ in found if name == "rv_lid"]
 
 
@@ -89,7 +89,7 @@ def test_the_roof_sags_from_annulus_to_annulus():
     inside = given.of("rv_free").points.float().mean(0) - (begin + end) / 2
     assert bool((off @ inside > 0).all())
     heavy, light = (
-        Data(given, HeartSettings(roof=r), rv=True).groups[-1][3].sum() for r in (2.0, 1.0)
+        DataTerm(given, HeartSettings(roof=r), rv=True).groups[-1][3].sum() for r in (2.0, 1.0)
     )
     assert float(heavy) == pytest.approx(2 * float(light))
 
@@ -117,7 +117,7 @@ def test_the_wall_between_mitral_and_aortic_valve_is_fitted_by_the_lid():
     assert curtain(given).nonzero()[:, 0].tolist() == [4, 5]
     assert not curtain(given.take(~given.mask("aortic"))).any()
     groups = {}
-    for name, part, _, weight in Data(given, HeartSettings(valve=6.0), rv=False).groups:
+    for name, part, _, weight in DataTerm(given, HeartSettings(valve=6.0), rv=False).groups:
         groups.setdefault(name, []).append((part, weight * len(given)))
     assert len(groups["lv"][0][0]) == 6 and "wall" not in groups
     assert len(groups["lv_lid"]) == 2
@@ -133,7 +133,9 @@ def test_moves_are_the_derivative_of_the_vertices():
     random_flow(model, size=1e-3, generator=torch.Generator().manual_seed(1))
     model.centre += torch.tensor([[10.0, -5.0, 3.0]])
     settings = HeartSettings(shift=0.0)
-    solver = Solver(model, Data(valves(), settings, rv=True), model.lattice(6, 15), flow=True)
+    solver = Solver(
+        model, DataTerm(valves(), settings, rv=True), model.tessellation(6, 15), flow=True
+    )
     solver._evaluate()
     matrix, _ = solver._system()
     size = len(matrix)
@@ -154,7 +156,7 @@ def test_moves_are_the_derivative_of_the_vertices():
 def moves_of(solver: Solver, size: int) -> torch.Tensor:
     turn = rotation(solver.model.quaternion)[0]
     nudged = Primitive(solver.model.theta + 1e-2 * torch.eye(SIZE))
-    change = (primitive_vertices(nudged, solver.lat) - solver.before) / 1e-2 @ turn.T
+    change = (primitive_vertices(nudged, solver.tess) - solver.before) / 1e-2 @ turn.T
     return solver._moves(torch.arange(len(solver.world)), change, turn, size, SIZE + 6)
 
 

@@ -60,7 +60,7 @@ class Contours:
         source: where they came from, for messages.
 
     Example:
-        >>> contours = ml.io.load_contours("GPFile_000.txt")
+        >>> contours = meshlearn.heart.load_contours("GPFile_000.txt")
         >>> contours.of("lv_endo").points
     """
 
@@ -201,9 +201,17 @@ def load_contours(path: str | os.PathLike[str], *, unit: str = "auto") -> Contou
     return _in_mm(made, unit)
 
 
-def _rows(lines: list[tuple[int, str]]) -> tuple[list, list[tuple[int, str]], Counter, Counter]:
+Row = tuple[list[float], int, int, int, float]  # x y z, label, view, slice, weight
+
+
+def _rows(
+    lines: list[tuple[int, str]],
+) -> tuple[list[Row], list[tuple[int, str]], Counter[str], Counter[str]]:
     """Usable rows, the others with why, unknown types and the time frames named."""
-    rows, bad, unknown, times = [], [], Counter(), Counter()
+    rows: list[Row] = []
+    bad: list[tuple[int, str]] = []
+    unknown: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     for n, line in lines:
         cells = line.split("\t") if "\t" in line else line.replace(",", " ").split()
         cells = [cell.strip() for cell in cells]
@@ -243,7 +251,7 @@ def _kind(text: str) -> tuple[str, str | None]:
     return view, _NAMES.get(name)
 
 
-def _frame(path: Path, times: Counter) -> int:
+def _frame(path: Path, times: Counter[str]) -> int:
     """The number at the end of the file's name, else the commonest time frame."""
     digits = path.stem[len(path.stem.rstrip("0123456789")) :]
     if digits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ def load_segmentation(
     if set(wanted) != set(DEFAULT):
         raise ValueError(f"labels: expected lv, myo and rv, got {', '.join(sorted(wanted))}")
     try:
-        image = nibabel.load(str(path))
+        image: Any = nibabel.load(str(path))
         values = np.asanyarray(image.dataobj)
     except (nibabel.filebasedimages.ImageFileError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a NIfTI file that can be read ({error})") from None

@@ -5,21 +5,34 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from meshlearn.heart.fit.contact import Data
+from meshlearn.heart.fit.data_term import DataTerm
+from meshlearn.heart.fit.settings import (
+    DAMPING,
+    DAMPING_LESS,
+    DAMPING_MORE,
+    DAMPING_RANGE,
+    DIFFERENCE,
+    FARTHEST_THETA,
+    STEP_MOVE,
+    STEP_THETA,
+    STEP_TURN,
+    STRAIN_FLOOR,
+    TOLERANCE,
+    TOUCHING,
+    TRIES,
+)
 from meshlearn.heart.model import SIZE, HeartModel, Primitive, primitive_vertices
-from meshlearn.heart.model.flow import SCALE
-from meshlearn.heart.model.lattice import Lattice
-from meshlearn.heart.model.model import quaternion, rotation
+from meshlearn.heart.model.constants import FLOW_UNIT
+from meshlearn.heart.model.heart_model import quaternion, rotation
 from meshlearn.heart.model.parameters import roughness_matrix
 from meshlearn.heart.model.population import gaussian_prior
+from meshlearn.heart.model.tessellation import Tessellation
 
-STEP = 1e-2  # of the differences, in spreads
-TRIES = 8  # of stronger damping before the steps end
 EDGES = ("lv", "epi", "septum", "free")  # whose edges the flow's strain is measured along
 
 
 class Solver:
-    """Levenberg-Marquardt steps on one heart, in place.
+    """Levenberg-Marquardt steps on one heart, in place; equation (10).
 
     Residuals are distances of contour points to their surface along the direction to the foot,
     weighted by Huber's rule. The Jacobian of the primitive comes from one batch of hearts, each
@@ -30,33 +43,33 @@ class Solver:
     Args:
         model: the heart; the code of its flow stays.
         data: contour points by surface.
-        lat: the lattice.
+        tess: the tessellation.
         flow: whether the flow moves too.
         shifting: whether the slices may shift in their planes.
-        target: indices (K,) of the lattice's vertices and where they are expected, (K, 3) mm,
+        target: indices (K,) of the tessellation's vertices and where they are expected, (K, 3) mm,
             weighted by the settings' `still`.
     """
 
     def __init__(
         self,
         model: HeartModel,
-        data: Data,
-        lat: Lattice,
+        data: DataTerm,
+        tess: Tessellation,
         *,
         flow: bool,
         shifting: bool = True,
         target: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        self.model, self.data, self.lat, self.flow = model, data, lat, flow
+        self.model, self.data, self.tess, self.flow = model, data, tess, flow
         self.target = target
         self.settings = data.settings
         self.rough = roughness_matrix(model.theta)
         self.mean, self.precision = gaussian_prior()
         self.shifting = shifting and self.settings.shift > 0 and len(data.numbers) > 0
-        pairs = torch.cat([lat.faces[n] for n in EDGES])
+        pairs = torch.cat([tess.faces[n] for n in EDGES])
         self.edges = torch.cat([pairs[:, [0, 1]], pairs[:, [1, 2]]])
         self.last = (model.flow.weights[2], model.flow.biases[2])
-        self.damping = 1e-3
+        self.damping = DAMPING
         # what energy and strain are counted from: nothing, or the flow that an encoder gave
         self.given = torch.cat([self.last[0], self.last[1][None]]).clone() * (
             model.code is not None
@@ -78,12 +91,13 @@ class Solver:
 
     def _apply(self, move: Tensor) -> None:
         model = self.model
-        model.theta.add_(move[:SIZE].clamp(-1.5, 1.5)).clamp_(-8, 8)
-        turn = move[SIZE : SIZE + 3].clamp(-0.3, 0.3)
+        model.theta.add_(move[:SIZE].clamp(-STEP_THETA, STEP_THETA))
+        model.theta.clamp_(-FARTHEST_THETA, FARTHEST_THETA)
+        turn = move[SIZE : SIZE + 3].clamp(-STEP_TURN, STEP_TURN)
         angle = turn.norm().clamp(min=1e-9)
         half = torch.cat([torch.cos(angle / 2)[None], torch.sin(angle / 2) * turn / angle])
         model.quaternion[0] = quaternion(rotation(half[None])[0] @ rotation(model.quaternion)[0])
-        model.centre[0] += move[SIZE + 3 : SIZE + 6].clamp(-20, 20)
+        model.centre[0] += move[SIZE + 3 : SIZE + 6].clamp(-STEP_MOVE, STEP_MOVE)
         at = SIZE + 6
         if self.shifting:
             n = 2 * len(self.data.numbers)
@@ -97,9 +111,9 @@ class Solver:
     # --- what is minimised ----------------------------------------------------------------------
 
     def _evaluate(self) -> float:
-        """The loss here; keeps what `_system` needs."""
+        """The loss here, equation (8) and for series (11); keeps what `_system` needs."""
         model, s = self.model, self.settings
-        self.before = primitive_vertices(Primitive(model.theta), self.lat)[0]
+        self.before = primitive_vertices(Primitive(model.theta), self.tess)[0]
         after = self.before
         theta = model.theta[0]
         off = theta.double() - self.mean
@@ -113,28 +127,28 @@ class Solver:
             loss += float((last * (self.form @ last)).sum())
         self.world = model.to_world(after)
         if self.target is not None:
-            loss += s.still * float((self._off() ** 2).sum(1).mean())
-        return loss + float(self.data.loss(self.world, self.lat))
+            loss += s.still * float((self._off(*self.target) ** 2).sum(1).mean())
+        return loss + float(self.data.loss(self.world, self.tess))
 
     def _form(self) -> Tensor:
-        """The quadratic form (F + 1, F + 1) of the flow's energy and strain, in its last layer."""
+        """The quadratic form Q (F + 1, F + 1) of the flow's energy and strain in its last layer."""
         s = self.settings
         found = self.model.flow.trace(self.before, self.model.code)
-        self.features = torch.cat([found, torch.ones_like(found[:, :1])], 1) * SCALE
+        self.features = torch.cat([found, torch.ones_like(found[:, :1])], 1) * FLOW_UNIT
         a, b = self.edges.T
         change = self.features[a] - self.features[b]
-        length = ((self.before[a] - self.before[b]) ** 2).sum(1) + 1.0
+        length = ((self.before[a] - self.before[b]) ** 2).sum(1) + STRAIN_FLOOR
         change = change * (s.strain / len(self.edges) / length).sqrt()[:, None]
         scaled = self.features * (s.energy / len(self.features)) ** 0.5
         form = change.T @ change + scaled.T @ scaled
         return form + s.ridge * torch.eye(len(form))
 
     def _system(self) -> tuple[Tensor, Tensor]:
-        """Normal equations (N, N), (N,), float64."""
+        """Normal equations JᵀJ + H (N, N) and Jᵀr - g (N,) of equation (10), float64."""
         model, data, s = self.model, self.data, self.settings
         turn = rotation(model.quaternion)[0]
-        nudged = model.theta + STEP * torch.eye(SIZE)
-        change = (primitive_vertices(Primitive(nudged), self.lat) - self.before) / STEP
+        nudged = model.theta + DIFFERENCE * torch.eye(SIZE)
+        change = (primitive_vertices(Primitive(nudged), self.tess) - self.before) / DIFFERENCE
         change = change @ turn.T  # (N, V, 3)
         n_shift = 2 * len(data.numbers) if self.shifting else 0
         n_flow = 3 * self.features.shape[1] if self.flow else 0
@@ -142,7 +156,7 @@ class Solver:
         size = at + n_shift + n_flow
         matrix = torch.zeros(size, size, dtype=torch.float64)
         right = torch.zeros(size, dtype=torch.float64)
-        for points, slot, weight, corners, share in data.feet(self.world, self.lat):
+        for points, slot, weight, corners, share in data.feet(self.world, self.tess):
             foot = (self.world[corners] * share[..., None]).sum(1)
             gap = data.moved(points, slot) - foot
             distance = gap.norm(dim=1)
@@ -165,7 +179,7 @@ class Solver:
             matrix += (weighted.T @ rows).double()
             right += (weighted * (gap * toward).sum(1)[:, None]).sum(0).double()
         if self.target is not None:
-            off = self._off()
+            off = self._off(*self.target)
             gain = 2 * s.still / len(off)
             moves = self._moves(self.target[0], change, turn, size, at + n_shift)
             for axis in range(3):
@@ -189,9 +203,8 @@ class Solver:
             right[part] -= own @ last
         return matrix, right
 
-    def _off(self) -> Tensor:
-        """From vertices to where they are expected, (K, 3) mm."""
-        which, expected = self.target
+    def _off(self, which: Tensor, expected: Tensor) -> Tensor:
+        """From the vertices `which` (K,) to where they are expected, both (K, 3) mm."""
         return expected - self.world[which]
 
     def _moves(self, which: Tensor, change: Tensor, turn: Tensor, size: int, flow: int) -> Tensor:
@@ -214,14 +227,14 @@ class Solver:
         sides = self.world[corners]
         normal = torch.linalg.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])
         size = normal.norm(dim=1)
-        near = (size > 1e-9) & (distance < 0.2)
+        near = (size > 1e-9) & (distance < TOUCHING)
         toward = gap / distance.clamp(min=1e-6)[:, None]
         return torch.where(near[:, None], normal / size.clamp(min=1e-9)[:, None], toward)
 
     # --- steps ----------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def run(self, iterations: int, *, tolerance: float = 5e-4) -> list[float]:
+    def run(self, iterations: int, *, tolerance: float = TOLERANCE) -> list[float]:
         """Up to so many accepted steps; ends where the loss falls by less than `tolerance` of
         itself. Returns the losses."""
         last = self._evaluate()
@@ -233,9 +246,9 @@ class Solver:
                 self._apply(torch.linalg.solve(matrix + self.damping * scale, right).float())
                 loss = self._evaluate()
                 if loss < last:
-                    self.damping = max(self.damping / 4, 1e-5)
+                    self.damping = max(self.damping / DAMPING_LESS, DAMPING_RANGE[0])
                     break
-                self.damping = min(self.damping * 8, 1e4)
+                self.damping = min(self.damping * DAMPING_MORE, DAMPING_RANGE[1])
                 self._restore(state)
             else:
                 self._evaluate()

@@ -11,12 +11,19 @@ from torch import Tensor
 
 from meshlearn._threads import one_thread
 from meshlearn.heart.data.contours import Contours
-from meshlearn.heart.fit.contact import Data, HeartSettings
+from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
+from meshlearn.heart.fit.initial_pose import InitialPose, find_initial_pose
+from meshlearn.heart.fit.settings import (
+    DENSITY,
+    FARTHEST_INITIAL,
+    FEATURES,
+    FLOW_STEPS,
+    MEAN_RADIUS,
+    HeartSettings,
+)
 from meshlearn.heart.model import HeartModel, index_of, quaternion
-from meshlearn.heart.model.start import Start, find_start
-
-FEATURES = 256  # of the flow: with fewer, what the seed draws shows between the slices
+from meshlearn.heart.model.constants import LENGTH, LENGTH_SPREAD, RADIUS_SPREAD
 
 
 @dataclass
@@ -38,16 +45,16 @@ class HeartFit:
     seconds: float = 0.0
 
 
-def place(model: HeartModel, start: Start) -> None:
-    """Sets pose and size of a model."""
+def apply_initial_pose(model: HeartModel, pose: InitialPose) -> None:
+    """Sets pose and size of a model: length and radii so many spreads from the average heart's."""
     with torch.no_grad():
-        model.quaternion[0] = quaternion(start.rotation).to(model.quaternion)
-        model.centre[0] = start.centre.to(model.centre)
-        model.theta[:, index_of("length")] = math.log(start.length / 88.0) / 0.1
-        size = math.log(start.radius / 25.0) / 0.16
+        model.quaternion[0] = quaternion(pose.rotation).to(model.quaternion)
+        model.centre[0] = pose.centre.to(model.centre)
+        model.theta[:, index_of("length")] = math.log(pose.length / LENGTH) / LENGTH_SPREAD
+        size = math.log(pose.radius / MEAN_RADIUS) / RADIUS_SPREAD
         for name in ("r1", "r2"):
             model.theta[:, index_of(name)] = size
-        model.theta.clamp_(-3, 3)
+        model.theta.clamp_(-FARTHEST_INITIAL, FARTHEST_INITIAL)
 
 
 def fit_heart(
@@ -68,18 +75,18 @@ def fit_heart(
         seed: of the flow's inner layers.
 
     Raises:
-        ValueError: too little to fit to; see `find_start`.
+        ValueError: too little to fit to; see `find_initial_pose`.
 
     Example:
         >>> fit = fit_heart(load_contours("GPFile_000.txt"))
         >>> fit.model.mesh("lv").volume() / 1000
     """
     with one_thread():
-        return fit_from(find_start(contours), contours, settings or HeartSettings(), seed)
+        return fit_from(find_initial_pose(contours), contours, settings or HeartSettings(), seed)
 
 
 def fit_from(
-    start: Start,
+    pose: InitialPose,
     contours: Contours,
     settings: HeartSettings,
     seed: int,
@@ -91,25 +98,25 @@ def fit_from(
     begin = time.perf_counter()
     model = HeartModel(
         features=FEATURES,
-        steps=4,
-        rv=start.rv,
-        density=(24, 60),
+        steps=FLOW_STEPS,
+        rv=pose.rv,
+        density=DENSITY,
         generator=torch.Generator().manual_seed(seed),
     )
     model.requires_grad_(False)
-    data = Data(contours, settings, rv=start.rv)
+    data = DataTerm(contours, settings, rv=pose.rv)
     history: list[float] = []
-    lat = model.lattice(settings.rows, settings.columns)
+    tess = model.tessellation(settings.rows, settings.columns)
     if like is None:
-        place(model, start)
-        history += Solver(model, data, lat, flow=False).run(settings.global_steps)
+        apply_initial_pose(model, pose)
+        history += Solver(model, data, tess, flow=False).run(settings.global_steps)
     else:
         model.load_state_dict(like.model.state_dict())
         for i, n in enumerate(data.numbers):
             if n in like.shifts:
                 data.shifts[i] = like.shifts[n].float() @ data.axes[i]
     if settings.local_steps:
-        history += Solver(model, data, lat, flow=True).run(settings.local_steps)
+        history += Solver(model, data, tess, flow=True).run(settings.local_steps)
     model.requires_grad_(True)
     by = (data.axes @ data.shifts[..., None]).squeeze(-1)
     shifts = dict(zip(data.numbers, by, strict=True))

@@ -9,12 +9,20 @@ import torch
 
 from meshlearn._threads import one_thread
 from meshlearn.heart.data.contours import Contours
-from meshlearn.heart.fit.contact import Data, HeartSettings
+from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
+from meshlearn.heart.fit.initial_pose import find_initial_pose
 from meshlearn.heart.fit.one_frame import HeartFit
+from meshlearn.heart.fit.settings import (
+    DENSITY,
+    FARTHEST_PREDICTED,
+    FLOW_STEPS,
+    REFINE,
+    HeartSettings,
+)
 from meshlearn.heart.model import HeartModel, quaternion
-from meshlearn.heart.model.encoder import LATENT, HeartEncoder, inputs_of, turned
-from meshlearn.heart.model.start import find_start
+from meshlearn.heart.model.constants import ENCODER_WIDTH, LATENT
+from meshlearn.heart.model.encoder import HeartEncoder, inputs_of, turned
 from meshlearn.run_folder import read_tensors
 
 TRAINING = "meshlearn-train-1"  # format of a training's checkpoint
@@ -39,9 +47,6 @@ def load_encoder(folder: str | Path) -> HeartEncoder:
     return model.eval()
 
 
-REFINE = HeartSettings(global_steps=6, local_steps=8)
-
-
 @one_thread()
 @torch.no_grad()
 def predict_heart(
@@ -60,23 +65,30 @@ def predict_heart(
         >>> fit = predict_heart(load_encoder("runs/heart"), load_contours("GPFile_000.txt"))
     """
     begin = time.perf_counter()
-    start = find_start(contours)
-    turn, centre = start.rotation.float(), start.centre.float()
+    pose = find_initial_pose(contours)
+    turn, centre = pose.rotation.float(), pose.centre.float()
     given = inputs_of(contours, turn, centre)[None]
     found = encoder(given, torch.ones(given.shape[:2], dtype=torch.bool))
-    model = HeartModel(latent=LATENT, width=64, features=64, steps=4, rv=start.rv, density=(24, 60))
+    model = HeartModel(
+        latent=LATENT,
+        width=ENCODER_WIDTH,
+        features=ENCODER_WIDTH,
+        steps=FLOW_STEPS,
+        rv=pose.rv,
+        density=DENSITY,
+    )
     model.requires_grad_(False)
     model.flow.load_state_dict(encoder.flow.state_dict())
-    model.theta.copy_(found["theta"].clamp(-6, 6))
-    model.code.copy_(found["code"])
+    model.theta.copy_(found["theta"].clamp(-FARTHEST_PREDICTED, FARTHEST_PREDICTED))
+    model.get_parameter("code").copy_(found["code"])
     own = turned(found["turn"])[0]
     model.quaternion.copy_(quaternion(turn @ own)[None])
     model.centre.copy_((turn @ found["move"][0] + centre)[None])
-    data = Data(contours, settings, rv=start.rv)
+    data = DataTerm(contours, settings, rv=pose.rv)
     history: list[float] = []
     if refine:
-        lat = model.lattice(settings.rows, settings.columns)
-        solver = Solver(model, data, lat, flow=True)
+        tess = model.tessellation(settings.rows, settings.columns)
+        solver = Solver(model, data, tess, flow=True)
         history = solver.run(settings.global_steps + settings.local_steps)
     model.requires_grad_(True)
     by = (data.axes @ data.shifts[..., None]).squeeze(-1)

@@ -10,16 +10,14 @@ import torch
 
 from meshlearn._threads import one_thread, side_by_side
 from meshlearn.heart.data.contours import Contours
-from meshlearn.heart.fit.contact import Data, HeartSettings
+from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
+from meshlearn.heart.fit.initial_pose import find_initial_pose
 from meshlearn.heart.fit.one_frame import HeartFit, fit_from
-from meshlearn.heart.model.start import find_start
+from meshlearn.heart.fit.settings import APART, SETTLE_STEPS, SHIFTING, SWEEPS, HeartSettings
 from meshlearn.progress import progress_bar
 
 LEFT = ("lv", "wall", "lv_lid")  # what a heart has without its RV
-SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known
-APART = 3  # frames that far apart have no acceleration in common
-SHIFTING = 0.5  # of the shifts' prior a frame, since frames have one shift a slice in common
 
 
 def fit_series(
@@ -33,8 +31,8 @@ def fit_series(
 
     The second time a slice keeps the mean of its shifts, since its frames are of one breath hold,
     and surfaces are held back where they would accelerate (`HeartSettings.still`), which evens out
-    what single frames do not tell. Meshes of the fits correspond: one lattice, one flow whose last
-    layer differs from frame to frame.
+    what single frames do not tell. Meshes of the fits correspond: one tessellation, one flow whose
+    last layer differs from frame to frame.
 
     Args:
         frames: contours of each frame in order, evenly spaced in time; they need not close a cycle.
@@ -47,7 +45,7 @@ def fit_series(
         A fit for each frame; its `seconds` hold both times.
 
     Raises:
-        ValueError: no frames, or one with too little to fit to; see `find_start`.
+        ValueError: no frames, or one with too little to fit to; see `find_initial_pose`.
 
     Example:
         >>> fits = fit_series(load_contour_series("contours"))
@@ -75,13 +73,13 @@ def _alone(
     """Each frame's number and fit, side by side; those with the RV first. The others do not tell
     how the heart is turned about its axis, and start from the fit of the next frame that does."""
     settings = replace(settings, shift_weight=SHIFTING * settings.shift_weight)
-    starts = [find_start(contours) for contours in frames]
-    seen = [i for i, start in enumerate(starts) if start.rv] or list(range(len(frames)))
+    poses = [find_initial_pose(contours) for contours in frames]
+    seen = [i for i, pose in enumerate(poses) if pose.rv] or list(range(len(frames)))
     fits: dict[int, HeartFit] = {}
 
     def fit(i: int) -> HeartFit:
         near = None if i in seen else fits[min(seen, key=lambda k: abs(k - i))]
-        return fit_from(starts[i], frames[i], settings, seed, like=near)
+        return fit_from(poses[i], frames[i], settings, seed, like=near)
 
     for some in (seen, [i for i in range(len(frames)) if i not in seen]):
         for i, found in zip(some, side_by_side(fit, some), strict=True):
@@ -97,25 +95,27 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
         for number, by in f.shifts.items():
             shifts.setdefault(number, []).append(by)
     mean = {number: torch.stack(by).mean(0) for number, by in shifts.items()}
-    lat = fits[0].model.lattice(settings.rows, settings.columns)
+    tess = fits[0].model.tessellation(settings.rows, settings.columns)
     # without contours of the RV in one of the frames, its surface there says nothing to the others
-    names = list(lat.faces) if all(f.model.has_rv for f in fits) else LEFT
-    held = torch.unique(torch.cat([lat.faces[name] for name in names]))
+    names = list(tess.faces) if all(f.model.has_rv for f in fits) else LEFT
+    held = torch.unique(torch.cat([tess.faces[name] for name in names]))
     with one_thread():
-        at = [f.model.vertices(lat)[0].detach()[held] for f in fits]
+        at = [f.model.vertices(tess)[0].detach()[held] for f in fits]
 
     def again(i: int) -> None:
         f, begin = fits[i], time.perf_counter()
         place, share = expected(at, i)
-        data = Data(f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv)
+        data = DataTerm(
+            f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv
+        )
         for k, number in enumerate(data.numbers):
             data.shifts[k] = mean[number].float() @ data.axes[k]
         f.model.requires_grad_(False)
         target = (held, place)
-        solver = Solver(f.model, data, lat, flow=True, shifting=False, target=target)
+        solver = Solver(f.model, data, tess, flow=True, shifting=False, target=target)
         f.history += solver.run(SETTLE_STEPS)
         with torch.no_grad():
-            at[i] = f.model.vertices(lat)[0][held]
+            at[i] = f.model.vertices(tess)[0][held]
         f.model.requires_grad_(True)
         f.shifts = {number: mean[number] for number in f.shifts}
         f.seconds += time.perf_counter() - begin
@@ -128,7 +128,8 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
 
 
 def expected(at: Sequence[torch.Tensor], i: int) -> tuple[torch.Tensor, float]:
-    """Where the vertices of frame i make the sum of all squared second differences least.
+    """Where the vertices of frame i make the sum of all squared second differences least; x̂ of
+    equation (11).
 
     Args:
         at: vertices (V, 3) of at least three frames, of which all but those of frame i stay.

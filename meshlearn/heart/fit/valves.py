@@ -10,10 +10,14 @@ import torch
 from torch import Tensor
 
 from meshlearn.heart.data.contours import Contours
-
-AROUND = 12  # points of a disc on its edge
-NEAR = 4.0  # mm from the line between two valves, to be on the wall between them
-SAG = 0.15  # of the distance between the valves of the RV, by which its roof is indented
+from meshlearn.heart.fit.settings import (
+    CURTAIN,
+    DISC_POINTS,
+    ROOF_ACROSS,
+    ROOF_ROWS,
+    ROOF_TURN,
+    SAG,
+)
 
 
 class Annulus(NamedTuple):
@@ -56,7 +60,7 @@ def rv_annuli(
 
 def rv_discs(annuli: tuple[list[Annulus], list[Annulus]]) -> tuple[Tensor, Tensor]:
     """Points (P, 3) on the discs of the valves, and the slot (P,) of their slice."""
-    turn = torch.arange(AROUND) * (2 * math.pi / AROUND)
+    turn = torch.arange(DISC_POINTS) * (2 * math.pi / DISC_POINTS)
     rings = [r for valve in annuli for r in valve]
     if not rings:
         return torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)
@@ -74,8 +78,8 @@ def rv_roof(contours: Contours, annuli: tuple[list[Annulus], list[Annulus]]) -> 
     where a valve or the walls of the RV are not seen.
     """
     walls = contours.of("rv_free", "rv_septum", "rv_endo").points.float()
-    turn = torch.arange(0, 360, 5) * (math.pi / 180)
-    along, across = torch.arange(1, 9)[:, None] / 9, (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)
+    turn = torch.arange(0, 360, ROOF_TURN) * (math.pi / 180)
+    along = torch.arange(1, ROOF_ROWS + 1)[:, None] / (ROOF_ROWS + 1)
     bands = []
     for tricuspid in annuli[0] if len(walls) else []:
         for pulmonary in annuli[1]:
@@ -95,7 +99,7 @@ def rv_roof(contours: Contours, annuli: tuple[list[Annulus], list[Annulus]]) -> 
             down = down - (down @ chord) / (chord @ chord) * chord
             down = SAG * chord.norm() * torch.nn.functional.normalize(down, dim=0)
             sag = 4 * along * (1 - along) * down
-            for w in across:
+            for w in ROOF_ACROSS:
                 line = (1 - along) * (begin + w * wide) + along * (end + w * wide_end)
                 bands.append(line + sag)
     return torch.cat(bands) if bands else torch.zeros(0, 3)
@@ -120,7 +124,7 @@ def rim_points(contours: Contours) -> Contours:
 
 def curtain(contours: Contours) -> Tensor:
     """Which points (P,) of the LV's contours lie on the wall between its valves: on slices that
-    show both, within `NEAR` of the line from the mitral point to the aortic point next to it."""
+    show both, within `CURTAIN` of the line from the mitral point to the aortic point next to it."""
     found = torch.zeros(len(contours), dtype=torch.bool)
     walls, points = contours.mask("lv_endo", "lv_epi"), contours.points
     for number in contours.slices():
@@ -131,5 +135,5 @@ def curtain(contours: Contours) -> Tensor:
             line = aortic[j] - mitral[i]
             along = ((points - mitral[i]) @ line / (line @ line).clamp(min=1e-12)).clamp(0, 1)
             away = (points - mitral[i] - along[:, None] * line).norm(dim=1)
-            found |= here & walls & (away < NEAR)
+            found |= here & walls & (away < CURTAIN)
     return found

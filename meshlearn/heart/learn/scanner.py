@@ -64,21 +64,21 @@ def acquire(
     contours lie in the frame of the model's pose.
     """
     s = settings or Acquisition()
-    lat = model.lattice(16, 40)
-    vertices = model.vertices(lat)[0]
+    tess = model.tessellation(16, 40)
+    vertices = model.vertices(tess)[0]
     meshes = {
         "lv_endo": ["lv"],
         "rv_free": ["free"],
         "rv_septum": ["septum"],
         "epi": ["epi"],
     }
-    surfaces = {n: Mesh(vertices, torch.cat([lat.faces[f] for f in m])) for n, m in meshes.items()}
+    surfaces = {n: Mesh(vertices, torch.cat([tess.faces[f] for f in m])) for n, m in meshes.items()}
     axes, zero = rotation(model.quaternion)[0].T, model.centre[0]  # rows: x, y, z of the heart
 
     def uniform(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand(1, generator=generator))
 
-    lv = vertices[lat.ptr["lv"] : lat.ptr["epi"]]
+    lv = vertices[tess.ptr["lv"] : tess.ptr["epi"]]
     height = (lv - zero) @ axes[2]
     gap = uniform(*s.gap)
     level = float(height.amin()) + uniform(0.2, 1.0) * gap * 0.7
@@ -113,7 +113,7 @@ def acquire(
                 parts.append((drawn, label, view, number))
         if view == "lax":
             for label, lid in (("mitral", "lv"), ("tricuspid", "rv")):
-                rim = vertices[lat.lines[f"{lid}_rim"]]
+                rim = vertices[tess.lines[f"{lid}_rim"]]
                 points = polyline_section(rim, origin, normal)[:2]
                 if len(points) == 2:
                     parts.append((points + moved, label, view, number))

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from meshlearn.heart.data.contours import LABELS, VIEWS
+from meshlearn.heart.fit.initial_pose import find_initial_pose
 from meshlearn.heart.learn.scanner import Acquisition, acquire
-from meshlearn.heart.model.encoder import LATTICE, HeartEncoder, inputs_of, turned
-from meshlearn.heart.model.flow import SCALE
-from meshlearn.heart.model.lattice import lattice
-from meshlearn.heart.model.model import part_of
+from meshlearn.heart.model.constants import COMPARED, FLOW_UNIT
+from meshlearn.heart.model.encoder import HeartEncoder, inputs_of, turned
+from meshlearn.heart.model.heart_model import part_of
 from meshlearn.heart.model.population import sample_heart
-from meshlearn.heart.model.start import find_start
+from meshlearn.heart.model.tessellation import tessellation
 from meshlearn.mesh import Mesh
 from meshlearn.train.loop import train
 from meshlearn.train.stacked_preview import Stack
@@ -29,7 +29,7 @@ class HeartSet:
 
     Attributes:
         inputs: (P, `INPUTS`) of each, in the frame that the contours themselves suggest.
-        truth: (V, 3) vertices on `LATTICE` in that frame.
+        truth: (V, 3) vertices on `COMPARED` in that frame.
         points: how many contour points an example shows (drawn anew each time).
     """
 
@@ -48,7 +48,7 @@ class HeartSet:
         turn = turned(small)[0]
         move = torch.randn(3, generator=generator) * 3.0
         points = given[pick].clone()
-        points[:, :3] = points[:, :3] @ turn.T + move / SCALE
+        points[:, :3] = points[:, :3] @ turn.T + move / FLOW_UNIT
         mask = torch.ones(self.points, dtype=torch.bool)
         if float(torch.rand(1, generator=generator)) < 0.1:  # no long axes
             mask &= points[:, 3 + len(LABELS) + VIEWS.index("lax")] < 0.5
@@ -65,12 +65,12 @@ def build_set(count: int, *, seed: int = 0, flow: float = 2.0) -> HeartSet:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             try:
-                start = find_start(contours)
+                pose = find_initial_pose(contours)
             except ValueError:  # a draw that no reader would give
                 continue
-        turn, centre = start.rotation.float(), start.centre.float()
+        turn, centre = pose.rotation.float(), pose.centre.float()
         with torch.no_grad():
-            world = model.vertices(model.lattice(*LATTICE))[0]
+            world = model.vertices(model.tessellation(*COMPARED))[0]
         made.inputs.append(inputs_of(contours, turn, centre))
         made.truth.append((world - centre) @ turn)
     return made
@@ -137,7 +137,7 @@ def train_heart(
 
 def _hooks(data: HeartSet, steps: int, count: int = 2) -> Hooks:
     """Some hearts of the population beside what the encoder makes of their contours."""
-    shown, where = range(min(count, len(data))), lattice(*LATTICE)
+    shown, where = range(min(count, len(data))), tessellation(*COMPARED)
     stack = Stack([part_of(data.truth[k], where, "muscle") for k in shown])
 
     @torch.no_grad()

@@ -6,21 +6,29 @@ import torch
 from torch import Tensor, nn
 
 from meshlearn.heart.data.contours import LABELS, VIEWS, Contours
-from meshlearn.heart.model.flow import SCALE, Flow
-from meshlearn.heart.model.lattice import lattice, primitive_vertices
-from meshlearn.heart.model.model import rotation
+from meshlearn.heart.model.constants import (
+    COMPARED,
+    ENCODER_STEPS,
+    ENCODER_WIDTH,
+    FIRST_OUTPUT,
+    FLOW_UNIT,
+    LATENT,
+    MOVE,
+    TURN,
+)
+from meshlearn.heart.model.flow import Flow
+from meshlearn.heart.model.heart_model import rotation
 from meshlearn.heart.model.parameters import SIZE
 from meshlearn.heart.model.primitive import Primitive
+from meshlearn.heart.model.tessellation import primitive_vertices, tessellation
 
-LATENT = 16
 INPUTS = 3 + len(LABELS) + len(VIEWS)
-LATTICE = (6, 15)  # whose vertices hearts are compared on
 
 
 def inputs_of(contours: Contours, turn: Tensor, centre: Tensor) -> Tensor:
     """Points of contours as the encoder takes them, (P, `INPUTS`): in the frame of columns `turn`
-    (3, 3) at `centre` (3,), over `SCALE`; labels and views as one-hot."""
-    place = ((contours.points - centre.double()) @ turn.double()).float() / SCALE
+    (3, 3) at `centre` (3,), over `FLOW_UNIT`; labels and views as one-hot."""
+    place = ((contours.points - centre.double()) @ turn.double()).float() / FLOW_UNIT
     one = nn.functional.one_hot
     kinds = one(contours.label, len(LABELS)), one(contours.view, len(VIEWS))
     return torch.cat([place, *(k.float() for k in kinds)], 1)
@@ -48,13 +56,19 @@ class HeartEncoder(nn.Module):
         sizes = [(4 * width + 10 * len(LABELS), 2 * width), (2 * width, 2 * width)]
         self.whole = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
         self.last = nn.Linear(2 * width, SIZE + 6 + LATENT)
-        self.flow = Flow(latent=LATENT, width=64, features=64, steps=2, generator=generator)
+        self.flow = Flow(
+            latent=LATENT,
+            width=ENCODER_WIDTH,
+            features=ENCODER_WIDTH,
+            steps=ENCODER_STEPS,
+            generator=generator,
+        )
         with torch.no_grad():
             for layer in [*self.points, *self.whole, self.last]:
                 bound = layer.in_features**-0.5
                 layer.weight.uniform_(-bound, bound, generator=generator)
                 layer.bias.zero_()
-            self.last.weight.mul_(0.1)
+            self.last.weight.mul_(FIRST_OUTPUT)
 
     def forward(self, points: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Of points (B, P, `INPUTS`) where `mask` (B, P) bool holds: "theta" (B, N), "turn" (B, 3)
@@ -69,12 +83,12 @@ class HeartEncoder(nn.Module):
         for layer in self.whole:
             h = torch.relu(layer(h))
         theta, turn, move, code = self.last(h).split([SIZE, 3, 3, LATENT], 1)
-        return {"theta": theta, "turn": 0.3 * turn, "move": 10 * move, "code": code}
+        return {"theta": theta, "turn": TURN * turn, "move": MOVE * move, "code": code}
 
     def vertices(self, found: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Vertices (B, V, 3) on `LATTICE` of what `forward` found, in the frame of its input: with
+        """Vertices (B, V, 3) on `COMPARED` of what `forward` found, in the frame of its input: with
         the flow and without."""
-        plain = primitive_vertices(Primitive(found["theta"]), lattice(*LATTICE))
+        plain = primitive_vertices(Primitive(found["theta"]), tessellation(*COMPARED))
         moved = self.flow(plain, found["code"])[0]
         turn, move = turned(found["turn"]).mT, found["move"][:, None]
         return moved @ turn + move, plain @ turn + move

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SCALE = 50.0  # mm: lengths are divided by it before they enter the network
+from meshlearn.heart.model.constants import FLOW_BIAS, FLOW_GAIN, FLOW_TIME, FLOW_UNIT
 
 
 class Flow(nn.Module):
-    """φ with dφ/dt = F(φ, t; z), by RK4 with fixed steps; the identity at the start.
+    """φ with dφ/dt = F(φ, t; z), by RK4 with fixed steps; the identity at first. Equation (7).
 
     The network is smooth and Lipschitz (tanh), its last layer starts at zero. φ is invertible: the
     inverse integrates backwards, exact up to the error of the steps.
@@ -40,17 +40,17 @@ class Flow(nn.Module):
         super().__init__()
         self.latent, self.steps = latent, steps
         sizes = [4 + latent, width, features, 3]
-        gains = [1.5, 1.5 * width**-0.5, 0.0]  # the last layer starts at zero
+        gains = [FLOW_GAIN, FLOW_GAIN * width**-0.5, 0.0]  # the last layer starts at zero
         weights, biases = [], []
         for a, b, gain in zip(sizes[:-1], sizes[1:], gains, strict=True):
             weights.append(nn.Parameter(gain * torch.randn(a, b, generator=generator)))
-            biases.append(nn.Parameter(min(gain, 0.5) * torch.randn(b, generator=generator)))
+            biases.append(nn.Parameter(min(gain, FLOW_BIAS) * torch.randn(b, generator=generator)))
         self.weights, self.biases = nn.ParameterList(weights), nn.ParameterList(biases)
         with torch.no_grad():
-            self.weights[0][3] *= 0.2  # time
+            self.weights[0][3] *= FLOW_TIME
 
     def features(self, x: Tensor, time: float, code: Tensor | None = None) -> Tensor:
-        """The last hidden layer (B, K, features) at x (B, K, 3), lengths over `SCALE`."""
+        """The last hidden layer (B, K, features) at x (B, K, 3), lengths over `FLOW_UNIT`."""
         first = self.weights[0]
         h = x @ first[:3] + (self.biases[0] + time * first[3])
         if code is not None:
@@ -58,13 +58,14 @@ class Flow(nn.Module):
         return torch.tanh(torch.tanh(h) @ self.weights[1] + self.biases[1])
 
     def velocity(self, x: Tensor, time: float, code: Tensor | None = None) -> Tensor:
-        """Velocity (B, K, 3) at x (B, K, 3), lengths over `SCALE`; code (B, latent)."""
+        """Velocity (B, K, 3) at x (B, K, 3), lengths over `FLOW_UNIT`; code (B, latent)."""
         return self.features(x, time, code) @ self.weights[2] + self.biases[2]
 
     def trace(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """Mean of the features (K, features) along the paths of points x (K, 3) in mm: to first
         order what a change of the last layer moves their ends by. Code (1, latent)."""
-        h, total, x = 1.0 / self.steps, 0.0, x / SCALE
+        h, x = 1.0 / self.steps, x / FLOW_UNIT
+        total = x.new_zeros(len(x), self.weights[1].shape[1])
         for i in range(self.steps):
             now = i * h
             middle = x + h / 2 * self.velocity(x[None], now, code)[0]
@@ -88,7 +89,7 @@ class Flow(nn.Module):
         n = steps or self.steps
         h = (-1.0 if inverse else 1.0) / n
         now = 1.0 if inverse else 0.0
-        x = x / SCALE
+        x = x / FLOW_UNIT
         energy = x.new_zeros(x.shape[0])
         for _ in range(n):
             k1 = self.velocity(x, now, code)
@@ -98,7 +99,7 @@ class Flow(nn.Module):
             energy = energy + (k1**2).sum(-1).mean(-1) / n
             x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
             now += h
-        return x * SCALE, energy * SCALE**2
+        return x * FLOW_UNIT, energy * FLOW_UNIT**2
 
     def jacobian(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """∂φ/∂x (K, 3, 3) at x (1, K, 3), by forward differentiation."""

@@ -13,8 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-U_BASE = 0.35  # u of the LV's base in the mean heart, radians
-T_END = 1.35  # splines over the height t reach beyond the base, for the outflow of the RV
+from meshlearn.heart.model.constants import LENGTH, LENGTH_SPREAD, RADIUS, RADIUS_SPREAD, T_END
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ _LOG = math.log
 _WALL = (0.25, 0.12, 0.12, 0.1, 0.1)  # spreads of the harmonics of the wall's logarithm
 
 ENTRIES = (
-    Entry("length", (), _LOG(88.0), 0.1, "log of the LV cavity's length, mm"),
-    Entry("r1", (6,), _LOG(27.0), 0.16, "log of the LV radius towards the RV over t, mm"),
-    Entry("r2", (6,), _LOG(27.0), 0.16, "log of the LV radius across over t, mm"),
+    Entry("length", (), _LOG(LENGTH), LENGTH_SPREAD, "log of the LV cavity's length, mm"),
+    Entry("r1", (6,), _LOG(RADIUS), RADIUS_SPREAD, "log of the LV radius to the RV over t, mm"),
+    Entry("r2", (6,), _LOG(RADIUS), RADIUS_SPREAD, "log of the LV radius across over t, mm"),
     Entry("mod", (4, 3), 0.0, 0.06, "log of the LV radius, harmonics sin 2v, cos 3v, sin 3v"),
     Entry("power", (), 0.0, 0.5, "ε₂ = 1 + 0.3 tanh"),
     Entry("bend_x", (6,), 0.0, 3.0, "offset of the axis towards the RV over t, mm; its mean is 0"),

@@ -9,22 +9,28 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from meshlearn.heart.model.model import HeartModel
+from meshlearn.heart.model.constants import (
+    BODY,
+    BODY_WALL,
+    CONTRACTED_WALL,
+    CONTRACTION,
+    FARTHEST,
+    MOMENT,
+    NEIGHBOURS,
+    OWN,
+    OWN_SIZE,
+    PRIOR_HEARTS,
+    SMOOTH,
+)
+from meshlearn.heart.model.heart_model import HeartModel
 from meshlearn.heart.model.parameters import ENTRIES, SIZE, index_of
 from meshlearn.mesh import Mesh
-
-CONTRACTION = {  # what contraction adds, in spreads, at its full extent
-    "length": -1.6,
-    "r1": -2.4,
-    "r2": -2.4,
-    "bulge": -1.2,
-}
 
 
 def sample_theta(n: int, *, generator: torch.Generator | None = None) -> Tensor:
     """Parameters (n, N) of hearts: smooth parameter functions within their spreads.
 
-    Splines are drawn with neighbours that agree (correlation 0.75), sizes of both ventricles
+    Splines are drawn with neighbours that agree (by `NEIGHBOURS`), sizes of both ventricles
     together (a body's size), and each heart at a random moment between filled and contracted: then
     it is shorter and narrower, its wall thicker.
     """
@@ -34,24 +40,24 @@ def sample_theta(n: int, *, generator: torch.Generator | None = None) -> Tensor:
         noise = torch.randn(n, rows, max(1, e.size // rows), generator=generator)
         if rows >= 4 and e.name not in ("top", "rv_top"):
             for k in range(1, rows):
-                noise[:, k] = 0.75 * noise[:, k - 1] + 0.66 * noise[:, k]
-        theta[:, index_of(e.name)] = 0.8 * noise.reshape(n, -1)
+                noise[:, k] = NEIGHBOURS[0] * noise[:, k - 1] + NEIGHBOURS[1] * noise[:, k]
+        theta[:, index_of(e.name)] = OWN * noise.reshape(n, -1)
     size = torch.randn(n, 1, generator=generator)
-    moment = torch.rand(n, 1, generator=generator) ** 1.5
+    moment = torch.rand(n, 1, generator=generator) ** MOMENT
     for name in ("length", "r1", "r2", "bulge"):
         part = index_of(name)
-        theta[:, part] = 0.6 * theta[:, part] + 0.7 * size + moment * CONTRACTION[name]
+        theta[:, part] = OWN_SIZE * theta[:, part] + BODY * size + moment * CONTRACTION[name]
     wall = theta[:, index_of("wall")].clone().reshape(n, 5, 5)
-    wall[:, :, 0] += 0.4 * size + 2.2 * moment
+    wall[:, :, 0] += BODY_WALL * size + CONTRACTED_WALL * moment
     theta[:, index_of("wall")] = wall.reshape(n, -1)
-    return theta.clamp(-3.5, 3.5)
+    return theta.clamp(-FARTHEST, FARTHEST)
 
 
 @lru_cache(maxsize=1)
 def gaussian_prior() -> tuple[Tensor, Tensor]:
     """Mean (N,) and inverse covariance (N, N), float64, of the hearts that `sample_theta` draws:
     what sets hearts apart together, size and contraction above all, costs little."""
-    theta = sample_theta(20_000, generator=torch.Generator().manual_seed(0)).double()
+    theta = sample_theta(PRIOR_HEARTS, generator=torch.Generator().manual_seed(0)).double()
     return theta.mean(0), torch.linalg.inv(torch.cov(theta.T))
 
 
@@ -62,11 +68,11 @@ def random_flow(
     with torch.no_grad():
         weight = model.flow.weights[2]
         weight.copy_(torch.randn(weight.shape, generator=generator).to(weight))
-        model.flow.weights[0][:3] *= 0.6
+        model.flow.weights[0][:3] *= SMOOTH
         model.flow.biases[2].zero_()
-        lat = model.lattice(10, 20)
+        tess = model.tessellation(10, 20)
         for _ in range(2):
-            world, before, _ = model.vertices(lat)
+            world, before, _ = model.vertices(tess)
             moved = (model.to_heart(world) - before).norm(dim=1).mean()
             weight.mul_(size / moved.clamp(min=1e-6))
 

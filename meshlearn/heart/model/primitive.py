@@ -15,16 +15,34 @@ import math
 import torch
 from torch import Tensor
 
-from meshlearn.heart.model.parameters import U_BASE, named, spline, spline_basis
+from meshlearn.heart.model.constants import (
+    BULGE_APEX,
+    BULGE_EDGE,
+    BULGE_LOG,
+    COVER_BELOW,
+    COVER_BESIDE,
+    EPI_BESIDE,
+    FAN,
+    INSERTION,
+    POWER,
+    POWER_FLOOR,
+    RV_APEX_LEAST,
+    RV_HEIGHT_LEAST,
+    RV_POWER,
+    RV_SHARE,
+    TOP,
+    U_BASE,
+    WALL_LOG,
+)
+from meshlearn.heart.model.parameters import named, spline, spline_basis
 
-RV_SHARE = 0.4  # of the columns of a lattice, the first ones, which lie on the RV
 SHEETS = ("lv", "wall", "septum", "free", "epi")  # ascending depth
 LV, WALL, SEPTUM, FREE, EPI = range(5)
 
 
 def _power(x: Tensor, exponent: Tensor) -> Tensor:
-    """sgn(x)|x|^e with a bounded gradient at 0."""
-    return x * (x * x + 1e-6) ** ((exponent - 1) / 2)
+    """sgn(x)|x|^e with a bounded gradient at 0, the powers of equation (2)."""
+    return x * (x * x + POWER_FLOOR) ** ((exponent - 1) / 2)
 
 
 def _smooth(x: Tensor) -> Tensor:
@@ -37,6 +55,11 @@ def _waves(angle: Tensor) -> Tensor:
     """Harmonics 1, cos, sin, cos 2, sin 2 of angles (...), (..., 5)."""
     parts = [torch.cos(angle), torch.sin(angle), torch.cos(2 * angle), torch.sin(2 * angle)]
     return torch.stack([torch.ones_like(angle), *parts], -1)
+
+
+def angle_from_apex(t: Tensor) -> Tensor:
+    """u in radians at heights t: -π/2 at the apex, `U_BASE` at the average base."""
+    return t * (math.pi / 2 + U_BASE) - math.pi / 2
 
 
 class _Splines:
@@ -71,9 +94,9 @@ class Primitive:
         base = spline(p["twist"], torch.ones_like(theta[:, :1]))
         p["twist"] = p["twist"] - base
         self.length = p["length"].exp()[:, None]
-        self.power = 1 + 0.3 * torch.tanh(p["power"])[:, None]
-        self.rv_power = 0.9 + 0.4 * torch.tanh(p["rv_power"])[:, None]
-        self.fan = 0.35 + 0.3 * torch.tanh(p["fan"])[:, None]
+        self.power = POWER[0] + POWER[1] * torch.tanh(p["power"])[:, None]
+        self.rv_power = RV_POWER[0] + RV_POWER[1] * torch.tanh(p["rv_power"])[:, None]
+        self.fan = FAN[0] + FAN[1] * torch.tanh(p["fan"])[:, None]
 
     # --- the chart ------------------------------------------------------------------------------
 
@@ -82,13 +105,15 @@ class Primitive:
         return self._chart(_Splines(self.p, t), v, depth)
 
     def _chart(self, at: _Splines, v: Tensor, depth: Tensor) -> Tensor:
-        u = at.t * (math.pi / 2 + U_BASE) - math.pi / 2
+        # equation (2), the superquadric with radii that are functions of t
+        u = angle_from_apex(at.t)
         waves = torch.stack([torch.sin(2 * v), torch.cos(3 * v), torch.sin(3 * v)], -1)
         mod = (at("mod") * waves).sum(-1)
         around = torch.cos(u).clamp(min=0)
         x = (at("r1") + mod).exp() * around * _power(torch.cos(v), self.power)
         y = (at("r2") + mod).exp() * around * _power(torch.sin(v), self.power)
         z = self.length * ((1 + torch.sin(u)) / (1 + math.sin(U_BASE)) - 0.5)
+        # equation (4), along the ray outward from it
         back, front = self._insertions(at)
         turn = v + self.fan * torch.sin(v - (back + front) / 2)
         down = -math.pi / 2 * (1 - at.t.clamp(max=1)) ** 2
@@ -96,6 +121,7 @@ class Primitive:
         x = x + out * torch.cos(turn)
         y = y + out * torch.sin(turn)
         z = z + depth * torch.sin(down)
+        # equation (3), twist and bending of the axis
         c, s = torch.cos(at("twist")), torch.sin(at("twist"))
         return torch.stack([c * x - s * y + at("bend_x"), s * x + c * y + at("bend_y"), z], -1)
 
@@ -104,41 +130,42 @@ class Primitive:
         return self._insertions(_Splines(self.p, t))
 
     def _insertions(self, at: _Splines) -> tuple[Tensor, Tensor]:
-        return -at("back").clamp(0.2, 1.6), at("front").clamp(0.2, 1.6)
+        return -at("back").clamp(*INSERTION), at("front").clamp(*INSERTION)
 
     # --- depths ---------------------------------------------------------------------------------
 
     def thickness(self, t: Tensor, v: Tensor) -> Tensor:
-        """The LV wall w (B, K) along the rays, mm; positive."""
+        """The LV wall w (B, K) along the rays, mm; positive. Equation (5)."""
         return self._thickness(_Splines(self.p, t), v)
 
     def _thickness(self, at: _Splines, v: Tensor) -> Tensor:
-        return (at("wall") * _waves(v)).sum(-1).clamp(-1, 4).exp()
+        return (at("wall") * _waves(v)).sum(-1).clamp(*WALL_LOG).exp()
 
     def _rv_rows(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """Heights t of the RV's lower and upper edge at s (B, K) in [0, 1], back to front."""
         apex, top = self.p["rv_apex"], self.p["rv_top"]
-        low = apex[:, :1].clamp(min=0.02) + apex[:, 1:].clamp(min=0) * (2 * s - 1) ** 2
+        low = apex[:, :1].clamp(min=RV_APEX_LEAST) + apex[:, 1:].clamp(min=0) * (2 * s - 1) ** 2
         waves = torch.stack([torch.cos(k * math.pi * s) for k in range(top.shape[1])], -1)
         high = (waves @ top[..., None]).squeeze(-1)
-        return low, torch.maximum(high.clamp(max=1.3), low + 0.1)
+        return low, torch.maximum(high.clamp(max=TOP[1]), low + RV_HEIGHT_LEAST)
 
     def _bulge(self, row: Tensor, s: Tensor) -> Tensor:
-        """Depth of the RV cavity (B, K) at its own height row in [0, 1]; 0 on its edges."""
+        """Depth b of the RV cavity (B, K) at its own height row in [0, 1]; 0 on its edges."""
         waves = torch.stack([torch.cos(k * math.pi * s) for k in (1, 2, 3)], -1)
         skew = (spline(self.p["skew"], row, 1.0) * waves).sum(-1)
         across = torch.sin(math.pi * s).clamp(min=0) ** 2
-        edge = 1e-5
-        across = (across + edge) ** (self.rv_power / 2) - edge ** (self.rv_power / 2)
-        along = (row * (2 - row) + 1e-3).sqrt() - 1e-3**0.5
-        return (spline(self.p["bulge"], row, 1.0) + skew).clamp(-1, 5).exp() * across * along
+        power = self.rv_power / 2
+        across = (across + BULGE_EDGE) ** power - BULGE_EDGE**power
+        along = (row * (2 - row) + BULGE_APEX).sqrt() - BULGE_APEX**0.5
+        return (spline(self.p["bulge"], row, 1.0) + skew).clamp(*BULGE_LOG).exp() * across * along
 
     def _depth(self, sheet: Tensor, at: _Splines, v: Tensor, s: Tensor, ins) -> Tensor:
-        """Depth (B, K) of the sheets (K,) at heights, angles and places s across the RV."""
+        """Depth ρ (B, K) of the sheets (K,) at heights, angles and places s across the RV;
+        equations (5) and (6)."""
         low, high = self._rv_rows(s)
         row = ((at.t - low) / (high - low)).clamp(0, 1)
         beside = torch.minimum(v - ins[1], ins[0] + 2 * math.pi - v)
-        cover = _smooth(beside / 0.45) * _smooth((low - at.t) / 0.15)
+        cover = _smooth(beside / COVER_BESIDE) * _smooth((low - at.t) / COVER_BELOW)
         wall = self.p["rv_wall"]
         wall = (wall[:, :1] + wall[:, 1:] * (row - 0.5)).exp() * cover
         depth = torch.where(sheet >= WALL, self._thickness(at, v), 0.0)
@@ -156,8 +183,10 @@ class Primitive:
         low, high = self._rv_rows(s)
         top = (_waves(2 * math.pi * column) @ self.p["top"][..., None]).squeeze(-1)
         beside = torch.minimum(column - RV_SHARE, 1 - column) * 2 * math.pi
-        near = torch.where(sheet == EPI, _smooth(beside / 0.6), 0.0)  # up to the RV's base there
-        top = (top + near * (high - top)).clamp(0.5, 1.3)
+        near = torch.where(
+            sheet == EPI, _smooth(beside / EPI_BESIDE), 0.0
+        )  # up to the RV's base there
+        top = (top + near * (high - top)).clamp(*TOP)
         t = torch.where(on_rv, low + row * (high - low), row * top)
         at = _Splines(self.p, t)
         ins = back, front = self._insertions(at)

@@ -13,7 +13,8 @@ from meshlearn.geometry import point_mesh_distance
 from meshlearn.heart.data.contours import Contours
 from meshlearn.heart.fit.one_frame import HeartFit
 from meshlearn.heart.model import RV_SHARE, HeartModel, Primitive, part_of
-from meshlearn.heart.model.primitive import SHEETS
+from meshlearn.heart.model.primitive import SHEETS, angle_from_apex
+from meshlearn.heart.model.tessellation import Tessellation
 from meshlearn.mesh import Mesh
 
 DENSITY_OF_MUSCLE = 1.05  # g/mL
@@ -54,10 +55,10 @@ def aha_segments(height: Tensor, column: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Dense:
-    """All surfaces of a heart on one fine lattice: vertices (V, 3) in mm, and where they lie."""
+    """All surfaces of a heart on a fine tessellation: vertices (V, 3) in mm, where they lie."""
 
     vertices: Tensor
-    lattice: object
+    tessellation: Tessellation
     segment: Tensor  # (V,) int64, 0 off the LV
     thickness: Tensor  # (V,) mm, of the LV wall; NaN off the LV
     label: Tensor  # (V,) int64 into SHEETS, 5 for lids
@@ -69,19 +70,19 @@ class Dense:
 def dense(model: HeartModel, *, rows: int = 32, columns: int = 80) -> Dense:
     """The surfaces of a heart with wall thickness, AHA segments, label, u and v, detached."""
     with torch.no_grad():
-        lat = model.lattice(rows, columns)
-        vertices = model.vertices(lat)[0].double()
-        n, total = len(lat.sheet), lat.num_vertices
-        at, v, _ = Primitive(model.theta).coordinates(lat.sheet, lat.row[None], lat.column[None])
+        tess = model.tessellation(rows, columns)
+        vertices = model.vertices(tess)[0].double()
+        n, total = len(tess.sheet), tess.num_vertices
+        at, v, _ = Primitive(model.theta).coordinates(tess.sheet, tess.row[None], tess.column[None])
         nan = torch.full((total,), math.nan, dtype=torch.float64)
         label = torch.full((total,), len(SHEETS))
-        label[:n] = lat.sheet
+        label[:n] = tess.sheet
         u, angle, thick = nan.clone(), nan.clone(), nan.clone()
-        u[:n] = (at.t[0] * (math.pi / 2 + 0.35) - math.pi / 2).double()
+        u[:n] = angle_from_apex(at.t[0]).double()
         angle[:n] = v[0].double()
-        lv, wall = lat.sheet == 0, lat.sheet == 1
-        inner = part_of(vertices, lat, "lv", closed=False)
-        outer = part_of(vertices, lat, "wall", closed=False)
+        lv, wall = tess.sheet == 0, tess.sheet == 1
+        inner = part_of(vertices, tess, "lv", closed=False)
+        outer = part_of(vertices, tess, "wall", closed=False)
         places = {True: (lv, outer), False: (wall, inner)}
         for where, other in places.values():
             points = vertices[:n][where]
@@ -92,8 +93,8 @@ def dense(model: HeartModel, *, rows: int = 32, columns: int = 80) -> Dense:
         height = ((axis - low) / (high - low)).double()
         segment = torch.zeros(total, dtype=torch.int64)
         for where in (lv, wall):
-            segment[:n][where] = aha_segments(height[where], lat.column[where].double())
-    return Dense(vertices, lat, segment, thick, label, u, angle)
+            segment[:n][where] = aha_segments(height[where], tess.column[where].double())
+    return Dense(vertices, tess, segment, thick, label, u, angle)
 
 
 def heart_mesh(made: Dense, surface: str, *, closed: bool = True, rv: bool = True) -> Mesh:
@@ -101,7 +102,7 @@ def heart_mesh(made: Dense, surface: str, *, closed: bool = True, rv: bool = Tru
     LV), "aha_segment" (0 off the LV), "surface_label" (into `SHEETS`, 5 a lid), "u", "v"."""
     index = torch.arange(len(made.vertices), dtype=torch.float64)
     carrier = torch.stack([index, index, index], 1)
-    plain = part_of(carrier, made.lattice, surface, closed=closed, rv=rv)
+    plain = part_of(carrier, made.tessellation, surface, closed=closed, rv=rv)
     used = plain.vertices[:, 0].long()
     return Mesh(
         made.vertices[used].float(),
@@ -117,7 +118,7 @@ def heart_mesh(made: Dense, surface: str, *, closed: bool = True, rv: bool = Tru
 
 
 def _volume(made: Dense, surface: str) -> float:
-    return float(part_of(made.vertices, made.lattice, surface).volume()) / 1000
+    return float(part_of(made.vertices, made.tessellation, surface).volume()) / 1000
 
 
 def residuals(contours: Contours, made: Dense, *, rv: bool = True) -> dict[str, dict[str, float]]:
@@ -129,7 +130,7 @@ def residuals(contours: Contours, made: Dense, *, rv: bool = True) -> dict[str, 
             points = contours.of("lv_epi").points
         if not len(points) or (name == "rv" and not rv):
             continue
-        mesh = part_of(made.vertices, made.lattice, _open_name(name, rv), closed=False, rv=rv)
+        mesh = part_of(made.vertices, made.tessellation, _open_name(name, rv), closed=False, rv=rv)
         distance = point_mesh_distance(points, mesh).squared_distance.sqrt()
         found[name] = {
             "mean_mm": float(distance.mean()),
@@ -147,7 +148,7 @@ def _open_name(name: str, rv: bool) -> str:
 def _offset_error(contours: Contours, made: Dense, surface: str) -> float | None:
     """Standard error (mL) of a volume, from how the mean signed distance differs by slice."""
     part = contours.of(*MEASURED[surface])
-    mesh = part_of(made.vertices, made.lattice, surface, closed=False)
+    mesh = part_of(made.vertices, made.tessellation, surface, closed=False)
     means = []
     for number in part.slices():
         points = part.points[part.slice == number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,9 @@ def draw_slices(fit: HeartFit, path: str | Path, *, size: int = 360) -> Path:
     return save_image(sheet, path)
 
 
-def draw_volumes(curves: dict[str, Sequence[float]], path: str | Path, *, title: str = "") -> Path:
+def draw_volumes(
+    curves: Mapping[str, Sequence[float]], path: str | Path, *, title: str = ""
+) -> Path:
     """A PNG of volumes (mL) over the frames."""
     wide, high, left, under = 760, 420, 60, 40
     colors = [(200, 30, 30), (20, 110, 180), (20, 120, 50), (120, 120, 120)]

@@ -9,29 +9,30 @@ from torch import Tensor
 
 from meshlearn.data.shapes import icosphere
 from meshlearn.heart.data.contours import Contours
-from meshlearn.heart.fit.contact import Data, HeartSettings
-from meshlearn.heart.fit.contact import huber as huber_loss
+from meshlearn.heart.fit.data_term import DataTerm
+from meshlearn.heart.fit.data_term import huber as huber_loss
 from meshlearn.heart.fit.gauss_newton import Solver
-from meshlearn.heart.fit.one_frame import place
+from meshlearn.heart.fit.initial_pose import find_initial_pose
+from meshlearn.heart.fit.one_frame import apply_initial_pose
+from meshlearn.heart.fit.settings import HeartSettings
 from meshlearn.heart.model import HeartModel, quaternion, rotation
-from meshlearn.heart.model.lattice import Lattice
 from meshlearn.heart.model.population import (
     MeshPCA,
     gaussian_prior,
     pca_of,
     sample_heart,
 )
-from meshlearn.heart.model.start import find_start
+from meshlearn.heart.model.tessellation import Tessellation
 from meshlearn.mesh import Mesh
 
-LATTICE = (12, 30)
+TESSELLATION = (12, 30)
 
 
 class ShapeFit:
     """Rotation, shift, scale and the weights of modes of a mean shape, by Gauss-Newton.
 
     Args:
-        mean: (V, 3) vertices of a lattice in the heart's frame.
+        mean: (V, 3) vertices of a tessellation in the heart's frame.
         modes: (M, V, 3), each of the length of one spread; none for the mean shape alone.
     """
 
@@ -42,19 +43,19 @@ class ShapeFit:
     @torch.no_grad()
     def fit(self, contours: Contours, *, steps: int = 15) -> Tensor:
         """Vertices (V, 3) in the frame of the contours."""
-        start = find_start(contours)
-        turn, centre = start.rotation.float(), start.centre.float()
+        pose = find_initial_pose(contours)
+        turn, centre = pose.rotation.float(), pose.centre.float()
         scale, weights = torch.ones(()), torch.zeros(len(self.modes))
-        data = Data(contours, HeartSettings(shift=0.0), rv=start.rv)
-        lat = HeartModel().lattice(*LATTICE)
+        data = DataTerm(contours, HeartSettings(shift=0.0), rv=pose.rv)
+        tess = HeartModel().tessellation(*TESSELLATION)
         best, kept, damping = float("inf"), None, 1e-2
         for _ in range(steps):
             shape = self.mean + (weights[:, None, None] * self.modes).sum(0)
             world = scale * shape @ turn.T + centre
-            loss = float(data.loss(world, lat)) + 0.01 * float((weights**2).sum())
+            loss = float(data.loss(world, tess)) + 0.01 * float((weights**2).sum())
             if loss < best:
                 best, kept, damping = loss, (turn, centre, scale, weights), damping / 3
-                system = self._system(data, lat, world, turn, scale, weights, centre)
+                system = self._system(data, tess, world, turn, scale, weights, centre)
             else:
                 damping *= 8
                 turn, centre, scale, weights = kept
@@ -70,11 +71,11 @@ class ShapeFit:
         shape = self.mean + (weights[:, None, None] * self.modes).sum(0)
         return scale * shape @ turn.T + centre
 
-    def _system(self, data, lat: Lattice, world, turn, scale, weights, centre):
+    def _system(self, data, tess: Tessellation, world, turn, scale, weights, centre):
         size = 7 + len(self.modes)
         matrix, right = torch.zeros(size, size).double(), torch.zeros(size).double()
         change = scale * self.modes @ turn.T
-        for points, _, weight, corners, share in data.feet(world, lat):
+        for points, _, weight, corners, share in data.feet(world, tess):
             foot = (world[corners] * share[..., None]).sum(1)
             gap = points - foot
             distance = gap.norm(dim=1)
@@ -143,9 +144,9 @@ def _cross(turn: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fit_mean_shape(contours: Contours) -> Tensor:
-    """The average heart, turned, moved and scaled onto contours: vertices on `LATTICE`."""
+    """The average heart, turned, moved and scaled onto contours: vertices on `TESSELLATION`."""
     model = HeartModel()
-    return ShapeFit(model.vertices(model.lattice(*LATTICE))[0]).fit(contours)
+    return ShapeFit(model.vertices(model.tessellation(*TESSELLATION))[0]).fit(contours)
 
 
 @torch.no_grad()
@@ -154,8 +155,8 @@ def fit_pca(count: int, rows: int, columns: int, *, modes: int = 20) -> Callable
     meshes = []
     for seed in range(count):
         model = sample_heart(generator=torch.Generator().manual_seed(70_000_000 + seed))
-        lat = model.lattice(rows, columns)
-        meshes.append(Mesh(model.vertices(lat)[0], lat.faces["epi"]))
+        tess = model.tessellation(rows, columns)
+        meshes.append(Mesh(model.vertices(tess)[0], tess.faces["epi"]))
     found: MeshPCA = pca_of(meshes, modes=modes, align=True)
     scaled = found.modes * found.spread[:, None, None]
     return ShapeFit(found.mean.float(), scaled.float()).fit
@@ -165,11 +166,11 @@ def fit_pca(count: int, rows: int, columns: int, *, modes: int = 20) -> Callable
 def fit_flow_only(contours: Contours, *, settings: HeartSettings | None = None) -> HeartModel:
     """The average heart of the population, placed by the contours' pose, moved by a flow alone."""
     settings = settings or HeartSettings(prior=1e4, rough=0.0, energy=1e-4, strain=1.0)
-    start = find_start(contours)
-    model = HeartModel(rv=start.rv, steps=6, density=(24, 60)).requires_grad_(False)
-    place(model, start)
+    pose = find_initial_pose(contours)
+    model = HeartModel(rv=pose.rv, steps=6, density=(24, 60)).requires_grad_(False)
+    apply_initial_pose(model, pose)
     model.theta.copy_(gaussian_prior()[0][None])
-    model.quaternion.copy_(quaternion(start.rotation.float())[None])
-    data = Data(contours, settings, rv=start.rv)
-    Solver(model, data, model.lattice(settings.rows, settings.columns), flow=True).run(25)
+    model.quaternion.copy_(quaternion(pose.rotation.float())[None])
+    data = DataTerm(contours, settings, rv=pose.rv)
+    Solver(model, data, model.tessellation(settings.rows, settings.columns), flow=True).run(25)
     return model

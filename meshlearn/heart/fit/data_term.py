@@ -1,15 +1,16 @@
-"""Contour points and the surfaces they lie on: losses and closest points."""
+"""The data term of a fit: contour points, the surfaces they lie on, and closest points there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.heart.data.contours import Contours
+from meshlearn.heart.fit.initial_pose import slice_axes
+from meshlearn.heart.fit.settings import HeartSettings
 from meshlearn.heart.fit.valves import (
     curtain,
     rim_points,
@@ -17,8 +18,7 @@ from meshlearn.heart.fit.valves import (
     rv_discs,
     rv_roof,
 )
-from meshlearn.heart.model.lattice import Lattice
-from meshlearn.heart.model.start import slice_axes
+from meshlearn.heart.model.tessellation import Tessellation
 from meshlearn.mesh import Mesh
 
 # what contours of a label lie on
@@ -32,49 +32,7 @@ TARGETS = {
 }
 
 
-@dataclass(frozen=True)
-class HeartSettings:
-    """How a heart is fitted; the defaults are those that its quality was measured with.
-
-    Attributes:
-        global_steps: of Gauss-Newton at most, for pose and parameter functions.
-        local_steps: the same with the flow.
-        huber: where the robust loss turns from squares to lines, mm.
-        shift: spread of slices in their plane, mm; 0 for none.
-        shift_weight: of that prior.
-        prior, rough: weights of how far a heart lies from the population, by its `gaussian_prior`,
-            and of the roughness of the splines.
-        energy, strain, ridge: weights of the flow's velocity, of its change along the surfaces, and
-            of its last layer.
-        valve, insertion, disc: weights of a valve point, an insertion point and a point of a
-            valve's disc against a contour point.
-        roof: weight of the RV's roof between its valves, all its points together against as many
-            contour points; used where both valves are seen, see `rv_roof`.
-        still: weight of the acceleration of a series' surfaces, squared second differences from
-            frame to frame in mm; 0 for frames that know nothing of each other.
-        rows, columns: of the lattice during the fit.
-    """
-
-    global_steps: int = 40
-    local_steps: int = 40
-    huber: float = 3.0
-    shift: float = 2.0
-    shift_weight: float = 1.0
-    prior: float = 0.1
-    rough: float = 0.05
-    energy: float = 0.006
-    strain: float = 30.0
-    ridge: float = 1e-3
-    valve: float = 6.0
-    insertion: float = 10.0
-    disc: float = 1.0
-    roof: float = 1.0
-    still: float = 0.05
-    rows: int = 12
-    columns: int = 30
-
-
-class Data:
+class DataTerm:
     """Contour points by the surface they lie on, float32, with the slices' shifts in their plane.
 
     Attributes:
@@ -90,7 +48,7 @@ class Data:
         self.shifts = torch.zeros(len(self.numbers), 2)
         where = {n: i for i, n in enumerate(self.numbers)}
         total = contours.weight.sum()
-        self.groups = []
+        self.groups: list[tuple[str, Tensor, Tensor, Tensor]] = []
         between = curtain(contours)
         for surface, labels in TARGETS.items():
             if not rv and surface in ("free", "septum", "rv"):
@@ -119,17 +77,18 @@ class Data:
             ):
                 if len(points):
                     self.groups.append(("rv_lid", points, slots, torch.full((len(points),), gain)))
-        self.lines = []
-        edges = [(rim_points(contours), settings.valve, ("lv_rim",))]
+        self.lines: list[tuple[Sequence[str], Tensor, Tensor, Tensor]] = []
+        edges: list[tuple[Contours, float, Sequence[str]]] = []
+        edges.append((rim_points(contours), settings.valve, ["lv_rim"]))
         if rv:
-            names = ("insertion_back", "insertion_front")
+            names = ["insertion_back", "insertion_front"]
             edges.append((contours.of("rv_insert"), settings.insertion, names))
-            edges.append((contours.of("tricuspid", "pulmonary"), settings.valve, ("rv_rim",)))
-        for part, gain, names in edges:
+            edges.append((contours.of("tricuspid", "pulmonary"), settings.valve, ["rv_rim"]))
+        for part, gain, lines in edges:
             if len(part):
                 slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])
                 weight = (part.weight / total * gain).float()
-                self.lines.append((names, part.points.float(), slot, weight))
+                self.lines.append((lines, part.points.float(), slot, weight))
 
     def moved(self, points: Tensor, slot: Tensor) -> Tensor:
         """Points with the shift of their slice."""
@@ -138,26 +97,26 @@ class Data:
         by = (self.axes @ self.shifts[..., None]).squeeze(-1)
         return points + by[slot.clamp(min=0)] * (slot >= 0)[:, None]
 
-    def feet(self, vertices: Tensor, lat: Lattice) -> Iterator[tuple[Tensor, ...]]:
+    def feet(self, vertices: Tensor, tess: Tessellation) -> Iterator[tuple[Tensor, ...]]:
         """For each group: points, slots, weights, and the corners (P, 3) and shares (P, 3) of
         their closest points on the surface; last the insertions and the rims of the valves on their
         lines."""
         for surface, points, slot, weight in self.groups:
             names = ["septum", "free"] if surface == "rv" else [surface]
-            mesh = Mesh(vertices, torch.cat([lat.faces[n] for n in names]), validate=False)
+            mesh = Mesh(vertices, torch.cat([tess.faces[n] for n in names]), validate=False)
             _, face, share = point_mesh_distance(self.moved(points, slot), mesh)
             yield points, slot, weight, mesh.faces[face], share
-        for names, points, slot, weight in self.lines:
-            lines = [lat.lines[n] for n in names]
+        for edges, points, slot, weight in self.lines:
+            lines = [tess.lines[n] for n in edges]
             pairs = torch.cat([torch.stack([line[:-1], line[1:]], 1) for line in lines])
             share, best = _on_lines(self.moved(points, slot), vertices[pairs])
             shares = torch.stack([1 - share, share, torch.zeros_like(share)], 1)
             yield points, slot, weight, torch.cat([pairs[best], pairs[best][:, :1]], 1), shares
 
-    def loss(self, vertices: Tensor, lat: Lattice) -> Tensor:
-        """Robust loss (0-d, mm²) of vertices (V, 3), with the prior of the shifts."""
+    def loss(self, vertices: Tensor, tess: Tessellation) -> Tensor:
+        """Robust loss (0-d, mm²) of vertices (V, 3), with the prior of the shifts; equation (8)."""
         total = vertices.new_zeros(())
-        for points, slot, weight, corners, share in self.feet(vertices, lat):
+        for points, slot, weight, corners, share in self.feet(vertices, tess):
             foot = (vertices[corners] * share[..., None]).sum(1)
             squared = ((self.moved(points, slot) - foot) ** 2).sum(1)
             total = total + (huber(squared, self.settings.huber) * weight).sum()
@@ -178,7 +137,8 @@ def _on_lines(points: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def huber(squared: Tensor, delta: float) -> Tensor:
-    """Huber's loss of distances given by their squares: d² / 2, linear beyond `delta`."""
+    """Huber's loss of distances given by their squares: d² / 2, linear beyond `delta`. Equation
+    (9)."""
     far = squared > delta * delta
     root = torch.where(far, squared, 1.0).sqrt()
     return torch.where(far, delta * (root - delta / 2), squared / 2)

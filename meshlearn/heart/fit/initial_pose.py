@@ -9,11 +9,25 @@ import torch
 from torch import Tensor
 
 from meshlearn.heart.data.contours import VIEWS, Contours
+from meshlearn.heart.fit.settings import (
+    APEX_WALL,
+    LEAST_LENGTH,
+    LEAST_MIDDLE,
+    LEAST_MITRAL,
+    LEAST_ON_SLICE,
+    LEAST_POINTS,
+    LEAST_RADIUS,
+    MIDDLE,
+    MIRRORED,
+    SWAPPED_INSIDE,
+    SWAPPED_SEPTUM,
+    SWAPPED_VENTRICLES,
+)
 
 
 @dataclass(frozen=True)
-class Start:
-    """A first pose and size.
+class InitialPose:
+    """A first pose, and the size of the LV.
 
     Attributes:
         rotation: (3, 3), columns are the heart's axes x (to the RV), y (front), z (apex to base).
@@ -41,7 +55,7 @@ def slice_axes(contours: Contours) -> tuple[list[int], Tensor]:
     return numbers, torch.stack(axes) if axes else torch.zeros(0, 3, 2, dtype=torch.float64)
 
 
-def find_start(contours: Contours) -> Start:
+def find_initial_pose(contours: Contours) -> InitialPose:
     """First pose and size of a heart from its contours.
 
     Raises:
@@ -51,25 +65,28 @@ def find_start(contours: Contours) -> Start:
         UserWarning: no base, no apex, only short-axis slices, no RV, mirrored coordinates.
     """
     endo = contours.of("lv_endo")
-    if len(endo) < 10:
+    if len(endo) < LEAST_POINTS:
         raise ValueError(
-            f"{contours.source}: {len(endo)} points of the LV cavity (LV_ENDOCARDIAL), at least 10 "
-            "are needed"
+            f"{contours.source}: {len(endo)} points of the LV cavity (LV_ENDOCARDIAL), at least "
+            f"{LEAST_POINTS} are needed"
         )
     sliced = contours.slices()
     if len(sliced) == 1:
         raise ValueError(
             f"{contours.source}: all contours lie on one slice; a heart needs at least two"
         )
-    has_rv = len(contours.of("rv_free", "rv_septum", "rv_endo")) >= 10
+    has_rv = len(contours.of("rv_free", "rv_septum", "rv_endo")) >= LEAST_POINTS
     z = _axis(contours)
     low, high = _ends(contours, z)
     along = endo.points @ z
-    middle = endo.points[(along > low + 0.3 * (high - low)) & (along < low + 0.9 * (high - low))]
-    if len(middle) < 5:
+    lower, upper = (low + share * (high - low) for share in MIDDLE)
+    middle = endo.points[(along > lower) & (along < upper)]
+    if len(middle) < LEAST_MIDDLE:
         middle = endo.points
     centre = middle.mean(0)
-    if len(contours.of("mitral")) >= 4 and len(contours.of("apex")):  # the axis through both
+    if len(contours.of("mitral")) >= LEAST_MITRAL and len(
+        contours.of("apex")
+    ):  # the axis through both
         apex, base = contours.of("apex").points.mean(0), contours.of("mitral").points.mean(0)
         z = _unit(base - apex)
         centre = (apex + base) / 2
@@ -87,7 +104,7 @@ def find_start(contours: Contours) -> Start:
     _check_swaps(contours, centre, rotation)
     _check_mirror(contours, rotation)
     _tell_missing(contours, has_rv)
-    return Start(rotation, centre, float(high - low), max(radius, 5.0), has_rv)
+    return InitialPose(rotation, centre, float(high - low), max(radius, LEAST_RADIUS), has_rv)
 
 
 def _unit(v: Tensor) -> Tensor:
@@ -104,7 +121,7 @@ def _axis(contours: Contours) -> Tensor:
         return _unit(base.mean(0) - apex.mean(0))
     sax = endo.take(endo.view == VIEWS.index("sax"))
     planes = [sax.points[sax.slice == n] for n in sax.slices()]
-    planes = [p for p in planes if len(p) >= 6]
+    planes = [p for p in planes if len(p) >= LEAST_ON_SLICE]
     if len(planes) >= 2:
         middles = torch.stack([p.mean(0) for p in planes])
         normal = torch.linalg.svd(planes[0] - middles[0])[2][2]
@@ -136,11 +153,11 @@ def _ends(contours: Contours, z: Tensor) -> tuple[float, float]:
         gap = float(torch.stack(points).sort().values.diff().abs().median())
     apex, base = contours.of("apex").points, contours.of("mitral").points
     if len(apex):
-        low = min(low, float((apex @ z).mean()) + 6)
+        low = min(low, float((apex @ z).mean()) + APEX_WALL)
     elif only_sax:
         low -= gap / 2
     high = float((base @ z).mean()) if len(base) else high + gap / 2
-    return low, max(high, low + 20)
+    return low, max(high, low + LEAST_LENGTH)
 
 
 def _check_swaps(contours: Contours, centre: Tensor, rotation: Tensor) -> None:
@@ -153,28 +170,30 @@ def _check_swaps(contours: Contours, centre: Tensor, rotation: Tensor) -> None:
     for number in contours.slices():
         at = contours.take(contours.slice == number)
         endo, epi = at.of("lv_endo").points, at.of("lv_epi").points
-        if len(endo) >= 6 and len(epi) >= 6:
+        if len(endo) >= LEAST_ON_SLICE and len(epi) >= LEAST_ON_SLICE:
             middle = endo.mean(0)
             nearest = torch.cdist(epi, endo).argmin(1)
             outside = (epi - middle).norm(dim=1) > (endo[nearest] - middle).norm(dim=1)
-            wrong, total = wrong + (float(outside.double().mean()) < 0.4), total + 1
+            wrong += float(outside.double().mean()) < SWAPPED_INSIDE
+            total += 1
     if total and wrong > total / 2:
         raise ValueError(
             f"{contours.source}: LV_ENDOCARDIAL lies outside LV_EPICARDIAL on {wrong} of {total} "
             "slices; are the labels swapped?"
         )
     free, septum = contours.of("rv_free").points, contours.of("rv_septum").points
-    if len(free) >= 10 and len(septum) >= 10 and radius(septum) > 1.1 * radius(free):
+    seen = len(free) >= LEAST_POINTS and len(septum) >= LEAST_POINTS
+    if seen and radius(septum) > SWAPPED_SEPTUM * radius(free):
         raise ValueError(
             f"{contours.source}: RV_SEPTUM lies further from the LV than RV_FREEWALL; are the "
             "labels swapped?"
         )
     rv, lv = contours.of("rv_free", "rv_endo").points, contours.of("lv_endo").points
     wall = contours.of("lv_epi").points
-    if len(rv) >= 10 and len(wall) >= 10:
+    if len(rv) >= LEAST_POINTS and len(wall) >= LEAST_POINTS:
         near_lv = torch.cdist(wall[:: max(1, len(wall) // 200)], lv).amin(1).median()
         near_rv = torch.cdist(wall[:: max(1, len(wall) // 200)], rv).amin(1).median()
-        if near_rv < 0.6 * near_lv:
+        if near_rv < SWAPPED_VENTRICLES * near_lv:
             raise ValueError(
                 f"{contours.source}: LV_EPICARDIAL lies nearer to the RV than to the LV cavity; "
                 "are LV and RV swapped?"
@@ -189,7 +208,7 @@ def _check_mirror(contours: Contours, rotation: Tensor) -> None:
     if len(front) and len(back):
         wrong = float((front.mean(0) - back.mean(0)) @ rotation[:, 1]) < 0
     else:  # in patients the apex lies to the left and below the base, and the front looks upwards
-        wrong = float(rotation[0, 2]) > 0.2 or min(rotation[2, 1:].tolist()) < -0.2
+        wrong = float(rotation[0, 2]) > MIRRORED or min(rotation[2, 1:].tolist()) < -MIRRORED
     if wrong:
         warnings.warn(
             f"{contours.source}: the heart is a mirror image, or not in patient coordinates (x to "

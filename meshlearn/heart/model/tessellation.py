@@ -1,4 +1,4 @@
-"""Tessellations of the heart: lattices over (row, column) of its surfaces, joined and closed."""
+"""Tessellations of the heart: its surfaces over (row, column), joined and closed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from meshlearn.heart.model.primitive import RV_SHARE, SHEETS, Primitive
-
-SURFACES = ("lv", "rv", "epi")
-LID_RINGS = 3
+from meshlearn.heart.model.constants import LID_RINGS, RV_SHARE
+from meshlearn.heart.model.primitive import SHEETS, Primitive
 
 
 def _quads(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
@@ -29,7 +27,7 @@ def _grid(index: Tensor, wrap: bool = False) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Lattice:
+class Tessellation:
     """Which points of which sheets are vertices, and the faces over them.
 
     Attributes:
@@ -57,8 +55,10 @@ class Lattice:
 
 
 @lru_cache(maxsize=16)
-def lattice(rows: int = 16, columns: int = 40, *, dtype: torch.dtype = torch.float32) -> Lattice:
-    """The lattice of that many rows and columns (at least 4 and 10)."""
+def tessellation(
+    rows: int = 16, columns: int = 40, *, dtype: torch.dtype = torch.float32
+) -> Tessellation:
+    """The tessellation of that many rows and columns (at least 4 and 10)."""
     if rows < 4 or columns < 10:
         raise ValueError(f"rows, columns: expected at least 4 and 10, got {rows} and {columns}")
     on_rv = round(columns * RV_SHARE)
@@ -143,25 +143,25 @@ def lattice(rows: int = 16, columns: int = 40, *, dtype: torch.dtype = torch.flo
     faces["wall_base"] = _quads(wall, wall.roll(-1), w.roll(-1), w)
     order = sorted(sheets, key=ptr.__getitem__)
     kind = [torch.full((len(sheets[n][0]),), SHEETS.index(n)) for n in order]
-    places = [torch.cat([sheets[n][i] for n in order]).to(dtype) for i in (0, 1)]
-    return Lattice(rows, columns, torch.cat(kind), *places, ptr, faces, lines, rims, at)
+    row, column = (torch.cat([sheets[n][i] for n in order]).to(dtype) for i in (0, 1))
+    return Tessellation(rows, columns, torch.cat(kind), row, column, ptr, faces, lines, rims, at)
 
 
-def primitive_vertices(heart: Primitive, lat: Lattice) -> Tensor:
-    """All vertices (B, V, 3) of a lattice, before any flow."""
+def primitive_vertices(heart: Primitive, tess: Tessellation) -> Tensor:
+    """All vertices (B, V, 3) of a tessellation, before any flow; equations (2) to (6)."""
     like = heart.length
-    row, column = lat.row.to(like)[None], lat.column.to(like)[None]
-    so_far = heart.at(lat.sheet.to(like.device), row, column)
+    row, column = tess.row.to(like)[None], tess.column.to(like)[None]
+    so_far = heart.at(tess.sheet.to(like.device), row, column)
     dome = heart.p["lid"]
     up = torch.zeros(3, dtype=like.dtype, device=like.device)
     up[2] = 1
-    rim = so_far[:, lat.rims["lv"]]  # (B, C, 3)
+    rim = so_far[:, tess.rims["lv"]]  # (B, C, 3)
     centre = rim.mean(1, keepdim=True)
     lid = [centre + dome[:, :1, None] * up]
     for ring in range(1, LID_RINGS):
         share = ring / LID_RINGS
         lid.append(centre + share * (rim - centre) + dome[:, :1, None] * (1 - share**2) * up)
-    septum, free = so_far[:, lat.rims["septum"][1:-1]], so_far[:, lat.rims["free"][1:-1]]
+    septum, free = so_far[:, tess.rims["septum"][1:-1]], so_far[:, tess.rims["free"][1:-1]]
     for strip in range(1, LID_RINGS):
         share = strip / LID_RINGS
         bow = dome[:, 1:, None] * 4 * share * (1 - share)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from meshlearn.heart.model.flow import Flow
-from meshlearn.heart.model.lattice import Lattice, lattice, primitive_vertices
 from meshlearn.heart.model.parameters import SIZE, roughness
 from meshlearn.heart.model.primitive import Primitive
+from meshlearn.heart.model.tessellation import Tessellation, primitive_vertices, tessellation
 from meshlearn.mesh import Mesh
 from meshlearn.representations.base import Representation, RepresentationOutput
 
@@ -42,7 +42,7 @@ def quaternion(matrix: Tensor) -> Tensor:
 
 
 class HeartModel(Representation):
-    """A bi-ventricular heart x = c + R φ(s): primitive s, flow φ, rigid pose (c, R).
+    """A bi-ventricular heart x = c + R φ(s): primitive s, flow φ, rigid pose (c, R). Equation (1).
 
     Surfaces: "lv" the LV cavity, "rv" the RV cavity, "epi" the epicardium of both, "wall" the LV
     with its muscle, "muscle" the closed muscle of both ventricles. The same (row, column) is the
@@ -96,10 +96,10 @@ class HeartModel(Representation):
         """Names that `mesh` takes."""
         return ("lv", "rv", "epi", "wall", "muscle") if self.has_rv else ("lv", "wall", "muscle")
 
-    def lattice(self, rows: int | None = None, columns: int | None = None) -> Lattice:
-        """The lattice of a density, by default the model's own."""
+    def tessellation(self, rows: int | None = None, columns: int | None = None) -> Tessellation:
+        """The tessellation of a density, by default the model's own."""
         rows, columns = rows or self.density[0], columns or self.density[1]
-        return lattice(rows, columns, dtype=self.theta.dtype)
+        return tessellation(rows, columns, dtype=self.theta.dtype)
 
     # --- points ---------------------------------------------------------------------------------
 
@@ -115,10 +115,10 @@ class HeartModel(Representation):
         """The flow on points (K, 3) of the heart's frame."""
         return self.flow(points[None], self.code, inverse=inverse, steps=steps)[0][0]
 
-    def vertices(self, lat: Lattice, *, flow: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-        """Vertices of a lattice in the patient's frame and before the flow in the heart's, both
-        (V, 3), and the flow's energy (0-d, mm²)."""
-        before = primitive_vertices(Primitive(self.theta), lat)
+    def vertices(self, tess: Tessellation, *, flow: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """Vertices of a tessellation in the patient's frame and before the flow in the heart's,
+        both (V, 3), and the flow's energy (0-d, mm²)."""
+        before = primitive_vertices(Primitive(self.theta), tess)
         if not flow:
             return self.to_world(before[0]), before[0], before.new_zeros(())
         after, energy = self.flow(before, self.code)
@@ -144,31 +144,31 @@ class HeartModel(Representation):
 
         Args:
             surface: one of `surfaces`; "muscle" is always closed.
-            rows, columns: of its lattice; default `density`.
+            rows, columns: of its tessellation; default `density`.
             closed: with a lid over the valves; without, open at the base.
         """
-        lat = self.lattice(rows, columns)
-        vertices, _, _ = self.vertices(lat)
-        return part_of(vertices, lat, surface, closed=closed, rv=self.has_rv)
+        tess = self.tessellation(rows, columns)
+        vertices, _, _ = self.vertices(tess)
+        return part_of(vertices, tess, surface, closed=closed, rv=self.has_rv)
 
     def forward(self) -> RepresentationOutput:
         """The muscle as a closed mesh; the flow's energy, |θ|² and the roughness of the splines."""
-        lat = self.lattice()
-        vertices, _, energy = self.vertices(lat)
+        tess = self.tessellation()
+        vertices, _, energy = self.vertices(tess)
         losses = {
             "energy": energy,
             "prior": (self.theta**2).mean(),
             "rough": roughness(self.theta),
         }
-        mesh = part_of(vertices, lat, "muscle", closed=True, rv=self.has_rv)
+        mesh = part_of(vertices, tess, "muscle", closed=True, rv=self.has_rv)
         return RepresentationOutput(mesh, losses)
 
 
 def part_of(
-    vertices: Tensor, lat: Lattice, surface: str, *, closed: bool = True, rv: bool = True
+    vertices: Tensor, tess: Tessellation, surface: str, *, closed: bool = True, rv: bool = True
 ) -> Mesh:
-    """One surface of a lattice's vertices (V, 3) as a mesh of its own, outward."""
-    f = {name: faces.to(vertices.device) for name, faces in lat.faces.items()}
+    """One surface of a tessellation's vertices (V, 3) as a mesh of its own, outward."""
+    f = {name: faces.to(vertices.device) for name, faces in tess.faces.items()}
     names = {
         "lv": ["lv", *["lv_lid"] * closed],
         "rv": ["septum", "free", *["rv_lid"] * closed],
