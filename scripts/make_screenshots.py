@@ -26,6 +26,8 @@ from meshlearn.representations.flexicubes import cubic_grid
 from meshlearn.viewer.draw import EDGES, Look
 from meshlearn.viewer.gather_items import gather
 from meshlearn.viewer.items import Item, item_of
+from meshlearn.viewer.look_panel import LookPanel
+from meshlearn.viewer.pick_panel import PickPanel
 from meshlearn.viewer.runs import Run
 from meshlearn.viewer.shot import take_shot
 
@@ -62,8 +64,8 @@ def mesh(path: Path, folder: Path) -> None:
     """A mesh with its sharp edges, and what was picked."""
 
     def pick(app: viewer.App) -> None:
-        eye = np.array(app.server.initial_camera.position)
-        app.picker.pick(eye, np.array([-0.25, 0.15, 0.1]) - eye)
+        eye = np.array(app.page.initial_camera.position)
+        app.panel(PickPanel).pick(eye, np.array([-0.25, 0.15, 0.1]) - eye)
 
     look = Look(shading="flat", edges=frozenset(EDGES))
     shown([viewer.read_item(GEAR)], path, look=look, then=pick)
@@ -85,7 +87,7 @@ def compare(path: Path, folder: Path) -> None:
     made = ml.marching_cubes(grid, target.field(grid.vertices))
 
     def distances(app: viewer.App) -> None:
-        app.field_panel.choose("distance")
+        app.fields.choose("distance")
 
     shown([item_of("marching cubes 32³", made), item_of("gear.obj", gear)], path,
           compare=True, then=distances)  # fmt: skip
@@ -117,8 +119,8 @@ def convexes(path: Path, folder: Path) -> None:
               "--parts", parts)  # fmt: skip
 
     def apart(app: viewer.App) -> None:
-        app.apart.value = 0.3
-        app.take_apart(0.3)
+        app.panel(LookPanel).apart.value = 0.3
+        app.panel(LookPanel).take_apart(0.3)
 
     shown([viewer.read_item(parts)], path, then=apart)
 

@@ -76,11 +76,6 @@ KNOWN = {
         ("reconstruct.sheets", "reconstruct.images"),
         ("representations._placed", "representations.deepmesh"),
         ("run_folder", "mesh.mesh"),
-        ("viewer.commands", "viewer.app"),
-        ("viewer.compare", "viewer.app"),
-        ("viewer.field_panel", "viewer.app"),
-        ("viewer.pick", "viewer.app"),
-        ("viewer.run_panel", "viewer.app"),
     }
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,9 +13,7 @@ from meshlearn.viewer.coarse import clustered
 from meshlearn.viewer.glb import smooth_normals, surface_glb
 from meshlearn.viewer.items import Item, drawable_faces
 from meshlearn.viewer.material_patches import corner_uv
-
-if TYPE_CHECKING:
-    from viser import ViserServer
+from meshlearn.viewer.page import Page
 
 COLORS = (
     (122, 166, 214), (226, 154, 92), (128, 184, 132), (190, 134, 190),
@@ -88,17 +85,17 @@ class Drawing:
     """One item in the scene.
 
     Args:
-        server: whose scene it is drawn into.
+        page: whose scene it is drawn into.
         item: what is drawn.
         index: its place in the scene; picks the colour and the node's name.
         frame: see `Frame`.
     """
 
-    def __init__(self, server: ViserServer, item: Item, index: int, frame: Frame) -> None:
-        self.server, self.item, self.frame = server, item, frame
+    def __init__(self, page: Page, item: Item, index: int, frame: Frame) -> None:
+        self.scene, self.item, self.frame = page.scene, item, frame
         self.root = f"/{index + 1} {item.name.replace('/', '_')}"
         self.color = COLORS[index % len(COLORS)]
-        self.node = server.scene.add_frame(self.root, show_axes=False)
+        self.node = page.scene.add_frame(self.root, show_axes=False)
         self.shift = np.zeros(3)
         self.values: np.ndarray | None = None  # (V|F, 3) uint8 colours of a field
         self.values_on = "vertex"
@@ -114,6 +111,10 @@ class Drawing:
         """Moves the item within the scene (side by side); in the scene's unit."""
         self.shift = np.asarray(shift, float)
         self.node.position = tuple(self.shift)
+
+    @property
+    def visible(self) -> bool:
+        return bool(self.node.visible)
 
     def show(self, visible: bool) -> None:
         self.node.visible = visible
@@ -246,7 +247,7 @@ class Drawing:
         look: Look,
     ) -> list:
         """Sends a surface as the look asks; `colors` are of its vertices or faces."""
-        add, hidden = self.server.scene, name == "coarse"
+        add, hidden = self.scene, name == "coarse"
         path, smooth = f"{self.root}/{name}", look.shading == "smooth"
         if colors is not None and look.shading != "wireframe":
             data = surface_glb(
@@ -300,9 +301,7 @@ class Drawing:
                 opacity=look.opacity,
                 color=patch.color,
             )
-            made.append(
-                self.server.scene.add_glb(f"{self.root}/surface{number}", data, cast_shadow=False)
-            )
+            made.append(self.scene.add_glb(f"{self.root}/surface{number}", data, cast_shadow=False))
         return made
 
     def edge_vertices(self, kind: str) -> np.ndarray:
@@ -320,7 +319,7 @@ class Drawing:
         ends = ends[np.isfinite(ends).all((1, 2))]
         if not len(ends):
             return []
-        return [self.server.scene.add_line_segments(
+        return [self.scene.add_line_segments(
             f"{self.root}/{kind} edges", ends, EDGES[kind], thickness=4.0, thickness_units="screen"
         )]  # fmt: skip
 
@@ -338,7 +337,7 @@ class Drawing:
         ends = ends[np.isfinite(ends).all((1, 2))]
         if not len(ends):
             return []
-        return [self.server.scene.add_line_segments(
+        return [self.scene.add_line_segments(
             f"{self.root}/normals", ends, (40, 120, 80), thickness=1.5, thickness_units="screen"
         )]  # fmt: skip
 
@@ -350,7 +349,7 @@ class Drawing:
         size = self.item.point_size
         if size is None:
             size = float(np.clip(1.2 / math.sqrt(max(1, len(points))), 0.002, 0.03))
-        return [self.server.scene.add_point_cloud(
+        return [self.scene.add_point_cloud(
             f"{self.root}/points", points, colors, point_size=size, point_shape="circle",
             precision="float32",
         )]  # fmt: skip
@@ -359,7 +358,7 @@ class Drawing:
         ends, colors = self.frame.into(self.item.lines), self.color
         if self.item.line_colors is not None:
             colors = np.repeat(self.item.line_colors[:, None], 2, 1)
-        return [self.server.scene.add_line_segments(
+        return [self.scene.add_line_segments(
             f"{self.root}/lines", ends, colors, thickness=2.5, thickness_units="screen"
         )]  # fmt: skip
 

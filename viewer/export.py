@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from meshlearn.viewer.app import App
 from meshlearn.viewer.draw import Drawing
-from meshlearn.viewer.page import with_extras
-
-if TYPE_CHECKING:
-    from meshlearn.viewer.app import App
+from meshlearn.viewer.page_html import with_extras
 
 
 def export_page(app: App, path: Path) -> None:
-    """Writes the scene as it is: shapes, camera, colours, legend and figures.
+    """Writes the scene as it is: shapes, camera, colours, and what panels keep (`Panel.html`).
 
     What asks the server (picking, other fields, steps of a run) stays out; the scene can be turned
     and its parts hidden.
     """
     from meshlearn.io.files import write_file
 
-    html = app.server.get_scene_serializer().as_html(dark_mode=app.dark)
+    title = app.page.title
     rows = "".join(_row(d) for d in app.drawings)
-    legend = app.field_panel.legend.content if app.field_panel is not None else ""
-    figures = app.compare_panel.table if app.compare_panel is not None else ""
-    body = (
-        f"<aside id='ml-about' data-ml-ready><b>{escape(app.title)}</b>{rows}{legend}{figures}"
-        "</aside>"
-    )
-    page = with_extras(html, title=app.title, data="window.__ML_EXPORT__ = true;", body=body)
+    kept = "".join(panel.html() for panel in app.panels)
+    body = f"<aside id='ml-about' data-ml-ready><b>{escape(title)}</b>{rows}{kept}</aside>"
+    html = app.page.scene_html(app.dark)
+    page = with_extras(html, title=title, data="window.__ML_EXPORT__ = true;", body=body)
     write_file(path, page.encode())
 
 

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-from meshlearn.viewer.draw import Drawing
-from meshlearn.viewer.runs import Run
-
-if TYPE_CHECKING:
-    from meshlearn.viewer.app import App
+from meshlearn.viewer.panel import Key, Panel, Scene, ShownRun
 
 STROKES = ("#2f6fb0", "#d9822b", "#3d9950", "#a85ba8", "#888888")
 
 
-class RunPanel:
+class RunPanel(Panel):
     """Steers the drawing of one run.
 
     Args:
-        app: the page.
-        run: the folder.
-        fit, target: drawings of the fitted mesh and, where it was kept, of the target.
+        scene: the page.
+        shown: the folder, and what of it is drawn.
     """
 
-    def __init__(self, app: App, run: Run, fit: Drawing, target: Drawing | None) -> None:
-        self.app, self.run, self.fit, self.target = app, run, fit, target
+    def __init__(self, scene: Scene, shown: ShownRun) -> None:
+        self.scene, self.run, self.fit, self.target = scene, shown.run, shown.fit, shown.target
         self._shown: int | None = None
-        gui = app.server.gui
+        run, gui = self.run, scene.page.gui
         with gui.add_folder(f"Run {run.folder.name}", order=-2.0):
             self.words = gui.add_html("")
             self.slider = gui.add_slider(run.word, 0, max(1, len(run.steps) - 1), 1, 0)
@@ -36,10 +31,10 @@ class RunPanel:
             self.follow = gui.add_checkbox("Follow", True)
             names, data = run.curves()
             self._names = names
-            shown = names if run.linear else [f"log10 {name}" for name in names]
+            labels = names if run.linear else [f"log10 {name}" for name in names]
             series = [
                 {"label": label, "stroke": STROKES[k], "width": 1.5}
-                for k, label in enumerate(shown)
+                for k, label in enumerate(labels)
             ]
             self.chart = gui.add_uplot(
                 data,
@@ -48,16 +43,38 @@ class RunPanel:
                 height=180,
             )
         self.slider.on_update(lambda _: self.show(self.slider.value))
-        if target is not None:
-            app.beside(fit, target)
+        if self.target is not None:
+            scene.beside(self.fit, self.target)
         self.update()
+        if shown.template is not None:
+            shown.template.place(self.fit.shift)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
 
+    @classmethod
+    def of(cls, scene: Scene) -> RunPanel | None:
+        return None if scene.run is None else cls(scene, scene.run)
+
+    def keys(self) -> Sequence[Key]:
+        return (
+            Key("Play", "space", self._turn_play),
+            Key("Next step", "arrowright", lambda: self._step(1)),
+            Key("Step before", "arrowleft", lambda: self._step(-1)),
+        )
+
+    def _turn_play(self) -> None:
+        self.play.value = not self.play.value
+
+    def _step(self, by: int) -> None:
+        self.follow.value = False
+        index = min(max(self.slider.value + by, 0), len(self.run.steps) - 1)
+        self.slider.value = index
+        self.show(index)
+
     def show(self, index: int) -> None:
         """Shows the mesh of the step at a place in ``run.steps``."""
-        with self.app.lock:
+        with self.scene.lock:
             if not self.run.steps:
                 return
             step = self.run.steps[min(index, len(self.run.steps) - 1)]
@@ -69,7 +86,7 @@ class RunPanel:
             self._shown = step
             item.name = self.fit.item.name
             self.fit.replace(item)
-            self.app.repaint()
+            self.scene.shapes_changed()
         self._tell()
 
     def _tell(self) -> None:

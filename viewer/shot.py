@@ -23,7 +23,7 @@ def take_shot(app: App, path: Path, *, size: tuple[int, int] = (1280, 800)) -> N
         browser.open(f"{app.url}/?smooth")
         browser.wait(_CONNECTED)
         end = time.monotonic() + 30
-        while not app.server.get_clients():
+        while not app.page.clients():
             if time.monotonic() > end:
                 raise TimeoutError("the page did not connect within 30 s")
             browser.evaluate("1")

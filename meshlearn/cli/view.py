@@ -51,7 +51,7 @@ def view(
     if export is not None:
         output_file(export, overwrite=overwrite, suffixes=(".html",), name="--export")
     pixels = _pixels(size)
-    from meshlearn.viewer.serving import Served, import_viser, title_of
+    from meshlearn.viewer.page import Page, import_viser, title_of
 
     import_viser()
     watched = shot is None and export is None
@@ -59,7 +59,7 @@ def view(
         served = None
         if watched:  # the page loads while the files are read
             title = title_of(path.name for path in files)
-            served = stack.enter_context(Served(title, port=port, dark=dark))
+            served = stack.enter_context(Page(title, port=port, dark=dark))
             if served.port != port:
                 message(f"port {port} is in use; took {served.port}")
             message(f"{served.url}  (Ctrl-C ends it)")
@@ -81,7 +81,7 @@ def view(
             compare=compare,
             extra=extra,
         )
-        app = stack.enter_context(viewer.App(items, options, run=run, served=served))
+        app = stack.enter_context(viewer.App(items, options, run=run, page=served))
         if shot is not None:
             from meshlearn.viewer.shot import take_shot
 

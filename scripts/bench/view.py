@@ -25,6 +25,7 @@ from PIL import Image
 from meshlearn.mesh import Mesh
 from meshlearn.run_folder import save_snapshot
 from meshlearn.viewer.browser import Browser, find_browser
+from meshlearn.viewer.run_panel import RunPanel
 
 SIZE = (1280, 800)
 WHOLE = "(window.__mlFrames?.cost ?? 0) > 0"
@@ -102,13 +103,13 @@ def scrub(steps: int, faces: int, folder: Path) -> dict[str, float]:
         tab.wait(f"document.querySelector('.ml-run[data-step=\"{steps}\"]') !== null")
         tab.wait("window.__mlFrames?.drawn > 3")
         time.sleep(1)
-        app.run_panel.follow.value = False
+        app.panel(RunPanel).follow.value = False
         count = tab.evaluate("window.__mlFrames.drawn")
         tab.evaluate(SHOWN)
         times = []
         for step in range(steps):
             begin = time.monotonic()
-            app.run_panel.show(step)
+            app.panel(RunPanel).show(step)
             tab.evaluate(f"window.__shown({step + 1})")
             times.append(1e3 * (time.monotonic() - begin))
         pages = tab.evaluate("performance.getEntriesByType('navigation').length")

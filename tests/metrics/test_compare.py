@@ -198,7 +198,13 @@ def test_the_threshold_of_edges_is_0_005_of_the_diagonal(gap, found):
 
 @pytest.mark.parametrize(
     ("apart", "cosine", "sharp"),
-    [(0.0039, 0.19, True), (0.0041, 0.19, False), (0.0039, 0.21, False), (0.0039, -0.19, True)],
+    [
+        (0.0039, 0.19, True),
+        (0.0041, 0.19, False),
+        (0.0039, 0.21, False),
+        (0.0039, -0.19, True),
+        (0.0039, -0.9, False),
+    ],
 )
 def test_what_an_edge_point_is(apart, cosine, sharp):
     points = torch.tensor([[0, 0, 0], [apart, 0, 0]], dtype=DOUBLE)

@@ -19,8 +19,10 @@ from meshlearn.render.transforms import transforms_record
 from meshlearn.viewer.cameras import are_cameras, pyramids
 from meshlearn.viewer.coarse import clustered
 from meshlearn.viewer.contours import are_contours, joins
+from meshlearn.viewer.field_panel import FieldPanel
 from meshlearn.viewer.gather_items import gather
 from meshlearn.viewer.items import item_of
+from meshlearn.viewer.pick_panel import PickPanel
 from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import near, pixels, soon
 
@@ -104,7 +106,7 @@ def test_cameras_are_shown_around_a_mesh_and_picked(page, serve, views):
     orange = app.drawings[1].color
     soon(lambda: near(pixels(settled(tab)), orange) > 100)
     middle = app.frame.into(np.array(eyes[0]))
-    got = app.picker.pick(middle + np.array([0, 0, 5.0]), np.array([0, 0, -1.0]))
+    got = app.panel(PickPanel).pick(middle + np.array([0, 0, 5.0]), np.array([0, 0, -1.0]))
     assert got.item == "views" and got.vertex == 0
     assert got.attributes == {"camera": "0", "image": "80 × 60"}
 
@@ -128,7 +130,7 @@ def test_contours_lie_over_a_heart_and_are_named(page, serve, contours):
     green = item.legend[0][1]
     soon(lambda: near(pixels(settled(tab)), green) > 300)
     at = app.frame.into(item.points[45])
-    got = app.picker.pick(3 * at, -at)
+    got = app.panel(PickPanel).pick(3 * at, -at)
     assert got.item == "contours.txt" and got.vertex == 45
     assert got.attributes == {"contour": "lv_epi", "slice": "1"}
 
@@ -155,11 +157,11 @@ def test_a_folder_of_a_heart_opens_with_its_contours_and_thickness(page, serve, 
         return int(plain[60:].sum())
 
     soon(lambda: grey() > 3000)
-    app.field_panel.hide.value = True
-    app.field_panel.update()
+    app.panel(FieldPanel).hide.value = True
+    app.panel(FieldPanel).update()
     soon(lambda: grey() < 300)
-    app.field_panel.choose("aha_segment")  # 0 is no segment
-    shown = app.field_panel.fields(app.drawings[0])["aha_segment"]
+    app.fields.choose("aha_segment")  # 0 is no segment
+    shown = app.fields.of(app.drawings[0])["aha_segment"]
     assert sorted(set(shown.values[~shown.missing()])) == [1, 2]
     assert int(shown.missing().sum()) == off
 

@@ -12,9 +12,15 @@ import torch
 from meshlearn import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
+from meshlearn.viewer.compare_panel import ComparePanel
 from meshlearn.viewer.draw import EDGES
 from meshlearn.viewer.export import export_page
+from meshlearn.viewer.field_panel import FieldPanel
 from meshlearn.viewer.items import item_of
+from meshlearn.viewer.link_panel import LinkPanel
+from meshlearn.viewer.look_panel import LookPanel
+from meshlearn.viewer.pick_panel import PickPanel
+from meshlearn.viewer.run_panel import RunPanel
 from meshlearn.viewer.runs import Run
 from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import near, open_box, pixels, soon, with_color
@@ -58,11 +64,13 @@ def test_a_mesh_is_seen_named_hidden_picked_and_helped(page, serve):
     tab.click(*middle)
     tab.wait("document.querySelector('.ml-picked') !== null")
     words = tab.evaluate("document.querySelector('.ml-picked').innerText")
-    assert f"{app.picker.last.face}" in words and "position" in words
-    eye = np.array(app.server.initial_camera.position, float)
-    seen = app.picker.last.position  # a unit ball: the place under the middle faces the eye
+    assert f"{app.panel(PickPanel).last.face}" in words and "position" in words
+    eye = np.array(app.page.initial_camera.position, float)
+    seen = app.panel(
+        PickPanel
+    ).last.position  # a unit ball: the place under the middle faces the eye
     assert np.linalg.norm(seen - eye / np.linalg.norm(eye)) < 0.15
-    face = app.drawings[0].item.mesh.triangles[app.picker.last.face].numpy()
+    face = app.drawings[0].item.mesh.triangles[app.panel(PickPanel).last.face].numpy()
     assert np.linalg.norm(face.mean(0) - seen) < 0.15
 
     tab.press("?")
@@ -72,7 +80,7 @@ def test_a_mesh_is_seen_named_hidden_picked_and_helped(page, serve):
     assert tab.wait("!document.getElementById('ml-help').open")
 
     click_text(tab, "ball.obj")
-    soon(lambda: not app.drawings[0].node.visible)
+    soon(lambda: not app.drawings[0].visible)
     soon(lambda: drawn(tab) < 0.02)
 
 
@@ -108,15 +116,15 @@ def test_a_field_colours_the_surface_and_a_link_brings_it_back(page, serve):
     bottom = picture[np.quantile(rows, 0.95).astype(int), int(np.median(columns))]
     assert top[0] > 150 and top[1] > 150 and top[2] < 120  # yellow above
     assert bottom[0] < 110 and bottom[1] < 80  # violet below
-    client = next(iter(app.server.get_clients().values()))
+    client = next(iter(app.page.clients().values()))
     client.camera.position = (0.0, 0.0, 4.0)
     soon(lambda: abs(client.camera.position[2] - 4.0) < 1e-3)
-    link = app.links.make()
-    app.field_panel.choose("none")
-    app.field_panel.choose("x")
+    link = app.panel(LinkPanel).make()
+    app.fields.choose("none")
+    app.fields.choose("x")
     page(link)
-    soon(lambda: app.field_panel.name.value == "y")
-    clients = app.server.get_clients
+    soon(lambda: app.fields.chosen == "y")
+    clients = app.page.clients
     soon(lambda: np.allclose(clients()[max(clients())].camera.position, (0, 0, 4), atol=1e-2))
 
 
@@ -183,11 +191,11 @@ def test_compare_has_figures_and_a_distance_map(page, serve):
     half = there.shape[1] // 2
     assert there[:, :half].mean() > 0.03 and there[:, half:].mean() > 0.03
     shown = tab.evaluate("document.querySelector('[data-metric=chamfer_raw]').innerText")
-    assert float(shown) == pytest.approx(app.compare_panel.figures["chamfer_raw"], rel=1e-3)
-    app.compare_panel.layout.value = "distance map"
-    soon(lambda: not app.drawings[1].node.visible)
+    assert float(shown) == pytest.approx(app.panel(ComparePanel).figures["chamfer_raw"], rel=1e-3)
+    app.panel(ComparePanel).layout.value = "distance map"
+    soon(lambda: not app.drawings[1].visible)
     tab.wait("document.querySelector('.ml-legend') !== null")
-    assert app.field_panel.name.value == "distance"
+    assert app.fields.chosen == "distance"
 
 
 @pytest.mark.slow
@@ -200,12 +208,12 @@ def test_a_run_is_scrubbed_and_followed(page, serve, tmp_path):
     big = drawn(tab)
     write_run(run, [1, 2, 3])  # the run goes on
     tab.wait("document.querySelector('.ml-run[data-step=\"30\"]') !== null")
-    assert app.run_panel.slider.max == 2
+    assert app.panel(RunPanel).slider.max == 2
     tab.press("ArrowLeft")
     tab.press("ArrowLeft")
     tab.wait("document.querySelector('.ml-run[data-step=\"10\"]') !== null")
     soon(lambda: drawn(tab) < big)
-    assert not app.run_panel.follow.value
+    assert not app.panel(RunPanel).follow.value
     assert tab.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 
@@ -291,14 +299,14 @@ def test_parts_are_taken_apart_and_coloured_by_label(page, serve, tmp_path):
         return np.nonzero(at)[0]
 
     before = columns(pixels(settled(tab)))
-    app.apart.value = 0.4
-    app.take_apart(0.4)
+    app.panel(LookPanel).apart.value = 0.4
+    app.panel(LookPanel).take_apart(0.4)
     after = columns(pixels(settled(tab)))
     assert after[-1] - after[0] > (before[-1] - before[0]) * 1.1
     assert np.diff(after).max() > 20 > np.diff(before).max()  # a gap opened between the two
-    app.field_panel.choose("group")
-    app.field_panel.colormap.value = "labels"
-    app.field_panel.update()
+    app.fields.choose("group")
+    app.panel(FieldPanel).colormap.value = "labels"
+    app.panel(FieldPanel).update()
     seen = pixels(settled(tab)).astype(int)
     left, right = (seen[260, int(c)] for c in (after[0] + 30, after[-1] - 30))
     assert np.abs(left - right).sum() > 60
@@ -326,6 +334,6 @@ def test_the_template_of_an_open_fit_is_shown_with_its_cut(page, serve, tmp_path
     tab = page(app)
     assert "run: template" in text_of(tab)
     template = app.drawings[[d.item.name for d in app.drawings].index("run: template")]
-    assert template.node.visible and not app.drawings[0].node.visible
+    assert template.visible and not app.drawings[0].visible
     assert template.item.mesh.is_watertight and len(template.item.lines) > 10
     assert drawn(tab) > 0.02

@@ -12,7 +12,7 @@ import meshlearn as ml
 from meshlearn.data import shapes
 from meshlearn.heart.data.contours import from_arrays, save_contours
 from meshlearn.mesh import Mesh
-from meshlearn.viewer.field_panel import LABELS
+from meshlearn.viewer.field_panel import LABELS, FieldPanel
 from meshlearn.viewer.gather_items import gather
 from meshlearn.viewer.series import Series, is_series
 from meshlearn.viewer.shot import settled
@@ -72,8 +72,8 @@ def test_a_series_is_scrubbed(page, serve, folder):
     tab.press("ArrowLeft")
     tab.wait("document.querySelector('.ml-run[data-step=\"0\"]') !== null")
     assert size() < 0.5 * large
-    app.field_panel.choose("aha_segment")
-    assert app.field_panel.colormap.value == LABELS
+    app.fields.choose("aha_segment")
+    assert app.panel(FieldPanel).colormap.value == LABELS
     assert torch.equal(
         app.drawings[0].item.mesh.vertex_attributes["aha_segment"].unique(), torch.arange(1, 5)
     )

@@ -14,20 +14,22 @@ from meshlearn import viewer
 from meshlearn.data import shapes
 from meshlearn.mesh import Mesh
 from meshlearn.viewer.draw import EDGES, Look
+from meshlearn.viewer.field_panel import FieldPanel
 from meshlearn.viewer.gather_items import thin
 from meshlearn.viewer.items import item_of
-from meshlearn.viewer.serving import Served
+from meshlearn.viewer.look_panel import LookPanel
+from meshlearn.viewer.page import Page
 from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import like, open_box, pixels, soon
 
 
 def test_the_page_says_that_it_loads_until_there_is_something(page):
-    with Served("ball", port=18840) as served:
+    with Page("ball", port=18840) as served:
         tab = page(served, ready="document.querySelector('canvas') !== null")
         tab.wait("document.getElementById('ml-status')?.innerText === 'Loading…'")
         scene = pixels(settled(tab)).astype(int)[60:-60, 60:-40]
         assert np.ptp(scene.reshape(-1, 3), axis=0).max() < 10  # nothing is drawn yet
-        with viewer.App([item_of("ball", shapes.icosphere(3))], served=served):
+        with viewer.App([item_of("ball", shapes.icosphere(3))], page=served):
             tab.wait("document.getElementById('ml-status').hidden")
             soon(lambda: np.ptp(pixels(settled(tab)).astype(int)[60:-60, 60:-40]) > 60)
             assert "642 vertices" in tab.evaluate("document.body.innerText")
@@ -60,9 +62,9 @@ def test_three_kinds_of_edges_in_their_colours(page, serve):
 def test_keys_do_not_move_the_camera_as_well(page, serve):
     app = serve([item_of("ball", shapes.icosphere(2))])
     tab = page(app)
-    soon(lambda: app.server.get_clients())
-    client = next(iter(app.server.get_clients().values()))
-    first = np.array(app.server.initial_camera.position)
+    soon(lambda: app.page.clients())
+    client = next(iter(app.page.clients().values()))
+    first = np.array(app.page.initial_camera.position)
     soon(lambda: np.allclose(client.camera.position, first, atol=1e-4))
     for key in "wewesd":
         tab.press(key)
@@ -77,7 +79,7 @@ def test_normals_are_drawn_and_hidden_by_their_key(page, serve):
     green = (40, 120, 80)
     before = like(pixels(settled(tab)), green)
     tab.press("n")
-    soon(lambda: app.controls["normals"].value)
+    soon(lambda: app.panel(LookPanel).controls["normals"].value)
     soon(lambda: like(pixels(settled(tab)), green) > before + 100)
     tab.press("n")
     soon(lambda: like(pixels(settled(tab)), green) <= before + 5)
@@ -92,7 +94,7 @@ def test_a_range_by_hand_changes_colours_and_legend(page, serve):
         return int(((seen[..., 0] > 150) & (seen[..., 1] > 150) & (seen[..., 2] < 120)).sum())
 
     few = yellow()
-    panel = app.field_panel
+    panel = app.panel(FieldPanel)
     panel.auto.value = False
     panel.low.value, panel.high.value = -1.0, 0.0
     panel.update()
@@ -110,8 +112,8 @@ def test_opacity_lets_the_background_through(page, serve):
         return float((255 - pixels(settled(tab)).astype(int)).mean())
 
     solid = darkness()
-    app.controls["opacity"].value = 0.2
-    app.look_changed()
+    app.panel(LookPanel).controls["opacity"].value = 0.2
+    app.panel(LookPanel).update()
     soon(lambda: darkness() < 0.6 * solid)
 
 
@@ -127,7 +129,7 @@ def test_a_simplified_mesh_is_told_on_the_page(page, serve):
 def test_the_verb_takes_the_next_port_and_shows_what_can_be_read(page, tmp_path):
     shapes.icosphere(2).save(tmp_path / "ball.ply")
     (tmp_path / "torn.ply").write_text("ply\nformat ascii 1.0\nelement vertex 3\n")
-    with Served("other", port=18890) as other:
+    with Page("other", port=18890) as other:
         files = [str(tmp_path / name) for name in ("torn.ply", "ball.ply")]
         process = subprocess.Popen(
             [sys.executable, "-m", "meshlearn", "view", *files, "--port", str(other.port)],

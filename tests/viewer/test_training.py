@@ -13,6 +13,7 @@ import torch
 from meshlearn.data import shapes
 from meshlearn.train import PrepareOptions, open_data
 from meshlearn.train.deepmesh import make_network, train_deepmesh
+from meshlearn.viewer.run_panel import RunPanel
 from meshlearn.viewer.runs import Run
 from meshlearn.viewer.shot import settled
 from tests.viewer.conftest import pixels, soon
@@ -127,12 +128,12 @@ def test_steps_are_scrubbed_without_loading_the_page_again(page, serve, tmp_path
     app = serve([], run=Run(tmp_path))
     tab = page(app)
     tab.wait(f"document.querySelector('.ml-run[data-step=\"{steps}\"]') !== null")
-    app.run_panel.follow.value = False
+    app.panel(RunPanel).follow.value = False
     full = sum(halves(tab))
     tab.evaluate("window.__mark = 'kept'; 1")
     for index in range(steps):
         drawn = tab.evaluate("window.__mlFrames.drawn")
-        app.run_panel.show(index)
+        app.panel(RunPanel).show(index)
         told = f"document.querySelector('.ml-run[data-step=\"{index + 1}\"]') !== null"
         tab.wait(f"{told} && window.__mlFrames.drawn > {drawn}")
         if index == 0:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import torch
 
 from meshlearn import metrics
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.mesh import Mesh
+from meshlearn.viewer.coloring import NONE
 from meshlearn.viewer.fields import Field
-
-if TYPE_CHECKING:
-    from meshlearn.viewer.app import App
+from meshlearn.viewer.panel import Panel, Scene
 
 LAYOUTS = ("side by side", "overlay", "distance map")
 SHOWN = {
@@ -60,38 +58,49 @@ def metrics_html(found: dict[str, object], a: str, b: str) -> str:
     )
 
 
-class ComparePanel:
+class ComparePanel(Panel):
     """The first two meshes compared: the first is judged, the second is what it should be.
+
+    Attributes:
+        figures: of `meshlearn.metrics.compare`.
 
     Raises:
         ValueError: fewer than two meshes with faces, or vertices that are not numbers.
     """
 
-    def __init__(self, app: App, *, samples: int = 30_000) -> None:
-        self.app = app
-        pair = [d for d in app.drawings if d.item.has_faces][:2]
-        if len(pair) < 2:
+    def __init__(self, scene: Scene, *, samples: int = 30_000) -> None:
+        self.scene = scene
+        pair = [(d, d.item.name, d.item.mesh) for d in scene.drawings if d.item.has_faces][:2]
+        meshes = [mesh for _, _, mesh in pair if mesh is not None]
+        if len(meshes) < 2:
             raise ValueError("compare: expected two meshes with faces to compare")
-        self.own, self.goal = pair
-        for drawing in pair:
-            if not bool(torch.isfinite(drawing.item.mesh.vertices).all()):
-                raise ValueError(f"compare: {drawing.item.name} has vertices that are not numbers")
-        a, b = self.own.item, self.goal.item
-        app.field_panel.add(a.name, distance_field(a.mesh, b.mesh))
-        app.field_panel.add(b.name, distance_field(b.mesh, a.mesh))
-        self.figures = metrics.compare(a.mesh, b.mesh, samples=samples)
-        gui = app.server.gui
+        self.own, self.goal = (drawing for drawing, _, _ in pair)
+        for _, name, mesh in pair:
+            if mesh is not None and not bool(torch.isfinite(mesh.vertices).all()):
+                raise ValueError(f"compare: {name} has vertices that are not numbers")
+        (_, a, _), (_, b, _) = pair
+        scene.fields.add(a, distance_field(meshes[0], meshes[1]))
+        scene.fields.add(b, distance_field(meshes[1], meshes[0]))
+        self.figures = metrics.compare(meshes[0], meshes[1], samples=samples)
+        gui = scene.page.gui
         with gui.add_folder("Compare", order=-1.0):
             self.layout = gui.add_dropdown("Layout", LAYOUTS)
-            self.table = metrics_html(self.figures, a.name, b.name)
-            gui.add_html(self.table)
+            self._table = metrics_html(self.figures, a, b)
+            gui.add_html(self._table)
         self.layout.on_update(lambda _: self.arrange())
         self.arrange()
 
+    @classmethod
+    def of(cls, scene: Scene) -> ComparePanel | None:
+        return cls(scene) if scene.comparing else None
+
     def arrange(self) -> None:
         """Places both as the layout says."""
-        self.app.beside(self.own, self.goal, apart=self.layout.value == "side by side")
+        self.scene.beside(self.own, self.goal, apart=self.layout.value == "side by side")
         self.goal.show(self.layout.value != "distance map")
-        wanted = "distance" if self.layout.value == "distance map" else "none"
-        if self.app.field_panel.name.value != wanted:
-            self.app.field_panel.choose(wanted)
+        wanted = "distance" if self.layout.value == "distance map" else NONE
+        if self.scene.fields.chosen != wanted:
+            self.scene.fields.choose(wanted)
+
+    def html(self) -> str:
+        return self._table

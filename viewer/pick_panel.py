@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 
 from meshlearn.geometry import MeshBVH, ray_mesh_intersection
 from meshlearn.mesh import Mesh
+from meshlearn.viewer.draw import Drawing
 from meshlearn.viewer.items import drawable_faces
-
-if TYPE_CHECKING:
-    from meshlearn.viewer.app import App
-    from meshlearn.viewer.draw import Drawing
+from meshlearn.viewer.panel import Panel, Scene
 
 
 @dataclass(frozen=True)
@@ -49,30 +47,34 @@ class Picked:
         return f"<table class='ml-picked' style='font-size:0.85em;margin:0 1em'>{cells}</table>"
 
 
-class Picker:
+class PickPanel(Panel):
     """Answers clicks; search trees are built on the first click of each shape."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
-        self._trees: dict[int, tuple[object, MeshBVH, np.ndarray]] = {}
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._trees: dict[Drawing, tuple[Mesh, MeshBVH, np.ndarray]] = {}
         self.last: Picked | None = None
-        gui = app.server.gui
+        gui = scene.page.gui
         with gui.add_folder("Picked"):
             self.text = gui.add_html(
                 "<div style='font-size:0.8em;opacity:0.75;padding:0 1em 0.4em'>"
                 "Click the shape to see what is there.</div>"
             )
-        self._mark = None
+        self._mark: Any = None
 
-        @app.server.scene.on_click()
-        def _(event: object) -> None:
+        @scene.page.scene.on_click()
+        def _(event: Any) -> None:
             self.pick(np.array(event.ray_origin), np.array(event.ray_direction))
+
+    @classmethod
+    def of(cls, scene: Scene) -> PickPanel | None:
+        return cls(scene) if scene.drawings else None
 
     def pick(self, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
         """The first thing along a ray (scene's unit), told in the panel; None for a miss."""
         origin = np.asarray(origin, np.float64)
         direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
-        visible = [d for d in self.app.drawings if d.node.visible]
+        visible = [d for d in self.scene.drawings if d.visible]
         tries = [
             find(d, origin - d.shift, direction)
             for d in visible
@@ -87,7 +89,7 @@ class Picker:
             self.text.content = "<div style='padding:0 1em'>Nothing is there.</div>"
             return None
         self.text.content = self.last.html()
-        self._mark = self.app.server.scene.add_icosphere(
+        self._mark = self.scene.page.scene.add_icosphere(
             "/picked", 0.012, (230, 60, 40), cast_shadow=False,
             position=tuple(origin + self.last.distance * direction),
         )  # fmt: skip
@@ -95,13 +97,13 @@ class Picker:
 
     def _tree(self, drawing: Drawing) -> tuple[MeshBVH, np.ndarray]:
         mesh = drawing.item.mesh
-        known = self._trees.get(id(drawing))
+        known = self._trees.get(drawing)
         if known is None or known[0] is not mesh:
             keep = drawable_faces(mesh)
             vertices = np.nan_to_num(drawing.frame.into(mesh.vertices.numpy())).astype(np.float64)
             plain = Mesh(torch.from_numpy(vertices), mesh.faces[torch.from_numpy(keep)])
             known = (mesh, MeshBVH(plain), keep)
-            self._trees[id(drawing)] = known
+            self._trees[drawing] = known
         return known[1], known[2]
 
     def _face(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
@@ -141,9 +143,8 @@ class Picker:
             for name, value in attributes.items():
                 row = value[index].reshape(-1)[:4].tolist()
                 told[name] = " ".join(f"{number:.5g}" for number in row)
-        if self.app.field_panel is not None:
-            chosen = self.app.field_panel.fields(drawing).get(self.app.field_panel.name.value)
-            if chosen is not None:
-                value = chosen.values[vertex if chosen.domain == "vertex" else face]
-                told.setdefault(chosen.name, f"{value:.5g}")
+        chosen = self.scene.fields.shown(drawing)
+        if chosen is not None:
+            value = chosen.values[vertex if chosen.domain == "vertex" else face]
+            told.setdefault(chosen.name, f"{value:.5g}")
         return told
