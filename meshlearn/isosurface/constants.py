@@ -43,3 +43,38 @@ MIN_SLOPE = 0.05
 # Vertices, evenly among all, whose median slope stands for that of all in a backward pass: its
 # standard error is about 1 / sqrt(2048) = 2 % of the spread, and they cost one small evaluation.
 TYPICAL_VERTICES = 2048
+
+# --- search for a level set, coarse to fine (`searching`), and following it (`tracking`) ---
+#
+# None of these decides what the surface is, only how many points are evaluated to find it. They are
+# chosen here, none is from a paper.
+
+# Points evaluated at a time: on the CPU so few that the outputs of a layer of 512 units (16 MB in
+# float32) stay near the cache; elsewhere so many that a launch costs nothing beside its work.
+POINTS_AT_ONCE_CPU = 8192
+POINTS_AT_ONCE = 1 << 18
+
+# Factor on a slope or a dip that was measured at some points and is taken for a bound elsewhere; 1
+# or more, no unit. More finds thinner things and evaluates more.
+MARGIN = 1.25
+
+# Slack of a comparison of a distance in float32 with one bound by the same length; no unit.
+ROUNDING = 1e-5
+
+# Largest dip of a cell that passes for a plane, as a part of the change of the field in the cell.
+FLAT = 0.3
+
+# How far beyond a dip at the centre of a cell a zero may be, in dips; no unit.
+DIP = 1.5
+
+# Part of the reach of the predicted pieces that is evaluated; no unit. Below 1, since following
+# the surface across faces finds the others.
+SEED = 0.8
+
+# Calls of a warm tracker between two searches from scratch.
+CHECK_EVERY = 10
+
+# Part of the last cells below which the surface has left them (it is searched from scratch), and
+# below which it has moved quickly (a ring of cells around them is evaluated too); no unit.
+LOST = 0.25
+QUICK = 0.75

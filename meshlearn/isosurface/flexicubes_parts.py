@@ -20,7 +20,7 @@ from meshlearn.isosurface.cells import (
 )
 from meshlearn.isosurface.constants import GAMMA_LEAST, WEIGHT_RANGE
 from meshlearn.isosurface.grid import VoxelGrid
-from meshlearn.isosurface.tables import EDGES, dual_table
+from meshlearn.isosurface.tables import EDGES, FLIPPED, PATCH_OF, PATCHES, PROBLEM_FACE, dual_table
 
 _EDGES = torch.tensor(EDGES)  # (12, 2)
 
@@ -46,7 +46,7 @@ def resolve_cases(grid: VoxelGrid, inside: Tensor, cells: SurfaceCells) -> Tenso
     table = dual_table(inside.device).long()
     case_of = torch.zeros(grid.num_cells, dtype=torch.int64, device=inside.device)
     case_of[cells.cell] = cells.case
-    face = table[cells.case, 13]
+    face = table[cells.case, PROBLEM_FACE]
     axis, side = face.clamp(min=0) // 2, face.clamp(min=0) % 2
     step = torch.zeros_like(cells.xyz).scatter(1, axis[:, None], (2 * side - 1)[:, None])
     other = cells.xyz + step
@@ -55,8 +55,8 @@ def resolve_cases(grid: VoxelGrid, inside: Tensor, cells: SurfaceCells) -> Tenso
     other = other.clamp(min=0).minimum(res - 1)
     number = grid.cell_index((other[:, 0] * res[1] + other[:, 1]) * res[2] + other[:, 2])
     within &= number >= 0
-    meets = within & (table[case_of[number], 13] == face ^ 1)
-    return torch.where(meets, table[cells.case, 14], cells.case)
+    meets = within & (table[case_of[number], PROBLEM_FACE] == face ^ 1)
+    return torch.where(meets, table[cells.case, FLIPPED], cells.case)
 
 
 def flexicubes_parts(
@@ -73,10 +73,10 @@ def flexicubes_parts(
     cells = surface_cells(grid, inside)
     entry = resolve_cases(grid, inside, cells)
     table = dual_table(device).long()
-    count = table[entry, 0]
+    count = table[entry, PATCHES]
     first = torch.cumsum(count, 0) - count
     total = int(count.sum())
-    local = table[entry, 1:13]
+    local = table[entry, PATCH_OF]
     patch = torch.where(local >= 0, local + first[:, None], -1)  # (A, 12)
     used = patch >= 0
 

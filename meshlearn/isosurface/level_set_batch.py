@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.isosurface.constants import MARGIN, MIN_SLOPE
 from meshlearn.isosurface.deferred import Derivative
 from meshlearn.isosurface.level_set import Method, extract, tied_vertices
 from meshlearn.isosurface.searching import evaluate_quietly, search
@@ -25,9 +26,9 @@ def level_set_meshes(
     level: float = 0.0,
     method: Method | Callable[..., Mesh] = "mc",
     derivative: Derivative = "general",
-    min_slope: float = 0.05,
+    min_slope: float = MIN_SLOPE,
     lipschitz: float | None = None,
-    margin: float = 1.25,
+    margin: float = MARGIN,
 ) -> Meshes:
     """The level sets of a field for each of several codes; gradients reach field and codes.
 

@@ -8,14 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from meshlearn.fields.neural import check_output
+from meshlearn.isosurface.constants import (
+    DIP,
+    FLAT,
+    POINTS_AT_ONCE,
+    POINTS_AT_ONCE_CPU,
+    ROUNDING,
+    SEED,
+)
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.sparse_cells import children, key
 from meshlearn.isosurface.tables import CORNERS
-
-CHUNK = 8192  # points at a time on the CPU: the layers' outputs stay in the cache
-FLAT = 0.3  # part of the change in a cell up to which a dip passes for a plane
-DIP = 1.5  # how far beyond a dip at the centre a zero may be
-SEED = 0.8  # part of the predicted pieces' reach that is evaluated; following finds the others
 
 
 def evaluate_quietly(
@@ -37,7 +40,7 @@ def evaluate_quietly(
         NonFiniteField: NaN or infinities; names the tensor with the first.
     """
     if chunk is None:
-        chunk = CHUNK if points.device.type == "cpu" else 1 << 18
+        chunk = POINTS_AT_ONCE_CPU if points.device.type == "cpu" else POINTS_AT_ONCE
     if isinstance(field, nn.parallel.DistributedDataParallel):
         field = field.module  # nothing to synchronise, and ranks have different numbers of points
     found = []
@@ -98,7 +101,7 @@ def search(
         else:
             reach, least = _reaches(centre, least)
             reach = margin * reach
-        near = centre.abs() <= reach * (1 + 1e-5)
+        near = centre.abs() <= reach * (1 + ROUNDING)
         cells, owner, centre = cells[near], owner[near], centre[near]
         if lipschitz is None and level >= levels - 2:
             numbers, place = _corners(cells, owner, [(r << level) + 1 for r in whole.resolution])

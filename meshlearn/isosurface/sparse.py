@@ -12,6 +12,7 @@ from torch import Tensor
 
 from meshlearn._memory import check_memory
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.isosurface.constants import POINTS_AT_ONCE
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.sparse_cells import (
     cells_near,
@@ -136,7 +137,7 @@ class SparseVoxelGrid(VoxelGrid):
         lipschitz: float = 1.0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
-        chunk: int = 1 << 18,
+        chunk: int = POINTS_AT_ONCE,
     ) -> tuple[SparseVoxelGrid, Tensor]:
         """`from_field`, and the field's values (N,) at the grid's vertices."""
         size = VoxelGrid.three(resolution)

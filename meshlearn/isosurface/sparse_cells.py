@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import check_tensor
+from meshlearn.isosurface.constants import ROUNDING
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.tables import CORNERS
 
@@ -41,7 +42,7 @@ def cells_near(
     low = torch.tensor(whole.bounds[0], dtype=torch.float64, device=whole.device)
     for level in range(levels + 1):
         step = torch.tensor(whole.spacing, dtype=torch.float64, device=whole.device) * 2.0**-level
-        reach = lipschitz * 0.5 * float(step.norm()) * (1 + 1e-5)
+        reach = lipschitz * 0.5 * float(step.norm()) * (1 + ROUNDING)
         near = []
         for part in cells.split(chunk):
             value = field(((part.double() + 0.5) * step + low).to(whole.dtype)).reshape(-1)

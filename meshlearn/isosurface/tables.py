@@ -148,6 +148,10 @@ def inside_components(case: int, flipped_face: int | None) -> list[int]:
     return label
 
 
+# Columns of `dual_table`, as `DualTable` of csrc/kernels/flexicubes.h reads them too.
+PATCHES, PATCH_OF, PROBLEM_FACE, FLIPPED = 0, slice(1, 13), 13, 14
+
+
 @lru_cache(maxsize=8)
 def dual_table(device: torch.device) -> Tensor:
     """(entries, 16) int32: number of patches, patch of each of 12 edges (-1: not crossed), problem

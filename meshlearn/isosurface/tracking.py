@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn.isosurface.constants import CHECK_EVERY, LOST, MARGIN, QUICK
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.searching import evaluate_quietly, search
 from meshlearn.isosurface.sparse import SparseVoxelGrid
@@ -88,9 +89,9 @@ class SurfaceTracker:
         *,
         bounds: Sequence[Sequence[float]] | Tensor = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
         lipschitz: float | None = None,
-        margin: float = 1.25,
+        margin: float = MARGIN,
         warm: bool = True,
-        check_every: int = 10,
+        check_every: int = CHECK_EVERY,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -301,9 +302,9 @@ class SurfaceTracker:
         before, corners = self.grid.cell_keys, self.grid.vertex_keys
         known = _Known(corners, value(self.places(corners)))
         cells, inside = self._crossed(known, before)
-        if len(cells) < 0.25 * len(before):
+        if len(cells) < LOST * len(before):
             return None
-        if len(cells) < 0.75 * len(before):  # a quick move: a ring around, too
+        if len(cells) < QUICK * len(before):  # a quick move: a ring around, too
             ring = key(dilated(self._at(before), 1, self.resolution), self.resolution)
             known = self._learn(value, known, ring)
             cells, inside = self._crossed(known, ring)
