@@ -30,7 +30,7 @@ WANTED = [
     r"meshlearn.mesh.mesh.Mesh",
     r"def \(.*\) -> meshlearn.representations.flexicubes.FlexiCubes",
 ]
-FACADES = ["meshlearn", "meshlearn.representations"]
+FACADES = ["meshlearn", "meshlearn.io", "meshlearn.representations"]
 
 
 def test_types_that_a_user_meets(tmp_path):

@@ -14,7 +14,7 @@ from meshlearn._native import HAS_NATIVE
 _ROWS = 1 << 18  # of a piece of text
 
 
-def as_bytes(data: bytes | memoryview | np.ndarray) -> torch.Tensor:
+def as_bytes(data: bytes | bytearray | memoryview | np.ndarray) -> torch.Tensor:
     """A uint8 tensor over the same memory where that is writable (torch asks for it), else a
     copy."""
     if len(data) == 0:

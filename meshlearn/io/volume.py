@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -188,7 +188,7 @@ def _placed(
 
 
 @contextmanager
-def _numpy_file(path: Path) -> Iterator[zipfile.ZipFile | BinaryIO]:
+def _numpy_file(path: Path) -> Iterator[zipfile.ZipFile | IO[bytes]]:
     """A .npz or .npy opened; what is wrong inside becomes a ValueError that names the file."""
     try:
         with open(path, "rb") as file:
@@ -236,7 +236,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         return {name: _member(file, info) for name, info in _members(file).items()}
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -253,7 +253,7 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-def read_member(file: BinaryIO, size: int) -> np.ndarray:
+def read_member(file: IO[bytes], size: int) -> np.ndarray:
     """The array of a .npy of `size` bytes, its promises checked first."""
     shape, fortran, dtype = _header(file)
     if dtype.hasobject:
@@ -321,7 +321,7 @@ def _read_nifti(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
             f"{path}: reading NIfTI needs nibabel; pip install 'meshlearn[nifti]'"
         ) from error
     try:
-        image = nibabel.load(path)
+        image: Any = nibabel.load(path)
         shape = tuple(int(n) for n in image.shape)
         promised = math.prod(shape) * image.get_data_dtype().itemsize
         room = size * _DEFLATE if path.name.lower().endswith(".gz") else size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from typing import NoReturn
 from xml.parsers import expat
 
 DEPTH = 256
@@ -35,7 +36,7 @@ def scan(
         depth -= 1
         end(name.rpartition("}")[2])
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> NoReturn:
         raise ValueError("its XML has a document type or entities, which are refused")
 
     parser = expat.ParserCreate(namespace_separator="}")
@@ -73,5 +74,8 @@ def parse(data: bytes) -> ET.Element:
             raise ValueError(f"its XML has more than {ELEMENTS:,} elements")
         builder.start(name, {k.rpartition("}")[2]: v for k, v in attributes.items()})
 
-    scan(data, start, lambda name: builder.end(name), builder.data)
+    def end(name: str) -> None:
+        builder.end(name)
+
+    scan(data, start, end, builder.data)
     return builder.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,34 +73,34 @@ def keep_faces(part: Part, keep: np.ndarray) -> Part:
 def used_vertices(part: Part) -> np.ndarray:
     """(V,) bool: vertices that a polygon, a line, a point or a cell names."""
     used = np.zeros(len(part.vertices), bool)
-    for index in (part.polygon_index, part.points, *part.lines, *cells_of(part).values()):
+    for index in (part.polygon_index, part.points, *part.lines, *part.cells.values()):
         used[index] = True
     return used
 
 
-def cells_of(part: Part) -> dict[str, np.ndarray]:
-    """Volume elements by kind."""
-    return getattr(part, "cells", {})
-
-
-def renumbered(part: Part, new: np.ndarray, **changes: object) -> Part:
+def renumbered(part: Part, new: np.ndarray, **changes: Any) -> Part:
     """The part with `changes`, everything in it naming vertex ``new[i]`` instead of i."""
-    cells = {kind: new[index] for kind, index in cells_of(part).items()}
     return replace(
         part,
         polygon_index=new[part.polygon_index],
         lines=[new[line] for line in part.lines],
         points=new[part.points],
-        **({"cells": cells} if cells else {}),
+        cells={kind: new[index] for kind, index in part.cells.items()},
         **changes,
     )
 
 
 def faces_only(part: Part) -> Part:
     """The part without lines, points and volume elements."""
-    tables = ("cells", "cell_fields", "line_fields", "point_fields")
-    empty = {name: {} for name in tables if getattr(part, name, None)}
-    return replace(part, lines=[], points=part.points[:0], **empty)
+    return replace(
+        part,
+        lines=[],
+        points=part.points[:0],
+        cells={},
+        cell_fields={},
+        line_fields={},
+        point_fields={},
+    )
 
 
 def keep_vertices(part: Part, keep: np.ndarray) -> Part:

@@ -45,9 +45,7 @@ def _frame(document: Document, key: str) -> str | None:
 
 
 def _state(document: Document, key: str, value: str) -> Document:
-    if hasattr(document, key):
-        return replace(document, **{key: value})
-    return replace(document, metadata={**document.metadata, key: value})
+    return replace(document, unit=value) if key == "unit" else replace(document, up=value)
 
 
 def scale(document: Document, factor: float) -> Changed:
@@ -71,8 +69,10 @@ def scale(document: Document, factor: float) -> Changed:
     return Changed(each_part(document, change), f"coordinates times {factor:g}")
 
 
-def _pair(text: str, what: str, known: Sequence[str], names: dict[str, str]) -> list[str | None]:
-    """ "a" as [None, "a"] and "a:b" as ["a", "b"]."""
+def _pair(
+    text: str, what: str, known: Sequence[str], names: dict[str, str]
+) -> tuple[str | None, str]:
+    """ "a" as (None, "a") and "a:b" as ("a", "b")."""
     parts = text.lower().split(":")
     found = [names.get(p.rstrip("s") if p not in known else p, p) for p in parts]
     if len(parts) > 2 or any(p not in known for p in found):
@@ -80,7 +80,7 @@ def _pair(text: str, what: str, known: Sequence[str], names: dict[str, str]) -> 
             f"{what}: expected one of {', '.join(known)}, or two as {known[0]}:{known[1]} "
             f"(from:to), got {text!r}"
         )
-    return [None, *found] if len(found) == 1 else list(found)
+    return (None if len(found) == 1 else found[0]), found[-1]
 
 
 def change_unit(document: Document, unit: str) -> Changed:

@@ -133,7 +133,7 @@ def simplify(document: Document, wanted: float) -> Changed:
                 for name, values in getattr(part, f"{domain}_fields").items()
                 if name not in kept
             ]
-        cells = operations.cells_of(part).values()
+        cells = part.cells.values()
         count = len(part.lines) + len(part.points) + sum(map(len, cells))
         if count:
             losses.append(lost(LossKind.ELEMENTS, count=count, limit="makes new vertices"))

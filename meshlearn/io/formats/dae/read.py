@@ -84,7 +84,9 @@ def read(data: bytes, path: Path) -> Document:
             _geometry(file, document, geometry, np.eye(4), {}, "")
         return document
     roots = file.target(scene.get("url")).findall("node")
-    pending = [(node, np.eye(4), ()) for node in reversed(roots)]
+    pending: list[tuple[Element, np.ndarray, tuple[Element, ...]]] = [
+        (node, np.eye(4), ()) for node in reversed(roots)
+    ]
     seen = 0
     while pending:
         node, above, trail = pending.pop()

@@ -33,7 +33,7 @@ class File:
 
     def __init__(self, data: bytes, path: Path) -> None:
         self.path = path
-        self.chunk: bytes | None = None
+        self.chunk: bytes | memoryview | None = None
         if data[:4] == b"glTF":
             text = self._chunks(data)
         else:
@@ -50,7 +50,7 @@ class File:
         needed = set(self.json.get("extensionsRequired", [])) - _KNOWN_EXTENSIONS
         if needed:
             raise self.error(f"it requires the extension {sorted(needed)[0]}, which is not read")
-        self._buffers: dict[int, bytes] = {}
+        self._buffers: dict[int, bytes | memoryview] = {}
 
     def error(self, text: str) -> FileFormatError:
         return FileFormatError(f"{self.path}: {text}")
@@ -100,10 +100,11 @@ class File:
             raise self.error(f"expected a whole number for {key!r}, got {value!r}")
         return value
 
-    def buffer(self, index: int) -> bytes:
+    def buffer(self, index: int) -> bytes | memoryview:
         if index not in self._buffers:
             entry = self.item("buffers", index)
             uri = entry.get("uri")
+            found: bytes | memoryview
             if uri is None:
                 if self.chunk is None or index != 0:
                     raise self.unreadable(f"buffers[{index}] has no data")
@@ -133,7 +134,7 @@ class File:
             raise self.unreadable(f"it names {uri!r}, which cannot be read")
         return found
 
-    def view(self, index: int) -> tuple[bytes, int, int, int]:
+    def view(self, index: int) -> tuple[bytes | memoryview, int, int, int]:
         """Buffer, offset, length and stride (0: packed) of a buffer view."""
         entry = self.item("bufferViews", index)
         data = self.buffer(self.number(entry, "buffer"))
@@ -162,8 +163,8 @@ class File:
     def accessor(self, index: object) -> np.ndarray:
         """(count, width) values, normalised integers as float32."""
         entry = self.item("accessors", index)
-        dtype = _COMPONENT.get(entry.get("componentType"))
-        width = _WIDTH.get(entry.get("type"))
+        dtype = _COMPONENT.get(entry.get("componentType", -1))
+        width = _WIDTH.get(entry.get("type", ""))
         if dtype is None or width is None:
             raise self.error(f"accessors[{index}] has an unknown type")
         kind, count = np.dtype(dtype), self.number(entry, "count")

@@ -154,7 +154,9 @@ def read(data: bytes, path: Path) -> Document:
         if not nodes:
             for index in range(len(file.json.get("meshes", []))):
                 _mesh_parts(file, document, index, np.eye(4), "")
-    pending = [(k, np.eye(4), ()) for k in reversed(roots)]
+    pending: list[tuple[int, np.ndarray, tuple[int, ...]]] = [
+        (k, np.eye(4), ()) for k in reversed(roots)
+    ]
     while pending:
         index, above, trail = pending.pop()
         node = file.item("nodes", index)

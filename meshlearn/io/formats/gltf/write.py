@@ -121,7 +121,7 @@ class _Writer:
             values_, more = padded, {"byteStride": padded.shape[1]}
         else:
             values_ = values
-        data = memoryview(values_.reshape(-1)).cast("B") if values_.size else b""
+        data = values_.reshape(-1).view(np.uint8).data if values_.size else b""
         entry = {
             "bufferView": self.view(data, target=target, **more),
             "componentType": _CODES[kind],
@@ -254,7 +254,8 @@ def write(document: Document, path: Path) -> bytes:
 def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
     """The file of `write` in pieces."""
     writer = _Writer()
-    meshes, nodes = [], []
+    meshes: list[dict] = []
+    nodes: list[dict] = []
     for part in document.parts:
         mesh = _write_part(writer, part)
         if mesh is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class _Cursor:
 
     def __init__(self, data: bytes, path: Path) -> None:
         self.data, self.path, self.at = data, path, 0
-        self.binary, self.order = False, "<"
+        self.binary = False
+        self.order: Literal["<", ">"] = "<"
         self.words: list[bytes] = []
 
     def error(self, text: str) -> FileFormatError:
@@ -200,14 +202,14 @@ class _Reader:
         for key, (tags, values) in self.node_data.items():
             part.vertex_fields[key] = _spread(self.tags, tags, values)
         for key, (tags, values) in self.element_data.items():
-            for kind, mine in owners.items():
+            for owner, mine in owners.items():
                 if not np.isin(mine, tags).any():
                     continue
                 found = _spread(mine, tags, values)
-                if kind in ("face", "line", "point"):
-                    getattr(part, f"{kind}_fields")[key] = found
+                if owner in ("face", "line", "point"):
+                    getattr(part, f"{owner}_fields")[key] = found
                 else:
-                    part.cell_fields.setdefault(key, {})[kind] = found
+                    part.cell_fields.setdefault(key, {})[owner] = found
         metadata = {"physical": self.names} if self.names else {}
         return Document([part], metadata=metadata)
 
@@ -270,16 +272,16 @@ class _Two(_Reader):
         values = block.values
         if not (np.abs(values) < 2**53).all():
             raise cursor.error("expected whole numbers of elements")
-        kind, tags = values[first + 1].astype(np.int64), values[first + 2].astype(np.int64)
-        pair = kind << 20 | np.clip(tags, 0, 1 << 19)
+        kinds, counts = values[first + 1].astype(np.int64), values[first + 2].astype(np.int64)
+        pair = kinds << 20 | np.clip(counts, 0, 1 << 19)
         _, where = np.unique(pair, return_index=True)
         for k in np.sort(where):  # kinds in the order in which they come
-            rows = np.nonzero(pair == pair[k])[0]
-            number, n = int(kind[k]), int(tags[k])
+            chosen = np.nonzero(pair == pair[k])[0]
+            number, n = int(kinds[k]), int(counts[k])
             width = 3 + n + _kind(cursor, number)
-            if n < 0 or (block.lengths[rows] < width).any():
+            if n < 0 or (block.lengths[chosen] < width).any():
                 raise cursor.error("an element has fewer numbers than its kind asks for")
-            table = values[first[rows][:, None] + np.arange(width)].astype(np.int64)
+            table = values[first[chosen][:, None] + np.arange(width)].astype(np.int64)
             self._keep(number, np.concatenate([table[:, :1], table[:, 3:]], axis=1), n)
 
     def _keep(self, number: int, table: np.ndarray, tags: int) -> None:

@@ -87,13 +87,15 @@ def _text(part: Part) -> Iterator[bytes | memoryview]:
     yield b"$EndNodes\n"
     groups = list(_groups(part))
     yield b"$Elements\n%d\n" % sum(len(corners) for _, corners, _ in groups)
-    first, fields = 1, {}
+    first = 1
+    fields: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, corners, own in groups:
         count = len(corners)
         numbers = np.arange(first, first + count)
         ref = own.get("ref")
-        plain = ref is not None and ref.dtype.kind in "iub" and ref.ndim == 1
-        tag = ref.astype(np.int64) if plain else np.zeros(count, np.int64)
+        tag, plain = np.zeros(count, np.int64), False
+        if ref is not None and ref.dtype.kind in "iub" and ref.ndim == 1:
+            tag, plain = ref.astype(np.int64), True
         columns = [numbers, np.full(count, _NUMBER[name]), np.full(count, 2), tag, tag, corners + 1]
         yield from rows_text(np.column_stack(columns).astype(np.int64))
         for key, values in own.items():

@@ -15,5 +15,6 @@ def write(document: Document, path: Path) -> bytes:
     """A .npz file, not compressed."""
     text, arrays = flatten(document)
     out = io.BytesIO()
-    np.savez(out, **{KEY: np.frombuffer(text.encode(), np.uint8), **arrays})
+    arrays[KEY] = np.frombuffer(text.encode(), np.uint8)
+    np.savez(out, **arrays)  # type: ignore[arg-type]  # it takes them for its own option
     return out.getvalue()

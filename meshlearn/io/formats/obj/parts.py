@@ -10,7 +10,7 @@ from meshlearn.io.document import CornerField, Part
 
 
 def split_objects(
-    part: Part, data: bytes, objects: list[tuple[str, int, int]]
+    part: Part, data: bytes | bytearray, objects: list[tuple[str, int, int]]
 ) -> list[Part] | None:
     """The parts that lines ``o NAME`` make of one.
 
@@ -80,7 +80,9 @@ def split_objects(
     return out
 
 
-def _before(data: bytes, word: bytes, places: list[int], total: int) -> list[int] | None:
+def _before(
+    data: bytes | bytearray, word: bytes, places: list[int], total: int
+) -> list[int] | None:
     """How many lines "WORD ..." stand before each place; None where they are not `total` in all,
     since some are written in another way than plainly."""
     mark, out, last = b"\n" + word + b" ", [], 0

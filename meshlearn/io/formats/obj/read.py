@@ -4,8 +4,8 @@ materials. Objects (``o``) are parts where each has its own vertices, else label
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from meshlearn.io.formats.obj.parts import split_objects
 from meshlearn.io.text import as_bytes, call
 
 
-def read(data: bytes, path: Path) -> Document:
+def read(data: bytes | bytearray, path: Path) -> Document:
     """Reads an OBJ; relative indices, continuation lines and a byte-order mark are understood."""
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
@@ -47,7 +47,8 @@ def read(data: bytes, path: Path) -> Document:
     return document
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """What a parser found: see csrc/cpu/io_obj.cpp."""
 
     v: np.ndarray
@@ -64,15 +65,23 @@ class Found(NamedTuple):
     event: np.ndarray
 
 
-def _native(data: bytes) -> tuple[np.ndarray, ...]:
+def _native(data: bytes | bytearray) -> tuple[np.ndarray, ...]:
     found = [t.numpy() for t in call("obj_parse", as_bytes(data))]
     return (*found[:-1], found[-1].reshape(-1, 3))
 
 
-def _plain(data: bytes):
+def _plain(data: bytes | bytearray):
     """The parser in plain Python, slower and equal."""
-    v, colour, vt, vn, corner, length = [], {}, [], [], [], []
-    line, line_length, point, event = [], [], [], []
+    v: list[list[float]] = []
+    vt: list[list[float]] = []
+    vn: list[list[float]] = []
+    colour: dict[int, list[float]] = {}
+    corner: list[list[int]] = []
+    length: list[int] = []
+    line: list[int] = []
+    line_length: list[int] = []
+    point: list[int] = []
+    event: list[list[int]] = []
     have = (v, vt, vn)
 
     def index(text: bytes, pool: list) -> int:
@@ -158,7 +167,7 @@ def _plain(data: bytes):
     )
 
 
-def _events(document: Document, part: Part, data: bytes, event: np.ndarray) -> None:
+def _events(document: Document, part: Part, data: bytes | bytearray, event: np.ndarray) -> None:
     """Groups, objects and materials: a number for each face, and what the numbers mean; objects
     with vertices of their own become parts."""
     objects: list[tuple[str, int, int]] = []

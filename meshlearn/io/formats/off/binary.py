@@ -6,15 +6,16 @@ corners, their vertices, its number of colour components (0 to 4), and these as 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from meshlearn.io.document import FileFormatError
 
 
-class Body(NamedTuple):
+@dataclass(frozen=True)
+class Body:
     """What stands in a file.
 
     Attributes:

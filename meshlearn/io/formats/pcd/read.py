@@ -114,8 +114,8 @@ def _columns(data: bytes, path: Path, head: dict[str, list[str]], at: int) -> di
         layout = np.dtype(
             [(f"p{k}", d, (c,)) for k, (d, c) in enumerate(zip(kinds, counts, strict=True))]
         )
-        rows = np.frombuffer(data, layout, points, at)
-        found = [np.ascontiguousarray(rows[f"p{k}"]) for k in range(len(names))]
+        packed = np.frombuffer(data, layout, points, at)
+        found = [np.ascontiguousarray(packed[f"p{k}"]) for k in range(len(names))]
     elif form == "binary_compressed":
         found = _compressed(data, path, at, points, kinds, counts)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
             (
                 np.dtype(p.type).itemsize,
                 np.dtype(p.count).itemsize if p.count else 0,
-                int(bool(p.count) and p.count[0] == "i"),
+                int((p.count or "").startswith("i")),
             )
             for p in element.properties
         ],
@@ -153,7 +154,7 @@ def _together(columns: Columns, names: tuple[str, ...]) -> np.ndarray | None:
     return np.stack(found, axis=1)  # type: ignore[arg-type]
 
 
-_VECTORS = {
+_VECTORS: dict[str, list[tuple[str, ...]]] = {
     "normal": [("nx", "ny", "nz")],
     "color": [
         ("red", "green", "blue", "alpha"),
@@ -202,7 +203,7 @@ def _raw(columns: Columns) -> dict[str, np.ndarray]:
 
 def _corner_fields(part: Part, columns: Columns, key: str) -> dict[str, np.ndarray]:
     """Lists of faces that have a vector for each corner become corner fields; gives the others."""
-    other = {}
+    other: dict[str, np.ndarray] = {}
     for name, found in columns.items():
         if name == key or not isinstance(found, List):
             continue
@@ -265,7 +266,7 @@ def read(data: bytes, path: Path) -> Document:
         source = read_ascii(data, path, elements, at)
     else:
         source = _binary(data, path, elements, at, "<" if "little" in form else ">")
-    other = {}
+    other: dict[str, Any] = {}
     for element, columns in source:
         if element.name == "vertex":
             xyz = _together(columns, ("x", "y", "z"))

@@ -66,7 +66,7 @@ def _table(head: bytes, mesh: Mesh, extra: np.ndarray | None) -> Iterator[bytes 
         yield packed
 
 
-def _pack(vertices: torch.Tensor, faces: torch.Tensor) -> memoryview | bytearray:
+def _pack(vertices: torch.Tensor, faces: torch.Tensor) -> memoryview:
     """Rows of the table of a binary file."""
     if HAS_NATIVE:
         return call("stl_pack", vertices.contiguous(), faces.contiguous()).numpy().data
@@ -78,4 +78,4 @@ def _pack(vertices: torch.Tensor, faces: torch.Tensor) -> memoryview | bytearray
         length = np.linalg.norm(normal, axis=1, keepdims=True)
         good = (length > 0) & np.isfinite(length)
         table["normal"] = np.divide(normal, length, out=np.zeros_like(normal), where=good)
-    return bytearray(table.tobytes())
+    return memoryview(bytearray(table.tobytes()))

@@ -150,7 +150,9 @@ def read(data: bytes, path: Path) -> Document:
     if reader.metadata:
         document.metadata["3mf"] = reader.metadata
     items = reader.items or [(key, np.eye(4)) for key in _roots(reader)]
-    pending = [(key, matrix, (), "") for key, matrix in reversed(items)]
+    pending: list[tuple[str, np.ndarray, tuple[str, ...], str]] = [
+        (key, matrix, (), "") for key, matrix in reversed(items)
+    ]
     total = 0
     while pending:
         key, matrix, trail, name = pending.pop()

@@ -148,13 +148,13 @@ def dump(path: Path, layers: list[tuple[str, bytes]]) -> dict:
                 f"far more memory or time than its {size:,} bytes should"
             )
         with open(Path(folder) / "answer", "rb") as stream:
-            data = bytearray(os.fstat(stream.fileno()).st_size)
-            stream.readinto(data)
-    length = int.from_bytes(data[:8], "little")
-    body = json.loads(bytes(data[8 : 8 + length]))
+            answer = bytearray(os.fstat(stream.fileno()).st_size)
+            stream.readinto(answer)
+    length = int.from_bytes(answer[:8], "little")
+    body = json.loads(bytes(answer[8 : 8 + length]))
     if "error" in body:
         raise FileFormatError(f"{path}: {' '.join(str(body['error']).split())[:400]}")
-    return _filled(body, data, 8 + length)
+    return _filled(body, answer, 8 + length)
 
 
 def _filled(value, data: bytearray, base: int):

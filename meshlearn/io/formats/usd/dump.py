@@ -11,6 +11,7 @@ import json
 import os
 import struct
 import sys
+from typing import Any
 
 MOST_PRIMS = 1_000_000
 _GEOMETRY = ("Mesh", "Points", "BasisCurves")
@@ -23,7 +24,7 @@ class _Answer:
         self.arrays: list[bytes] = []
         self.size = 0
 
-    def keep(self, value: object) -> object:
+    def keep(self, value: Any) -> object:
         """A value as JSON has it; arrays of numbers by their place."""
         import numpy as np
 
@@ -69,7 +70,7 @@ def limit(memory: int, seconds: float) -> None:
         pass
 
 
-def _layers(folder: str, names: list[str]) -> list:
+def _layers(folder: str, names: list[list[str]]) -> list:
     """The layers without a place on the disk; the dependencies among them bent to them."""
     from pxr import Sdf
 
@@ -240,13 +241,13 @@ class _Dump:
         return path
 
     def texture(self, shader, output) -> dict:
-        found = {"channel": str(output.GetBaseName())}
+        found: dict[str, object] = {"channel": str(output.GetBaseName())}
         for item in shader.GetInputs()[:100]:
             name = str(item.GetBaseName())
             if name == "st":
                 continue
             feeds = item.GetValueProducingAttributes()[:1]
-            value = feeds[0].Get(self.time) if feeds else None
+            value: Any = feeds[0].Get(self.time) if feeds else None
             if type(value).__name__ == "AssetPath":
                 value = value.path
             found[name] = _number(value)

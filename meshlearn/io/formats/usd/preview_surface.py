@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from meshlearn.io.document import Material
 
 _INPUTS = {  # of UsdPreviewSurface, https://openusd.org/release/spec_usdpreviewsurface.html
@@ -15,12 +17,12 @@ _INPUTS = {  # of UsdPreviewSurface, https://openusd.org/release/spec_usdpreview
 }
 
 
-def inputs_of(material: Material) -> tuple[dict[str, object], dict[str, dict]]:
+def inputs_of(material: Material) -> tuple[dict[str, Any], dict[str, dict]]:
     """Values and textures of a surface, by the names of UsdPreviewSurface."""
     said = material.values.get("usd")
     if isinstance(said, dict):
         return dict(said.get("inputs", {})), dict(said.get("textures", {}))
-    inputs: dict[str, object] = {}
+    inputs: dict[str, Any] = {}
     textures: dict[str, dict] = {}
     colour = material.values.get("base_color")
     if colour is not None:

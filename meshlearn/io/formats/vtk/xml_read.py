@@ -205,6 +205,7 @@ def _piece(file: _File, piece: Element, path: Path, surface: bool) -> Part:
     if vertices.dtype not in (np.float32, np.float64):
         vertices = vertices.astype(np.float64)
     kinds, starts, indices, base = [], [np.zeros(1, np.int64)], [], 0
+    order: tuple[str, ...]
     if surface:
         groups = {"Verts": vtk_data.POLY_VERTEX, "Lines": vtk_data.POLY_LINE}
         groups |= {"Strips": vtk_data.STRIP, "Polys": vtk_data.POLYGON}
