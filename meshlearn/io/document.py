@@ -30,7 +30,7 @@ class CornerField:
 
 @dataclass
 class Material:
-    """A surface material.
+    """A surface material, between the words of two formats: each has them in its `material.py`.
 
     `values` holds "base_color" (red, green, blue, alpha) and "base_texture" (a key of the
     document's images) where they are known, and by the name of its format all that a file says:
@@ -93,7 +93,9 @@ class Document:
         parts: objects, each with its place.
         materials: face_fields["material"] indexes these.
         metadata: whatever else the file says, by name.
-        images: textures by their file's name, encoded as they were (PNG, JPEG).
+        images: textures by their file's name, encoded as they were (PNG, JPEG); those beside a file
+            are read by `resolver.take_image`. Their coordinates are the field "uv" of corners or
+            vertices, v counted from an image's bottom.
         up: the axis that points up, "x", "y" or "z", where the file says so.
         unit: of length, "mm", "m", "in" ..., where the file says so.
     """

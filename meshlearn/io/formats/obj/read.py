@@ -11,7 +11,7 @@ import numpy as np
 
 from meshlearn._native import HAS_NATIVE
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
-from meshlearn.io.formats.obj.mtl import load_materials
+from meshlearn.io.formats.obj.material import load_materials
 from meshlearn.io.formats.obj.parts import split_objects
 from meshlearn.io.text import as_bytes, call
 

@@ -11,7 +11,7 @@ import numpy as np
 from meshlearn.io.changes.join import mirrors as _mirrors
 from meshlearn.io.changes.join import reversed_corners
 from meshlearn.io.document import CornerField, Document, Part, _place
-from meshlearn.io.formats.obj.mtl import write_materials
+from meshlearn.io.formats.obj.material import write_materials
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
