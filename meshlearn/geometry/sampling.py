@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -97,6 +97,18 @@ def sample_surface(
 def device_of(generator: torch.Generator | None) -> torch.device:
     """Where random numbers are drawn."""
     return torch.device("cpu") if generator is None else generator.device
+
+
+@overload
+def sample_points(
+    mesh: Mesh, n: int, *, normals: Literal[False] = False, generator: torch.Generator | None = None
+) -> Tensor: ...
+
+
+@overload
+def sample_points(
+    mesh: Mesh, n: int, *, normals: Literal[True], generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]: ...
 
 
 def sample_points(

@@ -34,14 +34,15 @@ def to_pyvista(mesh: Mesh | PolygonMesh) -> pyvista.PolyData:
         >>> ml.interop.to_pyvista(mesh).plot()
     """
     pyvista = require("pyvista", "to_pyvista")
+    plain: Mesh | PolygonMesh
     if isinstance(mesh, PolygonMesh):
         plain = mesh.to("cpu")
         start, index = plain.start.numpy(), plain.index.numpy()
         corners: dict[str, CornerAttribute] = {}
     else:
-        plain = check_mesh(mesh)
-        start, index = np.arange(plain.num_faces + 1) * 3, plain.faces.reshape(-1).numpy()
-        corners = plain.corner_attributes
+        triangles = plain = check_mesh(mesh)
+        start, index = np.arange(triangles.num_faces + 1) * 3, triangles.faces.reshape(-1).numpy()
+        corners = triangles.corner_attributes
     sizes = np.diff(start)
     cells = np.insert(index, start[:-1], sizes) if len(sizes) else np.zeros(0, np.int64)
     made = pyvista.PolyData()

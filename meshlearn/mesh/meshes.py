@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -86,6 +87,12 @@ class Meshes:
 
     def __iter__(self) -> Iterator[Mesh]:
         return iter(self._members)
+
+    @overload
+    def __getitem__(self, index: int) -> Mesh: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Meshes: ...
 
     def __getitem__(self, index: int | slice) -> Mesh | Meshes:
         """One mesh, as it was put in, or for a slice a batch of several."""

@@ -124,8 +124,10 @@ def compare(
         if own.mesh.is_watertight and goal.mesh.is_watertight:
             out["volume_error"] = _relative(own.mesh.volume(), goal.mesh.volume())
         out["area_error"] = _relative(own.mesh.area(), goal.mesh.area())
-    out["chamfer_raw"] = out["chamfer"] * scale
-    out["hausdorff_raw"] = out["hausdorff"] * scale
+    for name in ("chamfer", "hausdorff"):
+        value = out[name]
+        assert value is not None
+        out[f"{name}_raw"] = value * scale
     if quality:
         out.update(mesh_quality(pred))
     return out

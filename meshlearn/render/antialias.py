@@ -10,19 +10,15 @@ ends or folds back, so it is found also where faces are smaller than pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.mesh import Mesh, Meshes
 from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
-
-if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh, Meshes
 
 STEPS = 64  # faces a walk between two pixel centres may cross
 
@@ -69,7 +65,7 @@ def antialias(
         )
     if backend not in ("native", "reference"):
         raise ValueError(f"backend: expected 'native' or 'reference', got {backend!r}")
-    if not hasattr(mesh, "topology"):
+    if isinstance(mesh, Meshes):
         return _batch(image, fragments, mesh, cam, backend)
     if face.dim() != 2 + cam.batched:
         raise ValueError(

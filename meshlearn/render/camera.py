@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -271,7 +272,7 @@ class Camera:
             self, view=self.view[index], focal=pick(self.focal), centre=pick(self.centre)
         )
 
-    def to(self, *args: object, **kwargs: object) -> Camera:
+    def to(self, *args: Any, **kwargs: Any) -> Camera:
         """As `Tensor.to`, for all tensors of the camera."""
         return replace(
             self,

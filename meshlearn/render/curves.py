@@ -37,7 +37,7 @@ def _series(history: object) -> dict[str, list[tuple[float, float]]]:
             values = values.tolist() if hasattr(values, "tolist") else values
             aligned = steps is not None and len(steps) == len(values)
             for i, y in enumerate(values):
-                add(str(name), float(steps[i]) if aligned else i, y)
+                add(str(name), float(steps[i]) if steps is not None and aligned else i, y)
     elif isinstance(history, Sequence) and all(isinstance(row, Mapping) for row in history):
         for i, row in enumerate(history):
             for name, y in row.items():
@@ -140,7 +140,8 @@ class _Axes:
         self.font, self.bold = _font(12 * _SCALE), _font(16 * _SCALE)
         xs = [x for pts in series.values() for x, _ in pts]
         ys = [self._scale(y) for pts in series.values() for _, y in pts]
-        self.x0, self.x1 = (min(xs), max(xs)) if xs else (0.0, 1.0)
+        self.x0: float = min(xs, default=0.0)
+        self.x1: float = max(xs, default=1.0)
         y0, y1 = (min(ys), max(ys)) if ys else (0.0, 1.0)
         if self.x1 <= self.x0:
             self.x1 = self.x0 + 1

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -76,9 +76,10 @@ class ImageSet:
                 raise ValueError(
                     f"use: the images have no {kind}, only {', '.join(self.kinds) or 'nothing'}"
                 )
-        return replace(self, **{k: None for k in KINDS if k not in kinds})
+        left_out: dict[str, Any] = {k: None for k in KINDS if k not in kinds}
+        return replace(self, **left_out)
 
-    def to(self, *args: object, **kwargs: object) -> ImageSet:
+    def to(self, *args: Any, **kwargs: Any) -> ImageSet:
         """As `Tensor.to`, for cameras and images."""
         moved = {k: getattr(self, k).to(*args, **kwargs) for k in self.kinds}
         return replace(self, cameras=self.cameras.to(*args, **kwargs), **moved)
@@ -144,7 +145,7 @@ def load_images(
     found: dict[str, Tensor] = {}
     cameras, size, native = posed.cameras, None, None
     for kind in kinds:
-        stack = []
+        stack: list[Tensor] = []
         for i, file in enumerate(posed.paths[kind]):
             if file is None:
                 raise ValueError(
@@ -153,7 +154,7 @@ def load_images(
                 )
             image = _read(kind, file, posed)
             if native is None:
-                native, first = tuple(image.shape[:2]), file
+                native, first = (image.shape[0], image.shape[1]), file
             elif tuple(image.shape[:2]) != native:
                 h, w = image.shape[:2]
                 raise ValueError(
@@ -276,7 +277,7 @@ def render_images(
     parts: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     with progress_bar("rendering", len(cams), enabled=progress) as bar:
         for i in range(len(cams)):
-            options = {"lights": light, "backend": backend, "smooth": smooth}
+            options: dict[str, Any] = {"lights": light, "backend": backend, "smooth": smooth}
             seen = render(mesh, cams[i], size, channels=("depth", "normal"), **options)
             fine = render(mesh, cams[i], size * samples, channels=channels, **options)
             mask, color = (fine[c].float() for c in channels)

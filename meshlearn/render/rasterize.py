@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,12 +10,10 @@ from torch import Tensor
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.mesh import Mesh, Meshes
 from meshlearn.render.camera import Camera, image_size
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import interpolate
-
-if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh, Meshes
 
 __all__ = ["Fragments", "interpolate", "peel", "rasterize", "rasterize_homogeneous"]
 
@@ -56,7 +53,7 @@ def rasterize(
         >>> fragments = rasterize(mesh, Camera.look_at((0, 0, 3)), 256)
         >>> fragments.mask.sum()
     """
-    if not hasattr(mesh, "topology"):
+    if isinstance(mesh, Meshes):
         return _rasterize_batch(mesh, cam, size, behind, paired, backend)
     if paired:
         raise ValueError("paired: expected a batch of meshes, got one mesh; pass Meshes([mesh])")
@@ -191,8 +188,8 @@ class _Rasterize(torch.autograd.Function):
                 seen = zip(
                     surface_coordinates(leaf, faces, face), (grad_bary, grad_depth), strict=True
                 )
-                outs, slopes = zip(*(pair for pair in seen if pair[1] is not None), strict=True)
-                (grad,) = torch.autograd.grad(outs, leaf, slopes, allow_unused=True)
+                outs, along = zip(*(pair for pair in seen if pair[1] is not None), strict=True)
+                (grad,) = torch.autograd.grad(outs, leaf, along, allow_unused=True)
         return grad, *(None,) * 6
 
 

@@ -72,12 +72,12 @@ def build(dice: Dice) -> tuple[Pieces, Pieces]:
         lift = dice.between(0.1, 0.18) if style == "sports" else 0.0
         board = rod((x, height + lift, -span), (x, height + lift, span), 0.06, side=(0, 1, 0))
         sizes = torch.tensor([1.9, 0.45, 1.0], dtype=torch.float64)
-        middle = board.vertices.mean(0)
-        parts.append((0, board.with_vertices((board.vertices - middle) * sizes + middle)))
+        centre = board.vertices.mean(0)
+        parts.append((0, board.with_vertices((board.vertices - centre) * sizes + centre)))
         if lift:
-            for side in (-0.6, 0.6):
-                foot = (x - 0.04, height - 0.1, side * span)
-                parts.append((0, rod(foot, (x, height + lift, side * span), 0.035)))
+            for part in (-0.6, 0.6):
+                foot = (x - 0.04, height - 0.1, part * span)
+                parts.append((0, rod(foot, (x, height + lift, part * span), 0.035)))
     if dice.chance(0.7):
         x = (cowl + 0.06 - 0.5) * length
         for side in (-1, 1):

@@ -76,9 +76,9 @@ def _legs(dice: Dice, width: float, depth: float, low: float, middle: bool) -> l
     out = []
     for sx in (-1, 1):
         for sz in (-1, 1):
-            foot = (sx * (x + splay), 0.0, sz * (z + splay))
+            end = (sx * (x + splay), 0.0, sz * (z + splay))
             out.append(
-                rod(foot, (sx * x, low, sz * z), tip, radius, segments=segments, power=power,
+                rod(end, (sx * x, low, sz * z), tip, radius, segments=segments, power=power,
                     side=(1, 0, 0))
             )  # fmt: skip
     if dice.chance(0.4):
