@@ -1,10 +1,11 @@
 """Build of meshlearn: pure Python plus, where they can be compiled, its native extensions.
 
 `meshlearn._C` holds the operators. It uses torch's stable ABI: it needs torch's headers and a C++17
-compiler, and one build serves every torch from 2.10 on. Every extension keeps to Python's limited
-API, so that one build serves every Python from 3.10 on. Nothing here fails the installation:
-without torch's headers or a compiler the package installs all the same, and `meshlearn doctor` says
-what is missing; meshlearn/_build_info.json holds it for each extension.
+compiler, and one build serves every torch from 2.10 on. `meshlearn._io` reads, writes and checks
+files, and knows nothing of torch. Every extension keeps to Python's limited API, so that one build
+serves every Python from 3.10 on. Nothing here fails the installation: without torch's headers or a
+compiler the package installs all the same, and `meshlearn doctor` says what is missing;
+meshlearn/_build_info.json holds it for each extension.
 
 Environment: MESHLEARN_BUILD_NATIVE=0 skips the extension; MESHLEARN_BUILD_CUDA=0|1 decides on CUDA
 (default: when torch was built with CUDA and nvcc is found); DEBUG=1 builds with the address and
@@ -303,13 +304,14 @@ def sources(*patterns: str) -> list[str]:
 OPERATORS = NativeExtension(
     "meshlearn._C", sources("csrc/ops.cpp", "csrc/cpu/*.cpp", "csrc/cuda/*.cu"), torch=True
 )
-WHAT = {"_C": "native operators"}  # for messages
+READERS = NativeExtension("meshlearn._io", sources("csrc/io/*.cpp"), torch=False)
+WHAT = {"_C": "native operators", "_io": "native readers"}  # for messages
 
 setup(
     # viewer/ lies at the top of the source and is imported as meshlearn.viewer
     packages=[*find_packages(include=["meshlearn", "meshlearn.*"]), "meshlearn.viewer"],
     package_dir={"meshlearn.viewer": "viewer"},
-    ext_modules=[OPERATORS],
+    ext_modules=[OPERATORS, READERS],
     cmdclass={"build_ext": BuildNative},
     options={"bdist_wheel": {"py_limited_api": "cp310"}} if LIMITED_API else {},
 )

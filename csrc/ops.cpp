@@ -113,19 +113,6 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
 
   // --- metrics ---
   m.def("self_intersections(Tensor vertices, Tensor faces, Tensor order) -> Tensor");
-
-  // --- io ---
-  m.def("text_rows(Tensor data) -> (Tensor, Tensor)");
-  m.def("obj_parse(Tensor data) -> Tensor[]");
-  m.def("text_block(Tensor data, int begin, int rows) -> Tensor[]");
-  m.def("text_polygons(Tensor data, int begin, int rows) -> Tensor[]");
-  m.def("stl_pack(Tensor vertices, Tensor faces) -> Tensor");
-  m.def("stl_parse(Tensor data) -> (Tensor, Tensor)");
-  m.def("ply_walk(Tensor data, int begin, int rows, Tensor layout, bool swap) -> Tensor[]");
-  m.def("format_rows(Tensor values, Tensor prefix) -> Tensor");
-  m.def(
-      "format_polygons(Tensor start, Tensor index, Tensor prefix, int base, bool counted) -> "
-      "Tensor");
 }
 
 static struct PyModuleDef meshlearn_module = {PyModuleDef_HEAD_INIT,

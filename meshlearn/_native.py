@@ -6,11 +6,11 @@ not, every caller has a readable torch reference. ``MESHLEARN_NATIVE=0`` forces 
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 import torch
+
+from meshlearn._compiled import build_info
 
 _forced_off = os.environ.get("MESHLEARN_NATIVE") == "0"
 _load_error = ""
@@ -40,7 +40,7 @@ def status() -> dict[str, object]:
     Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` and
     ``cuda_reason`` (str, empty when native operators run).
     """
-    reason, built = "", _build_info()
+    reason, built = "", build_info("_C")
     if not HAS_NATIVE:
         if _forced_off:
             reason = "MESHLEARN_NATIVE=0 is set"
@@ -57,10 +57,3 @@ def status() -> dict[str, object]:
         "reason": reason,
         "cuda_reason": "" if HAS_CUDA else reason or str(built.get("cuda_reason", "")),
     }
-
-
-def _build_info() -> dict:
-    try:
-        return json.loads(Path(__file__).with_name("_build_info.json").read_text())["_C"]
-    except (OSError, ValueError, KeyError):  # no build wrote it
-        return {}

@@ -42,6 +42,7 @@ FLOOR = {
     "fields": 1,
     "progress": 1,
     "run_folder": 1,
+    "_compiled": 0,
     "_native": 1,
     "_segment": 1,
     "_zeros": 1,

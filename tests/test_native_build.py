@@ -21,8 +21,8 @@ from meshlearn import _native
 ROOT = Path(__file__).resolve().parents[1]
 CSRC = ROOT / "csrc"
 STABLE = ("torch/csrc/stable/", "torch/headeronly/", "torch/csrc/inductor/aoti_torch/c/")
-# counting sorts, union-find, parsers of files: sequential by nature; on a GPU torch serves
-CPU_ONLY = {"topology", "io", "io_obj", "io_table"}
+# counting sorts and union-find are sequential by nature; on a GPU torch serves
+CPU_ONLY = {"topology"}
 CUDA_SOURCES = sorted(CSRC.glob("cuda/*.cu"))
 
 
@@ -74,7 +74,7 @@ def test_every_kernel_runs_on_both_machines():
     cuda = {path.stem for path in CUDA_SOURCES}
     kernels = {path.stem for path in CSRC.glob("kernels/*.h")}
     assert cuda <= cpu and cuda, cuda - cpu
-    # parsers of files run on the CPU alone; whatever has a kernel has both
+    # whatever has a kernel has both
     for name in cpu - cuda - CPU_ONLY:
         used = {path.stem for path in closure(CSRC / "cpu" / f"{name}.cpp")} & kernels
         assert not used, f"csrc/cpu/{name}.cpp has kernels {used} but no csrc/cuda/{name}.cu"
@@ -229,6 +229,7 @@ def small_tree(folder: Path) -> Path:
     tree = folder / "a tree"
     for name, text in {
         "csrc/ops.cpp": MODULE,
+        "csrc/io/module.cpp": MODULE.replace('"_C"', '"_io"').replace("PyInit__C", "PyInit__io"),
         "csrc/common/far.h": "inline int far_away() { return 1; }\n",
         "csrc/common/near.h": '#include "far.h"\ninline int near_by() { return far_away(); }\n',
         "csrc/cpu/a.cpp": '#include "../common/far.h"\nint a() { return far_away(); }\n',
@@ -276,7 +277,7 @@ def test_a_header_recompiles_what_includes_it(tmp_path):
     (tree / "csrc" / "common" / "near.h").unlink()
     (tree / "csrc" / "cpu" / "b.cpp").write_text("int b() { return 2; }\n")
     compiled(tree)
-    assert [path.name for path in tree.glob("meshlearn/*.so")] == ["_C.abi3.so"]
+    assert {p.name for p in tree.glob("meshlearn/*.so")} == {"_C.abi3.so", "_io.abi3.so"}
 
 
 def test_setup_finds_the_torch_that_runs_here(monkeypatch):

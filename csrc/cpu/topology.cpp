@@ -16,25 +16,15 @@ static std::tuple<Tensor, Tensor> incidence(const Tensor& index, int64_t size) {
 static std::tuple<Tensor, Tensor, Tensor, Tensor> edge_table(const Tensor& faces, int64_t size) {
   expect<int64_t>(faces, "faces");
   const int64_t half = faces.numel();
-  const int64_t* f = ptr<int64_t>(faces);
   Tensor low = empty<int64_t>(faces, {half}), high = empty<int64_t>(faces, {half});
-  CpuExec exec(faces);
-  int64_t *lo = mut<int64_t>(low), *hi = mut<int64_t>(high);
-  exec.for_each(half, 16384, [=](int64_t h) {
-    const int64_t a = f[h], b = f[h % 3 == 2 ? h - 2 : h + 1];
-    lo[h] = a < b ? a : b;
-    hi[h] = a < b ? b : a;
-  });
-  auto [start, order] = incidence(low, size);
+  Tensor start = empty<int64_t>(faces, {size + 1}), order = empty<int64_t>(faces, {half});
   Tensor distinct = empty<int64_t>(faces, {size}), first = empty<int64_t>(faces, {size + 1});
-  exec.for_each(size, 4096,
-                SortBucket{hi, ptr<int64_t>(start), mut<int64_t>(order), mut<int64_t>(distinct)});
-  const int64_t count = exec.exclusive_scan(ptr<int64_t>(distinct), mut<int64_t>(first), size);
+  const EdgeScratch scratch{mut<int64_t>(low),   mut<int64_t>(high),     mut<int64_t>(start),
+                            mut<int64_t>(order), mut<int64_t>(distinct), mut<int64_t>(first)};
+  const CpuExec exec(faces);
+  const int64_t count = sort_half_edges(exec, ptr<int64_t>(faces), half, size, scratch);
   Tensor edges = empty<int64_t>(faces, {count, 2}), edge_start = empty<int64_t>(faces, {count + 1});
-  exec.for_each(size, 4096,
-                NumberEdges{hi, ptr<int64_t>(start), ptr<int64_t>(order), ptr<int64_t>(first),
-                            mut<int64_t>(edges), mut<int64_t>(edge_start), lo});
-  mut<int64_t>(edge_start)[count] = half;
+  number_edges(exec, half, size, count, scratch, mut<int64_t>(edges), mut<int64_t>(edge_start));
   return std::make_tuple(edges, edge_start, order, low);
 }
 

@@ -86,6 +86,39 @@ struct NumberEdges {
   }
 };
 
+// The scratch of an edge table of H half-edges over V vertices.
+struct EdgeScratch {
+  int64_t* low;       // (H,) smaller vertex of each half-edge; in the end its edge
+  int64_t* high;      // (H,)
+  int64_t* start;     // (V + 1,) half-edges by smaller vertex
+  int64_t* order;     // (H,) half-edges by edge
+  int64_t* distinct;  // (V,)
+  int64_t* first;     // (V + 1,) first edge of each smaller vertex
+};
+
+// Sorts the half-edges of faces (H / 3, 3) by edge; returns the number of edges.
+template <class Exec>
+int64_t sort_half_edges(const Exec& exec, const int64_t* faces, int64_t half, int64_t size,
+                        EdgeScratch s) {
+  exec.for_each(half, 16384, [=](int64_t h) {
+    const int64_t a = faces[h], b = faces[h % 3 == 2 ? h - 2 : h + 1];
+    s.low[h] = a < b ? a : b;
+    s.high[h] = a < b ? b : a;
+  });
+  counting_sort(s.low, half, size, s.start, s.order);
+  exec.for_each(size, 4096, SortBucket{s.high, s.start, s.order, s.distinct});
+  return exec.exclusive_scan(s.distinct, s.first, size);
+}
+
+// Numbers the `count` edges that `sort_half_edges` found: edges (E, 2), edge_start (E + 1,).
+template <class Exec>
+void number_edges(const Exec& exec, int64_t half, int64_t size, int64_t count, EdgeScratch s,
+                  int64_t* edges, int64_t* edge_start) {
+  exec.for_each(size, 4096,
+                NumberEdges{s.high, s.start, s.order, s.first, edges, edge_start, s.low});
+  edge_start[count] = half;
+}
+
 inline int64_t find_root(int64_t* parent, int64_t node) {
   while (parent[node] != node) {
     parent[node] = parent[parent[node]];

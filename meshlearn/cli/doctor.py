@@ -95,13 +95,14 @@ def diagnose() -> dict[str, object]:
     import torch
 
     import meshlearn
-    from meshlearn import _memory, _native
+    from meshlearn import _compiled, _memory, _native
 
     total, available = _memory.memory_status()
     native, cuda = _native.status(), _cuda()
     operators: dict[str, dict[str, object]] = {}
     cpu_runs, cuda_runs = bool(native["native"]), bool(native["native_cuda"])
     operators["cpu"] = {"compiled": cpu_runs, "reason": native["reason"]}
+    readers = _compiled.status()
     why = ""
     if not cuda["available"]:
         why = str(cuda["reason"])
@@ -123,6 +124,7 @@ def diagnose() -> dict[str, object]:
         "platform": platform.platform(),
         "torch": torch.__version__,
         "operators": operators,
+        "readers": {"compiled": readers["native"], "reason": readers["reason"]},
         "sanitized": native["sanitized"],
         "compiler": _tool(compilers, ""),
         "nvcc": _tool([str(Path(home) / "bin" / "nvcc"), "nvcc"], "release"),
@@ -145,6 +147,10 @@ def _operator_text(entry: dict) -> str:
     return "compiled, self-test " + ("passed" if test["passed"] else f"FAILED: {test['reason']}")
 
 
+def _readers_text(entry: dict) -> str:
+    return "compiled" if entry["compiled"] else f"plain Python serves: {entry['reason']}"
+
+
 @command("doctor")
 def doctor(as_json: JsonFlag = False) -> None:
     """Say what runs here, compiled or by reference, and why; exit 1 if a self-test fails."""
@@ -164,6 +170,7 @@ def doctor(as_json: JsonFlag = False) -> None:
             ("torch", facts["torch"]),
             ("operators on CPU", _operator_text(facts["operators"]["cpu"])),
             ("operators on CUDA", _operator_text(facts["operators"]["cuda"])),
+            ("readers of files", _readers_text(facts["readers"])),
             (
                 "CUDA device",
                 ", ".join(facts["cuda"]["devices"]) or f"none: {facts['cuda']['reason']}",

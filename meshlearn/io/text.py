@@ -2,57 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from meshlearn._native import HAS_NATIVE
+from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 
 _ROWS = 1 << 18  # of a piece of text
-
-
-def as_bytes(data: bytes | bytearray | memoryview | np.ndarray) -> torch.Tensor:
-    """A uint8 tensor over the same memory where that is writable (torch asks for it), else a
-    copy."""
-    if len(data) == 0:
-        return torch.zeros(0, dtype=torch.uint8)
-    array = np.frombuffer(data, dtype=np.uint8)
-    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
-    return torch.from_numpy(array.copy() if odd or not array.flags.writeable else array)
-
-
-class NativeError(RuntimeError):
-    """A compiled operator failed for a reason that is not in the file, such as an old build."""
-
-
-# what a failed check of an operator puts in front of its sentence
-_CHECK = re.compile(r"\w+, [^\n]*?\.(?:h|cpp|cu):\d+, |.*Error: (?=line \d|the header )")
-
-
-def call(name: str, *arguments):
-    """An operator of the io room.
-
-    Raises:
-        ValueError: a check of the operator failed: the file is not what it should be.
-        NativeError: anything else: the operator is absent or of another version.
-    """
-    try:
-        return getattr(torch.ops.meshlearn, name)(*arguments)
-    except (AttributeError, RuntimeError) as error:
-        text = str(error).splitlines()[0].strip() if str(error) else type(error).__name__
-        check = _CHECK.match(text)
-        if check is not None:
-            raise ValueError(text[check.end() :]) from None
-        if "not enough memory" in text or "alloc" in text.lower():
-            raise MemoryError(text) from None
-        raise NativeError(
-            f"the compiled operator {name} failed, which is not the fault of the file: it may be "
-            f"of another version; build it again (pip install -e .) or set MESHLEARN_NATIVE=0; "
-            f"it said: {text}"
-        ) from None
 
 
 def rows_of(data: bytes | memoryview) -> tuple[np.ndarray, np.ndarray]:
@@ -61,9 +18,9 @@ def rows_of(data: bytes | memoryview) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: a token that is no number, with its line.
     """
-    if HAS_NATIVE:
-        values, lengths = call("text_rows", as_bytes(data))
-        return values.numpy(), lengths.numpy()
+    if HAS_COMPILED:
+        values, lengths = call("text_rows", threads(), as_bytes(data), kinds="di")
+        return values, lengths
     found: list[float] = []
     counts: list[int] = []
     for number, line in enumerate(bytes(data).split(b"\n"), 1):
@@ -83,11 +40,6 @@ def _shortest(value) -> str:
     return text if len(text) <= len(other) + 1 else other
 
 
-def _torch(array: np.ndarray) -> torch.Tensor:
-    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
-    return torch.from_numpy(array.copy() if odd or not array.flags.writeable else array)
-
-
 def rows_text(values: np.ndarray, prefix: str = "") -> Iterator[bytes | memoryview]:
     """Lines "prefix a b c" of values (R, D), in the fewest digits that read back the same; in
     pieces."""
@@ -95,8 +47,10 @@ def rows_text(values: np.ndarray, prefix: str = "") -> Iterator[bytes | memoryvi
         values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
     for first in range(0, len(values), _ROWS):
         piece = np.ascontiguousarray(values[first : first + _ROWS])
-        if HAS_NATIVE:
-            yield call("format_rows", _torch(piece), as_bytes(prefix.encode())).numpy().data
+        if HAS_COMPILED:
+            name, head = f"format_rows_{piece.dtype.name}", as_bytes(prefix.encode())
+            width = piece.shape[1]
+            yield call(name, threads(), piece, width, head, kinds="b")[0].data
             continue
         show = str if piece.dtype == np.int64 else _shortest
         lines = [prefix + " ".join(show(x) for x in row) for row in piece]
@@ -146,10 +100,10 @@ def polygons_text(
             elif add:
                 index[:, 0] += add
         begin = np.ascontiguousarray(ends - ends[0], dtype=np.int64)
-        if HAS_NATIVE:
-            head = as_bytes(prefix.encode())
-            out = call("format_polygons", _torch(begin), _torch(index), head, 0, counted)
-            yield out.numpy().data
+        if HAS_COMPILED:
+            head, width = as_bytes(prefix.encode()), len(fields)
+            given = (threads(), begin, index, width, head, counted)
+            yield call("format_polygons", *given, kinds="b")[0].data
             continue
         lines = []
         for a, b in zip(begin[:-1].tolist(), begin[1:].tolist(), strict=True):
@@ -204,11 +158,12 @@ def read_block(data: bytes, begin: int, rows: int) -> Block:
     Raises:
         ValueError: fewer lines, or a token that is no number, with its line from `begin` on.
     """
-    if HAS_NATIVE:
-        values, lengths, end = (t.numpy() for t in call("text_block", as_bytes(data), begin, rows))
+    if HAS_COMPILED:
+        given = (threads(), as_bytes(data), begin, rows)
+        values, lengths, last = call("text_block", *given, kinds="dii")
         if len(lengths) == 0 and rows:
             lengths = np.broadcast_to(np.int64(len(values) // rows), rows)
-        return Block(values, lengths, int(end[0]))
+        return Block(values, lengths, int(last[0]))
     lines, end = _lines(data, begin, rows)
     found = [[float(word) for word in line] for line in lines]
     lengths = np.array([len(line) for line in found], np.int64)
@@ -242,12 +197,12 @@ def read_polygons(data: bytes, begin: int, rows: int) -> tuple[np.ndarray, np.nd
     Raises:
         ValueError: as `read_block`, and where a line has fewer numbers than it promises.
     """
-    if HAS_NATIVE:
-        found = call("text_polygons", as_bytes(data), begin, rows)
-        start, index, values, lengths, end = (t.numpy() for t in found)
+    if HAS_COMPILED:
+        given = (threads(), as_bytes(data), begin, rows)
+        start, index, values, lengths, last = call("text_polygons", *given, kinds="iidii")
         if len(lengths) == 0 and rows:
             lengths = np.broadcast_to(np.int64(len(values) // rows), rows)
-        return start, index, Block(values, lengths, int(end[0]))
+        return start, index, Block(values, lengths, int(last[0]))
     lines, end = _lines(data, begin, rows)
     start_, index_, extra = [0], [], []
     for number, line in enumerate(lines, 1):

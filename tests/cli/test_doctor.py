@@ -1,6 +1,6 @@
 import json
 
-from meshlearn import _native
+from meshlearn import _compiled, _native
 from meshlearn.cli import doctor
 from tests.cli.runner import meshlearn
 
@@ -13,6 +13,7 @@ def test_json_tells_what_runs():
     assert facts["operators"]["cpu"]["compiled"] is _native.HAS_NATIVE
     if _native.HAS_NATIVE:
         assert facts["operators"]["cpu"]["self_test"]["passed"] is True
+    assert facts["readers"]["compiled"] is _compiled.HAS_COMPILED
     assert facts["torch"] and facts["threads"] >= 1 and facts["optional"]["nibabel"]["unlocks"]
 
 
@@ -20,6 +21,7 @@ def test_says_why_references_serve():
     done = meshlearn("doctor", MESHLEARN_NATIVE="0")
     assert done.returncode == 0, done.stderr
     assert "torch references serve: MESHLEARN_NATIVE=0 is set" in done.stdout
+    assert "plain Python serves: MESHLEARN_NATIVE=0 is set" in done.stdout
 
 
 def test_wrong_operator_is_reported(monkeypatch, capsys):

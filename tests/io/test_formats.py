@@ -9,7 +9,7 @@ import torch
 
 import meshlearn as ml
 from meshlearn import io as mio
-from meshlearn._native import HAS_NATIVE
+from meshlearn._compiled import HAS_COMPILED
 from meshlearn.data import shapes
 from meshlearn.io import CornerField, Document, Material, Part
 
@@ -182,7 +182,7 @@ def test_odd_but_legal_obj(tmp_path):
     check_obj(mio.load_document(path))
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not built")
+@pytest.mark.skipif(not HAS_COMPILED, reason="the compiled readers are not built")
 def test_plain_parsers_equal_the_native_ones(tmp_path, monkeypatch):
     from meshlearn.io import text
     from meshlearn.io.formats.obj import read as obj
@@ -194,7 +194,7 @@ def test_plain_parsers_equal_the_native_ones(tmp_path, monkeypatch):
     found = []
     for native in (True, False):
         for module in (obj, ply, stl, stl_write, text):
-            monkeypatch.setattr(module, "HAS_NATIVE", native)
+            monkeypatch.setattr(module, "HAS_COMPILED", native)
         path = tmp_path / f"odd{native}.obj"
         path.write_text(OBJ, encoding="utf-8", newline="")
         check_obj(mio.load_document(path))

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn._native import HAS_NATIVE
+from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.formats.obj.material import load_materials
 from meshlearn.io.formats.obj.parts import split_objects
-from meshlearn.io.text import as_bytes, call
 
 
 def read(data: bytes | bytearray, path: Path) -> Document:
@@ -26,7 +25,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         raise FileFormatError(f"{path}: expected text of an OBJ file, got binary data")
     if b"\n" not in data and b"\r" in data:
         data = data.replace(b"\r", b"\n")
-    found = Found(*(_native if HAS_NATIVE else _plain)(data))
+    found = Found(*(_native if HAS_COMPILED else _plain)(data))
     if len(found.v) == 0 and len(found.start) == 1:
         if not any(k in data for k in (b"#", b"o ", b"g ")):
             raise FileFormatError(f"{path}: expected an OBJ file, found no vertices in it")
@@ -49,7 +48,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
 
 @dataclass(frozen=True)
 class Found:
-    """What a parser found: see csrc/cpu/io_obj.cpp."""
+    """What a parser found: see csrc/io/obj.cpp."""
 
     v: np.ndarray
     colour: np.ndarray
@@ -66,8 +65,9 @@ class Found:
 
 
 def _native(data: bytes | bytearray) -> tuple[np.ndarray, ...]:
-    found = [t.numpy() for t in call("obj_parse", as_bytes(data))]
-    return (*found[:-1], found[-1].reshape(-1, 3))
+    found = call("obj_parse", threads(), as_bytes(data), kinds="ddddi")
+    points = (values.reshape(-1, 3) for values in found[:4])
+    return (*points, *found[4:-1], found[-1].reshape(-1, 3))
 
 
 def _plain(data: bytes | bytearray):

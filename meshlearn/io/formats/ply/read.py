@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from meshlearn._native import HAS_NATIVE
+from meshlearn._compiled import HAS_COMPILED, as_bytes, call
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
 from meshlearn.io.formats.ply.ascii import read_ascii
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
-from meshlearn.io.text import as_bytes, call
 
 
 def _binary(data: bytes, path: Path, elements: list[Element], at: int, order: str):
@@ -90,22 +88,15 @@ def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
     least = int(np.where(layout[:, 1] > 0, layout[:, 1], layout[:, 0]).sum())
     if element.count > (len(data) - at) // least:
         raise short(path, element)
-    if HAS_NATIVE:
+    if HAS_COMPILED:
         try:
-            out = call(
-                "ply_walk",
-                as_bytes(data),
-                at,
-                element.count,
-                torch.from_numpy(layout),
-                order == ">",
-            )
+            source = (as_bytes(data), at, element.count, layout, order == ">")
+            *offsets, last = call("ply_walk", *source, kinds="i")
+        except EOFError:
+            raise short(path, element) from None
         except ValueError as error:
-            if "promises" in str(error):
-                raise short(path, element) from None
             raise FileFormatError(f"{path}: {error}") from None
-        offsets = [t.numpy() for t in out[:-1]]
-        end = int(out[-1])
+        end = int(last[0])
     else:
         offsets, end = _walk_plain(data, path, element, at, order, layout)
     raw = np.frombuffer(data, np.uint8)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn._native import HAS_NATIVE
+from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.text import as_bytes, call
 
 HEAD = b"meshlearn"  # of a file whose part has no name
 FACET = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
@@ -53,7 +52,7 @@ def _ascii(data: bytes, path: Path) -> Document:
     if re.search(rb"\b(FACET|VERTEX|SOLID)\b", data[:4096]):
         data = data.lower()
     try:
-        corners, solids = _native(data) if HAS_NATIVE else _plain(data)
+        corners, solids = _native(data) if HAS_COMPILED else _plain(data)
     except ValueError as error:
         raise FileFormatError(f"{path}: {error}") from None
     document = Document()
@@ -67,7 +66,7 @@ def _ascii(data: bytes, path: Path) -> Document:
 
 
 def _native(data: bytes):
-    corners, solids = (t.numpy() for t in call("stl_parse", as_bytes(data)))
+    corners, solids = call("stl_parse", threads(), as_bytes(data), kinds="di")
     named = [
         (int(first), data[offset : offset + length].decode("utf-8", errors="replace"))
         for first, offset, length in solids.reshape(-1, 3).tolist()

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from meshlearn._native import HAS_NATIVE
+from meshlearn._compiled import HAS_COMPILED, call, threads
 from meshlearn.io.document import Document, Part, to_mesh
 from meshlearn.io.formats.stl.read import FACET, HEAD
-from meshlearn.io.text import call, rows_text
+from meshlearn.io.text import rows_text
 from meshlearn.mesh import Mesh
 
 _FACETS = 1 << 15  # of a piece
@@ -68,8 +68,9 @@ def _table(head: bytes, mesh: Mesh, extra: np.ndarray | None) -> Iterator[bytes 
 
 def _pack(vertices: torch.Tensor, faces: torch.Tensor) -> memoryview:
     """Rows of the table of a binary file."""
-    if HAS_NATIVE:
-        return call("stl_pack", vertices.contiguous(), faces.contiguous()).numpy().data
+    if HAS_COMPILED:
+        points, index = vertices.contiguous().numpy(), faces.contiguous().numpy()
+        return call(f"stl_pack_{points.dtype.name}", threads(), points, index, kinds="b")[0].data
     corners = vertices.numpy()[faces.numpy()].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         table = np.zeros(len(corners), FACET)
