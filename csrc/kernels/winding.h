@@ -1,5 +1,16 @@
-// Generalised winding number: exact solid angles near by, expansions of whole branches far away
-// (Barill et al., Fast winding numbers for soups and clouds, 2018, to second order).
+// Generalised winding number: exact solid angles near by, expansions of whole branches far away.
+//
+// (W1) w(q) = sum over triangles of their solid angle at q, over 4 pi; Jacobson et al., Robust
+//      inside-outside segmentation using generalized winding numbers (2013)
+// (W2) tan(angle / 2) = det(a b c) / (|a||b||c| + a.b |c| + b.c |a| + c.a |b|) with the corners
+// seen
+//      from q; van Oosterom and Strackee, The solid angle of a plane triangle (1983)
+// (W3) of a branch whose centre lies at r from q, with N, M and S the sum of its area vectors and
+//      their first and second moments about the centre (symmetric parts):
+//      [N.r + tr M - 3 r.M r / r^2 + (15/2 S r r r / r^2 - 9/2 tr S . r) / r^2] / r^3;
+//      Barill et al., Fast winding numbers for soups and clouds (2018), to second order
+// (W4) a branch is far where r exceeds beta times the distance of its farthest corner from its
+//      centre; the same
 #pragma once
 #include "tree.h"
 
@@ -192,7 +203,7 @@ struct AngleSum {
   }
 };
 
-// Adds half the solid angle of a leaf's triangles (van Oosterom and Strackee, 1983).
+// (W2) Adds half the solid angle of a leaf's triangles.
 template <class T>
 ML_HD void add_leaf(const T* rows, const int32_t* ids, Vec3<T> q, AngleSum& sum) {
   using P = Pack<double>;
@@ -217,7 +228,7 @@ ML_HD void add_leaf(const T* rows, const int32_t* ids, Vec3<T> q, AngleSum& sum)
   }
 }
 
-// 4 pi times the winding number of branches far away, side by side.
+// (W3) 4 pi times the winding number of branches far away, side by side.
 template <class T>
 ML_PACK Pack<T> far_field(const T* m, const PackVec3<T>& r, Pack<T> squared) {
   const Pack<T> one = pack_of(T(1)), inverse = one / squared;
@@ -243,6 +254,7 @@ ML_PACK Pack<T> far_field(const T* m, const PackVec3<T>& r, Pack<T> squared) {
   return cubed * (pack_dot<T>(n, r) + xx + yy + zz - three * quadric * inverse + second);
 }
 
+// (W1) The winding number of each point: near triangles by (W2), branches far by (W4) by (W3).
 template <class T>
 struct WindingQuery {
   TreeView<T> tree;

@@ -1,4 +1,14 @@
-"""Values and slopes of a ReLU network; its gradients reuse what the slopes took."""
+"""Values and slopes of a ReLU network; its gradients reuse what the slopes took.
+
+The equations, by the numbers in brackets at the code; p is a point, H_k, P_k and a_k the weight of
+the layer before, the weight of the point and what is added in layer k, w and b those of the last:
+
+(S1) value: x_0 = p, y_k = H_k x_k + P_k p + a_k, x_k+1 = max(y_k, 0), v = w . x_n + b or its tanh
+(S2) signal, backwards: s_n = w dv, where dv is 1 or 1 - v^2; s_k = H_k^T (s_k+1 where y_k > 0)
+(S3) slope: dv/dp = sum over k of P_k^T (s_k+1 where y_k > 0)
+(S4) gradient, with g that of the value, linear in it: of H_k it is (g s_k+1 where y_k > 0) x_k^T,
+     of P_k the same with p, of a_k the same alone; of w it is g dv x_n, of b g dv
+"""
 
 from __future__ import annotations
 
@@ -19,7 +29,7 @@ class Layer(NamedTuple):
     added: Tensor  # (H,), (1, H), or (N, H) where points have codes of their own
 
     def before(self, x: Tensor, block: Tensor, added: Tensor) -> Tensor:
-        """(n, H) what goes into the activation, for outputs `x` of the layer before."""
+        """(S1) (n, H) what goes into the activation, for outputs `x` of the layer before."""
         bias = added if self.point is None else affine(block, self.point, added)
         return bias if self.hidden is None else affine(x, self.hidden, bias)
 
@@ -65,6 +75,7 @@ class ReluSlopes(torch.autograd.Function):
             if tanh:
                 value = torch.tanh(value)
             seed = 1 - value * value if tanh else torch.ones_like(value)
+            # (S2) and (S3)
             slope, signal, signals = torch.zeros_like(block), seed[:, None] * weight, []
             for layer, output in zip(reversed(layers), reversed(outputs), strict=False):
                 torch.ops.aten.threshold_backward(signal, output, 0, grad_input=signal)
@@ -99,6 +110,7 @@ class ReluSlopes(torch.autograd.Function):
         total = [torch.zeros_like(t) if n else None for t, n in zip(tensors, need, strict=True)]
         layers = ReluSlopes.unpack(kinds, range(count))  # where the tensors of each are
         size = 2 + 2 * len(kinds)
+        # (S4)
         for b, part in enumerate(grad.split(rows)):
             seed, *outputs = kept[b * size : (b + 1) * size]
             outputs, signals = outputs[: len(kinds) + 1], outputs[len(kinds) + 1 :]
