@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def _read_int(path: str) -> int | None:
@@ -53,11 +55,24 @@ def memory_status() -> tuple[int | None, int | None]:
 
 def available_memory(device: str | torch.device = "cpu") -> int:
     """Bytes that can be allocated on `device` now; a very large number where nobody knows."""
+    import torch
+
     device = torch.device(device)
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     available = memory_status()[1]
     return 1 << 62 if available is None else available
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory.
+
+    torch has a class of its own for GPUs, but tells of the CPU by a RuntimeError that nothing but
+    the name of its allocator sets apart; here alone that text is looked at.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def check_memory(

@@ -77,6 +77,18 @@ def check_tensor(
     return value
 
 
+def check_device(device: str | torch.device, name: str = "device") -> torch.device:
+    """The device, where tensors can be made on it, else raises ValueError naming `name`."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"{name}: {device!s} cannot be used here ({str(error).splitlines()[0]}); use cpu"
+        ) from None
+    return found
+
+
 def check_index(index: Tensor, name: str, size: int, *, of: str) -> None:
     """Raises ValueError unless all entries of `index` lie in [0, size)."""
     if index.numel() == 0:

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh
+from meshlearn._files import write_file
+from meshlearn.mesh import Mesh
 
 HISTORY = "history.json"
 SETTINGS = "run.json"
+CHECKPOINT = "checkpoint.safetensors"
 SNAPSHOTS = "snapshots"
 TARGET = "target.safetensors"
 TEMPLATE = "template.safetensors"
@@ -33,21 +31,6 @@ History = dict[str, list[float]]
 
 class NonFiniteLoss(RuntimeError):
     """The loss became NaN or infinite; the message names the step and the term."""
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Writes a file in whole: an interrupted write leaves the old one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def record(history: History, row: Mapping[str, float]) -> None:
@@ -60,8 +43,8 @@ def record(history: History, row: Mapping[str, float]) -> None:
 
 def save_history(folder: Path, history: History, settings: dict) -> None:
     """Writes the history and the settings."""
-    write_atomic(folder / HISTORY, json.dumps(history).encode())
-    write_atomic(folder / SETTINGS, json.dumps(settings, indent=1).encode())
+    write_file(folder / HISTORY, json.dumps(history).encode())
+    write_file(folder / SETTINGS, json.dumps(settings, indent=1).encode())
 
 
 def save_snapshot(folder: Path, step: int, mesh: Mesh) -> None:
@@ -71,19 +54,19 @@ def save_snapshot(folder: Path, step: int, mesh: Mesh) -> None:
     as "vertex.NAME" (V,) and "face.NAME" (F,).
     """
     (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / SNAPSHOTS / f"step_{step:06d}.safetensors", _mesh_bytes(mesh))
+    write_file(folder / SNAPSHOTS / f"step_{step:06d}.safetensors", _mesh_bytes(mesh))
 
 
 def save_target(folder: Path, mesh: Mesh) -> None:
     """Keeps the mesh that is fitted to, in the form of a snapshot."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / TARGET, _mesh_bytes(mesh))
+    write_file(folder / TARGET, _mesh_bytes(mesh))
 
 
 def save_template(folder: Path, mesh: Mesh) -> None:
     """Keeps what an open fit was cut from, with its attribute "msdf", in the form of a snapshot."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / TEMPLATE, _mesh_bytes(mesh))
+    write_file(folder / TEMPLATE, _mesh_bytes(mesh))
 
 
 def forget_snapshots(folder: Path, after: int = -1) -> None:
@@ -131,7 +114,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], form: str, state: dict
         form: what kind of file this is, such as "meshlearn-fit-1"; reading asks for the same.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, save(tensors, metadata={"format": form, "state": json.dumps(state)}))
+    write_file(path, save(tensors, metadata={"format": form, "state": json.dumps(state)}))
 
 
 def read_tensors(

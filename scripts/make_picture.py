@@ -14,7 +14,7 @@ from pathlib import Path
 
 import meshlearn as ml
 from meshlearn.data import open_shapes
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.targets import FromMesh
 from meshlearn.render import contact_sheet, render_images
 from meshlearn.representations.flexicubes import cubic_grid

@@ -37,11 +37,11 @@ FLOOR = {
     "io": 3,
     "interop": 3,
     "data": 3,
+    "run_folder": 3,
     "mesh": 2,
     "render": 2,
     "fields": 1,
     "progress": 1,
-    "run_folder": 1,
     "_compiled": 0,
     "_native": 1,
     "_segment": 1,
@@ -58,7 +58,7 @@ SIDEWAYS = {
     ("_segment", "_native"),
     ("_zeros", "_native"),
     ("fields", "_segment"),
-    ("fields", "run_folder"),
+    ("fields", "_files"),
     ("fields", "_validate"),
     ("io", "geometry"),
     ("convex", "io"),
@@ -66,17 +66,16 @@ SIDEWAYS = {
     ("render", "mesh"),
 }
 # Tables of names that are imported on first use: no logic, and above all that they name.
-FACADES = {"meshlearn", "meshlearn.io", "meshlearn.representations"}
+FACADES = {
+    "meshlearn", "meshlearn.io", "meshlearn.reconstruct", "meshlearn.reconstruct.targets",
+    "meshlearn.representations",
+}  # fmt: skip
 # Arrows that close a circle, or go up, and are still to be mended. The set only shrinks.
 KNOWN = {
     (f"meshlearn.{a}", f"meshlearn.{b}")
     for a, b in {
         ("convex.reference", "convex._ops"),
-        ("reconstruct.open_surfaces", "reconstruct.images"),
-        ("reconstruct.open_surfaces", "reconstruct.targets"),
-        ("reconstruct.sheets", "reconstruct.images"),
         ("representations._placed", "representations.deepmesh"),
-        ("run_folder", "mesh.mesh"),
     }
 }
 

@@ -18,7 +18,7 @@ from meshlearn.io.points import PointCloud
 from meshlearn.isosurface import SurfaceTracker, TetGrid
 from meshlearn.losses import edge_length_loss, laplacian_loss, normal_consistency_loss
 from meshlearn.metrics import self_intersections
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import reconstruct
 from meshlearn.render import antialias, rasterize, render, render_images, texture
 from meshlearn.representations import BSPNet, HeartModel
 from meshlearn.train.deepmesh import make_network, train_deepmesh

@@ -12,6 +12,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from meshlearn._memory import is_out_of_memory
+from meshlearn.cli._options import grouped_options
+
 
 @dataclass
 class State:
@@ -68,7 +71,7 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         names = [str(n) for n in (error.filename, error.filename2) if n is not None]
         return ": ".join([*names, error.strerror[:1].lower() + error.strerror[1:]])
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text or "out of memory" in text:
+    if is_out_of_memory(error):
         return f"not enough memory: {text or 'lower the resolution'}"
     if isinstance(error, ValueError | OSError | NotImplementedError):
         return text
@@ -78,16 +81,22 @@ def _explain(error: BaseException) -> str:
 
 
 def command(*names: str, group: typer.Typer | None = None) -> Callable[[Callable], Callable]:
-    """Registers a verb, of `group` if given, whose errors become one line on stderr and exit 1."""
+    """Registers a verb, of `group` if given, whose errors become one line on stderr and exit 1.
+
+    A parameter whose type is a dataclass stands for the options that its fields are, see
+    `grouped_options`.
+    """
 
     def register(function: Callable) -> Callable:
-        @functools.wraps(function)
+        verb = grouped_options(function)
+
+        @functools.wraps(verb)
         def run(*args: object, **kwargs: object) -> None:
             with warnings.catch_warnings():
                 if not state.debug:
                     warnings.showwarning = _show_warning
                 try:
-                    function(*args, **kwargs)
+                    verb(*args, **kwargs)
                     sys.stdout.flush()
                 except BrokenPipeError:  # the reader (head, less) closed: nothing to say
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,8 +106,10 @@ def command(*names: str, group: typer.Typer | None = None) -> Callable[[Callable
                         raise
                     message(f"interrupted{f'; {stop}' if str(stop) else ''}")
                     raise SystemExit(130) from None
+                except (typer.Exit, typer.Abort, typer.BadParameter):
+                    raise  # wrong usage, or the verb has told all
                 except Exception as error:
-                    if state.debug or type(error).__name__ in ("Exit", "Abort", "BadParameter"):
+                    if state.debug:
                         raise
                     fail(_explain(error))
 

@@ -2,22 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
-from meshlearn.cli._convexes import reconstruct_convexes
 from meshlearn.cli._files import image_folder, input_file, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
-from meshlearn.cli.train_deepmesh import deepmesh as _train_deepmesh  # noqa: F401  (registers)
+from meshlearn.reconstruct.methods import METHODS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from meshlearn.mesh import Mesh
+    from meshlearn.reconstruct.fitting import FitResult
+    from meshlearn.reconstruct.sources import Input
     from meshlearn.render import ImageSet
+
+
+@dataclass
+class FitOptions:
+    """What is fitted, and how."""
+
+    method: Annotated[
+        str, choice(*METHODS, help="; ".join(f"{m.name}: {m.help}" for m in METHODS.values()) + ".")
+    ] = "flexicubes"
+    resolution: Annotated[
+        int, typer.Option(min=8, help="Cells along the longest side of the box.")
+    ] = 64
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Refine near the surface only, for fine resolutions.")
+    ] = False
+    steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the fit; default: as the method does best.")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Same seed, same mesh.")] = 0
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu"
+    network: Annotated[
+        Path | None,
+        typer.Option(help="Trained auto-decoder whose code is fitted, with --method deepmesh."),
+    ] = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for checkpoints, history and settings; bspnet: folder of a trained model."
+        ),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")
+    ] = False
+
+
+@dataclass
+class ImageOptions:
+    """What is used of posed images."""
+
+    use: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Of a folder of images: some of masks,depth,normals,colors; default: all.",
+        ),
+    ] = None
+    colors: Annotated[
+        str,
+        choice(
+            "auto",
+            "none",
+            "vertices",
+            "texture",
+            help="Colours from images; auto: of vertices where colors are used.",
+        ),
+    ] = "auto"
+    texture_size: Annotated[
+        int, typer.Option(min=8, max=8192, help="Texels of a side, with --colors texture.")
+    ] = 1024
+
+    @property
+    def kinds(self) -> list[str] | None:
+        """Those of `use`."""
+        return None if self.use is None else [k.strip() for k in self.use.split(",") if k.strip()]
+
+
+@dataclass
+class OutputOptions:
+    """What is written besides the mesh."""
+
+    picture: Annotated[
+        bool,
+        typer.Option("--picture/--no-picture", help="Draw input and result beside OUT (.png)."),
+    ] = False
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With bspnet: the convexes, grouped and coloured (.obj .ply), or .scad text.",
+        ),
+    ] = None
+    overwrite: OverwriteFlag = False
+    as_json: JsonFlag = False
 
 
 @command("reconstruct")
@@ -30,169 +115,145 @@ def reconstruct(
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A mesh file, in its name's format.")],
-    method: Annotated[
-        str,
-        choice(
-            "flexicubes",
-            "gshell",
-            "bspnet",
-            "deepmesh",
-            help="flexicubes: closed; gshell: open meshes too; bspnet: the union of few convexes; "
-            "deepmesh: a network's level set.",
-        ),
-    ] = "flexicubes",
-    resolution: Annotated[
-        int, typer.Option(min=8, help="Cells along the longest side of the box.")
-    ] = 64,
-    sparse: Annotated[
-        bool, typer.Option("--sparse", help="Refine near the surface only, for fine resolutions.")
-    ] = False,
-    steps: Annotated[
-        int | None, typer.Option(min=0, help="Steps of the fit; default: as the method does best.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same mesh.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    network: Annotated[
-        Path | None,
-        typer.Option(help="Trained auto-decoder whose code is fitted, with --method deepmesh."),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for checkpoints, history and settings; bspnet: folder of a trained model."
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")
-    ] = False,
-    picture: Annotated[
-        bool,
-        typer.Option("--picture/--no-picture", help="Draw input and result beside OUT (.png)."),
-    ] = False,
-    use: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KINDS",
-            help="Of a folder of images: some of masks,depth,normals,colors; default: all.",
-        ),
-    ] = None,
-    colors: Annotated[
-        str,
-        choice(
-            "auto",
-            "none",
-            "vertices",
-            "texture",
-            help="Colours from images; auto: of vertices where colors are used.",
-        ),
-    ] = "auto",
-    texture_size: Annotated[
-        int, typer.Option(min=8, max=8192, help="Texels of a side, with --colors texture.")
-    ] = 1024,
-    parts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With bspnet: the convexes, grouped and coloured (.obj .ply), or .scad text.",
-        ),
-    ] = None,
-    overwrite: OverwriteFlag = False,
-    as_json: JsonFlag = False,
+    fit: FitOptions,
+    images: ImageOptions,
+    write: OutputOptions,
 ) -> None:
     """Fit a mesh to a mesh, a point cloud, a volume or posed images."""
-    folder = source.is_dir()
-    (image_folder if folder else input_file)(source)
-    mesh_output(out, overwrite=overwrite)
-    kinds = None if use is None else [k.strip() for k in use.split(",") if k.strip()]
-    if not folder and (use is not None or colors != "auto"):
-        option = "--use" if use is not None else "--colors"
-        raise typer.BadParameter("is for a folder of images", param_hint=option)
-    if colors in ("vertices", "texture") and kinds is not None and "colors" not in kinds:
-        raise typer.BadParameter("needs colors among --use", param_hint="--colors")
-    atlas = out.with_name(out.stem + "_texture.png")
-    if colors == "texture":
-        output_file(atlas, overwrite=overwrite, suffixes=(".png",), name="texture")
-    sheet = out.with_suffix(".png")
-    if picture:
-        output_file(sheet, overwrite=overwrite, suffixes=(".png",), name="--picture")
-    if network is not None and method != "deepmesh":
-        raise typer.BadParameter("needs --method deepmesh", param_hint="--network")
-    if resume and checkpoint is None:
-        raise typer.BadParameter("needs --checkpoint DIR", param_hint="--resume")
-    if parts is not None:
-        if method != "bspnet":
-            raise typer.BadParameter("is for --method bspnet", param_hint="--parts")
-        output_file(parts, overwrite=overwrite, suffixes=(".obj", ".ply", ".scad"), name="--parts")
-    if method == "bspnet" and (sparse or resume):
-        option = "--sparse" if sparse else "--resume"
-        raise typer.BadParameter("is not for --method bspnet", param_hint=option)
+    _check(source, out, fit, images, write)
     from meshlearn.io import save
-    from meshlearn.reconstruct.run import read_source, reconstruct
+    from meshlearn.reconstruct.sources import read_source
 
-    given = read_source(source, use=kinds)
-    if method == "bspnet":
-        reconstruct_convexes(
-            given,
-            out,
-            name=source.name,
-            resolution=resolution,
-            steps=steps,
-            seed=seed,
-            model=checkpoint,
-            parts=parts,
-            sheet=sheet if picture else None,
-            overwrite=overwrite,
-            as_json=as_json,
-        )
-        return
+    given = read_source(source, use=images.kinds)
+    result = _fitted(given, fit)
+    mesh, texture = _painted(result.mesh, given, images)
+    facts: dict[str, object] = {"method": fit.method}
+    if result.convexes is None:
+        facts["resolution"] = fit.resolution
+    if texture is not None:
+        from meshlearn.render import save_png
+
+        facts["texture"] = save_png(texture, _atlas(out))
+    save(mesh, out)
+    label = f"{fit.method} {fit.resolution}"
+    if result.convexes is None:
+        facts["steps"] = len(result.history.get("step", ()))
+        facts["loss"] = result.history["loss"][-1] if result.history.get("loss") else None
+    else:
+        planes = result.convexes.face_plane
+        facts["convexes"] = int((~result.convexes.empty).sum())
+        facts["planes"] = int(planes[planes >= 0].unique().numel())
+        label = f"{facts['convexes']} convexes"
+        if write.parts is not None:
+            from meshlearn.convex import save_convexes
+
+            save_convexes(result.convexes, write.parts, overwrite=write.overwrite)
+            facts["parts"] = write.parts
+            if not write.as_json:
+                message(f"wrote {write.parts}: {label}")
+    if write.picture:
+        facts["picture"] = sheet = out.with_suffix(".png")
+        _draw(given, mesh, sheet, [source.name, label])
+        if not write.as_json:
+            message(f"wrote {sheet}")
+    tell_written(out, summary(mesh), seconds=result.seconds, as_json=write.as_json, **facts)
+
+
+def _check(
+    source: Path, out: Path, fit: FitOptions, images: ImageOptions, write: OutputOptions
+) -> None:
+    """Refuses, before any work, files that are not there or in the way, and wrong usage."""
+    folder, kinds = source.is_dir(), images.kinds
+    (image_folder if folder else input_file)(source)
+    mesh_output(out, overwrite=write.overwrite)
+    if not folder and (kinds is not None or images.colors != "auto"):
+        option = "--use" if kinds is not None else "--colors"
+        raise typer.BadParameter("is for a folder of images", param_hint=option)
+    wants_colors = images.colors in ("vertices", "texture")
+    if wants_colors and kinds is not None and "colors" not in kinds:
+        raise typer.BadParameter("needs colors among --use", param_hint="--colors")
+    if images.colors == "texture":
+        output_file(_atlas(out), overwrite=write.overwrite, suffixes=(".png",), name="texture")
+    if write.picture:
+        sheet = out.with_suffix(".png")
+        output_file(sheet, overwrite=write.overwrite, suffixes=(".png",), name="--picture")
+    if fit.resume and fit.checkpoint is None:
+        raise typer.BadParameter("needs --checkpoint DIR", param_hint="--resume")
+    takes = METHODS[fit.method].options
+    asked = (
+        ("--network", "network", fit.network is not None),
+        ("--sparse", "sparse", fit.sparse),
+        ("--resume", "checkpoint", fit.resume),
+        ("--parts", "parts", write.parts is not None),
+    )
+    for name, option, used in asked:
+        if used and option not in takes:
+            able = " or ".join(m.name for m in METHODS.values() if option in m.options)
+            raise typer.BadParameter(f"is for --method {able}", param_hint=name)
+    if fit.checkpoint is not None and not takes & {"checkpoint", "model"}:
+        raise typer.BadParameter(f"is not for --method {fit.method}", param_hint="--checkpoint")
+    if write.parts is not None:
+        suffixes = (".obj", ".ply", ".scad")
+        output_file(write.parts, overwrite=write.overwrite, suffixes=suffixes, name="--parts")
+
+
+def _atlas(out: Path) -> Path:
+    return out.with_name(out.stem + "_texture.png")
+
+
+def _fitted(given: Input, fit: FitOptions) -> FitResult:
+    if fit.checkpoint is not None and "model" in METHODS[fit.method].options:
+        return _predicted(given, fit.checkpoint, fit.resolution)
+    from meshlearn.reconstruct.methods import reconstruct
+
     try:
-        result = reconstruct(
+        return reconstruct(
             given,
-            method=method,
-            resolution=resolution,
-            sparse=sparse,
-            steps=steps,
-            seed=seed,
-            device=device,
-            network=network,
-            checkpoint=checkpoint,
-            resume=resume,
+            method=fit.method,
+            resolution=fit.resolution,
+            sparse=fit.sparse,
+            steps=fit.steps,
+            seed=fit.seed,
+            device=fit.device,
+            network=fit.network,
+            checkpoint=fit.checkpoint,
+            resume=fit.resume,
         )
     except KeyboardInterrupt:
-        if checkpoint is not None:
-            raise KeyboardInterrupt(f"go on by --checkpoint {checkpoint} --resume") from None
+        if fit.checkpoint is not None:
+            raise KeyboardInterrupt(f"go on by --checkpoint {fit.checkpoint} --resume") from None
         raise
-    more: dict[str, object] = {"method": method, "resolution": resolution}
-    if folder:
-        result.mesh, texture = _painted(result.mesh, given, colors, texture_size)
-        if texture is not None:
-            from meshlearn.render import save_png
-
-            more["texture"] = save_png(texture, atlas)
-    save(result.mesh, out)
-    more["steps"] = len(result.history.get("step", ()))
-    more["loss"] = result.history["loss"][-1] if result.history.get("loss") else None
-    if picture:
-        _draw(given, result.mesh, sheet, [source.name, f"{method} {resolution}"])
-        more["picture"] = sheet
-        if not as_json:
-            message(f"wrote {sheet}")
-    tell_written(out, summary(result.mesh), seconds=result.seconds, as_json=as_json, **more)
 
 
-def _painted(mesh: Mesh, images: ImageSet, colors: str, size: int) -> tuple[Mesh, Tensor | None]:
+def _predicted(given: Input, folder: Path, resolution: int) -> FitResult:
+    """The convexes that a trained model sees in a mesh; nothing is fitted."""
+    from meshlearn.reconstruct.convexes import infer_convexes
+    from meshlearn.reconstruct.fitting import FitResult
+    from meshlearn.reconstruct.sources import as_source
+    from meshlearn.train.bspnet import load_bspnet
+
+    mesh = as_source(given).surface(resolution)
+    found = infer_convexes(load_bspnet(folder), mesh)
+    return FitResult(found.colored(), {}, found.seconds, found.representation, found.convexes)
+
+
+def _painted(mesh: Mesh, given: Input, options: ImageOptions) -> tuple[Mesh, Tensor | None]:
     """The mesh with colours as wanted, and its texture where that is."""
+    from meshlearn.render import ImageSet
+
+    if not isinstance(given, ImageSet) or options.colors == "none" or mesh.num_faces == 0:
+        return mesh, None
+    if options.colors == "auto" and given.colors is None:
+        return mesh, None
     from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
 
-    if colors == "none" or mesh.num_faces == 0 or (colors == "auto" and images.colors is None):
-        return mesh, None
-    images = images.to(mesh.device)
-    if colors == "texture":
-        return fit_texture(mesh, images, size=size)
+    images: ImageSet = given.to(mesh.device)
+    if options.colors == "texture":
+        return fit_texture(mesh, images, size=options.texture_size)
     return fit_vertex_colors(mesh, images), None
 
 
-def _draw(given: object, mesh: Mesh, sheet: Path, names: list[str]) -> None:
+def _draw(given: Input, mesh: Mesh, sheet: Path, names: list[str]) -> None:
     """What was given and what came, side by side."""
     from meshlearn.mesh import Mesh
     from meshlearn.reconstruct.targets import FromImages

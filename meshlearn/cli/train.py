@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -29,10 +30,24 @@ Out = Annotated[
     Path,
     typer.Argument(metavar="OUT", help="Folder for checkpoint, curve, model; made if missing."),
 ]
-Amp = Annotated[str, choice("none", "bf16", "fp16", help="Mixed precision.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same model.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in OUT.")]
+
+
+@dataclass
+class TrainingOptions:
+    """Where and how any model is trained."""
+
+    amp: Annotated[str, choice("none", "bf16", "fp16", help="Mixed precision.")] = "none"
+    seed: Seed = 0
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu"
+    resume: Resume = False
+    as_json: JsonFlag = False
+
+    @property
+    def precision(self) -> str | None:
+        """As `train` takes it."""
+        return None if self.amp == "none" else self.amp
 
 
 def training_folder(out: Path, *, resume: bool) -> None:
@@ -41,7 +56,9 @@ def training_folder(out: Path, *, resume: bool) -> None:
         raise ValueError(f"OUT: {out} exists and is no folder")
     if not out.absolute().parent.is_dir():
         raise ValueError(f"OUT: the folder {out.parent} does not exist; make it first")
-    if (out / "checkpoint.safetensors").exists() and not resume:
+    from meshlearn.run_folder import CHECKPOINT
+
+    if (out / CHECKPOINT).exists() and not resume:
         raise ValueError(f"OUT: {out} holds a training; give --resume, or another folder")
 
 
@@ -57,75 +74,110 @@ def numbers(text: str, name: str, count: int | None = None) -> list[int]:
     return found
 
 
+def is_first_process() -> bool:
+    """Whether this process is the one that tells of a training; torchrun starts several."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@dataclass
+class BSPNetOptions:
+    """Sizes of the network."""
+
+    planes: Annotated[int, typer.Option(min=1, help="Planes of a shape.")] = 4096
+    convexes: Annotated[int, typer.Option(min=1, help="Convexes.")] = 256
+    resolution: Annotated[int, typer.Option(help="Of the encoder's voxels.")] = 64
+    code: Annotated[int, typer.Option(min=1, help="Numbers of a code.")] = 256
+    hidden: Annotated[str, typer.Option(help="Layers of the decoder.")] = "512,1024,2048"
+    width: Annotated[int, typer.Option(min=1, help="Of the encoder's first layer.")] = 32
+    primitives: Annotated[str, choice("planes", "quadrics", help="What bounds the convexes.")] = (
+        "planes"
+    )
+    decoder: Annotated[
+        str, choice("planes", "implicit", help="implicit: numbers of each point from the code.")
+    ] = "planes"
+
+
+@dataclass
+class BSPNetSchedule:
+    """What it is trained on, for how long."""
+
+    samples: Annotated[str, typer.Option(help="Resolutions of the samples, coarse to fine.")] = (
+        "16,32,64"
+    )
+    steps: Annotated[str, typer.Option(help="Steps at each of them, and of the last phase.")] = (
+        "2000,2000,4000,4000"
+    )
+    phase: Annotated[
+        int, typer.Option(min=1, max=4, help="The last: 1 hard T, 3 soft; 2, 4 with overlap.")
+    ] = 1
+    batch: Annotated[int, typer.Option(min=1, help="Shapes a step and process.")] = 24
+    points: Annotated[int, typer.Option(min=1, help="Samples of a shape and step.")] = 4096
+    lr: Annotated[float, typer.Option(min=0, help="Learning rate of Adam.")] = 2e-4
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the shapes that is kept for testing.")
+    ] = 0.1
+    every: Annotated[int, typer.Option(min=1, help="Steps between contact sheets.")] = 500
+
+
 @command("bspnet", group=group)
 def bspnet(
     data: Data,
     out: Out,
-    planes: Annotated[int, typer.Option(min=1, help="Planes of a shape.")] = 4096,
-    convexes: Annotated[int, typer.Option(min=1, help="Convexes.")] = 256,
-    resolution: Annotated[int, typer.Option(help="Of the encoder's voxels.")] = 64,
-    code: Annotated[int, typer.Option(min=1, help="Numbers of a code.")] = 256,
-    hidden: Annotated[str, typer.Option(help="Layers of the decoder.")] = "512,1024,2048",
-    width: Annotated[int, typer.Option(min=1, help="Of the encoder's first layer.")] = 32,
-    primitives: Annotated[
-        str, choice("planes", "quadrics", help="What bounds the convexes.")
-    ] = "planes",
-    decoder: Annotated[
-        str, choice("planes", "implicit", help="implicit: numbers of each point from the code.")
-    ] = "planes",
-    samples: Annotated[
-        str, typer.Option(help="Resolutions of the samples, coarse to fine.")
-    ] = "16,32,64",
-    steps: Annotated[
-        str, typer.Option(help="Steps at each of them, and of the last phase.")
-    ] = "2000,2000,4000,4000",
-    phase: Annotated[
-        int, typer.Option(min=1, max=4, help="The last: 1 hard T, 3 soft; 2, 4 with overlap.")
-    ] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Shapes a step and process.")] = 24,
-    points: Annotated[int, typer.Option(min=1, help="Samples of a shape and step.")] = 4096,
-    lr: Annotated[float, typer.Option(min=0, help="Learning rate of Adam.")] = 2e-4,
-    held_out: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the shapes that is kept for testing.")
-    ] = 0.1,
-    every: Annotated[int, typer.Option(min=1, help="Steps between contact sheets.")] = 500,
-    amp: Amp = "none",
-    seed: Seed = 0,
-    device: Device = "cpu",
-    resume: Resume = False,
-    as_json: JsonFlag = False,
+    sizes: BSPNetOptions,
+    schedule: BSPNetSchedule,
+    training: TrainingOptions,
 ) -> None:
     """BSP-Net as an auto-encoder of voxels: shapes as unions of few convexes."""
-    levels = numbers(samples, "--samples")
-    counts = numbers(steps, "--steps", len(levels) + 1)
-    layers = numbers(hidden, "--hidden")
-    training_folder(out, resume=resume)
+    levels = numbers(schedule.samples, "--samples")
+    counts = numbers(schedule.steps, "--steps", len(levels) + 1)
+    layers = numbers(sizes.hidden, "--hidden")
+    training_folder(out, resume=training.resume)
     import torch
 
-    from meshlearn.representations import BSPNet
+    from meshlearn.representations.bspnet import BSPNet
     from meshlearn.train import PrepareOptions, open_data
     from meshlearn.train.bspnet import train_bspnet
 
-    wanted = PrepareOptions(voxels=tuple(sorted({*levels, resolution})))
-    shapes = open_data(data, options=wanted, voxels=resolution)
-    if held_out and len(shapes) > 1:
-        shapes = shapes.split(max(1, round(held_out * len(shapes))))[0]
-    torch.manual_seed(seed)
+    wanted = PrepareOptions(voxels=tuple(sorted({*levels, sizes.resolution})))
+    shapes = open_data(data, options=wanted, voxels=sizes.resolution)
+    if schedule.held_out and len(shapes) > 1:
+        shapes = shapes.split(max(1, round(schedule.held_out * len(shapes))))[0]
+    torch.manual_seed(training.seed)
     model = BSPNet(
-        planes, convexes, encoder="voxels", resolution=resolution, code=code, hidden=layers,
-        width=width, primitives=primitives, decoder=decoder,
-        generator=torch.Generator().manual_seed(seed),
-    )  # fmt: skip
+        sizes.planes,
+        sizes.convexes,
+        encoder="voxels",
+        resolution=sizes.resolution,
+        code=sizes.code,
+        hidden=layers,
+        width=sizes.width,
+        primitives=sizes.primitives,
+        decoder=sizes.decoder,
+        generator=torch.Generator().manual_seed(training.seed),
+    )
     result = train_bspnet(
-        shapes, model, folder=out, resume=resume, seed=seed, device=device,
-        amp=None if amp == "none" else amp, every=every, source=data, steps=counts,
-        resolutions=levels, phase=phase, batch=batch, points=points, lr=lr,
-    )  # fmt: skip
-    if os.environ.get("RANK", "0") != "0":
+        shapes,
+        model,
+        folder=out,
+        resume=training.resume,
+        seed=training.seed,
+        device=training.device,
+        amp=training.precision,
+        every=schedule.every,
+        source=data,
+        steps=counts,
+        resolutions=levels,
+        phase=schedule.phase,
+        batch=schedule.batch,
+        points=schedule.points,
+        lr=schedule.lr,
+    )
+    if not is_first_process():
         return
     loss = result.history["loss"][-1] if result.history.get("loss") else None
     facts = {"output": out, "shapes": len(shapes), "steps": sum(counts), "loss": loss}
-    if as_json:
+    if training.as_json:
         print_json({**facts, "seconds": round(result.seconds, 3)})
     else:
-        message(f"wrote {out}: {len(shapes)} shapes, loss {loss:.4g} ({result.seconds:.0f} s)")
+        told = "" if loss is None else f", loss {loss:.4g}"
+        message(f"wrote {out}: {len(shapes)} shapes{told} ({result.seconds:.0f} s)")

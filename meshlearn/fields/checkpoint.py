@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from meshlearn._files import write_file
 from meshlearn.fields.neural import ARCHITECTURES, NeuralField
-from meshlearn.run_folder import write_atomic
 
 _FORMAT = "meshlearn-field-1"
 
@@ -40,7 +40,7 @@ def save_field(field: NeuralField, path: str | os.PathLike[str], **extra: Tensor
         "architecture": field.architecture,
         "config": json.dumps(field.config),
     }
-    write_atomic(Path(path), save(tensors, metadata=metadata))
+    write_file(Path(path), save(tensors, metadata=metadata))
 
 
 def load_field(

@@ -14,7 +14,7 @@ from meshlearn.data.families.shape import SIDE, occupied
 from meshlearn.geometry import MeshBVH
 from meshlearn.isosurface import VoxelGrid, marching_cubes
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.target import Target
+from meshlearn.reconstruct.targets.base import Target
 from meshlearn.representations.bspnet import BSPNet, fit_shape
 
 

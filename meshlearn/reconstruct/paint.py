@@ -15,11 +15,10 @@ from torch import Tensor
 
 from meshlearn._segment import Incidence, segment_sum, stable_sum
 from meshlearn.mesh import CornerAttribute, Mesh
+from meshlearn.reconstruct import settings
 from meshlearn.render import Camera, ImageSet, interpolate
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
-
-MOST = 1_500_000  # pixels looked at
 
 
 class _Samples(NamedTuple):
@@ -48,11 +47,15 @@ def _samples(mesh: Mesh, images: ImageSet, backend: str, seed: int) -> _Samples:
         masks = images.colors[..., 3]
     parts, colors, weights = [], [], []
     generator = torch.Generator().manual_seed(seed)
-    most = max(1, MOST // len(images))
+    most = max(1, settings.PAINT_PIXELS // len(images))
     for i in range(len(images)):
         cam: Camera = images.cameras[i]
         fragments = engine.rasterize(mesh, cam, images.size)
-        keep = fragments.mask if masks is None else fragments.mask & (masks[i] > 0.99)
+        keep = (
+            fragments.mask
+            if masks is None
+            else fragments.mask & (masks[i] > settings.SURELY_COVERED)
+        )
         row, col = torch.nonzero(keep, as_tuple=True)
         if len(row) > most:
             some = torch.randperm(len(row), generator=generator)[:most].sort().values.to(row.device)
@@ -62,7 +65,7 @@ def _samples(mesh: Mesh, images: ImageSet, backend: str, seed: int) -> _Samples:
         facing = (normals[part.face] * ray[row, col].to(normals)).sum(1).abs()
         parts.append(part)
         colors.append(images.colors[i, row, col, :3].to(mesh.dtype))
-        weights.append(facing**2 + 1e-3)
+        weights.append(facing**2 + settings.PAINT_GRAZING)
     part = Fragments(*(torch.cat(t)[None] for t in zip(*parts, strict=True)))
     if not part.face.numel():
         raise ValueError("images: no pixel sees the mesh; check cameras and masks")
@@ -104,7 +107,7 @@ def _solve(
     direction, size = z, stable_sum(rest * z)
     first = float(size)
     for _ in range(iterations):
-        if float(size) <= 1e-10 * first or first == 0:
+        if float(size) <= settings.PAINT_END * first or first == 0:
             break
         image = apply(direction)
         step = size / stable_sum(direction * image)

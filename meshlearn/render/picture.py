@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from meshlearn._files import write_file
 from meshlearn.render.camera import Camera, image_size
 from meshlearn.render.rasterize import Fragments, interpolate, rasterize
 from meshlearn.render.shading import STUDIO, lambert, surface_colors, toward_viewer
@@ -36,17 +37,9 @@ def save_image(picture: Image.Image, path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"path: expected a name that ends in .png, got {str(path)!r}")
     if not target.parent.is_dir():
         raise ValueError(f"path: the folder {str(target.parent)!r} does not exist; make it first")
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".png.part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, format="PNG")
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    write_file(target, buffer.getvalue())
     return target
 
 

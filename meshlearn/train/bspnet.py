@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from meshlearn.convex import convex_colors
 from meshlearn.mesh import Mesh
 from meshlearn.representations.bspnet import BSPNet
-from meshlearn.train.checkpoint import load_weights, read_settings
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
 from meshlearn.train.stacked_preview import Stack
 from meshlearn.train.training_stages import Hooks, Stage
+from meshlearn.train.weights import load_weights, read_settings
 
 
 @dataclass

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
+from meshlearn._validate import check_device
+
 
 @dataclass(frozen=True)
 class World:
@@ -57,15 +59,8 @@ def world(device: str | torch.device = "cpu") -> Iterator[World]:
     Raises:
         ValueError: a device that cannot be used here.
     """
-    try:
-        where = torch.device(device)
-        if where.type == "cuda" and where.index is None:
-            where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        torch.empty(0, device=where)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device: {device!s} cannot be used here ({str(error).splitlines()[0]}); use cpu"
-        ) from None
+    mine = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    where = check_device(mine if str(device) == "cuda" else device)
     standing = dist.is_available() and dist.is_initialized()
     begun = not standing and int(os.environ.get("WORLD_SIZE", "1")) > 1
     if begun:

@@ -13,7 +13,7 @@ from meshlearn.progress import progress_bar
 from meshlearn.run_folder import History
 from meshlearn.train.distributed import world
 from meshlearn.train.interrupt import delayed_interrupt
-from meshlearn.train.run import AMP, Run
+from meshlearn.train.training import AMP, Training
 from meshlearn.train.training_stages import Hooks, Stage
 
 
@@ -99,24 +99,33 @@ def train(
     if clip is not None and not clip > 0:
         raise ValueError(f"clip: expected a positive norm, got {clip}")
     with world(device) as here:
-        run = Run(model.to(here.device), parts, here, seed, amp, accumulate, clip, options or {})
-        run.hooks = hooks or Hooks()
-        run.folder = None if folder is None else Path(folder)
-        run.start(resume)
+        state = Training(
+            model.to(here.device),
+            parts,
+            here,
+            seed=seed,
+            amp=amp,
+            accumulate=accumulate,
+            clip=clip,
+            options=options or {},
+        )
+        state.hooks = hooks or Hooks()
+        state.folder = None if folder is None else Path(folder)
+        state.begin(resume)
         with delayed_interrupt() as stop:
             with progress_bar(
-                "training", max(1, run.total), enabled=progress if here.rank == 0 else False
+                "training", max(1, state.total), enabled=progress if here.rank == 0 else False
             ) as bar:
-                while run.step < run.total and not run.stopped:
-                    terms = run.advance(stop.asked)
-                    bar.update(run.step, f"loss {terms['loss']:.4g}")
+                while state.step < state.total and not state.stopped:
+                    terms = state.advance(stop.asked)
+                    bar.update(state.step, f"loss {terms['loss']:.4g}")
                     if callback is not None:
-                        callback(run.step, terms)
-                    if run.step % checkpoint_every == 0 and run.step < run.total:
-                        run.save()
-            run.save()
-        if run.stopped and run.step < run.total:
-            kept = f"; the checkpoint of step {run.step} is in {folder}" if folder else ""
-            raise KeyboardInterrupt(f"stopped after step {run.step} of {run.total}{kept}")
-        run.finish()
-    return TrainResult(model.eval(), run.history, run.seconds)
+                        callback(state.step, terms)
+                    if state.step % checkpoint_every == 0 and state.step < state.total:
+                        state.save()
+            state.save()
+        if state.stopped and state.step < state.total:
+            kept = f"; the checkpoint of step {state.step} is in {folder}" if folder else ""
+            raise KeyboardInterrupt(f"stopped after step {state.step} of {state.total}{kept}")
+        state.finish()
+    return TrainResult(model.eval(), state.history, state.seconds)

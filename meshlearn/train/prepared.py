@@ -11,11 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from meshlearn._files import write_file
 from meshlearn._seeds import seed_of
 from meshlearn.data.families.shape import SIDE, occupied
 from meshlearn.geometry import MeshBVH, sample_surface
 from meshlearn.mesh import Mesh
-from meshlearn.run_folder import write_atomic
 
 FORMAT = "meshlearn-shape-1"
 SUFFIX = ".shape.safetensors"
@@ -188,7 +188,7 @@ def save_prepared(shape: PreparedShape, path: Path, extra: dict[str, str] | None
     }
     metadata = {"format": FORMAT, "about": json.dumps(about), **(extra or {})}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, save({k: v.contiguous() for k, v in tensors.items()}, metadata=metadata))
+    write_file(path, save({k: v.contiguous() for k, v in tensors.items()}, metadata=metadata))
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from _common import ROOT, Bench, main
 
 import meshlearn as ml
 from meshlearn import metrics
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.targets import FromMesh
 from meshlearn.representations.flexicubes import cubic_grid
 

@@ -16,7 +16,7 @@ from rendering import ball
 import meshlearn as ml
 from meshlearn.convex import intersect_halfspaces
 from meshlearn.data import shapes
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import reconstruct
 from meshlearn.render.backends import get_backend
 from meshlearn.render.camera_formats import clip_matrix
 

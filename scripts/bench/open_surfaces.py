@@ -20,7 +20,8 @@ from _common import ROOT, Bench, main
 import meshlearn as ml
 from meshlearn.data import open_shapes
 from meshlearn.io.points import PointCloud
-from meshlearn.reconstruct.run import Source, reconstruct
+from meshlearn.reconstruct import reconstruct
+from meshlearn.reconstruct.sources import Input
 from meshlearn.reconstruct.targets import FromImages
 from meshlearn.render import render_images
 from meshlearn.render.picture import contact_sheet
@@ -42,7 +43,7 @@ def length(mesh: ml.Mesh) -> list[float]:
     return sorted(found, reverse=True)
 
 
-def fitted(bench: Bench, case: str, goal: ml.Mesh, given: Source, method: str = "gshell") -> None:
+def fitted(bench: Bench, case: str, goal: ml.Mesh, given: Input, method: str = "gshell") -> None:
     """One fit, its row and its picture."""
     if CASES and not any(part in case for part in CASES):
         return

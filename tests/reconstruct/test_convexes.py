@@ -10,8 +10,8 @@ import meshlearn as ml
 from meshlearn import convex
 from meshlearn.data import shapes
 from meshlearn.io.points import PointCloud
+from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.convexes import fit_convexes
-from meshlearn.reconstruct.run import reconstruct
 
 pytest.importorskip("manifold3d")
 
@@ -52,8 +52,9 @@ def test_reconstruct_takes_meshes_points_and_volumes():
 
 def test_bad_input():
     mesh = shapes.box()
-    with pytest.raises(ValueError, match="no sparse grid and no checkpoint"):
-        reconstruct(mesh, method="bspnet", sparse=True)
+    for option in ({"sparse": True}, {"checkpoint": "run"}, {"network": "model.safetensors"}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))}: expected with method '"):
+            reconstruct(mesh, method="bspnet", **option)
     with pytest.raises(ValueError, match="expected a mesh with faces"):
         fit_convexes(ml.Mesh(torch.rand(3, 3), torch.zeros(0, 3, dtype=torch.int64)))
     with pytest.raises(ValueError, match="no sample lies inside"):

@@ -9,10 +9,10 @@ import meshlearn as ml
 from meshlearn.data import open_shapes
 from meshlearn.data.families import shape
 from meshlearn.isosurface import SparseVoxelGrid
-from meshlearn.reconstruct import fit, targets
-from meshlearn.reconstruct.open_surfaces import MeshBoundary, closed_masks
-from meshlearn.reconstruct.point_normals import estimate_normals, point_noise, smooth_points
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import fit, reconstruct, targets
+from meshlearn.reconstruct.targets.boundary import MeshBoundary
+from meshlearn.reconstruct.targets.open_surfaces import closed_masks
+from meshlearn.reconstruct.targets.point_normals import estimate_normals, point_noise, smooth_points
 from meshlearn.render.image_set import render_images
 from meshlearn.representations import FlexiCubes, GShell
 

@@ -8,12 +8,11 @@ from PIL import Image
 
 from meshlearn import Mesh, load, metrics
 from meshlearn.data import shapes
-from meshlearn.reconstruct import fit, targets
-from meshlearn.reconstruct.images import FromImages
+from meshlearn.reconstruct import fit, reconstruct, targets
 from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
-from meshlearn.reconstruct.run import reconstruct
-from meshlearn.reconstruct.sheets import image_sheet
-from meshlearn.reconstruct.visual_hull import Hull, silhouette_distance
+from meshlearn.reconstruct.targets.images import FromImages
+from meshlearn.reconstruct.targets.sheets import image_sheet
+from meshlearn.reconstruct.targets.visual_hull import Hull, silhouette_distance
 from meshlearn.render import load_images, render, render_images, save_images
 from meshlearn.representations import FlexiCubes
 from tests.shared_data import shared_data

@@ -7,7 +7,7 @@ from shared_data import shared_data
 import meshlearn as ml
 from meshlearn.data import open_shapes
 from meshlearn.io.points import PointCloud
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import reconstruct
 from meshlearn.render import render_images
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from meshlearn.data import shapes
 from meshlearn.io.points import PointCloud
 from meshlearn.io.volume import Volume
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import reconstruct
 
 
 def ball() -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,8 +10,7 @@ import meshlearn as ml
 from meshlearn.data import shapes
 from meshlearn.fields import SIREN, DeepSDF
 from meshlearn.io.points import PointCloud
-from meshlearn.reconstruct import NonFiniteLoss, fit, targets
-from meshlearn.reconstruct.run import reconstruct
+from meshlearn.reconstruct import NonFiniteLoss, fit, reconstruct, targets
 from meshlearn.render import render_images
 from meshlearn.representations import DeepMesh
 from meshlearn.train import Stage, train

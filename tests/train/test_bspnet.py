@@ -121,7 +121,7 @@ def test_a_trained_model_makes_convexes_of_a_mesh(tmp_path):
     with torch.no_grad():  # planes that enclose something, whatever ten steps have learned
         model.decoder.layers[-1].bias.copy_(torch.randn(192, generator=torch.Generator()) * 0.5)
         model.decoder.layers[-1].bias.view(48, 4)[:, 3] = -0.2
-    from meshlearn.train.checkpoint import load_weights
+    from meshlearn.train.weights import load_weights
 
     loaded = load_bspnet(tmp_path / "run")
     assert loaded.options == model.options

@@ -302,7 +302,7 @@ def load_contour_series(
 
 def save_contours(contours: Contours, path: str | os.PathLike[str]) -> Path:
     """Writes a contour file that `load_contours` reads, tab separated, in mm."""
-    from meshlearn.run_folder import write_atomic
+    from meshlearn._files import write_file
 
     names = {short: long for long, short in reversed(_NAMES.items())}
     lines = ["x\ty\tz\tcontour type\tframeID\tweight\ttime frame"]
@@ -314,5 +314,5 @@ def save_contours(contours: Contours, path: str | os.PathLike[str]) -> Path:
             name = f"{view}_{name}"
         rest = f"{int(contours.slice[i])}\t{float(contours.weight[i])}\t{frame}"
         lines.append(f"{x:.5f}\t{y:.5f}\t{z:.5f}\t{name}\t{rest}")
-    write_atomic(Path(path), ("\n".join(lines) + "\n").encode())
+    write_file(Path(path), ("\n".join(lines) + "\n").encode())
     return Path(path)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
+from meshlearn._files import write_file
 from meshlearn.heart.data.contours import save_contours
 from meshlearn.heart.fit.one_frame import HeartFit
 from meshlearn.heart.results.clinical import dense, heart_mesh, over_cycle, read_out
 from meshlearn.heart.results.picture import draw_slices, draw_volumes
 from meshlearn.io import save
 from meshlearn.mesh import Mesh
-from meshlearn.run_folder import write_atomic
 
 FIELDS = (".vtp", ".vtk", ".vtu", ".ply")  # formats that keep the fields of the vertices
 
@@ -64,7 +64,7 @@ def _save_model(fit: HeartFit, path: Path) -> Path:
 
     state = {name: value.contiguous() for name, value in fit.model.state_dict().items()}
     path = path.with_suffix(".safetensors")
-    write_atomic(path, to_bytes(state))
+    write_file(path, to_bytes(state))
     return path
 
 
@@ -73,7 +73,7 @@ def write_report(reports: Sequence[dict], folder: Path, *, name: str = "report")
     whole: dict = {"frames": list(reports)}
     if len(reports) > 1:
         whole["cycle"] = over_cycle(list(reports))
-    write_atomic(folder / f"{name}.json", (json.dumps(whole, indent=2) + "\n").encode())
+    write_file(folder / f"{name}.json", (json.dumps(whole, indent=2) + "\n").encode())
     plain = [key for key, value in reports[0].items() if not isinstance(value, dict)]
     segments = list(reports[0]["segments_mm"])
     text = io.StringIO()
@@ -83,7 +83,7 @@ def write_report(reports: Sequence[dict], folder: Path, *, name: str = "report")
         cells = [*(r[k] for k in plain), *(r["segments_mm"][s] for s in segments)]
         cells = [round(c, 3) if isinstance(c, float) else c for c in cells]
         table.writerow(["" if c is None else c for c in cells])
-    write_atomic(folder / f"{name}.csv", text.getvalue().encode())
+    write_file(folder / f"{name}.csv", text.getvalue().encode())
     return [folder / f"{name}.json", folder / f"{name}.csv"]
 
 
@@ -111,7 +111,7 @@ def write_series(fits: Sequence[HeartFit], out: str | Path) -> dict:
         ]
         body = '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1"><Collection>\n'
         end = "\n</Collection></VTKFile>\n"
-        write_atomic(out / f"{name}.pvd", (body + "\n".join(rows) + end).encode())
+        write_file(out / f"{name}.pvd", (body + "\n".join(rows) + end).encode())
     write_report(reports, out)
     curves = {"LV cavity": [r["lv_volume_ml"] for r in reports]}
     cycle = over_cycle(reports)

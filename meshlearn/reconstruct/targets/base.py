@@ -9,6 +9,7 @@ from torch import Tensor
 
 from meshlearn._segment import stable_mean
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
 
 
 class Target:
@@ -74,4 +75,4 @@ class Target:
 
 def surface_distance(squared: Tensor, scale: float) -> Tensor:
     """Mean distance in units of `scale`, smoothed below a hundredth of it."""
-    return stable_mean((squared / scale**2 + 1e-4).sqrt())
+    return stable_mean((squared / scale**2 + settings.SOFT).sqrt())

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: weights, moments and progress in one safetensors file."""
+"""The weights of a training, with moments and progress in the one checkpoint of its folder."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from meshlearn.run_folder import optimizer_tensors, read_tensors, write_tensors
+from meshlearn.run_folder import CHECKPOINT, optimizer_tensors, read_tensors, write_tensors
 
-FILE = "checkpoint.safetensors"
 FORMAT = "meshlearn-train-1"
 _MODEL = "model."
 
 
-def save_checkpoint(
+def write_training(
     folder: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -26,12 +25,12 @@ def save_checkpoint(
         for name, value in model.state_dict().items()
         if isinstance(value, Tensor)
     }
-    write_tensors(folder / FILE, tensors | optimizer_tensors(optimizer), FORMAT, state)
+    write_tensors(folder / CHECKPOINT, tensors | optimizer_tensors(optimizer), FORMAT, state)
 
 
-def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[int, dict], dict]:
+def read_training(folder: Path) -> tuple[dict[str, Tensor], dict[int, dict], dict]:
     """Weights by name, moments by index, and the state."""
-    tensors, moments, state = read_tensors(folder / FILE, FORMAT, "a training")
+    tensors, moments, state = read_tensors(folder / CHECKPOINT, FORMAT, "a training")
     return {k.removeprefix(_MODEL): v for k, v in tensors.items()}, moments, state
 
 
@@ -69,12 +68,12 @@ def load_weights(model: nn.Module, folder: str | Path) -> dict:
         >>> settings = load_weights(model, "runs/chairs")
     """
     path = Path(folder)
-    path = path.parent if path.name == FILE else path
-    weights, _, state = read_checkpoint(path)
-    put_weights(model, weights, path / FILE)
+    path = path.parent if path.name == CHECKPOINT else path
+    weights, _, state = read_training(path)
+    put_weights(model, weights, path / CHECKPOINT)
     return state["settings"]
 
 
 def read_settings(folder: str | Path) -> dict:
     """The settings of a training, from its checkpoint: to build the model that it is of."""
-    return read_checkpoint(Path(folder))[2]["settings"]
+    return read_training(Path(folder))[2]["settings"]

@@ -4,41 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._segment import stable_mean, stable_sum
-from meshlearn._validate import check_tensor
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.colors import Appearance
-from meshlearn.reconstruct.open_surfaces import image_evidence, open_template
-from meshlearn.reconstruct.target import Target
-from meshlearn.reconstruct.visual_hull import Hull
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.appearance import Appearance
+from meshlearn.reconstruct.targets.base import Target
+from meshlearn.reconstruct.targets.image_levels import (
+    Level,
+    checked_images,
+    level_within,
+    pyramid,
+)
+from meshlearn.reconstruct.targets.open_surfaces import image_evidence, open_template
+from meshlearn.reconstruct.targets.visual_hull import Hull
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
-from meshlearn.render.image_set import KINDS, half_cameras, halved
+from meshlearn.render.image_set import KINDS
 from meshlearn.render.shading import surface_normals
 
-_SHAPE = {"masks": ("N", "H", "W"), "depth": ("N", "H", "W"), "normals": ("N", "H", "W", 3)}
 _CHANNELS = {"masks": "mask", "depth": "depth", "normals": "normal", "colors": "color"}
-COARSE = 0.4  # part of a stage that looks at images of half the size
-
-
-class _Level(NamedTuple):
-    """All images at one size."""
-
-    cameras: Camera
-    images: dict[str, Tensor]
-    silhouette: Tensor  # (N,) pixels along the border of each mask
-    focal: Tensor  # (N,) pixels
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return (self.images["masks"].shape[1], self.images["masks"].shape[2])
 
 
 class FromImages(Target):
@@ -66,7 +56,7 @@ class FromImages(Target):
 
     Images are halved until a cell of the grid takes two pixels or so, in the first part of a stage
     one: coarse grids look at small images. The starting field is the hull that masks and depth
-    leave, see `meshlearn.reconstruct.visual_hull`.
+    leave, see `meshlearn.reconstruct.targets.visual_hull`.
 
     Loss terms: ``mask`` (mean distance of silhouettes from theirs, in cells), ``depth`` (mean
     distance across the surface, in cells), ``normal`` (1 - cosine), ``color`` (mean absolute
@@ -92,7 +82,7 @@ class FromImages(Target):
         normals: Tensor | None = None,
         colors: Tensor | None = None,
         background: Sequence[float] | None = None,
-        views: int = 4,
+        views: int = settings.VIEWS,
         light: str = "sh",
         tolerance: int = 0,
         two_sided: bool = False,
@@ -113,14 +103,16 @@ class FromImages(Target):
             raise ValueError(f"light: expected 'sh' or 'none', got {light!r}")
         if not isinstance(tolerance, int) or not 0 <= tolerance < len(cameras):
             raise ValueError(f"tolerance: expected 0 to {len(cameras) - 1}, got {tolerance!r}")
-        images = _checked(cameras, {k: v for k, v in given.items() if v is not None}, background)
+        images = checked_images(
+            cameras, {k: v for k, v in given.items() if v is not None}, background
+        )
         self.kinds = tuple(k for k in KINDS if given[k] is not None)
         self.views = min(views, len(cameras))
         self.backend = get_backend(backend)
         self.two_sided = bool(two_sided)
         self.background = None if background is None else tuple(map(float, background))
-        self.levels = _pyramid(cameras, images)
-        small = next((lv for lv in self.levels if max(lv.size) <= 320), self.levels[-1])
+        self.levels = pyramid(cameras, images)
+        small = level_within(self.levels, settings.HULL_IMAGE)
         self._small, self.tolerance = small, tolerance
         self.hull = self.hull_of(small.images["masks"])
         self._open_template: Callable[[Tensor], Tensor] | None = None
@@ -133,10 +125,9 @@ class FromImages(Target):
         self.appearance = None
         if "colors" in images:
             self.appearance = Appearance(box, light=light, device=cameras.view.device)
-        weights = {"mask": 1.0, "depth": 1.0, "normal": 1.0, "color": 4.0}
         known = {_CHANNELS[k] for k in images}
-        self.default_weights = {k: v for k, v in weights.items() if k in known}
-        self.default_weights["smooth"] = 0.1
+        self.default_weights = {k: v for k, v in settings.IMAGE_WEIGHTS.items() if k in known}
+        self.default_weights["smooth"] = settings.IMAGE_SMOOTH
 
     @property
     def bounds(self) -> Tensor:
@@ -146,7 +137,7 @@ class FromImages(Target):
         return self._field(self.hull.field, points)
 
     def _field(self, field: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-        reach = 0.03 * float((self._bounds[1] - self._bounds[0]).norm())
+        reach = settings.HULL_REACH * float((self._bounds[1] - self._bounds[0]).norm())
         with torch.no_grad():
             return field(points.float()).clamp(-reach, reach).to(points)
 
@@ -173,18 +164,18 @@ class FromImages(Target):
         found = list(self.parameters().values())
         return [{"params": found, "lr": lr}] if found else []
 
-    def level(self, scale: float) -> _Level:
+    def level(self, scale: float) -> Level:
         """The smallest images in which a length `scale` still takes two pixels, in the middle."""
         for level in reversed(self.levels):
             away = 1.0 if level.cameras.orthographic else self.away
-            if float((scale * level.focal / away).median()) >= 2:
+            if float((scale * level.focal / away).median()) >= settings.PIXELS_OF_CELL:
                 return level
         return self.levels[0]
 
     def losses(
         self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
     ) -> dict[str, Tensor]:
-        level = self.level(scale * (2 if done < COARSE else 1))
+        level = self.level(scale * (2 if done < settings.COARSE_PART else 1))
         chosen = torch.randperm(len(self.away), generator=generator)[: self.views]
         chosen = chosen.to(self.away.device)
         cams = level.cameras[chosen]
@@ -223,8 +214,8 @@ class FromImages(Target):
         return torch.where(seen[..., None], color, behind)
 
     def _color_loss(self, image: Tensor, wanted: dict[str, Tensor], seen: Tensor) -> Tensor:
-        # where only one of the two is covered, the mask has its say, not the colour
-        both = seen & (wanted["masks"] > 0.5)
+        # where only one of the two covers a pixel, the mask term tells of it, not the colour
+        both = seen & (wanted["masks"] > settings.COVERED)
         off = (image - wanted["colors"][..., :3].to(image)).abs().sum(-1) * both
         return stable_sum(off) / (3 * both.sum().clamp(min=1))
 
@@ -233,7 +224,7 @@ class FromImages(Target):
         labels, count = mesh.topology.components()
         if count < 2:
             return mesh
-        level = next((lv for lv in self.levels if max(lv.size) <= 320), self.levels[-1])
+        level = level_within(self.levels, settings.HULL_IMAGE)
         seen = torch.zeros(count, dtype=torch.bool, device=mesh.device)
         for i in range(len(level.cameras)):
             face = self.backend.rasterize(mesh, level.cameras[i], level.size).face
@@ -241,93 +232,9 @@ class FromImages(Target):
         return mesh if bool(seen.all()) else mesh.submesh(seen[labels].nonzero()[:, 0]).mesh
 
     def write_sheet(self, mesh: Mesh, path: Path) -> None:
-        from meshlearn.reconstruct.sheets import compare_sheet
+        from meshlearn.reconstruct.targets.sheets import compare_sheet
 
         compare_sheet(self, mesh.detach(), path)
-
-
-def _checked(
-    cameras: Camera, given: dict[str, Tensor], background: Sequence[float] | None
-) -> dict[str, Tensor]:
-    """Images that fit together, with masks and without alpha."""
-    if not given:
-        raise ValueError("images: expected masks, depth, normals or colors, got none of them")
-    device = cameras.view.device
-    size, first = None, ""
-    out: dict[str, Tensor] = {}
-    for kind, value in given.items():
-        shape = _SHAPE.get(kind, ("N", "H", "W", None))
-        check_tensor(value, kind, shape=shape, device=device, like="cameras")
-        if len(value) != len(cameras):
-            raise ValueError(
-                f"{kind}: expected one image for each of {len(cameras)} cameras, got {len(value)}"
-            )
-        if size is None:
-            size, first = tuple(value.shape[1:3]), kind
-        elif tuple(value.shape[1:3]) != size:
-            raise ValueError(
-                f"{kind}: images of {tuple(value.shape[1:3])} pixels, but {first} of {size}; all "
-                "have to be of one size (height, width)"
-            )
-        scale = 1 / 255 if value.dtype == torch.uint8 and kind in ("masks", "colors") else 1
-        value = value.detach().float() * scale
-        if kind == "colors" and value.shape[3] not in (3, 4):
-            raise ValueError(f"colors: expected 3 or 4 channels, got {value.shape[3]}")
-        if kind == "depth":
-            value = torch.where(torch.isfinite(value) & (value > 0), value, 0.0)
-        elif not bool(torch.isfinite(value).all()):
-            raise ValueError(f"{kind}: holds NaN or infinite values; remove them first")
-        elif kind != "normals" and not bool(((value >= -1e-3) & (value <= 1.001)).all()):
-            raise ValueError(f"{kind}: expected values in 0 to 1, or uint8")
-        out[kind] = value
-    if background is not None and len(tuple(background)) != 3:
-        raise ValueError(f"background: expected three numbers, got {background!r}")
-    if "masks" not in out:
-        out["masks"] = _masks(out, background)
-    if not bool((out["masks"] >= 0.5).any()):
-        raise ValueError("masks: no pixel is covered in any image, so there is nothing to fit")
-    if "colors" in out:
-        color = out["colors"]
-        if color.shape[3] == 4 and background is not None:
-            alpha, behind = color[..., 3:], color.new_tensor(tuple(background))
-            color = color[..., :3] * alpha + behind * (1 - alpha)
-        out["colors"] = color[..., :3].contiguous()
-    return out
-
-
-def _masks(images: dict[str, Tensor], background: Sequence[float] | None) -> Tensor:
-    """Masks from what else is there."""
-    if "depth" in images:
-        return (images["depth"] > 0).float()
-    if "normals" in images:
-        return ((images["normals"] ** 2).sum(-1) > 0.25).float()
-    color = images["colors"]
-    if color.shape[3] == 4:
-        return color[..., 3].contiguous()
-    if background is None:
-        raise ValueError(
-            "masks: are missing, and the colours have no alpha to take them from; give masks, or "
-            "the colour of the background"
-        )
-    off = (color - color.new_tensor(tuple(background))).abs().amax(-1)
-    return (off > 2 / 255).float()
-
-
-def _pyramid(cameras: Camera, images: dict[str, Tensor]) -> list[_Level]:
-    """Images at full size, half size and so on, down to 48 pixels or so."""
-    levels = []
-    while True:
-        inside = images["masks"] >= 0.5
-        across = (inside[:, 1:] != inside[:, :-1]).sum((1, 2))
-        along = (inside[:, :, 1:] != inside[:, :, :-1]).sum((1, 2))
-        length = (across + along).clamp(min=1).float()
-        h, w = inside.shape[1:]
-        focal = cameras.focal.expand(len(cameras), 2)[:, 1] * h
-        levels.append(_Level(cameras, images, length, focal))
-        if min(h, w) < 96:
-            return levels
-        cameras = half_cameras(cameras, (h, w))
-        images = {k: halved(k, v) for k, v in images.items()}
 
 
 def _pixels(keep: Tensor, fragments: Fragments) -> tuple[tuple[Tensor, ...], Fragments]:
@@ -355,13 +262,17 @@ def _depth_loss(
         ray = x[:, None] * turn[:, 0] + y[:, None] * turn[:, 1] + ray
     # a step along the ray is a shorter one across the surface
     slope = (mesh.face_normals().detach()[part.face[0]] * ray).sum(1).abs()
-    off = (part.depth[0] - depth[place].to(mesh.dtype)) * slope.clamp(min=0.05) / scale
-    return stable_mean((off * off + 1e-4).sqrt())
+    off = (
+        (part.depth[0] - depth[place].to(mesh.dtype))
+        * slope.clamp(min=settings.LEAST_COSINE)
+        / scale
+    )
+    return stable_mean((off * off + settings.SOFT).sqrt())
 
 
 def _normal_loss(mesh: Mesh, fragments: Fragments, normals: Tensor, cams: Camera | None) -> Tensor:
     """Mean of 1 - cosine between normals seen and wanted; with `cams` both towards the camera."""
-    known = (normals * normals).sum(-1) > 0.25
+    known = (normals * normals).sum(-1) > settings.KNOWN_NORMAL
     place, part = _pixels(fragments.mask & known, fragments)
     if not len(place[0]):
         return mesh.vertices.sum() * 0

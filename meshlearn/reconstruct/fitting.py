@@ -7,19 +7,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from meshlearn.fields import NonFiniteField
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
-from meshlearn.reconstruct.checkpoint import load_checkpoint, save_checkpoint
-from meshlearn.reconstruct.target import Target
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.base import Target
 from meshlearn.representations import Representation
 from meshlearn.run_folder import (
+    CHECKPOINT,
     History,
     NonFiniteLoss,
     forget_snapshots,
+    optimizer_tensors,
+    read_tensors,
     record,
     restore_optimizer,
     same_settings,
@@ -27,7 +32,13 @@ from meshlearn.run_folder import (
     save_snapshot,
     save_target,
     save_template,
+    write_tensors,
 )
+
+if TYPE_CHECKING:
+    from meshlearn.convex import Convexes
+
+_FORMAT = "meshlearn-fit-1"
 
 
 @dataclass
@@ -40,28 +51,32 @@ class FitResult:
             each term of the loss.
         seconds: wall time of all steps, earlier runs of a resumed fit included.
         representation: the fitted module.
+        convexes: what the mesh is the union of, where the method gives that.
     """
 
     mesh: Mesh
     history: History
     seconds: float = 0.0
-    representation: Representation | None = field(default=None, repr=False)
+    representation: nn.Module | None = field(default=None, repr=False)
+    convexes: Convexes | None = field(default=None, repr=False)
 
 
-def _schedule(step: int, total: int, warm: int = 5, last: float = 0.05) -> float:
-    """Learning-rate factor: short warm-up, then a cosine down to `last`."""
+def rate_factor(step: int, total: int) -> float:
+    """Factor of the learning rate: a short warm-up, then a cosine down to a small rest."""
+    warm, last = settings.WARM_UP, settings.LAST_RATE
     if step < warm:
         return (step + 1) / warm
     done = (step - warm) / max(1, total - warm)
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def _stages(resolution: Sequence[int] | int | None, steps: int) -> list[tuple[int | None, int]]:
+def stages_of(resolution: Sequence[int] | int | None, steps: int) -> list[tuple[int | None, int]]:
     """(resolution, steps) of each stage; earlier stages get half the steps of the next."""
+    levels: list[int | None]
     levels = [resolution] if resolution is None or isinstance(resolution, int) else [*resolution]
     if not levels:
         raise ValueError("resolution: expected at least one number, got none")
-    shares = [2.0**k for k in range(len(levels))]
+    shares = [settings.GROWTH**k for k in range(len(levels))]
     counts = [round(steps * s / sum(shares)) for s in shares]
     counts[-1] = steps - sum(counts[:-1])
     return list(zip(levels, counts, strict=True))
@@ -71,9 +86,9 @@ def fit(
     representation: Representation,
     target: Target,
     *,
-    steps: int = 300,
+    steps: int = settings.STEPS,
     resolution: Sequence[int] | int | None = None,
-    lr: float = 0.02,
+    lr: float = settings.LR,
     weights: dict[str, float] | None = None,
     initialize: bool = True,
     seed: int = 0,
@@ -132,40 +147,40 @@ def fit(
             f"weights: unknown term {unknown[0]!r}; there are {', '.join(sorted(known))}"
         )
     weights = {**known, **(weights or {})}
-    run = _Run(representation, target, _stages(resolution, steps), lr, weights, seed)
-    run.folder = Path(checkpoint) if checkpoint is not None else None
-    run.start(resume, initialize)
+    state = _Fit(representation, target, stages_of(resolution, steps), lr, weights, seed)
+    state.folder = Path(checkpoint) if checkpoint is not None else None
+    state.begin(resume, initialize)
     try:
-        if run.folder is not None:
-            run.begin_folder()
+        if state.folder is not None:
+            state.begin_folder()
         with progress_bar("fitting", max(1, steps), enabled=progress) as bar:
-            while run.step < steps:
-                mesh, terms = run.advance()
-                bar.update(run.step, f"loss {terms['loss']:.4g}, {mesh.num_faces:,} faces")
+            while state.step < steps:
+                mesh, terms = state.advance()
+                bar.update(state.step, f"loss {terms['loss']:.4g}, {mesh.num_faces:,} faces")
                 if callback is not None:
-                    callback(run.step, mesh, terms)
-                if run.folder is not None and snapshot_every and run.step % snapshot_every == 0:
-                    save_snapshot(run.folder, run.step, mesh)
-                    run.save_history()
-                if run.folder is not None and run.step % checkpoint_every == 0:
-                    run.save()
+                    callback(state.step, mesh, terms)
+                if state.folder is not None and snapshot_every and state.step % snapshot_every == 0:
+                    save_snapshot(state.folder, state.step, mesh)
+                    state.save_history()
+                if state.folder is not None and state.step % checkpoint_every == 0:
+                    state.save()
     except KeyboardInterrupt:
-        if run.folder is not None:
-            run.save()
+        if state.folder is not None:
+            state.save()
         raise
     mesh = representation.final_mesh()
     mesh = target.finish(mesh) if mesh.num_faces else mesh
-    if run.folder is not None:
-        run.save()
+    if state.folder is not None:
+        state.save()
         template = representation.template()
         if template is not None:
-            save_template(run.folder, template)
+            save_template(state.folder, template)
         if mesh.num_faces:
-            target.write_sheet(mesh, run.folder / "sheet.png")
-    return FitResult(mesh, run.history, run.seconds, representation)
+            target.write_sheet(mesh, state.folder / "sheet.png")
+    return FitResult(mesh, state.history, state.seconds, representation)
 
 
-class _Run:
+class _Fit:
     """State of one fit."""
 
     folder: Path | None = None
@@ -193,7 +208,7 @@ class _Run:
             "seed": seed,
         }
 
-    def start(self, resume: bool, initialize: bool) -> None:
+    def begin(self, resume: bool, initialize: bool) -> None:
         if resume:
             assert self.folder is not None
             self._resume(self.folder)
@@ -208,7 +223,7 @@ class _Run:
         groups = self.representation.parameter_groups(self.lr)
         groups += self.target.parameter_groups(self.lr)
         fused = all(p.dtype in (torch.float32, torch.float64) for g in groups for p in g["params"])
-        self.optimizer = torch.optim.Adam(groups, lr=self.lr, betas=(0.9, 0.98), fused=fused)
+        self.optimizer = torch.optim.Adam(groups, lr=self.lr, betas=settings.BETAS, fused=fused)
         self.base_rates = [g["lr"] for g in self.optimizer.param_groups]
 
     @property
@@ -225,7 +240,7 @@ class _Run:
                 self.representation.refine(resolution)
             self._make_optimizer()
         within = self.step - self._stage_start
-        factor = _schedule(within, self.stages[self.stage][1])
+        factor = rate_factor(within, self.stages[self.stage][1])
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
 
@@ -291,17 +306,22 @@ class _Run:
             "seconds": self.seconds,
             "history": self.history,
         }
-        save_checkpoint(
-            self.folder,
-            parameters=self._parameters(),
-            optimizer=self.optimizer,
-            generator=self.generator,
-            state=state,
-        )
+        tensors = {
+            f"parameter.{name}": value.detach().cpu().contiguous()
+            for name, value in self._parameters().items()
+        }
+        tensors |= optimizer_tensors(self.optimizer)
+        tensors["generator"] = self.generator.get_state()
+        write_tensors(self.folder / CHECKPOINT, tensors, _FORMAT, state)
         self.save_history()
 
     def _resume(self, folder: Path) -> None:
-        parameters, moments, random_state, state = load_checkpoint(folder)
+        path = folder / CHECKPOINT
+        tensors, moments, state = read_tensors(path, _FORMAT, "a fit")
+        if "generator" not in tensors:
+            raise ValueError(f"{path}: not a readable checkpoint (it has no random state)")
+        random_state = tensors.pop("generator")
+        parameters = {name.removeprefix("parameter."): v for name, v in tensors.items()}
         same_settings(folder, state["settings"], self.settings, "fit")
         self.step, self.stage = state["step"], state["stage"]
         self.seconds, self.history = state["seconds"], state["history"]

@@ -11,13 +11,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn.reconstruct import settings
 from meshlearn.render import Camera
 
-SLACK = 2.0  # pixels that depth leaves to a shape
-REACH = 24  # pixels beyond which distances to a silhouette are not told apart
 
-
-def silhouette_distance(masks: Tensor, *, reach: int = REACH) -> Tensor:
+def silhouette_distance(masks: Tensor, *, reach: int = settings.REACH) -> Tensor:
     """Signed distance in pixels from pixel centres to the silhouette, negative inside.
 
     Args:
@@ -65,7 +63,7 @@ class Hull:
         self, cameras: Camera, masks: Tensor, depth: Tensor | None = None, *, tolerance: int = 0
     ) -> None:
         self.cameras, self.depth, self.tolerance = cameras, depth, tolerance
-        inside = masks >= 0.5
+        inside = masks >= settings.COVERED
         self.size = (masks.shape[1], masks.shape[2])
         self.distance = silhouette_distance(inside)
         edge = (inside[:, 0].any(1) | inside[:, -1].any(1)) | (
@@ -76,7 +74,7 @@ class Hull:
 
     def field(self, points: Tensor) -> Tensor:
         """(P, 3) -> (P,), negative inside; a distance in the world's unit near the surface."""
-        parts = [self._part(part) for part in points.split(1 << 18)]
+        parts = [self._part(part) for part in points.split(settings.HULL_CHUNK)]
         return torch.cat(parts) if parts else points[:, 0]
 
     def _part(self, points: Tensor) -> Tensor:
@@ -101,7 +99,7 @@ class Hull:
                 cosine = self.cosine[i, row, column].to(z)
                 # across the surface; less two pixels, which a slanted one may be off its sample:
                 # masks say where thin parts end, depth carves hollows
-                ahead = (found - z) * cosine - SLACK * per_pixel
+                ahead = (found - z) * cosine - settings.SLACK * per_pixel
                 ahead = torch.where(seen & (found > 0), ahead, -torch.inf)
                 value = torch.maximum(value, ahead)
             # beyond the image of an object that lies wholly in it, the border pixel speaks
@@ -113,7 +111,9 @@ class Hull:
 
     def _outside(self, points: Tensor) -> Tensor:
         """A value for points that no camera sees: outside."""
-        return (points - self.middle().to(points)).norm(dim=1) * 0.1 + 1e-3
+        return (points - self.middle().to(points)).norm(
+            dim=1
+        ) * settings.UNSEEN_SLOPE + settings.UNSEEN_LEAST
 
     def middle(self) -> Tensor:
         """(3,) the point nearest to all optical axes."""
@@ -141,7 +141,7 @@ class Hull:
         half = 0.5 * torch.hypot(w / h / focal[:, 0], 1 / focal[:, 1])
         reach = float((half if self.cameras.orthographic else half * away).amax())
         box = torch.stack((middle - reach, middle + reach))
-        for cells in (48, 48, 64):
+        for cells in settings.HULL_SEARCH:
             step = (box[1] - box[0]).amax() / cells
             counts = torch.ceil((box[1] - box[0]) / step).long() + 1
             lines = [

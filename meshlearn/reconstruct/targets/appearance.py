@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
 from meshlearn.render import Camera, fit_sh_light, interpolate, sh_light
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.shading import surface_normals
@@ -25,12 +26,12 @@ class Appearance:
         bounds: Tensor,
         *,
         light: str = "sh",
-        resolution: int = 48,
+        resolution: int = settings.ALBEDO_CELLS,
         device: torch.device | str = "cpu",
     ) -> None:
         extent = (bounds[1] - bounds[0]).clamp(min=1e-12)
-        self.low = (bounds[0] - 0.1 * extent).float().to(device)
-        self.high = (bounds[1] + 0.1 * extent).float().to(device)
+        self.low = (bounds[0] - settings.ALBEDO_MARGIN * extent).float().to(device)
+        self.high = (bounds[1] + settings.ALBEDO_MARGIN * extent).float().to(device)
         self.light = light
         n = resolution
         # as a logarithm, so that it stays positive and one step of it is one share
@@ -69,12 +70,12 @@ class Appearance:
             ray = cams.rays(tuple(fragments.face.shape[1:3]))[1][place].to(flat)
             normal = torch.where((flat * ray).sum(1, keepdim=True) > 0, -normal, normal)
             with torch.no_grad():
-                sure = masks[place] > 0.99
+                sure = masks[place] > settings.SURELY_COVERED
                 light = fit_sh_light(
                     normal[sure], albedo[sure], colors[place][sure][:, :3].to(albedo)
                 )
             albedo = sh_light(normal, albedo, light)
         else:
-            albedo = 0.5 * albedo
+            albedo = settings.UNLIT * albedo
         image = albedo.new_zeros(*fragments.face.shape, 3).index_put(place, albedo)
         return image, {}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn import geometry
+from meshlearn.reconstruct import settings
 
 
 def _principal(near: Tensor) -> tuple[Tensor, Tensor]:
@@ -16,7 +17,12 @@ def _principal(near: Tensor) -> tuple[Tensor, Tensor]:
     return torch.linalg.eigh(offset.transpose(1, 2) @ offset / near.shape[1])
 
 
-def point_noise(points: Tensor, *, neighbours: int = 24, samples: int = 4000) -> float:
+def point_noise(
+    points: Tensor,
+    *,
+    neighbours: int = settings.NOISE_NEIGHBOURS,
+    samples: int = settings.NOISE_SAMPLES,
+) -> float:
     """Standard deviation of points (P, 3) across their surface, in their own unit.
 
     The median over `samples` of them of the residual of the plane through the nearest
@@ -33,19 +39,23 @@ def point_noise(points: Tensor, *, neighbours: int = 24, samples: int = 4000) ->
     squared, index = geometry.knn(chosen, points, count)
 
     def residual(k: int) -> float:
-        least = _principal(points[index[:, :k]])[0][:, 0].clamp(min=0) * k / max(1, k - 3)
+        least = (
+            _principal(points[index[:, :k]])[0][:, 0].clamp(min=0)
+            * k
+            / max(1, k - settings.PLANE_FREEDOM)
+        )
         return float(least.sqrt().median())
 
     wide, few = residual(count), max(4, count // 3)
     narrow = residual(few) if few < count else wide
-    spacing = float(squared[:, 1:7].sqrt().mean(1).median())
-    if narrow > 0.33 * spacing:
+    spacing = float(squared[:, 1 : settings.RING + 1].sqrt().mean(1).median())
+    if narrow > settings.NOISY * spacing:
         return wide
     bend = max(0.0, wide**2 - narrow**2) / ((count / few) ** 2 - 1)
     return math.sqrt(max(0.0, narrow**2 - bend))
 
 
-def smooth_points(points: Tensor, noise: float, *, rounds: int = 2) -> Tensor:
+def smooth_points(points: Tensor, noise: float, *, rounds: int = settings.SMOOTH_ROUNDS) -> Tensor:
     """Points (P, 3) moved onto the planes of their neighbours, along the planes' normals.
 
     Neighbours are weighted by exp(-d^2 / 2 h^2) with h four times the noise, but at least so wide
@@ -59,10 +69,12 @@ def smooth_points(points: Tensor, noise: float, *, rounds: int = 2) -> Tensor:
     Example:
         >>> points = smooth_points(points, point_noise(points))
     """
-    count = min(64, len(points))
+    count = min(settings.SMOOTH_NEIGHBOURS, len(points))
+    least = min(settings.SMOOTH_LEAST, count - 1)
     for _ in range(rounds):
         squared, index = geometry.knn(points, points, count)
-        width = torch.maximum(squared[:, min(12, count - 1)], squared.new_tensor(4 * noise) ** 2)
+        wide = squared.new_tensor(settings.SMOOTH_WIDTH * noise) ** 2
+        width = torch.maximum(squared[:, least], wide)
         weight = torch.exp(-0.5 * squared / width[:, None]).double()[..., None]
         near = points[index].double()
         middle = (near * weight).sum(1) / weight.sum(1)
@@ -73,7 +85,7 @@ def smooth_points(points: Tensor, noise: float, *, rounds: int = 2) -> Tensor:
     return points
 
 
-def estimate_normals(points: Tensor, *, neighbours: int = 16) -> Tensor:
+def estimate_normals(points: Tensor, *, neighbours: int = settings.NORMAL_NEIGHBOURS) -> Tensor:
     """Unit normals (P, 3) of an unoriented point cloud, oriented alike from point to point.
 
     Directions of least variance of the nearest points; signs are carried along the neighbourhood
@@ -83,7 +95,7 @@ def estimate_normals(points: Tensor, *, neighbours: int = 16) -> Tensor:
     count = min(neighbours, len(points) - 1)
     index = geometry.knn(points, points, count + 1)[1][:, 1:]
     normals = _principal(points[index])[1][..., 0]
-    few = index[:, : min(8, count)]
+    few = index[:, : min(settings.SIGN_NEIGHBOURS, count)]
     cosine = (normals[:, None] * normals[few]).sum(2)
     order = torch.argsort((1 - cosine.abs()).reshape(-1), stable=True)
     source = torch.arange(len(points), device=points.device).repeat_interleave(few.shape[1])

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from meshlearn import geometry
-from meshlearn._segment import stable_mean
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
-from meshlearn.reconstruct.target import Target
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.base import Target, surface_distance
 
 
 class FromContours(Target):
@@ -33,10 +33,14 @@ class FromContours(Target):
         >>> result = fit(model.fitting(target.bounds), target, steps=60)
     """
 
-    default_weights = {"contours": 1.0, "smooth": 0.05}  # noqa: RUF012
+    default_weights = settings.CONTOUR_WEIGHTS
 
     def __init__(
-        self, contours: Sequence[Tensor], *, closed: bool = True, samples: int = 4000
+        self,
+        contours: Sequence[Tensor],
+        *,
+        closed: bool = True,
+        samples: int = settings.CONTOUR_SAMPLES,
     ) -> None:
         if not len(contours):
             raise ValueError("contours: expected one or more, got none")
@@ -87,6 +91,6 @@ class FromContours(Target):
     ) -> dict[str, Tensor]:
         squared = geometry.MeshBVH(mesh).closest(self.points).squared_distance
         return {
-            "contours": stable_mean((squared / scale**2 + 1e-4).sqrt()),
+            "contours": surface_distance(squared, scale),
             "smooth": normal_consistency_loss(mesh),
         }

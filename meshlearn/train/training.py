@@ -26,10 +26,10 @@ from meshlearn.run_folder import (
     save_snapshot,
     save_target,
 )
-from meshlearn.train.checkpoint import put_weights, read_checkpoint, save_checkpoint
 from meshlearn.train.distributed import World
 from meshlearn.train.stream import Stream, moved
 from meshlearn.train.training_stages import Hooks, Stage
+from meshlearn.train.weights import put_weights, read_training, write_training
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -52,7 +52,7 @@ class _Losses(nn.Module):
         return total, {k: v.detach() for k, v in terms.items()}
 
 
-class Run:
+class Training:
     """State of one training."""
 
     folder: Path | None = None
@@ -63,6 +63,7 @@ class Run:
         model: nn.Module,
         stages: list[Stage],
         here: World,
+        *,
         seed: int,
         amp: str | None,
         accumulate: int,
@@ -122,11 +123,11 @@ class Run:
         if self.here.size > 1:
             self.losses = DistributedDataParallel(self.losses, find_unused_parameters=True)
 
-    def start(self, resume: bool) -> None:
+    def begin(self, resume: bool) -> None:
         self._next_stage()
         if resume:
             assert self.folder is not None
-            weights, moments, state = read_checkpoint(self.folder)
+            weights, moments, state = read_training(self.folder)
             same_settings(self.folder, state["settings"], self.settings, "training")
             while self.number < state["stage"]:
                 self._next_stage()
@@ -261,7 +262,7 @@ class Run:
             "history": self.history,
             "scaler": self.scaler.state_dict(),
         }
-        save_checkpoint(self.folder, self.model, self.optimizer, state)
+        write_training(self.folder, self.model, self.optimizer, state)
         save_history(self.folder, self.history, self.settings)
 
     def finish(self) -> None:

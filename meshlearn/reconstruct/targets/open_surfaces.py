@@ -1,104 +1,32 @@
-"""What targets know of open surfaces: where to start, what was seen of a template, boundaries."""
+"""Open surfaces in images: where to start, and what was seen of a template."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from meshlearn import geometry
 from meshlearn.isosurface import dual_marching_cubes
 from meshlearn.mesh import Mesh, cut_mesh
 from meshlearn.mesh._components import connected_components
-from meshlearn.reconstruct.target import surface_distance
-from meshlearn.reconstruct.visual_hull import backproject, facing
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.image_levels import Level, Views, level_within
+from meshlearn.reconstruct.targets.points import FromPoints
+from meshlearn.reconstruct.targets.visual_hull import backproject, facing
+from meshlearn.render import Camera
 from meshlearn.representations.flexicubes import cubic_grid
 
-if TYPE_CHECKING:
-    from meshlearn.reconstruct.images import FromImages, _Level
-    from meshlearn.render import Camera
-
-# Of the winding number: at a boundary it goes on 137 degrees from the inner side, nearly straight.
-LEVEL = 0.12
+Field = Callable[[Tensor], Tensor]  # of points (P, 3) -> (P,), negative inside
 
 
-def template_field(
-    winding: Callable[[Tensor], Tensor], distance: Tensor, points: Tensor, size: float
-) -> Tensor:
-    """A field whose zero set holds an open surface and spans its openings, (P,).
-
-    The winding number jumps by 1 across the surface, so any level between lies on it; beyond the
-    boundary the level set goes on as a film.
-    """
-    apart = LEVEL - winding(points)
-    return torch.sign(apart) * torch.minimum(distance, apart.abs() * size / 4)
-
-
-class MeshBoundary:
-    """Points along the boundary edges of a mesh.
-
-    Args:
-        mesh: the mesh.
-        count: how many points.
-
-    Attributes:
-        points: (B, 3), evenly along the edges laid end to end; B is 0 for a closed mesh.
-        step: their distance along the edges.
-    """
-
-    def __init__(self, mesh: Mesh, count: int = 6000) -> None:
-        edges = mesh.topology.edges[mesh.topology.boundary_edges]
-        ends = mesh.vertices.detach()[edges]
-        length = (ends[:, 1] - ends[:, 0]).norm(dim=1).double()
-        total = torch.cumsum(length, 0)
-        self.points, self.step = mesh.vertices.new_zeros(0, 3), 0.0
-        if len(total) == 0 or not float(total[-1]) > 0:
-            return
-        self.step = float(total[-1]) / count
-        place = (torch.arange(count, device=mesh.device, dtype=torch.float64) + 0.5) * self.step
-        edge = torch.searchsorted(total, place).clamp(max=len(total) - 1)
-        along = (place - (total - length)[edge]) / length[edge].clamp(min=1e-300)
-        a, b = ends[edge, 0], ends[edge, 1]
-        self.points = a + along.clamp(0, 1)[:, None].to(a) * (b - a)
-
-    def msdf(self, points: Tensor, closest: Tensor, reach: float) -> Tensor:
-        """(P,) distance to the boundary, negative where the closest point lies on it; below 0
-        beyond `reach` of the mesh too, where a template comes back behind it."""
-        distance = (points - closest).norm(dim=1)
-        if not len(self.points):
-            return reach - distance
-        of_closest = geometry.knn(closest, self.points, 1)[0][:, 0].sqrt()
-        of_point = geometry.knn(points, self.points, 1)[0][:, 0].sqrt()
-        beyond = of_closest < 0.75 * self.step + 1e-6 * float(of_point.max())
-        return torch.minimum(torch.where(beyond, -of_point, of_closest), reach - distance)
-
-
-def boundary_loss(mesh: Mesh, boundary: MeshBoundary, scale: float) -> Tensor | None:
-    """Mean distance between boundaries, both ways, in cells; None where one has none.
-
-    The mesh's is its vertex attribute ``boundary``, as G-Shell sets it.
-    """
-    marks = mesh.vertex_attributes.get("boundary")
-    if marks is None or not len(boundary.points):
-        return None
-    mine = mesh.vertices[marks.bool()]
-    if not len(mine):
-        return None
-    some = boundary.points[:: max(1, len(boundary.points) // 4096)]
-    there = geometry.knn(mine, boundary.points, 1)[0][:, 0]
-    back = geometry.knn(some, mine, 1)[0][:, 0]
-    return surface_distance(there, scale) + surface_distance(back, scale)
-
-
-def image_evidence(target: FromImages, template: Mesh, scale: float) -> Tensor:
+def image_evidence(target: Views, template: Mesh, scale: float) -> Tensor:
     """(V,) what all images say of a template's vertices, in [-1, 1]; 0 where nothing is seen.
 
     Where the template is seen beside the mask, or its normal is not the one seen, or its depth is
     not, there is no surface; where they agree, there is. Slanted views count less.
     """
-    level = _small_level(target)
+    level = level_within(target.levels, settings.EVIDENCE_IMAGE)
     total = torch.zeros(template.num_vertices, 2, dtype=torch.float64, device=template.device)
     normals = template.face_normals()
     for i in range(len(level.cameras)):
@@ -112,30 +40,38 @@ def image_evidence(target: FromImages, template: Mesh, scale: float) -> Tensor:
         ray = torch.nn.functional.normalize(ray[place].to(normals), dim=1)
         mine = normals[face]
         facing = -(mine * ray).sum(1)
-        says = torch.where(level.images["masks"][i][place] > 0.5, 1.0, -1.0).to(normals)
+        says = torch.where(level.images["masks"][i][place] > settings.COVERED, 1.0, -1.0).to(
+            normals
+        )
         if "normals" in level.images:
             wanted = level.images["normals"][i][place].to(normals)
             known = wanted.norm(dim=1) > 0.5
             wanted = torch.nn.functional.normalize(wanted, dim=1)
             if target.two_sided:
                 wanted = wanted * -torch.sign((wanted * ray).sum(1, keepdim=True))
-            agree = ((mine * wanted).sum(1) - 0.5) * 4
+            agree = ((mine * wanted).sum(1) - settings.NORMAL_DOUBT) * settings.NORMAL_SLOPE
             says = torch.where(known, torch.minimum(says, agree.clamp(-1, 1)), says)
         if "depth" in level.images:
             wanted = level.images["depth"][i][place].to(normals)
             off = (seen.depth[place].to(normals) - wanted).abs() * facing.abs() / scale
-            agree = 2 - off
+            agree = settings.DEPTH_DOUBT - off
             says = torch.where(wanted > 0, torch.minimum(says, agree.clamp(-1, 1)), says)
         weight = facing.clamp(min=0) ** 2
         both = torch.stack([says * weight, weight], 1).double()
         corner = template.faces[face].reshape(-1)
         total.index_add_(0, corner, both.repeat_interleave(3, 0))
-    found = torch.where(total[:, 1] > 1e-3, total[:, 0] / total[:, 1].clamp(min=1e-3), 0.0)
+    least = settings.LEAST_WEIGHT
+    found = torch.where(total[:, 1] > least, total[:, 0] / total[:, 1].clamp(min=least), 0.0)
     return found.to(template.dtype)
 
 
 def closed_masks(
-    cameras: Camera, masks: Tensor, normals: Tensor, *, around: float = 0.0, least: float = 0.005
+    cameras: Camera,
+    masks: Tensor,
+    normals: Tensor,
+    *,
+    around: float = 0.0,
+    least: float = settings.BACK_SHARE,
 ) -> Tensor:
     """Masks (N, H, W) of an open surface, in which gaps are filled: one looks in at one opening and
     out at another, and a template is closed there.
@@ -146,12 +82,12 @@ def closed_masks(
         around: share of the covered pixels around a gap that have to show the surface's back.
         least: share of all covered pixels that have to; the masks of others stay as they are.
     """
-    inside = masks >= 0.5
+    inside = masks >= settings.COVERED
     n, h, w = inside.shape
     back = torch.zeros_like(inside)
     for i in range(n):
         _, ray = cameras[i].rays((h, w))
-        back[i] = inside[i] & ((normals[i].to(ray) * ray).sum(-1) > 0.1)
+        back[i] = inside[i] & ((normals[i].to(ray) * ray).sum(-1) > settings.BACK_COSINE)
     if int(back.sum()) < least * int(inside.sum()):
         return masks
     number = torch.arange(n * h * w, device=masks.device).view(n, h, w)
@@ -174,7 +110,7 @@ def closed_masks(
     return torch.where(keep[part.labels].view(n, h, w) | inside, masks, 1.0)
 
 
-def open_template(target: FromImages, level: _Level) -> Callable[[Tensor], Tensor]:
+def open_template(target: Views, level: Level) -> Field:
     """The field (P, 3) -> (P,) of the best template for an open surface.
 
     There are several: the hull of the masks, carved by depth; with normals, hulls of masks whose
@@ -187,7 +123,7 @@ def open_template(target: FromImages, level: _Level) -> Callable[[Tensor], Tenso
     if "normals" in level.images and not target.two_sided:
         masks, normals = level.images["masks"], level.images["normals"]
         tried = [masks]
-        for around in (0.0, 0.3):
+        for around in settings.GAP_RIMS:
             filled = closed_masks(level.cameras, masks, normals, around=around)
             if not any(torch.equal(filled, other) for other in tried):
                 tried.append(filled)
@@ -200,26 +136,24 @@ def open_template(target: FromImages, level: _Level) -> Callable[[Tensor], Tenso
     return fields[max(range(len(fields)), key=lambda k: _explained(target, fields[k]))]
 
 
-def _film(target: FromImages, level: _Level, most: int = 20_000) -> Callable | None:
+def _film(target: Views, level: Level, most: int = settings.FILM_POINTS) -> Field | None:
     """A template through the points that depth shows, oriented by normals where those are known."""
-    from meshlearn.reconstruct.targets import FromPoints
-
     depth = level.images["depth"]
     points, normals = backproject(level.cameras, depth), None
-    keep = facing(level.cameras, depth)[depth > 0] > 0.2
+    keep = facing(level.cameras, depth)[depth > 0] > settings.FILM_COSINE
     if "normals" in level.images and not target.two_sided:
         normals = level.images["normals"][depth > 0]
         keep &= normals.norm(dim=1) > 0.5
     chosen = torch.nonzero(keep)[:, 0]
     order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[:most]
     chosen = chosen[order.to(chosen.device)]
-    if len(chosen) < 100:
+    if len(chosen) < settings.FILM_LEAST:
         return None
     cloud = FromPoints(points[chosen], None if normals is None else normals[chosen])
     return lambda query: cloud.shell(query, 0.0)[0]
 
 
-def _explained(target: FromImages, field: Callable[[Tensor], Tensor], cells: int = 48) -> float:
+def _explained(target: Views, field: Field, cells: int = settings.EXPLAIN_CELLS) -> float:
     """Share of the pixels covered in images, or by the cut template, that agree in the mask and in
     the normal or the depth."""
     grid = cubic_grid(cells, target.bounds, device=target.hull.distance.device)
@@ -228,28 +162,20 @@ def _explained(target: FromImages, field: Callable[[Tensor], Tensor], cells: int
         return 0.0
     scale = max(grid.spacing)
     said = image_evidence(target, template, scale)
-    mesh = cut_mesh(template, torch.where(said == 0, 0.25, said).to(template.dtype)).mesh
-    level = _small_level(target)
+    msdf = torch.where(said == 0, settings.UNSEEN_MSDF, said).to(template.dtype)
+    mesh = cut_mesh(template, msdf).mesh
+    level = level_within(target.levels, settings.EVIDENCE_IMAGE)
     agree, covered = 0, 0
     for i in range(len(level.cameras)):
         seen = target.backend.rasterize(mesh, level.cameras[i], level.size)
-        mask = level.images["masks"][i] >= 0.5
+        mask = level.images["masks"][i] >= settings.COVERED
         alike = mask & seen.mask
         if "normals" in level.images and mesh.num_faces and not target.two_sided:
             wanted = torch.nn.functional.normalize(level.images["normals"][i], dim=-1)
             normal = mesh.face_normals()[seen.face.clamp(min=0)]
-            alike &= (normal * wanted).sum(-1) > 0.75
+            alike &= (normal * wanted).sum(-1) > settings.EXPLAIN_COSINE
         if "depth" in level.images:
-            alike &= (seen.depth - level.images["depth"][i]).abs() < 1.5 * scale
+            alike &= (seen.depth - level.images["depth"][i]).abs() < settings.EXPLAIN_DEPTH * scale
         agree += int(alike.sum())
         covered += int((mask | seen.mask).sum())
     return agree / max(1, covered)
-
-
-def _small_level(target: FromImages) -> _Level:
-    return next((lv for lv in target.levels if max(lv.size) <= 160), target.levels[-1])
-
-
-def is_open(mesh: Mesh) -> bool:
-    """Whether a mesh has boundary edges."""
-    return mesh.topology.boundary_edges.numel() > 0

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.image_levels import Views, level_within
 from meshlearn.render import render
 from meshlearn.render.picture import INK, PAPER, _drawable, _font, save_image, shaded_view, to_pil
-
-if TYPE_CHECKING:
-    from meshlearn.reconstruct.images import FromImages
 
 
 def image_sheet(
@@ -70,10 +68,10 @@ def image_sheet(
 
 
 def compare_sheet(
-    target: FromImages, mesh: Mesh, path: str | os.PathLike[str], *, views: int = 5
+    target: Views, mesh: Mesh, path: str | os.PathLike[str], *, views: int = 5
 ) -> Path:
     """Writes, for some views, each kind of image that a fit looked at beside what it gives."""
-    level = next((lv for lv in target.levels if max(lv.size) <= 256), target.levels[-1])
+    level = level_within(target.levels, settings.SHEET_IMAGE)
     count = len(level.cameras)
     chosen = torch.linspace(0, count - 1, min(views, count)).round().long()
     chosen = chosen.to(level.cameras.view.device)
@@ -123,7 +121,7 @@ def _grey(depth: Tensor, limits: tuple[float, float]) -> Tensor:
 
 
 def _painted(normals: Tensor) -> Tensor:
-    known = (normals * normals).sum(-1, keepdim=True) > 0.25
+    known = (normals * normals).sum(-1, keepdim=True) > settings.KNOWN_NORMAL
     return torch.where(known, normals / 2 + 0.5, 1.0)
 
 

@@ -1,0 +1,285 @@
+"""`reconstruct`: from a file's contents to a fitted mesh, by one of the methods of a table.
+
+The table is the one place that names them: the command line reads it too. A method is a function
+that gets a `Task` and returns a `FitResult`; most build a representation and leave the rest to the
+fitting loop by `Task.fit`. A representation becomes a method by one more `Method` at the end of
+this file, or from outside by `register_method`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from meshlearn.reconstruct.fitting import FitResult
+    from meshlearn.reconstruct.sources import Input, Source
+    from meshlearn.reconstruct.targets.base import Target
+    from meshlearn.representations.base import Representation
+
+
+@dataclass
+class Task:
+    """One call of `reconstruct`, as a method sees it.
+
+    Attributes:
+        source: what the mesh should be, as it was given.
+        resolution: cells along the longest side of the box around the source.
+        sparse: keep only the cells near the surface.
+        steps: of the fit, or None where the method and the source decide.
+        seed: of all sampling.
+        device, dtype: where and in which precision to compute.
+        network: a trained model whose code is fitted, or None.
+        checkpoint, resume, progress: of the fitting loop, see `fit`.
+    """
+
+    source: Source
+    resolution: int
+    sparse: bool
+    steps: int | None
+    seed: int
+    device: torch.device
+    dtype: torch.dtype
+    network: str | os.PathLike[str] | None = None
+    checkpoint: str | Path | None = None
+    resume: bool = False
+    progress: bool | None = None
+
+    @cached_property
+    def target(self) -> Target:
+        """What a representation is fitted to, on `device`."""
+        return self.source.to(self.device, self.dtype).target()
+
+    @cached_property
+    def stages(self) -> tuple[int, ...]:
+        """Resolutions of the grids, coarse to fine.
+
+        Raises:
+            ValueError: a resolution that a sparse grid cannot reach by doubling.
+        """
+        from meshlearn.reconstruct.settings import SPARSE_FROM, SPARSE_LEAST, SPARSE_START
+
+        cells = self.resolution
+        if not self.sparse:
+            return (cells // 2, cells) if cells >= self.source.coarse_from else (cells,)
+        stages = [cells]
+        while stages[0] > SPARSE_START and stages[0] % 2 == 0:
+            stages.insert(0, stages[0] // 2)
+        if not SPARSE_LEAST <= stages[0] <= SPARSE_START:
+            raise ValueError(
+                f"resolution: expected {SPARSE_LEAST} to {SPARSE_START} cells times a power of two "
+                f"for a sparse grid, got {cells}"
+            )
+        if len(stages) == 1 and stages[0] % 2 == 0 and stages[0] >= SPARSE_FROM:
+            stages.insert(0, stages[0] // 2)
+        return tuple(stages)
+
+    @property
+    def grid(self) -> dict[str, Any]:
+        """The first grid, as representations on grids take it."""
+        return {
+            "grid": self.stages[0] if self.sparse else self.resolution,
+            "bounds": self.target.bounds,
+            "sparse": self.sparse,
+            "device": self.device,
+            "dtype": self.dtype,
+        }
+
+    def fit(self, representation: Representation, **options: Any) -> FitResult:
+        """The fitting loop on this task.
+
+        Args:
+            options: of `fit`, other than the default, such as ``lr`` and ``weights``.
+        """
+        from meshlearn.reconstruct.fitting import fit
+
+        return fit(
+            representation,
+            self.target,
+            steps=self.source.steps if self.steps is None else self.steps,
+            resolution=self.stages,
+            seed=self.seed,
+            checkpoint=self.checkpoint,
+            resume=self.resume,
+            progress=self.progress,
+            **options,
+        )
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to reconstruct a mesh.
+
+    Attributes:
+        name: what users call it by.
+        help: what it gives, in a few words.
+        fit: does it.
+        open: whether it fits open meshes as they are; others close them, which users are warned of.
+        options: which of the options "sparse", "checkpoint" and "network" of `reconstruct` it
+            takes, and which of "parts" and "model" of the command line (a file of its convexes; a
+            trained model that predicts instead of a fit).
+
+    Example:
+        >>> def spheres(task):
+        ...     return task.fit(MySpheres(bounds=task.target.bounds), lr=0.01)
+        >>> register_method(Method("spheres", "a union of spheres", spheres))
+    """
+
+    name: str
+    help: str
+    fit: Callable[[Task], FitResult]
+    open: bool = False
+    options: frozenset[str] = field(default=frozenset({"sparse", "checkpoint"}))
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register_method(method: Method) -> None:
+    """Adds a method, for `reconstruct` and the command line.
+
+    Raises:
+        ValueError: another method has its name.
+    """
+    if METHODS.get(method.name, method) is not method:
+        raise ValueError(f"method: there is one of the name {method.name!r}; choose another")
+    METHODS[method.name] = method
+
+
+def reconstruct(
+    source: Input,
+    *,
+    method: str = "flexicubes",
+    resolution: int = 64,
+    sparse: bool = False,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    network: str | os.PathLike[str] | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    progress: bool | None = None,
+) -> FitResult:
+    """Fits a mesh to `source`, coarse to fine.
+
+    Args:
+        source: what the mesh should be: a mesh, points, a volume or posed images.
+        method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too,
+            "bspnet" the union of few convexes with face attributes "convex" and "color" (without
+            `sparse` and checkpoints; `steps` are those of its refinement), "deepmesh" the level set
+            of a network; or one of `register_method`.
+        resolution: cells along the longest side of the box around `source`.
+        sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
+            for resolutions up to 512 and more; `resolution` is then a power of two times at least
+            16 cells.
+        steps: of the fit; default: those that its quality was measured with.
+        seed: of all sampling; the same seed gives the same mesh.
+        device: where it is computed; "bspnet" selects its convexes on the CPU, and then moves the
+            mesh.
+        network: with method "deepmesh", a trained auto-decoder (`DeepMesh.save`) whose code is
+            fitted, to a source that stands as its shapes did; None fits a new network to `source`.
+        checkpoint, resume, progress: as in `fit`.
+
+    Raises:
+        ValueError: bad options, an empty source, a resolution beyond memory.
+
+    Warns:
+        UserWarning: an open mesh for a method that gives closed ones; a one-sided mesh for
+            method "gshell".
+
+    Example:
+        >>> reconstruct(meshlearn.load("part.obj"), resolution=64).mesh.save("fit.glb")
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    from meshlearn._validate import check_device
+    from meshlearn.reconstruct.sources import as_source, precision
+
+    chosen, given = METHODS[method], as_source(source)
+    where, dtype = check_device(device), precision(given.extent())
+    asked = {"network": network is not None, "sparse": sparse, "checkpoint": checkpoint is not None}
+    for option, used in asked.items():
+        if used and option not in chosen.options:
+            able = " or ".join(repr(m.name) for m in METHODS.values() if option in m.options)
+            raise ValueError(f"{option}: expected with method {able} only, got method {method!r}")
+    openings = None if chosen.open else given.openings()
+    if openings is not None:
+        able = " or ".join(repr(m.name) for m in METHODS.values() if m.open)
+        warnings.warn(
+            f"source: the mesh is open ({openings} boundary loops), and method {method!r} gives a "
+            f"closed mesh around it; method {able} fits it open",
+            stacklevel=2,
+        )
+    task = Task(
+        given, resolution, sparse, steps, seed, where, dtype, network, checkpoint, resume, progress
+    )
+    return chosen.fit(task)
+
+
+def _flexicubes(task: Task) -> FitResult:
+    from meshlearn.reconstruct.settings import HOLLOWS_BY_NORMALS
+    from meshlearn.representations.flexicubes import FlexiCubes
+
+    return task.fit(
+        FlexiCubes(**task.grid), **(HOLLOWS_BY_NORMALS if task.source.only_normals else {})
+    )
+
+
+def _gshell(task: Task) -> FitResult:
+    from meshlearn.representations.gshell import GShell
+
+    task = replace(task, source=task.source.oriented())
+    return task.fit(GShell(**task.grid))
+
+
+def _deepmesh(task: Task) -> FitResult:
+    """A code of a trained network, or a new network."""
+    import torch
+
+    from meshlearn.representations.deepmesh import DeepMesh
+
+    bounds, place = task.target.bounds, {"device": task.device, "dtype": task.dtype}
+    if task.network is not None:
+        model = DeepMesh.load(task.network, **place)
+        return task.fit(model.fitting(bounds, resolution=task.resolution))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(task.seed)
+        model = DeepMesh(bounds=bounds, resolution=task.resolution, **place)
+    return task.fit(model)
+
+
+def _bspnet(task: Task) -> FitResult:
+    """Of points and volumes by a mesh of their starting field; no fitting loop, but its own."""
+    from meshlearn.reconstruct.convexes import fit_convexes
+    from meshlearn.reconstruct.fitting import FitResult
+
+    found = fit_convexes(
+        task.source.surface(task.resolution),
+        resolution=task.resolution,
+        seed=task.seed,
+        progress=task.progress,
+        **({} if task.steps is None else {"steps": task.steps}),
+    )
+    mesh = found.colored().to(task.device)
+    return FitResult(mesh, {}, found.seconds, found.representation, found.convexes)
+
+
+for _method in (
+    Method("flexicubes", "closed", _flexicubes),
+    Method("gshell", "open meshes too", _gshell, open=True),
+    Method("bspnet", "the union of few convexes", _bspnet, options=frozenset({"parts", "model"})),
+    Method(
+        "deepmesh",
+        "a network's level set",
+        _deepmesh,
+        options=frozenset({"checkpoint", "network"}),
+    ),
+):
+    register_method(_method)

@@ -1,0 +1,137 @@
+"""The numbers that fits are run with, each with its unit and where it is from.
+
+"By hand" says that a number was chosen by trying, on the meshes, scans and images of the
+benchmarks, and follows from nothing. Lengths are in cells of the grid (the representation's
+`scale`), pixels, or spacings of a point cloud, so that they hold for objects of any size. Numbers
+that users pass are defaults here and arguments there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# --- the loop: fitting.py -------------------------------------------------------------------------
+LR = 0.02  # cells a step of Adam; by hand
+BETAS = (0.9, 0.98)  # of Adam; the second a memory of 50 steps, for fits of hundreds; by hand
+WARM_UP = 5  # steps to the full rate; by hand (Adam's first steps are of full length)
+LAST_RATE = 0.05  # share of the rate that is left at the end of the cosine; by hand
+GROWTH = 2.0  # steps of a stage, in steps of the one before; by hand
+
+# --- what sources and grids ask for: sources.py, methods.py ---------------------------------------
+STEPS = 300  # of a fit; by hand
+STEPS_OF_IMAGES = 200  # of a fit to images, unless normals alone have to find hollows; by hand
+COARSE_FROM = 32  # cells from which on half of them come first; by hand
+COARSE_FROM_WITH_DEPTH = 128  # the same with depth, whose start has thin parts that a coarse grid
+# would lose; by hand
+SPARSE_START = 64  # cells that a sparse grid begins with at most, all of them kept; by hand
+SPARSE_LEAST = 16  # cells that it begins with at least; by hand
+SPARSE_FROM = 32  # cells from which on a grid that need not be halved is halved once; by hand
+FAR = 1000.0  # sizes from the origin, where float32 resolves 6e-5 of the size; beyond: float64
+HOLLOWS_BY_NORMALS: dict[str, Any] = {"lr": 0.05, "weights": {"normal": 6.0, "smooth": 0.03}}
+# options of `fit` where normals, without depth, have to find hollows far from the hull: larger
+# steps; by hand
+
+# --- distances: targets/base.py -------------------------------------------------------------------
+SOFT = 1e-4  # cells squared: below a hundredth of a cell a distance is smooth, to have a gradient
+SAMPLES = 20_000  # points on each surface at each step; by hand
+
+# --- meshes: targets/mesh.py, targets/boundary.py -------------------------------------------------
+MESH_WEIGHTS = {"distance": 1.0, "normal": 0.1, "sharp": 0.1, "boundary": 0.2}  # by hand
+SHARP_ANGLE = 30.0  # degrees between two faces; by hand
+SHARP_SHARE = 4  # samples of the surface for each sample of its sharp edges; by hand
+TEMPLATE_LEVEL = 0.12  # winding number of a template: at a boundary it goes on at 137 degrees from
+# the inner side, nearly straight; by hand
+TEMPLATE_SLOPE = 4.0  # parts of the size: the distance for a difference of 1 in winding; by hand
+TEMPLATE_REACH = 1.5  # cells from the mesh beyond which a template is cut away; by hand
+BOUNDARY_POINTS = 6000  # along all boundaries together; by hand
+BOUNDARY_COMPARED = 4096  # of them that a step looks at, roughly; by hand
+ON_BOUNDARY = 0.75  # steps between boundary points: nearer to one is on the boundary; by hand (half
+# a step is the most along the boundary)
+
+# --- fields: targets/field.py ---------------------------------------------------------------------
+FIELD_WEIGHTS = {"distance": 1.0, "normal": 0.1}  # by hand
+FIELD_CLAMP = 4.0  # cells at which distances to first order are cut off; by hand
+LEAST_SLOPE = 1e-6  # of a field, to divide by
+
+# --- points: targets/points.py --------------------------------------------------------------------
+POINT_WEIGHTS = {"points": 1.0, "surface": 0.5, "normal": 0.05, "smooth": 0.1}  # by hand
+LEAST_POINTS = 16  # to fit a surface to; by hand
+RING = 6  # neighbours that give the spacing, as many as around a vertex of a regular triangulation
+NOISY = 0.33  # spacings of noise from which on points are smoothed first; by hand
+NOISE_LEFT = 0.25  # share of the noise that is taken to be left then; by hand
+NEAR_POINTS = 2.0  # spacings within which planes of points tell the side; by hand
+GAP_SPACINGS = 1.5  # spacings that the surface goes on beyond a point, for gaps of the sampling are
+GAP_CELLS = 0.75  # no openings; or so many cells, if that is more;
+GAP_NOISE = 2.0  # and so many standard deviations of the noise; all by hand
+SHEET_NEIGHBOURS = 4  # whose planes are averaged; by hand
+WINDING_POINTS = 4000  # that the winding number is summed over, their areas scaled up; by hand
+WINDING_INSIDE = 0.5  # winding number from which on a point is inside: half way from 0 to 1
+WINDING_CHUNK = 4096  # queries at once: 200 MB for each array of differences
+FLOOD_CELLS = (96, 64, 48, 32, 24, 16)  # along the box, tried until something is enclosed; by hand
+FLOOD_REACH = 1.5  # spacings: radius of the balls that make the wall; by hand
+FLOOD_WALL = 0.87  # cells of radius at least: half a diagonal, sqrt(3) / 2, so that walls are tight
+FLOOD_PAD = 3.0  # radii of balls, or cells, of free space around the points; by hand
+
+# --- point clouds before the fit: targets/point_normals.py ----------------------------------------
+NOISE_NEIGHBOURS = 24  # whose plane tells the noise; by hand
+NOISE_SAMPLES = 4000  # points looked at: their median is known to 2 percent of its spread
+PLANE_FREEDOM = 3  # degrees of freedom that a plane takes of its points' residuals
+SMOOTH_NEIGHBOURS = 64  # that are averaged at most; by hand
+SMOOTH_WIDTH = 4.0  # noises: width of the weights; by hand
+SMOOTH_LEAST = 12  # neighbours within the width at least; by hand
+SMOOTH_ROUNDS = 2  # by hand
+NORMAL_NEIGHBOURS = 16  # whose plane gives a normal; by hand
+SIGN_NEIGHBOURS = 8  # that signs are carried to; by hand
+
+# --- contours: targets/contours.py ----------------------------------------------------------------
+CONTOUR_WEIGHTS = {"contours": 1.0, "smooth": 0.05}  # by hand
+CONTOUR_SAMPLES = 4000  # points along all curves; by hand
+
+# --- images: targets/images.py, targets/image_levels.py, targets/sheets.py ------------------------
+IMAGE_WEIGHTS = {"mask": 1.0, "depth": 1.0, "normal": 1.0, "color": 4.0}  # by hand
+IMAGE_SMOOTH = 0.1  # weight of the smoothness of a fit to images; by hand
+VIEWS = 4  # cameras that a step looks through; by hand
+COARSE_PART = 0.4  # of a stage, the first, that looks at images of half the size; by hand
+PIXELS_OF_CELL = 2.0  # pixels that a cell takes at least in the images looked at; by hand
+LEAST_HALVED = 96  # pixels of the shorter side of an image that is still halved; by hand
+HULL_IMAGE = 320  # pixels of the longer side, at most, where hulls are carved; by hand
+SHEET_IMAGE = 256  # pixels of the longer side, at most, on contact sheets; by hand
+HULL_REACH = 0.03  # diagonals of the box at which the starting field is cut off; by hand
+COVERED = 0.5  # share of a pixel from which on it counts as covered
+SURELY_COVERED = 0.99  # share of a pixel whose colour is that of the surface alone; by hand
+KNOWN_NORMAL = 0.25  # squared length between 0, no normal, and 1; rounding to 8 bits stays away
+VALUE_SLACK = 1e-3  # that values may leave 0 to 1 by rounding
+BACKGROUND_SLACK = 2 / 255  # of a colour, to count as the background: two levels of 8 bits; by hand
+LEAST_COSINE = 0.05  # of a view, by which differences in depth count at least; by hand
+
+# --- the hull of images: targets/visual_hull.py ---------------------------------------------------
+SLACK = 2.0  # pixels that depth leaves to a shape: a slanted surface may be so far off its sample
+REACH = 24  # pixels beyond which distances to a silhouette are not told apart; by hand
+HULL_CHUNK = 1 << 18  # points at once: 3 MB for each array of positions
+HULL_SEARCH = (48, 48, 64)  # cells along the box in which bounds are looked for, in turn; by hand
+UNSEEN_SLOPE, UNSEEN_LEAST = 0.1, 1e-3  # of the field where no camera looks: outside; by hand
+
+# --- open surfaces in images: targets/open_surfaces.py --------------------------------------------
+EVIDENCE_IMAGE = 160  # pixels of the longer side, at most, of images that are asked; by hand
+NORMAL_DOUBT = 0.5  # cosine between normals that says neither yes nor no: 60 degrees; by hand
+NORMAL_SLOPE = 4.0  # of the answer over the cosine; by hand
+DEPTH_DOUBT = 2.0  # cells between depths that say neither yes nor no; by hand
+LEAST_WEIGHT = 1e-3  # of all views of a vertex together, below which it was not seen; by hand
+BACK_COSINE = 0.1  # of a normal with the ray, above which a back is seen: 6 degrees; by hand
+BACK_SHARE = 0.005  # of the covered pixels that have to show a back; by hand
+GAP_RIMS = (0.0, 0.3)  # shares of the pixels around a gap that have to, tried in turn; by hand
+FILM_POINTS = 20_000  # of depth that a film is made of at most; by hand
+FILM_LEAST = 100  # and at least; by hand
+FILM_COSINE = 0.2  # of a view, for a pixel of depth to be one of them; by hand
+EXPLAIN_CELLS = 48  # of the grid on which templates are compared; by hand
+EXPLAIN_COSINE = 0.75  # between normals that agree; by hand
+EXPLAIN_DEPTH = 1.5  # cells between depths that agree; by hand
+UNSEEN_MSDF = 0.25  # what is not seen is kept as if it were seen so surely; by hand
+
+# --- colours: targets/appearance.py, paint.py -----------------------------------------------------
+ALBEDO_CELLS = 48  # samples along each side of the box; by hand
+ALBEDO_MARGIN = 0.1  # sizes of the box, on each side; by hand
+UNLIT = 0.5  # colour of an albedo of 1 where no light is fitted: the middle of 0 to 1
+PAINT_PIXELS = 1_500_000  # looked at in all; by hand
+PAINT_GRAZING = 1e-3  # weight of a pixel that is seen edge-on; else the cosine squared; by hand
+PAINT_END = 1e-10  # of the first squared residual, at which conjugate gradients end; by hand

@@ -1,0 +1,223 @@
+"""What can be fitted: a mesh, points, a sampled volume, posed images; and what each tells."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from meshlearn.io.points import PointCloud, is_points, load_points
+from meshlearn.io.volume import Volume, is_volume, load_volume
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.base import Target
+from meshlearn.render import ImageSet, load_images
+
+Input = Mesh | PointCloud | Volume | ImageSet
+
+
+class Source(ABC):
+    """An input of `reconstruct`: where it lies, what target it makes, how it is best fitted."""
+
+    steps: int = settings.STEPS  # of a fit, where no number is asked for
+    coarse_from: int = settings.COARSE_FROM  # the least resolution that is begun at half of it
+    only_normals: bool = False  # of its hollows nothing but normals tells
+
+    @abstractmethod
+    def extent(self) -> Tensor | None:
+        """(2, 3) box around it; None where that is not known beforehand."""
+
+    @abstractmethod
+    def to(self, device: torch.device, dtype: torch.dtype) -> Source:
+        """It on a device, in a precision."""
+
+    @abstractmethod
+    def target(self) -> Target:
+        """What a representation is fitted to."""
+
+    def openings(self) -> int | None:
+        """How many boundary loops it has; None for what is not known to be open."""
+        return None
+
+    def surface(self, resolution: int) -> Mesh:
+        """A closed mesh of what is known beforehand: marching cubes of the target's field."""
+        from meshlearn.reconstruct.convexes import surface_of
+
+        return surface_of(self.target(), resolution)
+
+    def oriented(self) -> Source:
+        """With sides that agree, where that can be."""
+        return self
+
+
+class MeshSource(Source):
+    """A mesh, whose surface is sampled."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+
+    def extent(self) -> Tensor | None:
+        return _box(self.mesh.vertices)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> MeshSource:
+        return MeshSource(self.mesh.to(device, dtype))
+
+    def target(self) -> Target:
+        from meshlearn.reconstruct.targets.mesh import FromMesh
+
+        if self.mesh.num_faces == 0:
+            raise ValueError("source: expected a mesh with faces, got none")
+        return FromMesh(self.mesh)
+
+    def openings(self) -> int | None:
+        topology = self.mesh.topology
+        return len(topology.boundary_loops()) if topology.boundary_edges.numel() else None
+
+    def surface(self, resolution: int) -> Mesh:
+        return self.mesh
+
+    def oriented(self) -> MeshSource:
+        """With faces that agree, where that can be: the start of an open fit asks for sides.
+
+        Warns:
+            UserWarning: the mesh cannot be oriented.
+        """
+        if self.mesh.is_consistently_oriented or self.mesh.num_faces == 0:
+            return self
+        turned = self.mesh.orient(outward=False).mesh
+        if not turned.is_consistently_oriented:
+            warnings.warn(
+                "source: the mesh cannot be oriented (it has one side only, as a Moebius band, or "
+                "edges of three faces), and a part of a closed template has two sides: the fit has "
+                "a seam or a second layer there",
+                stacklevel=4,  # of `reconstruct`
+            )
+        return MeshSource(turned)
+
+
+class PointSource(Source):
+    """A point cloud, with or without normals."""
+
+    def __init__(self, cloud: PointCloud) -> None:
+        self.cloud = cloud
+
+    def extent(self) -> Tensor | None:
+        return _box(self.cloud.points)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> PointSource:
+        normals = None if self.cloud.normals is None else self.cloud.normals.to(device, dtype)
+        return PointSource(PointCloud(self.cloud.points.to(device, dtype), normals))
+
+    def target(self) -> Target:
+        from meshlearn.reconstruct.targets.points import FromPoints
+
+        return FromPoints(self.cloud.points, self.cloud.normals)
+
+
+class VolumeSource(Source):
+    """A sampled field, negative inside."""
+
+    def __init__(self, volume: Volume) -> None:
+        self.volume = volume
+
+    def extent(self) -> Tensor | None:
+        return self.volume.bounds()
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> VolumeSource:
+        return VolumeSource(Volume(self.volume.values.to(device, dtype), self.volume.affine))
+
+    def target(self) -> Target:
+        from meshlearn.reconstruct.targets.field import FromField
+
+        return FromField(self.volume, bounds=self.volume.bounds())
+
+
+class ImageSource(Source):
+    """Posed images; always float32, which their pixels are."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self.images = images
+        self.only_normals = images.normals is not None and images.depth is None
+        if not self.only_normals:
+            self.steps = settings.STEPS_OF_IMAGES
+        if images.depth is not None:
+            self.coarse_from = settings.COARSE_FROM_WITH_DEPTH
+
+    def extent(self) -> Tensor | None:
+        return None
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> ImageSource:
+        return ImageSource(self.images.to(device))
+
+    def target(self) -> Target:
+        from meshlearn.reconstruct.targets.images import FromImages
+
+        return FromImages(self.images)
+
+    def surface(self, resolution: int) -> Mesh:
+        raise ValueError("source: expected a mesh, points or a volume for this method, not images")
+
+
+_SOURCES: dict[type, type[Source]] = {
+    Mesh: MeshSource,
+    PointCloud: PointSource,
+    Volume: VolumeSource,
+    ImageSet: ImageSource,
+}
+
+
+def as_source(given: Input) -> Source:
+    """The source that a mesh, point cloud, volume or set of images is.
+
+    Raises:
+        ValueError: something else.
+    """
+    for kind, source in _SOURCES.items():
+        if isinstance(given, kind):
+            return source(given)
+    raise ValueError(
+        f"source: expected a mesh, points, a volume or images, got {type(given).__name__}"
+    )
+
+
+def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = None) -> Input:
+    """A mesh, point cloud or volume file, or a folder of posed images, as what can be fitted.
+
+    A mesh file without faces is a point cloud; its vertex attribute "normal" is kept.
+
+    Args:
+        use: which images of a folder, see `meshlearn.render.load_images`.
+    """
+    if Path(path).is_dir() or Path(path).name == "transforms.json":
+        return load_images(path, use=use)
+    if use is not None:
+        raise ValueError(f"use: chooses among the images of a folder, and {path} is none")
+    if is_points(path):
+        return load_points(path)
+    if is_volume(path):
+        return load_volume(path)
+    from meshlearn.io import load
+
+    mesh = load(path)
+    if mesh.num_faces or not mesh.num_vertices:
+        return mesh
+    return PointCloud(mesh.vertices, mesh.vertex_attributes.get("normal"))
+
+
+def precision(box: Tensor | None) -> torch.dtype:
+    """float32, unless a box is so far from the origin that its details would be lost."""
+    if box is None:
+        return torch.float32
+    far, size = float(box.abs().max()), float((box[1] - box[0]).max())
+    return torch.float64 if far > settings.FAR * size else torch.float32
+
+
+def _box(points: Tensor) -> Tensor | None:
+    """(2, 3) box around those of (P, 3) points that are finite; None where none is."""
+    points = points[torch.isfinite(points).all(1)]
+    return torch.stack([points.amin(0), points.amax(0)]) if len(points) else None

@@ -1,0 +1,96 @@
+"""Fits to the zero set of a field, such as a sampled volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from meshlearn import geometry
+from meshlearn._segment import stable_mean
+from meshlearn.isosurface import VoxelGrid
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.base import Target, surface_distance
+
+
+class FromField(Target):
+    """Fit to the zero set of a field.
+
+    Args:
+        field: a function of points (P, 3) -> (P,), negative inside, differentiable by autograd.
+        bounds: (2, 3) box that holds the surface.
+        samples: points drawn on the fit at each step.
+
+    Loss terms, in cells: ``distance`` (|f| / |grad f| at samples, the distance to first order),
+    ``normal`` (1 - cosine to the field's gradient).
+
+    Example:
+        >>> target = FromField(lambda p: p.norm(dim=1) - 0.5, bounds=((-1, -1, -1), (1, 1, 1)))
+    """
+
+    default_weights = settings.FIELD_WEIGHTS
+
+    def __init__(
+        self,
+        field: Callable[[Tensor], Tensor],
+        *,
+        bounds: Sequence[Sequence[float]] | Tensor,
+        samples: int = settings.SAMPLES,
+    ) -> None:
+        if not callable(field):
+            raise ValueError(f"field: expected a function of points, got {type(field).__name__}")
+        if samples < 1:
+            raise ValueError(f"samples: expected at least 1, got {samples}")
+        self._field, self.samples = field, int(samples)
+        self._bounds = torch.as_tensor(bounds, dtype=torch.float64)
+        if self._bounds.shape != (2, 3):
+            raise ValueError(f"bounds: expected shape (2, 3), got {tuple(self._bounds.shape)}")
+
+    @classmethod
+    def from_grid(
+        cls, grid: VoxelGrid, values: Tensor, *, samples: int = settings.SAMPLES
+    ) -> FromField:
+        """The field that interpolates `values` (N,) on a grid trilinearly."""
+        volume = grid.check_field(values, "values").detach().view(1, 1, *grid.shape)
+        low = torch.tensor(grid.bounds[0], dtype=grid.dtype, device=grid.device)
+        high = torch.tensor(grid.bounds[1], dtype=grid.dtype, device=grid.device)
+
+        def field(points: Tensor) -> Tensor:
+            at = ((points - low) / (high - low) * 2 - 1).flip(1)
+            found = torch.nn.functional.grid_sample(
+                volume, at[None, :, None, None], align_corners=True, padding_mode="border"
+            )
+            return found.reshape(-1)
+
+        return cls(field, bounds=grid.bounds, samples=samples)
+
+    @property
+    def bounds(self) -> Tensor:
+        return self._bounds
+
+    def field(self, points: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self._field(points).reshape(-1)
+
+    def losses(
+        self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
+    ) -> dict[str, Tensor]:
+        mine = geometry.sample_surface(mesh, self.samples, generator=generator)
+        probe = mine.points.detach().requires_grad_()
+        with torch.enable_grad():
+            value = self._field(probe).reshape(-1)
+            gradient = torch.autograd.grad(value.sum(), probe)[0]
+        length = gradient.norm(dim=1).clamp(min=settings.LEAST_SLOPE)
+        direction = gradient / length[:, None]
+        # Distance to first order, as a function of the sample: f(p0) + grad f . (p - p0), over
+        # |grad f|.
+        moved = ((mine.points - probe.detach()) * direction).sum(1)
+        most = settings.FIELD_CLAMP * scale
+        distance = (value.detach() / length).clamp(-most, most) + moved
+        normals = mesh.face_normals()[mine.faces]
+        return {
+            "distance": surface_distance(distance**2, scale),
+            "normal": stable_mean(1 - (normals * direction).sum(1)),
+        }

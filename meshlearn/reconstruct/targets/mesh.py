@@ -1,0 +1,150 @@
+"""Fits to the surface of a mesh."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from meshlearn import geometry
+from meshlearn._segment import Incidence, gather, stable_mean
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.base import Target, surface_distance
+from meshlearn.reconstruct.targets.boundary import (
+    MeshBoundary,
+    boundary_loss,
+    is_open,
+    template_field,
+)
+
+
+class FromMesh(Target):
+    """Fit to the surface of a mesh, closed or not quite.
+
+    Args:
+        mesh: the target; its inside is decided by the generalised winding number.
+        samples: points drawn on each surface at each step.
+        sharp_angle: degrees between faces from which an edge counts as sharp. Sharp edges are
+            sampled too, so that the fit keeps them.
+
+    Loss terms, all in cells: ``distance`` (mean distance of samples of the fit to the target, and
+    the other way round), ``normal`` (1 - cosine between normals at the same pairs of points),
+    ``sharp`` (mean distance of points on sharp edges to the fit); of an open mesh also ``boundary``
+    (mean distance between its boundary and that of the fit, both ways, where a `GShell` marks
+    one).
+
+    Example:
+        >>> target = FromMesh(meshlearn.load("part.obj"))
+    """
+
+    default_weights = settings.MESH_WEIGHTS
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        *,
+        samples: int = settings.SAMPLES,
+        sharp_angle: float = settings.SHARP_ANGLE,
+    ) -> None:
+        wrong = int((~torch.isfinite(mesh.vertices)).any(1).sum())
+        if wrong:
+            raise ValueError(
+                f"mesh: expected finite vertices to fit to, got {wrong} of {mesh.num_vertices} "
+                "with NaN or infinite coordinates; remove them first"
+            )
+        self.bvh = geometry.MeshBVH(mesh.detach())
+        if samples < 1:
+            raise ValueError(f"samples: expected at least 1, got {samples}")
+        self.mesh, self.samples = self.bvh.mesh, int(samples)
+        self.normals = self.mesh.face_normals()
+        self._bounds = self.mesh.vertices[self.mesh.faces.reshape(-1).unique()]
+        self._bounds = torch.stack([self._bounds.amin(0), self._bounds.amax(0)])
+        self._sharp, self._sharp_length = self._sharp_edges(sharp_angle)
+        self.is_open = is_open(self.mesh)
+        self.boundary = MeshBoundary(self.mesh)
+
+    @property
+    def bounds(self) -> Tensor:
+        return self._bounds
+
+    def _sharp_edges(self, angle: float) -> tuple[Tensor, Tensor]:
+        """Ends (S, 2, 3) of the edges between two faces that meet at more than `angle`."""
+        faces, normals = self.mesh.faces, self.normals
+        half = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
+        owner = torch.arange(len(faces), device=faces.device).repeat(3)
+        key = half[:, 0] * self.mesh.num_vertices + half[:, 1]
+        order = torch.argsort(key, stable=True)
+        key, owner, half = key[order], owner[order], half[order]
+        pair = (key[1:] == key[:-1]).nonzero().squeeze(1)
+        cosine = (normals[owner[pair]] * normals[owner[pair + 1]]).sum(1)
+        sharp = half[pair[cosine < math.cos(math.radians(angle))]]
+        ends = self.mesh.vertices[sharp]
+        return ends, (ends[:, 1] - ends[:, 0]).norm(dim=1)
+
+    def field(self, points: Tensor) -> Tensor:
+        return self.bvh.signed_distance(points.to(self.mesh.vertices))
+
+    def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """See `Target.shell`: a template through the mesh that spans its openings, and the
+        distance to its boundary."""
+        if not self.is_open:
+            return super().shell(points, scale)
+        points = points.to(self.mesh.vertices)
+        size = float((self._bounds[1] - self._bounds[0]).max())
+        distance = self.bvh.closest(points).squared_distance.clamp(min=0).sqrt()
+        field = template_field(self.bvh.winding_number, distance, points, size)
+        return field, self._msdf(points, scale)
+
+    def _msdf(self, points: Tensor, scale: float) -> Tensor:
+        found = self.bvh.closest(points)
+        corners = self.mesh.vertices[self.mesh.faces[found.face]]
+        closest = (corners * found.barycentric[..., None].to(corners)).sum(1)
+        return self.boundary.msdf(points, closest, settings.TEMPLATE_REACH * scale)
+
+    def evidence(self, template: Mesh, scale: float) -> Tensor:
+        """See `Target.evidence`: whether the template's vertices lie beyond the boundary."""
+        if not self.is_open:
+            return torch.ones_like(template.vertices[:, 0])
+        return (self._msdf(template.vertices, scale) / scale).clamp(-1, 1)
+
+    def losses(
+        self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float
+    ) -> dict[str, Tensor]:
+        mine = geometry.sample_surface(mesh, self.samples, generator=generator)
+        to_target = self.bvh.closest(mine.points)
+        theirs = geometry.sample_surface(self.mesh, self.samples, generator=generator)
+        bvh = geometry.MeshBVH(mesh)
+        to_fit = bvh.closest(theirs.points)
+        normals = mesh.face_normals()
+        cosines = (
+            (
+                gather(normals, Incidence(mine.faces, mesh.num_faces))
+                * self.normals[to_target.face]
+            ).sum(1),
+            (
+                gather(normals, Incidence(to_fit.face, mesh.num_faces)) * self.normals[theirs.faces]
+            ).sum(1),
+        )
+        terms = {
+            "distance": surface_distance(to_target.squared_distance, scale)
+            + surface_distance(to_fit.squared_distance, scale),
+            "normal": stable_mean(1 - cosines[0]) + stable_mean(1 - cosines[1]),
+        }
+        if len(self._sharp):
+            points = self._sample_sharp(generator)
+            terms["sharp"] = surface_distance(bvh.closest(points).squared_distance, scale)
+        rim = boundary_loss(mesh, self.boundary, scale)
+        if rim is not None:
+            terms["boundary"] = rim
+        return terms
+
+    def _sample_sharp(self, generator: torch.Generator) -> Tensor:
+        n = max(1, self.samples // settings.SHARP_SHARE)
+        total = torch.cumsum(self._sharp_length.double(), 0)
+        u = torch.rand(n, generator=generator, dtype=torch.float64).to(total.device) * total[-1]
+        edge = torch.searchsorted(total, u, right=True).clamp(max=len(total) - 1)
+        t = torch.rand(n, 1, generator=generator).to(self._sharp)
+        ends = self._sharp[edge]
+        return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t

@@ -1,0 +1,127 @@
+"""The table of methods: one place to add one, for the library and the command line."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from meshlearn.data import shapes
+from meshlearn.io.points import PointCloud
+from meshlearn.io.volume import Volume
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import Method, fit, methods, reconstruct, register_method
+from meshlearn.reconstruct.sources import as_source, precision
+from meshlearn.render import render_images
+from meshlearn.representations import MarchingCubes
+from tests.cli.runner import ROOT, environment
+
+
+@pytest.fixture
+def added(monkeypatch):
+    """A method of somebody else, and the tasks that it got."""
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    tasks = []
+
+    def cubes(task):
+        tasks.append(task)
+        return task.fit(MarchingCubes(task.resolution, bounds=task.target.bounds), lr=0.05)
+
+    method = Method("cubes", "marching cubes", cubes, options=frozenset())
+    register_method(method)
+    return method, tasks
+
+
+def test_a_method_of_somebody_else(added):
+    method, tasks = added
+    ball = shapes.icosphere(2)
+    result = reconstruct(ball, method="cubes", resolution=20, steps=3, seed=5, progress=False)
+    (task,) = tasks
+    assert (task.resolution, task.steps, task.seed, task.sparse) == (20, 3, 5, False)
+    assert isinstance(result.representation, MarchingCubes) and result.mesh.is_watertight
+    by_hand = MarchingCubes(20, bounds=task.target.bounds)
+    same = fit(by_hand, task.target, steps=3, seed=5, resolution=20, lr=0.05, progress=False)
+    assert torch.equal(same.mesh.vertices, result.mesh.vertices)
+    with pytest.raises(ValueError, match="sparse: expected with method 'flexicubes' or 'gshell'"):
+        reconstruct(ball, method="cubes", sparse=True)
+    register_method(method)  # the same one again changes nothing
+    with pytest.raises(ValueError, match="one of the name 'cubes'"):
+        register_method(Method("cubes", "other", method.fit))
+    with pytest.raises(ValueError, match=r"expected one of flexicubes, .*cubes, got 'spheres'"):
+        reconstruct(ball, method="spheres")
+
+
+def task_of(source, resolution, *, sparse=False, **options):
+    where = torch.device("cpu")
+    return methods.Task(
+        as_source(source), resolution, sparse, None, 0, where, torch.float32, **options
+    )
+
+
+def test_stages_are_coarse_to_fine():
+    ball = shapes.icosphere(1)
+    images = render_images(ball, 4, size=32, samples=1, progress=False)
+    assert task_of(ball, 31).stages == (31,)
+    assert task_of(ball, 32).stages == (16, 32)
+    assert task_of(ball, 65).stages == (32, 65)
+    assert task_of(images, 127).stages == (127,)  # depth gives the start
+    assert task_of(images, 128).stages == (64, 128)
+    assert task_of(images.only(("masks", "normals")), 32).stages == (16, 32)
+    assert task_of(ball, 256, sparse=True).stages == (64, 128, 256)
+    assert task_of(ball, 96, sparse=True).stages == (48, 96)
+    assert task_of(ball, 48, sparse=True).stages == (24, 48)
+    assert task_of(ball, 30, sparse=True).stages == (30,)
+    for cells in (12, 130, 97):
+        with pytest.raises(ValueError, match="16 to 64 cells times a power of two"):
+            _ = task_of(ball, cells, sparse=True).stages
+
+
+def test_sources_say_how_they_are_best_fitted():
+    ball = shapes.icosphere(1)
+    images = render_images(ball, 4, size=32, samples=1, progress=False)
+    points = PointCloud(ball.vertices)
+    volume = Volume(torch.rand(4, 4, 4), torch.eye(4, dtype=torch.float64))
+    for given, steps, normals in (
+        (ball, 300, False),
+        (points, 300, False),
+        (volume, 300, False),
+        (images, 200, False),
+        (images.only(("masks", "depth")), 200, False),
+        (images.only(("masks", "normals")), 300, True),
+    ):
+        source = as_source(given)
+        assert (source.steps, source.only_normals) == (steps, normals)
+        moved = source.to(torch.device("cpu"), torch.float32)
+        assert type(moved) is type(source) and moved.steps == steps
+    assert as_source(ball).openings() is None and as_source(points).openings() is None
+    assert as_source(shapes.plane()).openings() == 1
+    with pytest.raises(ValueError, match="expected a mesh, points or a volume"):
+        as_source(images).surface(16)
+
+
+def test_precision_follows_the_distance_from_the_origin():
+    box = torch.tensor([[0.0, 0, 0], [1, 1, 1]])
+    assert precision(None) is torch.float32
+    assert precision(box) is torch.float32 and precision(box + 998) is torch.float32
+    assert precision(box + 1001) is torch.float64
+    none = Mesh(torch.full((3, 3), float("nan")), torch.tensor([[0, 1, 2]]))
+    assert as_source(none).extent() is None
+
+
+def test_only_what_is_asked_for_is_loaded():
+    code = (
+        "import sys\n"
+        "def loaded(): return {m for m in sys.modules if m.startswith('meshlearn')}\n"
+        "import meshlearn.reconstruct\n"
+        "assert len(loaded()) <= 3, loaded()\n"
+        "from meshlearn.reconstruct.methods import METHODS\n"
+        "assert 'torch' not in sys.modules and len(METHODS) == 4\n"
+        "from meshlearn.reconstruct import fit\n"
+        "from meshlearn.reconstruct.targets import FromMesh\n"
+        "rooms = {m.split('.')[1] for m in loaded() if '.' in m}\n"
+        "assert not rooms & {'io', 'heart', 'convex', 'data', 'train', 'cli', 'viewer'}, rooms\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
