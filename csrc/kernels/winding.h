@@ -2,8 +2,7 @@
 //
 // (W1) w(q) = sum over triangles of their solid angle at q, over 4 pi; Jacobson et al., Robust
 //      inside-outside segmentation using generalized winding numbers (2013)
-// (W2) tan(angle / 2) = det(a b c) / (|a||b||c| + a.b |c| + b.c |a| + c.a |b|) with the corners
-// seen
+// (W2) tan(angle / 2) = det(a b c) / (|a||b||c| + a.b |c| + b.c |a| + c.a |b|), the corners seen
 //      from q; van Oosterom and Strackee, The solid angle of a plane triangle (1983)
 // (W3) of a branch whose centre lies at r from q, with N, M and S the sum of its area vectors and
 //      their first and second moments about the centre (symmetric parts):
