@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from meshlearn.geometry import plane_section, polyline_section
 from meshlearn.heart.data.contours import LABELS, VIEWS, Contours
+from meshlearn.heart.learn.settings import (
+    AIM,
+    BESIDE,
+    FIRST,
+    LONG_AXES,
+    OUTFLOW_FRONT,
+    SEEN,
+    TILT,
+    TOP_GAP,
+    Acquisition,
+)
 from meshlearn.heart.model import HeartModel, rotation
 from meshlearn.mesh import Mesh
-
-
-@dataclass(frozen=True)
-class Acquisition:
-    """How a heart is seen.
-
-    Attributes:
-        gap: between short-axis slices, mm, lowest and highest.
-        spacing: of contour points, mm.
-        noise: of contour points in their plane, mm.
-        shift: of a slice in its plane, mm (its standard deviation).
-        missing: chance that a slice is lost; two short-axis slices and one long-axis one stay.
-        turn: of the whole heart, radians (its standard deviation), and move, mm.
-    """
-
-    gap: tuple[float, float] = (8.0, 18.0)
-    spacing: float = 3.0
-    noise: float = 0.4
-    shift: float = 1.0
-    missing: float = 0.1
-    turn: float = 0.0
-    move: float = 0.0
 
 
 def _points(segments: Tensor, spacing: float, generator: torch.Generator | None) -> Tensor:
@@ -64,7 +52,7 @@ def acquire(
     contours lie in the frame of the model's pose.
     """
     s = settings or Acquisition()
-    tess = model.tessellation(16, 40)
+    tess = model.tessellation(*SEEN)
     vertices = model.vertices(tess)[0]
     meshes = {
         "lv_endo": ["lv"],
@@ -81,20 +69,23 @@ def acquire(
     lv = vertices[tess.ptr["lv"] : tess.ptr["epi"]]
     height = (lv - zero) @ axes[2]
     gap = uniform(*s.gap)
-    level = float(height.amin()) + uniform(0.2, 1.0) * gap * 0.7
+    span, share = FIRST
+    level = float(height.amin()) + uniform(*span) * gap * share
     planes = []
-    tilt = axes[2] + 0.05 * torch.randn(3, generator=generator)
+    tilt = axes[2] + TILT * torch.randn(3, generator=generator)
     tilt = tilt / tilt.norm()
-    while level < float(height.amax()) - 0.15 * gap:
+    while level < float(height.amax()) - TOP_GAP * gap:
         planes.append(("sax", zero + level * axes[2], tilt))
         level += gap
-    for degrees in (-25.0, 55.0, 100.0, 20.0):  # four, three, two chambers, outflow of the RV
-        turn = math.radians(degrees + uniform(-10, 10))
+    for degrees in LONG_AXES:
+        turn = math.radians(degrees + uniform(-AIM, AIM))
         normal = -math.sin(turn) * axes[0] + math.cos(turn) * axes[1]
-        origin = zero + uniform(-3, 3) * normal
-        planes.append(("lax", origin + (12 * axes[1] if degrees == 20.0 else 0), normal))
+        origin = zero + uniform(-BESIDE, BESIDE) * normal
+        if degrees == LONG_AXES[-1]:
+            origin = origin + OUTFLOW_FRONT * axes[1]
+        planes.append(("lax", origin, normal))
     lost = torch.rand(len(planes), generator=generator) < s.missing
-    first_lax = len(planes) - 4
+    first_lax = len(planes) - len(LONG_AXES)
     lost[[first_lax, first_lax // 3, max(first_lax - 2, 0)]] = False
     parts: list[tuple[Tensor, str, str, int]] = []
     for number, (view, origin, normal) in enumerate(planes):

@@ -11,7 +11,19 @@ from torch import Tensor
 
 from meshlearn.heart.data.contours import LABELS, VIEWS
 from meshlearn.heart.fit.initial_pose import find_initial_pose
-from meshlearn.heart.learn.scanner import Acquisition, acquire
+from meshlearn.heart.learn.scanner import acquire
+from meshlearn.heart.learn.settings import (
+    CLIP,
+    DISTANCE_FLOOR,
+    LEARNING_RATE,
+    MOVED,
+    NO_LONG_AXES,
+    POINTS,
+    SEED_STEP,
+    SNAPSHOTS,
+    TURNED,
+    WEIGHTS,
+)
 from meshlearn.heart.model.constants import COMPARED, FLOW_UNIT
 from meshlearn.heart.model.encoder import HeartEncoder, inputs_of, turned
 from meshlearn.heart.model.heart_model import part_of
@@ -35,7 +47,7 @@ class HeartSet:
 
     inputs: list[Tensor] = field(default_factory=list)
     truth: list[Tensor] = field(default_factory=list)
-    points: int = 256
+    points: int = POINTS
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -44,13 +56,13 @@ class HeartSet:
         """An example: some points, a slice or a view of them dropped at times, slightly turned."""
         given = self.inputs[index]
         pick = torch.randint(len(given), (self.points,), generator=generator)
-        small = torch.randn(1, 3, generator=generator) * 0.08
+        small = torch.randn(1, 3, generator=generator) * TURNED
         turn = turned(small)[0]
-        move = torch.randn(3, generator=generator) * 3.0
+        move = torch.randn(3, generator=generator) * MOVED
         points = given[pick].clone()
         points[:, :3] = points[:, :3] @ turn.T + move / FLOW_UNIT
         mask = torch.ones(self.points, dtype=torch.bool)
-        if float(torch.rand(1, generator=generator)) < 0.1:  # no long axes
+        if float(torch.rand(1, generator=generator)) < NO_LONG_AXES:  # no long axes
             mask &= points[:, 3 + len(LABELS) + VIEWS.index("lax")] < 0.5
         return {"points": points, "mask": mask, "truth": self.truth[index] @ turn.T + move}
 
@@ -59,9 +71,9 @@ def build_set(count: int, *, seed: int = 0, flow: float = 2.0) -> HeartSet:
     """Generates hearts with contours; about 10 a second."""
     made = HeartSet()
     for i in range(count):
-        generator = torch.Generator().manual_seed(1_000_003 * seed + i)
+        generator = torch.Generator().manual_seed(SEED_STEP * seed + i)
         model = sample_heart(flow=flow, generator=generator)
-        contours = acquire(model, settings=Acquisition(), generator=generator)
+        contours = acquire(model, generator=generator)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             try:
@@ -84,7 +96,7 @@ def encoder_loss(
     truth = batch["truth"]
 
     def distance(vertices: Tensor) -> Tensor:
-        return (vertices - truth).square().sum(-1).add(1e-4).sqrt().mean()
+        return (vertices - truth).square().sum(-1).add(DISTANCE_FLOOR).sqrt().mean()
 
     whole, plain = model.vertices(found)
     return {
@@ -93,9 +105,6 @@ def encoder_loss(
         "prior": found["theta"].square().mean(),
         "code": found["code"].square().mean(),
     }
-
-
-WEIGHTS = {"distance": 1.0, "primitive": 0.5, "prior": 0.02, "code": 0.01}
 
 
 def train_heart(
@@ -118,7 +127,7 @@ def train_heart(
     """
     model = HeartEncoder(generator=torch.Generator().manual_seed(seed))
     data = build_set(hearts, seed=seed)
-    stage = Stage(encoder_loss, data, steps=steps, batch=batch, lr=3e-3, weights=WEIGHTS)
+    stage = Stage(encoder_loss, data, steps=steps, batch=batch, lr=LEARNING_RATE, weights=WEIGHTS)
     options = {"kind": "heart", "hearts": hearts}
     hooks = _hooks(data, steps) if len(data) else None
     train(
@@ -127,7 +136,7 @@ def train_heart(
         folder=folder,
         resume=resume,
         seed=seed,
-        clip=5.0,
+        clip=CLIP,
         hooks=hooks,
         options=options,
         progress=progress,
@@ -150,5 +159,5 @@ def _hooks(data: HeartSet, steps: int, count: int = 2) -> Hooks:
             made.append(part_of(whole[0], where, "muscle"))
         return stack(made)
 
-    every = max(10, steps // 40)
+    every = max(10, steps // SNAPSHOTS)
     return Hooks(snapshot=snapshot, target=stack.target, every=every)

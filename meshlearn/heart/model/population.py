@@ -20,6 +20,7 @@ from meshlearn.heart.model.constants import (
     OWN,
     OWN_SIZE,
     PRIOR_HEARTS,
+    SAMPLED,
     SMOOTH,
 )
 from meshlearn.heart.model.heart_model import HeartModel
@@ -92,7 +93,7 @@ def sample_heart(
     seed = torch.Generator().manual_seed(
         int(torch.randint(2**31, (1,), generator=generator).item())
     )
-    model = HeartModel(generator=seed, steps=5, density=(32, 80))
+    model = HeartModel(generator=seed, density=SAMPLED)
     with torch.no_grad():
         model.theta.copy_(sample_theta(1, generator=generator) if theta is None else theta)
     if flow > 0:

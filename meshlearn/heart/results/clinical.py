@@ -17,7 +17,11 @@ from meshlearn.heart.model.primitive import SHEETS, angle_from_apex
 from meshlearn.heart.model.tessellation import Tessellation
 from meshlearn.mesh import Mesh
 
-DENSITY_OF_MUSCLE = 1.05  # g/mL
+DENSITY_OF_MUSCLE = 1.05  # g/mL, as cardiac magnetic resonance takes it
+APEX = 0.08  # of the LV's length, below which lies the seventeenth segment; by hand
+MID, BASAL = 0.387, 0.693  # thirds of what is above the apex, where the rings of segments change
+LEAST_POINTS, LEAST_SLICES = 5, 3  # of a slice, and slices, for the error of a volume; by hand
+FINE = (32, 80)  # rows and columns of the surfaces that are measured and written
 SEGMENTS = (
     "basal anterior,basal anteroseptal,basal inferoseptal,basal inferior,basal inferolateral,"
     "basal anterolateral,mid anterior,mid anteroseptal,mid inferoseptal,mid inferior,"
@@ -38,7 +42,7 @@ def aha_segments(height: Tensor, column: Tensor) -> Tensor:
     The septum lies between the insertions of the RV, so the segments turn with them.
 
     Args:
-        height: (K,) along the axis, apex of the cavity 0, base 1; below 0.08 is segment 17.
+        height: (K,) along the axis, apex of the cavity 0, base 1; below `APEX` is segment 17.
         column: (K,) in [0, 1), see `Primitive.sheet`.
 
     Source: Cerqueira et al., Standardized myocardial segmentation (2002).
@@ -49,8 +53,8 @@ def aha_segments(height: Tensor, column: Tensor) -> Tensor:
     six = torch.where(septal, torch.where(column < RV_SHARE / 2, 3, 2), six)
     four = torch.tensor([13, 16, 15])[(free * 3).long().clamp(max=2)]
     four = torch.where(septal, 14, four)
-    ring = torch.where(height > 0.693, six, torch.where(height > 0.387, six + 6, four))
-    return torch.where(height < 0.08, 17, ring)
+    ring = torch.where(height > BASAL, six, torch.where(height > MID, six + 6, four))
+    return torch.where(height < APEX, 17, ring)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Dense:
 
 
 @one_thread()
-def dense(model: HeartModel, *, rows: int = 32, columns: int = 80) -> Dense:
+def dense(model: HeartModel, *, rows: int = FINE[0], columns: int = FINE[1]) -> Dense:
     """The surfaces of a heart with wall thickness, AHA segments, label, u and v, detached."""
     with torch.no_grad():
         tess = model.tessellation(rows, columns)
@@ -152,13 +156,13 @@ def _offset_error(contours: Contours, made: Dense, surface: str) -> float | None
     means = []
     for number in part.slices():
         points = part.points[part.slice == number]
-        if len(points) < 5:
+        if len(points) < LEAST_POINTS:
             continue
         _, face, weight = point_mesh_distance(points, mesh)
         foot = (mesh.vertices[mesh.faces[face]] * weight[:, :, None]).sum(1)
         normal = mesh.face_normals()[face]
         means.append(((points - foot) * normal).sum(1).mean())
-    if len(means) < 3:
+    if len(means) < LEAST_SLICES:
         return None
     spread = torch.stack(means).std() / len(means) ** 0.5
     return float(mesh.area() * spread) / 1000

@@ -13,6 +13,8 @@ import torch
 from meshlearn._files import write_file
 from meshlearn.heart.data.contours import save_contours
 from meshlearn.heart.fit.one_frame import HeartFit
+from meshlearn.heart.fit.settings import DENSITY, FLOW_STEPS
+from meshlearn.heart.model import HeartModel
 from meshlearn.heart.results.clinical import dense, heart_mesh, over_cycle, read_out
 from meshlearn.heart.results.picture import draw_slices, draw_volumes
 from meshlearn.io import save
@@ -137,12 +139,10 @@ def load_model(path: str | Path, *, rv: bool = True) -> torch.nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from meshlearn.heart.model import HeartModel
-
     try:
         state = load_file(str(path))
         width, features = state["flow.weights.1"].shape
-        model = HeartModel(width=width, features=features, rv=rv, steps=4, density=(24, 60))
+        model = HeartModel(width=width, features=features, rv=rv, steps=FLOW_STEPS, density=DENSITY)
         model.load_state_dict(state)
     except (SafetensorError, KeyError, ValueError, RuntimeError):
         raise ValueError(

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from meshlearn.geometry import plane_section
 from meshlearn.heart.data.contours import LABELS
 from meshlearn.heart.fit.one_frame import HeartFit
+from meshlearn.heart.fit.settings import DENSITY
 from meshlearn.render.picture import save_image
 
 _SURFACES = {"lv": (200, 30, 30), "rv": (20, 120, 50), "wall": (230, 160, 20), "epi": (30, 30, 30)}
@@ -31,7 +32,8 @@ def draw_slices(fit: HeartFit, path: str | Path, *, size: int = 360) -> Path:
     slices with the RV to the right, long-axis ones with the base up."""
     with torch.no_grad():
         names = [n for n in _SURFACES if n in fit.model.surfaces]
-        meshes = {n: fit.model.mesh(n, rows=24, columns=60).to(torch.float64) for n in names}
+        rows, columns = DENSITY
+        meshes = {n: fit.model.mesh(n, rows=rows, columns=columns).to(torch.float64) for n in names}
         zero = fit.model.to_world(torch.zeros(1, 3))
         axes = (fit.model.to_world(torch.eye(3)) - zero).double().numpy()
     contours, tiles = fit.contours, []
