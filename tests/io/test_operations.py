@@ -61,6 +61,27 @@ def test_unit_converts_what_is_known_and_names_what_is_not():
 
 
 @pytest.mark.parametrize(
+    ("unit", "millimetres"),
+    [
+        ("um", 0.001),
+        ("cm", 10),
+        ("dm", 100),
+        ("m", 1000),
+        ("km", 1e6),
+        ("in", 25.4),
+        ("ft", 12 * 25.4),
+        ("yards", 3 * 12 * 25.4),
+    ],
+)
+def test_units_of_length(unit, millimetres):
+    """An inch is 25.4 mm, a foot twelve inches, a yard three feet; their names or signs."""
+    changed = change_unit(cube(), f"{unit}:mm").document
+    assert changed.parts[0].vertices.max() == pytest.approx(millimetres, rel=1e-12)
+    back = change_unit(changed, unit).document
+    assert back.parts[0].vertices.max() == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
     ("turn", "point"), [("y:z", [1, -3, 2]), ("z:y", [1, 3, -2]), ("x:z", [-3, 2, 1])]
 )
 def test_up_is_a_rotation_that_turns_normals_along(turn, point):

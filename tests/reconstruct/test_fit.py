@@ -30,6 +30,14 @@ def distance(mesh: Mesh, target: Mesh) -> float:
     return metrics.compare(mesh, target, samples=5000)["chamfer"]
 
 
+def test_each_resolution_gets_twice_the_steps_of_the_one_before():
+    """Of 15 steps the first of four resolutions gets one, the last eight."""
+    target = targets.FromMesh(turned_box(), **SMALL)
+    shape = FlexiCubes(8, bounds=target.bounds)
+    history = fit(shape, target, steps=15, resolution=[8, 9, 10, 11], progress=False).history
+    assert history["resolution"] == [8] + [9] * 2 + [10] * 4 + [11] * 8
+
+
 def test_fits_a_box_with_sharp_edges():
     target_mesh = turned_box()
     target = targets.FromMesh(target_mesh, **SMALL)
