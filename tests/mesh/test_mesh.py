@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -235,3 +237,16 @@ def test_messages_of_methods():
     assert ml.Mesh(VERTICES, FACES + 9, validate=False).num_faces == 1
     with pytest.raises(ValueError, match="faces"):
         ml.Mesh(VERTICES, FACES.int(), validate=False)
+
+
+def test_a_mesh_saves_itself_whatever_was_imported(tmp_path):
+    """`Mesh.save` reaches the formats also where only the data model was imported."""
+    code = (
+        "import sys, torch\n"
+        "from meshlearn.mesh import Mesh\n"
+        "assert 'meshlearn.io' not in sys.modules\n"
+        "Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])).save(sys.argv[1])\n"
+    )
+    path = tmp_path / "one.ply"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert ml.load(path).num_faces == 1
