@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import gather, stable_mean, stable_sum
-from meshlearn.geometry import chamfer_distance, laplacian, sample_points
+from meshlearn.geometry import chamfer_distance, laplacian, sample_surface
 from meshlearn.geometry.laplacian import LaplacianMethod
 from meshlearn.mesh import Mesh
 
@@ -110,7 +110,7 @@ def chamfer_loss(
     count = samples
     if count is None:
         count = target_points.shape[0] if isinstance(target_points, Tensor) else 1
-    points = sample_points(mesh, count, generator=generator)
+    points = sample_surface(mesh, count, generator=generator).points
     return chamfer_distance(points, target_points, single_directional=single_directional)
 
 

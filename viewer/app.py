@@ -6,8 +6,10 @@ import dataclasses
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -96,11 +98,13 @@ class App:
     ) -> None:
         self.options = options or Options()
         self.items = list(items)
-        kept = [None] * 3 if run is None else [_fit_of(run), run.target(), run.template()]
+        kept: list[Item | None] = []
+        if run is not None:
+            kept = [_fit_of(run), run.target(), run.template()]
         self.items += [item for item in kept if item is not None]
         unique_names(self.items)
         self.panels: list[Panel] = []
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[Any] = threading.RLock()
         self._look, self.dark = self.options.look, self.options.dark
         self.comparing = self.options.compare
         title = [item.name for item in self.items] if run is None else [run.folder.name]
@@ -164,9 +168,9 @@ class App:
         ]
         for key in keys if self.drawings else []:
             command = self.page.gui.add_command(key.label, hotkey=key.key)
-            command.on_trigger(lambda _, key=key: self._pressed(key))
+            command.on_trigger(partial(self._pressed, key))
 
-    def _pressed(self, key: Key) -> None:
+    def _pressed(self, key: Key, _: object) -> None:
         with self.lock:  # each key in a thread of its own: two steps back are two
             key.action()
 

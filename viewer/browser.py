@@ -14,6 +14,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
@@ -190,7 +191,7 @@ class Browser:
         code = f"Key{key.upper()}" if len(key) == 1 and key.isalpha() else key
         number = {"ArrowLeft": 37, "ArrowRight": 39}.get(key) or ord(key.upper()[0])
         for kind in ("keyDown", "keyUp"):
-            text = {"text": key} if kind == "keyDown" and len(key) == 1 else {}
+            text: dict[str, Any] = {"text": key} if kind == "keyDown" and len(key) == 1 else {}
             self.call(
                 "Input.dispatchKeyEvent",
                 type=kind, key=key, code=code, windowsVirtualKeyCode=number, **text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import torch
@@ -34,7 +35,7 @@ def distance_field(mesh: Mesh, to: Mesh, name: str = "distance") -> Field:
     return Field(name, "vertex", squared.clamp(min=0).sqrt().numpy())
 
 
-def metrics_html(found: dict[str, object], a: str, b: str) -> str:
+def metrics_html(found: Mapping[str, object], a: str, b: str) -> str:
     """The figures as a table."""
     rows = []
     for key, label in SHOWN.items():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from meshlearn.mesh import Mesh
 from meshlearn.metrics import sharp_edges
 from meshlearn.viewer.coarse import clustered
 from meshlearn.viewer.glb import smooth_normals, surface_glb
@@ -110,7 +112,15 @@ class Drawing:
     def place(self, shift: np.ndarray) -> None:
         """Moves the item within the scene (side by side); in the scene's unit."""
         self.shift = np.asarray(shift, float)
-        self.node.position = tuple(self.shift)
+        x, y, z = self.shift.tolist()
+        self.node.position = (x, y, z)
+
+    @property
+    def mesh(self) -> Mesh:
+        """The mesh of an item that has one."""
+        if self.item.mesh is None:
+            raise ValueError(f"{self.item.name}: it has no mesh")
+        return self.item.mesh
 
     @property
     def visible(self) -> bool:
@@ -205,7 +215,7 @@ class Drawing:
 
     def _kept(self) -> np.ndarray:
         """(K,) faces that are drawn."""
-        mesh = self.item.mesh
+        mesh = self.mesh
         keep = drawable_faces(mesh)
         if self.blank is None:
             return keep
@@ -213,13 +223,13 @@ class Drawing:
         return keep[~(self.blank if on_faces else self.blank[mesh.faces.numpy()].any(1))[keep]]
 
     def _surface(self, look: Look) -> list:
-        mesh = self.item.mesh
+        mesh = self.mesh
         keep = self._kept()
         vertices = np.nan_to_num(self.frame.into(mesh.vertices.numpy()))
         if self._dressed(look) and look.shading != "wireframe":
             return self._patches(vertices, keep, look)
         colors, on_faces = self._own_colors(look)
-        if on_faces:
+        if colors is not None and on_faces:
             colors = colors[keep]
         faces = mesh.faces.numpy()
         faces = faces if len(keep) == len(faces) else faces[keep]
@@ -227,7 +237,7 @@ class Drawing:
 
     def _coarse(self, look: Look) -> list:
         """A simplified surface, hidden: the page shows it while the camera moves."""
-        mesh = self.item.mesh
+        mesh = self.mesh
         keep = self._kept()
         points, faces, one, whole = clustered(
             mesh.vertices.numpy(), mesh.faces.numpy()[keep], COARSE_CELLS
@@ -259,7 +269,7 @@ class Drawing:
                 opacity=look.opacity,
             )
             return [add.add_glb(path, data, cast_shadow=False, visible=not hidden)]
-        common = {"vertices": vertices, "faces": faces, "cast_shadow": False}
+        common: dict[str, Any] = {"vertices": vertices, "faces": faces, "cast_shadow": False}
         common["flat_shading"] = look.shading == "flat"
         tinted = look.back and look.shading != "wireframe" and not is_large(self.item)
         made = [add.add_mesh_simple(
@@ -281,9 +291,9 @@ class Drawing:
 
     def _patches(self, vertices: np.ndarray, keep: np.ndarray, look: Look) -> list:
         """One surface for each material; triangles are parted, as coordinates differ at seams."""
-        faces, smooth = self.item.mesh.faces.numpy(), look.shading == "smooth"
+        faces, smooth = self.mesh.faces.numpy(), look.shading == "smooth"
         normals = smooth_normals(vertices, faces[keep]) if smooth else None
-        uv, made = corner_uv(self.item.mesh), []
+        uv, made = corner_uv(self.mesh), []
         for number, patch in enumerate(self.item.patches):
             chosen = (
                 patch.faces[np.isin(patch.faces, keep)] if len(keep) < len(faces) else patch.faces
@@ -306,7 +316,7 @@ class Drawing:
 
     def edge_vertices(self, kind: str) -> np.ndarray:
         """(E, 2) vertex indices of the edges of a kind."""
-        mesh = self.item.mesh
+        mesh = self.mesh
         if kind == "sharp":
             return sharp_edges(mesh, degrees=SHARP_DEGREES).numpy()
         topology = mesh.topology
@@ -315,7 +325,7 @@ class Drawing:
 
     def _edges(self, kind: str) -> list:
         pairs = self.edge_vertices(kind)
-        ends = self.frame.into(self.item.mesh.vertices.numpy())[pairs]
+        ends = self.frame.into(self.mesh.vertices.numpy())[pairs]
         ends = ends[np.isfinite(ends).all((1, 2))]
         if not len(ends):
             return []
@@ -325,8 +335,8 @@ class Drawing:
 
     def _normals(self) -> list:
         if self.item.has_faces:
-            at = self.item.mesh.vertices.double().numpy()
-            along = self.item.mesh.vertex_normals().double().numpy()
+            at = self.mesh.vertices.double().numpy()
+            along = self.mesh.vertex_normals().double().numpy()
         elif self.item.normals is not None:
             at, along = self.item.points, self.item.normals
         else:
@@ -355,7 +365,8 @@ class Drawing:
         )]  # fmt: skip
 
     def _lines(self) -> list:
-        ends, colors = self.frame.into(self.item.lines), self.color
+        ends = self.frame.into(self.item.lines)
+        colors: np.ndarray | tuple[int, int, int] = self.color
         if self.item.line_colors is not None:
             colors = np.repeat(self.item.line_colors[:, None], 2, 1)
         return [self.scene.add_line_segments(
@@ -365,7 +376,7 @@ class Drawing:
 
 def is_large(item: Item) -> bool:
     """Whether drawing its faces takes a software renderer longer than the eye likes."""
-    return item.has_faces and item.mesh.num_faces > LARGE
+    return item.mesh is not None and item.mesh.num_faces > LARGE
 
 
 def vertex_colors(item: Item) -> np.ndarray | None:

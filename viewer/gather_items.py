@@ -41,15 +41,17 @@ def gather(
     unique_names(items)
     extra: dict[str, dict[str, Field]] = {}
     if field.endswith(".npy"):
-        first = next((item for item in items if item.mesh is not None and not item.error), None)
-        if first is None:
+        readable = [item for item in items if not item.error]
+        meshes = [(item.name, item.mesh) for item in readable if item.mesh is not None]
+        if not meshes:
             raise ValueError(f"--field: {field} is for a mesh, but none could be read")
-        found = read_field(field, first.mesh, first.name)
-        extra, field = {first.name: {found.name: found}}, found.name
+        name, mesh = meshes[0]
+        found = read_field(field, mesh, name)
+        extra, field = {name: {found.name: found}}, found.name
     for item in items:
         if most_faces is not None:
             thin(item, most_faces)
-        elif item.has_faces and item.mesh.num_faces > MANY:
+        elif item.mesh is not None and item.mesh.num_faces > MANY:
             item.notes.append(
                 f"{item.mesh.num_faces:,} faces take a browser long; --decimate 1000000 simplifies"
             )
@@ -63,9 +65,10 @@ def gather(
 
 def thin(item: Item, most_faces: int) -> None:
     """Simplifies a mesh with more faces than that by clustering vertices in a grid, in place."""
-    if not item.has_faces or item.mesh.num_faces <= most_faces:
+    mesh = item.mesh
+    if mesh is None or mesh.num_faces <= most_faces:
         return
-    mesh, before = item.mesh, item.mesh.num_faces
+    before = mesh.num_faces
     vertices, faces = mesh.vertices.numpy(), mesh.faces.numpy()[drawable_faces(mesh)]
     # faces of a surface go with the square of the grid: start near, then coarser until it fits
     cells = max(2.0, 1.2 * most_faces**0.5)

@@ -62,7 +62,7 @@ class Item:
     def summary(self) -> str:
         """Counts, for people."""
         words = []
-        if self.has_faces:
+        if self.mesh is not None and self.mesh.num_faces:
             words += [f"{self.mesh.num_vertices:,} vertices", f"{self.mesh.num_faces:,} faces"]
         if len(self.points):
             words.append(f"{len(self.points):,} points")
@@ -73,7 +73,7 @@ class Item:
     def bounds(self) -> np.ndarray | None:
         """(2, 3) box of what is drawn, or None."""
         clouds = [self.points, self.lines.reshape(-1, 3)]
-        if self.has_faces:
+        if self.mesh is not None and self.mesh.num_faces:
             used = self.mesh.vertices[self.mesh.topology.referenced].double().numpy()
             clouds.append(used)
         both = np.concatenate(clouds)

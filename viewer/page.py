@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meshlearn.viewer.page_html import with_extras
 from meshlearn.viewer.viser_private import address_of, client_html, serving_from, wait_for_end
 
 if TYPE_CHECKING:
-    from viser import ClientHandle, GuiApi, InitialCameraConfig, SceneApi
+    from viser import ClientHandle, InitialCameraConfig, SceneApi
 
 HOST = "127.0.0.1"
 
@@ -97,7 +97,7 @@ class Page:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         self._server.request_share_url = lambda *_, **__: None  # no tunnel out of this machine
-        self.gui: GuiApi = self._server.gui
+        self.gui: Any = self._server.gui  # its types hold that values of controls cannot be set
         self.scene: SceneApi = self._server.scene
         self.initial_camera: InitialCameraConfig = self._server.initial_camera
         self.port = int(self._server.get_port())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import escape
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from meshlearn.viewer.coloring import Coloring
 from meshlearn.viewer.draw import Drawing, Frame, Look
@@ -61,7 +61,7 @@ class Scene(Protocol):
     fields: Coloring
     run: ShownRun | None
     comparing: bool
-    lock: AbstractContextManager
+    lock: AbstractContextManager[Any]
 
     @property
     def look(self) -> Look:

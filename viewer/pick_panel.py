@@ -96,7 +96,7 @@ class PickPanel(Panel):
         return self.last
 
     def _tree(self, drawing: Drawing) -> tuple[MeshBVH, np.ndarray]:
-        mesh = drawing.item.mesh
+        mesh = drawing.mesh
         known = self._trees.get(drawing)
         if known is None or known[0] is not mesh:
             keep = drawable_faces(mesh)
@@ -108,7 +108,7 @@ class PickPanel(Panel):
 
     def _face(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
         item = drawing.item
-        if not item.has_faces or not len(drawable_faces(item.mesh)):
+        if not item.has_faces or not len(drawable_faces(drawing.mesh)):
             return None
         tree, keep = self._tree(drawing)
         hit = ray_mesh_intersection(
@@ -119,7 +119,7 @@ class PickPanel(Panel):
         face = int(keep[int(hit.face[0])])
         distance = float(hit.distance[0])
         corner = int(hit.barycentric[0].argmax())
-        vertex = int(item.mesh.faces[face, corner])
+        vertex = int(drawing.mesh.faces[face, corner])
         place = drawing.frame.back(origin + distance * direction)
         return Picked(item.name, face, vertex, place, self._told(drawing, face, vertex), distance)
 
@@ -138,7 +138,7 @@ class PickPanel(Panel):
         return Picked(item.name, None, index, item.points[index], told, float(along[index]))
 
     def _told(self, drawing: Drawing, face: int, vertex: int) -> dict[str, str]:
-        mesh, told = drawing.item.mesh, {}
+        mesh, told = drawing.mesh, {}
         for attributes, index in ((mesh.vertex_attributes, vertex), (mesh.face_attributes, face)):
             for name, value in attributes.items():
                 row = value[index].reshape(-1)[:4].tolist()

@@ -65,10 +65,11 @@ def _from_cloud(path: Path, cloud: PointCloud) -> Item:
 
 def _from_document(path: Path) -> Item:
     document = load_document(path)
-    item = item_of(path.name, to_mesh(document, dtype=None), path)
-    item.patches = patches_of(document, item.mesh)
+    mesh = to_mesh(document, dtype=None)
+    item = item_of(path.name, mesh, path)
+    item.patches = patches_of(document, mesh)
     counts = [len(part.vertices) for part in document.parts]
-    item.parts = parts_of(item.mesh, np.repeat(np.arange(len(counts)), counts))
+    item.parts = parts_of(mesh, np.repeat(np.arange(len(counts)), counts))
     segments = [
         part.vertices[np.stack([line[:-1], line[1:]], 1)]
         for part in document.parts

@@ -28,7 +28,7 @@ class RunPanel(Panel):
             self.words = gui.add_html("")
             self.slider = gui.add_slider(run.word, 0, max(1, len(run.steps) - 1), 1, 0)
             self.play = gui.add_checkbox("Play", False)
-            self.follow = gui.add_checkbox("Follow", True)
+            self.following = gui.add_checkbox("Follow", True)
             names, data = run.curves()
             self._names = names
             labels = names if run.linear else [f"log10 {name}" for name in names]
@@ -67,7 +67,7 @@ class RunPanel(Panel):
         self.play.value = not self.play.value
 
     def _step(self, by: int) -> None:
-        self.follow.value = False
+        self.following.value = False
         index = min(max(self.slider.value + by, 0), len(self.run.steps) - 1)
         self.slider.value = index
         self.show(index)
@@ -108,7 +108,7 @@ class RunPanel(Panel):
         names, data = self.run.curves()
         if names == self._names:
             self.chart.data = data
-        if self.follow.value or self._shown is None:
+        if self.following.value or self._shown is None:
             self.slider.value = last
             self.show(last)
         self._tell()
@@ -118,7 +118,7 @@ class RunPanel(Panel):
             if self.run.reload():
                 self.update()
             if self.play.value and self.run.steps:
-                self.follow.value = False
+                self.following.value = False
                 following = self.slider.value + 1
                 self.slider.value = following if following < len(self.run.steps) else 0
                 self.show(self.slider.value)

@@ -55,13 +55,13 @@ class Run:
     """
 
     word, linear = "Step", False  # what is scrubbed; whether curves are shown as they are
+    _stamp: object = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings: dict = {}
         self.history: dict[str, list[float]] = {}
         self.steps: list[int] = []
-        self._stamp: object = None
         self.reload()
 
     def reload(self) -> bool:
@@ -70,7 +70,9 @@ class Run:
         stamp = tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files)
         if stamp == self._stamp:
             return False
-        self.settings = self._json(SETTINGS) or self.settings
+        settings = self._json(SETTINGS)
+        if isinstance(settings, dict) and settings:
+            self.settings = settings
         history = self._json(HISTORY)
         if isinstance(history, dict) and history:
             lists = {k: v for k, v in history.items() if isinstance(v, list)}
@@ -121,9 +123,9 @@ class Run:
     def template(self) -> Item | None:
         """What an open fit was cut from, with its field "msdf" and the cut as lines."""
         mesh = _read_mesh(self.folder / TEMPLATE)
-        value = None if mesh is None else mesh.vertex_attributes.get("msdf")
-        if value is None:
+        if mesh is None or "msdf" not in mesh.vertex_attributes:
             return None
+        value = mesh.vertex_attributes["msdf"]
         item = item_of(f"{self.folder.name}: template", mesh)
         item.hidden = True
         if bool((value > 0).any()):

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from meshlearn.data.shapes import (
     Device,
-    _at_least,
-    _grid_faces,
-    _mesh,
-    _positive,
-    _wrapped,
+    check_at_least,
+    check_positive,
+    grid_faces,
     icosphere,
+    mesh_of,
+    wrapped,
 )
 from meshlearn.mesh import Mesh, cut_mesh
 
@@ -33,7 +33,7 @@ __all__ = ["bowl", "leaf", "shirt", "skirt", "sleeve", "sphere_with_holes"]
 def _tube(points: Tensor, dtype: torch.dtype, device: Device) -> Mesh:
     """Rings of points (R, S, 3), each closed."""
     rows, columns = points.shape[:2]
-    return _mesh(points.reshape(-1, 3), _grid_faces(_wrapped(rows, columns)), dtype, device)
+    return mesh_of(points.reshape(-1, 3), grid_faces(wrapped(rows, columns)), dtype, device)
 
 
 def skirt(
@@ -56,10 +56,10 @@ def skirt(
         depth: of the folds at the hem, as a share of the radius.
     """
     for value, name in ((waist, "waist"), (hem, "hem"), (height, "height")):
-        _positive(value, name)
-    _at_least(folds, "folds", 0)
-    _at_least(segments, "segments", 3)
-    _at_least(rings, "rings", 1)
+        check_positive(value, name)
+    check_at_least(folds, "folds", 0)
+    check_at_least(segments, "segments", 3)
+    check_at_least(rings, "rings", 1)
     down = torch.linspace(1, 0, rings + 1, dtype=torch.float64)[:, None]  # the hem first
     turn = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
     wave = (folds * turn).cos() if folds else torch.zeros_like(turn)
@@ -82,9 +82,9 @@ def sleeve(
 ) -> Mesh:
     """Tapering tube bent by `bend` degrees, as a sleeve: 2 loops, Euler number 0."""
     for value, name in ((shoulder, "shoulder"), (cuff, "cuff"), (length, "length")):
-        _positive(value, name)
-    _at_least(segments, "segments", 3)
-    _at_least(rings, "rings", 1)
+        check_positive(value, name)
+    check_at_least(segments, "segments", 3)
+    check_at_least(rings, "rings", 1)
     t = torch.linspace(-0.5, 0.5, rings + 1, dtype=torch.float64)[:, None]
     angle = t * math.radians(bend)
     turn = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
@@ -110,20 +110,20 @@ def bowl(
 
     Area 2 pi r^2 (1 - cos(opening)) in the limit.
     """
-    _positive(radius, "radius")
+    check_positive(radius, "radius")
     if not 0 < opening < 180:
         raise ValueError(f"opening: expected degrees between 0 and 180, got {opening!r}")
-    _at_least(segments, "segments", 3)
-    _at_least(rings, "rings", 1)
+    check_at_least(segments, "segments", 3)
+    check_at_least(rings, "rings", 1)
     polar = torch.linspace(0, math.radians(opening), rings + 1, dtype=torch.float64)[1:, None]
     turn = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
     flat = radius * polar.sin()
     ring = torch.stack([flat * turn.cos(), flat * turn.sin(), -radius * polar.cos() + 0 * turn], -1)
     low = torch.tensor([[0.0, 0.0, -radius]], dtype=torch.float64)
     table = torch.cat(
-        [torch.zeros(1, segments + 1, dtype=torch.long), 1 + _wrapped(rings, segments)]
+        [torch.zeros(1, segments + 1, dtype=torch.long), 1 + wrapped(rings, segments)]
     )
-    return _mesh(torch.cat([low, ring.reshape(-1, 3)]), _grid_faces(table), dtype, device)
+    return mesh_of(torch.cat([low, ring.reshape(-1, 3)]), grid_faces(table), dtype, device)
 
 
 def leaf(
@@ -137,10 +137,10 @@ def leaf(
 ) -> Mesh:
     """Leaf with a fold along its middle and a curl along its length: 1 loop, a disc."""
     for value, name in ((length, "length"), (width, "width")):
-        _positive(value, name)
+        check_positive(value, name)
     m, n = segments
-    _at_least(m, "segments", 2)
-    _at_least(n, "segments", 1)
+    check_at_least(m, "segments", 2)
+    check_at_least(n, "segments", 1)
     u = torch.linspace(-1, 1, m + 1, dtype=torch.float64)[1:-1, None]
     v = torch.linspace(-1, 1, n + 1, dtype=torch.float64)
     half = width / 2 * (1 - u**2) ** 0.75 * (1 - 0.25 * u)
@@ -157,7 +157,7 @@ def leaf(
     table = 1 + torch.arange((m - 1) * (n + 1)).view(m - 1, n + 1)
     last = int(table[-1, -1]) + 1
     table = torch.cat([torch.zeros(1, n + 1).long(), table, torch.full((1, n + 1), last)])
-    return _mesh(torch.cat([tips[:1], inner, tips[1:]]), _grid_faces(table.T), dtype, device)
+    return mesh_of(torch.cat([tips[:1], inner, tips[1:]]), grid_faces(table.T), dtype, device)
 
 
 def sphere_with_holes(
@@ -176,8 +176,8 @@ def sphere_with_holes(
     Raises:
         ValueError: the openings would meet.
     """
-    _at_least(holes, "holes", 0)
-    _positive(radius, "radius")
+    check_at_least(holes, "holes", 0)
+    check_positive(radius, "radius")
     k = torch.arange(holes, dtype=torch.float64)
     z = 1 - (2 * k + 1) / max(holes, 1)
     turn = k * math.pi * (3 - math.sqrt(5))
@@ -192,7 +192,7 @@ def sphere_with_holes(
         apart = (ball.vertices @ axes.T).clamp(-1, 1).acos().amin(1)
         ball = cut_mesh(ball, apart - math.radians(opening)).mesh
     vertices = torch.nn.functional.normalize(ball.vertices, dim=1) * radius
-    return _mesh(vertices, ball.faces, dtype, device)
+    return mesh_of(vertices, ball.faces, dtype, device)
 
 
 def shirt(
@@ -203,7 +203,7 @@ def shirt(
     A sphere with four holes (Euler number -2), 2 units of surface or so, smooth but for the folds
     at the armpits.
     """
-    _at_least(subdivisions, "subdivisions", 3)
+    check_at_least(subdivisions, "subdivisions", 3)
     ball = icosphere(subdivisions, dtype=torch.float64)
     away = _to_cloth(ball.vertices)
     rim = torch.full_like(away, 1e3)  # the planes that cut the tubes off: how far along each ray
@@ -212,7 +212,7 @@ def shirt(
         rim = torch.where(along > 1e-3, torch.minimum(rim, offset / along.clamp(min=1e-3)), rim)
     cut = cut_mesh(ball, (rim / away).log()).mesh
     direction = torch.nn.functional.normalize(cut.vertices, dim=1)
-    return _mesh(direction * _to_cloth(direction)[:, None], cut.faces, dtype, device)
+    return mesh_of(direction * _to_cloth(direction)[:, None], cut.faces, dtype, device)
 
 
 _ARM = (1.0, 0.0, 0.28)

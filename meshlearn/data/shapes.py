@@ -40,23 +40,23 @@ __all__ = [
 ]
 
 
-def _at_least(value: int, name: str, least: int) -> None:
+def check_at_least(value: int, name: str, least: int) -> None:
     if not isinstance(value, int) or value < least:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
 
 
-def _positive(value: float, name: str) -> None:
+def check_positive(value: float, name: str) -> None:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name}: expected a positive number, got {value!r}")
 
 
-def _mesh(vertices: Tensor, faces: Tensor, dtype: torch.dtype, device: Device) -> Mesh:
+def mesh_of(vertices: Tensor, faces: Tensor, dtype: torch.dtype, device: Device) -> Mesh:
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
     return Mesh(vertices.to(device, dtype), faces.to(device))
 
 
-def _grid_faces(index: Tensor) -> Tensor:
+def grid_faces(index: Tensor) -> Tensor:
     """Two triangles for each cell of a table of vertices (R + 1, C + 1), none collapsed."""
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     faces = torch.stack([torch.stack([a, b, c], -1), torch.stack([a, c, d], -1)], 2).reshape(-1, 3)
@@ -64,7 +64,7 @@ def _grid_faces(index: Tensor) -> Tensor:
     return faces[distinct]
 
 
-def _revolve(profile: Sequence[tuple[float, float]], segments: int) -> tuple[Tensor, Tensor]:
+def turned_profile(profile: Sequence[tuple[float, float]], segments: int) -> tuple[Tensor, Tensor]:
     """Vertices and faces of a profile of (radius, z), bottom to top, turned about the z axis."""
     angle = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
     rings, table, count = [], [], 0
@@ -76,17 +76,17 @@ def _revolve(profile: Sequence[tuple[float, float]], segments: int) -> tuple[Ten
         )
         table.append(count + torch.arange(segments + 1) % size)
         count += size
-    return torch.cat(rings), _grid_faces(torch.stack(table))
+    return torch.cat(rings), grid_faces(torch.stack(table))
 
 
 def tetrahedron(
     radius: float = 1.0, *, dtype: torch.dtype = torch.float32, device: Device = "cpu"
 ) -> Mesh:
     """Regular tetrahedron in a sphere of `radius`: volume 8 sqrt(3) r³ / 27."""
-    _positive(radius, "radius")
+    check_positive(radius, "radius")
     corners = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
     faces = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
-    return _mesh(corners * (radius / math.sqrt(3)), faces, dtype, device)
+    return mesh_of(corners * (radius / math.sqrt(3)), faces, dtype, device)
 
 
 def box(
@@ -100,8 +100,8 @@ def box(
     if len(extents) != 3:
         raise ValueError(f"extents: expected three lengths, got {len(extents)}")
     for value in extents:
-        _positive(value, "extents")
-    _at_least(segments, "segments", 1)
+        check_positive(value, "extents")
+    check_at_least(segments, "segments", 1)
     n = segments
     # Surface nodes of an (n + 1)^3 lattice, numbered in lattice order.
     node = torch.arange((n + 1) ** 3).view(n + 1, n + 1, n + 1)
@@ -113,12 +113,12 @@ def box(
         (node[:, :, 0], True),
         (node[:, :, n], False),
     ]
-    faces = torch.cat([_grid_faces(t if not turn else t.T) for t, turn in sides])
+    faces = torch.cat([grid_faces(t if not turn else t.T) for t, turn in sides])
     faces = faces.flip(1)
     used, faces = torch.unique(faces, return_inverse=True)
     lattice = torch.stack([used // (n + 1) ** 2, used // (n + 1) % (n + 1), used % (n + 1)], 1)
     vertices = (lattice.double() / n - 0.5) * torch.tensor(extents, dtype=torch.float64)
-    return _mesh(vertices, faces, dtype, device)
+    return mesh_of(vertices, faces, dtype, device)
 
 
 def icosphere(
@@ -129,8 +129,8 @@ def icosphere(
     device: Device = "cpu",
 ) -> Mesh:
     """Icosahedron split `subdivisions` times onto a sphere: 20 · 4^subdivisions faces."""
-    _at_least(subdivisions, "subdivisions", 0)
-    _positive(radius, "radius")
+    check_at_least(subdivisions, "subdivisions", 0)
+    check_positive(radius, "radius")
     g = (1 + math.sqrt(5)) / 2
     base = torch.tensor([[-1, g, 0], [1, g, 0], [-1, -g, 0], [1, -g, 0]], dtype=torch.float64)
     vertices = torch.cat([base, base.roll(1, 1), base.roll(2, 1)])
@@ -144,7 +144,7 @@ def icosphere(
         vertices = torch.cat([vertices, torch.nn.functional.normalize(middle, dim=1)])
         corners = [a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca]
         faces = torch.stack(corners, 1).reshape(-1, 3)
-    return _mesh(vertices * radius, faces, dtype, device)
+    return mesh_of(vertices * radius, faces, dtype, device)
 
 
 def uv_sphere(
@@ -156,12 +156,12 @@ def uv_sphere(
     device: Device = "cpu",
 ) -> Mesh:
     """Sphere of `segments` meridians and `rings` bands: 2 segments (rings - 1) faces."""
-    _at_least(segments, "segments", 3)
-    _at_least(rings, "rings", 2)
-    _positive(radius, "radius")
+    check_at_least(segments, "segments", 3)
+    check_at_least(rings, "rings", 2)
+    check_positive(radius, "radius")
     bands = [math.pi * (i / rings - 0.5) for i in range(1, rings)]
     profile = [(0.0, -radius), *((radius * math.cos(t), radius * math.sin(t)) for t in bands)]
-    return _mesh(*_revolve([*profile, (0.0, radius)], segments), dtype, device)
+    return mesh_of(*turned_profile([*profile, (0.0, radius)], segments), dtype, device)
 
 
 def cylinder(
@@ -173,12 +173,12 @@ def cylinder(
     device: Device = "cpu",
 ) -> Mesh:
     """Closed cylinder about the z axis: 4 segments faces, volume h n r² sin(2π/n) / 2."""
-    _positive(radius, "radius")
-    _positive(height, "height")
-    _at_least(segments, "segments", 3)
+    check_positive(radius, "radius")
+    check_positive(height, "height")
+    check_at_least(segments, "segments", 3)
     h = height / 2
     profile = [(0.0, -h), (radius, -h), (radius, h), (0.0, h)]
-    return _mesh(*_revolve(profile, segments), dtype, device)
+    return mesh_of(*turned_profile(profile, segments), dtype, device)
 
 
 def cone(
@@ -190,14 +190,14 @@ def cone(
     device: Device = "cpu",
 ) -> Mesh:
     """Closed cone, apex up: 2 segments faces, a third of the cylinder's volume."""
-    _positive(radius, "radius")
-    _positive(height, "height")
-    _at_least(segments, "segments", 3)
+    check_positive(radius, "radius")
+    check_positive(height, "height")
+    check_at_least(segments, "segments", 3)
     h = height / 2
-    return _mesh(*_revolve([(0.0, -h), (radius, -h), (0.0, h)], segments), dtype, device)
+    return mesh_of(*turned_profile([(0.0, -h), (radius, -h), (0.0, h)], segments), dtype, device)
 
 
-def _wrapped(rows: int, columns: int) -> Tensor:
+def wrapped(rows: int, columns: int) -> Tensor:
     return torch.arange(rows)[:, None] * columns + torch.arange(columns + 1) % columns
 
 
@@ -211,17 +211,17 @@ def torus(
     device: Device = "cpu",
 ) -> Mesh:
     """Torus about the z axis: 2 segments rings faces, genus 1, volume near 2π² R r²."""
-    _positive(major, "major")
-    _positive(minor, "minor")
-    _at_least(segments, "segments", 3)
-    _at_least(rings, "rings", 3)
+    check_positive(major, "major")
+    check_positive(minor, "minor")
+    check_at_least(segments, "segments", 3)
+    check_at_least(rings, "rings", 3)
     t = torch.arange(rings, dtype=torch.float64)[:, None] * (2 * math.pi / rings)
     u = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
     r = major + minor * t.cos()
     vertices = torch.stack([r * u.cos(), r * u.sin(), (minor * t.sin()).expand_as(r * u)], -1)
-    index = _wrapped(rings, segments)
-    faces = _grid_faces(torch.cat([index, index[:1]]))
-    return _mesh(vertices.reshape(-1, 3), faces, dtype, device)
+    index = wrapped(rings, segments)
+    faces = grid_faces(torch.cat([index, index[:1]]))
+    return mesh_of(vertices.reshape(-1, 3), faces, dtype, device)
 
 
 def plane(
@@ -233,16 +233,16 @@ def plane(
 ) -> Mesh:
     """Open rectangle in z = 0, normals +z: one boundary loop of 2 (m + n) edges."""
     for value in size:
-        _positive(value, "size")
+        check_positive(value, "size")
     for value in segments:
-        _at_least(value, "segments", 1)
+        check_at_least(value, "segments", 1)
     m, n = segments
     x = torch.linspace(-size[0] / 2, size[0] / 2, m + 1, dtype=torch.float64)
     y = torch.linspace(-size[1] / 2, size[1] / 2, n + 1, dtype=torch.float64)
     y, x = torch.meshgrid(y, x, indexing="ij")
     vertices = torch.stack([x, y, torch.zeros_like(x)], -1).reshape(-1, 3)
-    return _mesh(
-        vertices, _grid_faces(torch.arange((m + 1) * (n + 1)).view(n + 1, m + 1)), dtype, device
+    return mesh_of(
+        vertices, grid_faces(torch.arange((m + 1) * (n + 1)).view(n + 1, m + 1)), dtype, device
     )
 
 
@@ -256,18 +256,18 @@ def moebius(
     device: Device = "cpu",
 ) -> Mesh:
     """Moebius band: Euler number 0, one boundary loop of 2 segments edges, not orientable."""
-    _positive(radius, "radius")
-    _positive(width, "width")
-    _at_least(segments, "segments", 3)
-    _at_least(rings, "rings", 1)
+    check_positive(radius, "radius")
+    check_positive(width, "width")
+    check_at_least(segments, "segments", 3)
+    check_at_least(rings, "rings", 1)
     u = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
     across = torch.linspace(-width / 2, width / 2, rings + 1, dtype=torch.float64)[:, None]
     r = radius + across * (u / 2).cos()
     vertices = torch.stack([r * u.cos(), r * u.sin(), across * (u / 2).sin()], -1)
     index = torch.arange((rings + 1) * segments).view(rings + 1, segments)
     # After one turn the band meets itself upside down.
-    faces = _grid_faces(torch.cat([index, index[:, :1].flip(0)], 1))
-    return _mesh(vertices.reshape(-1, 3), faces, dtype, device)
+    faces = grid_faces(torch.cat([index, index[:, :1].flip(0)], 1))
+    return mesh_of(vertices.reshape(-1, 3), faces, dtype, device)
 
 
 def gear(
@@ -288,9 +288,9 @@ def gear(
     Args:
         outer, root, bore: radius of tooth tips, of the gaps between teeth, of the hole.
     """
-    _at_least(teeth, "teeth", 3)
+    check_at_least(teeth, "teeth", 3)
     for value, name in ((bore, "bore"), (thickness, "thickness")):
-        _positive(value, name)
+        check_positive(value, name)
     if not bore < root < outer:
         raise ValueError(
             f"root: expected bore < root < outer, got bore {bore}, root {root}, outer {outer}"
@@ -304,5 +304,5 @@ def gear(
     vertices = torch.cat(
         [torch.nn.functional.pad(p, (0, 1), value=z) for p, z in zip(flat, height, strict=True)]
     )
-    index = _wrapped(4, count)  # around the section: bore low, outline low, outline high, bore high
-    return _mesh(vertices, _grid_faces(torch.cat([index, index[:1]])), dtype, device)
+    index = wrapped(4, count)  # around the section: bore low, outline low, outline high, bore high
+    return mesh_of(vertices, grid_faces(torch.cat([index, index[:1]])), dtype, device)

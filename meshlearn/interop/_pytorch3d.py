@@ -43,7 +43,7 @@ def to_pytorch3d(
     if isinstance(mesh, Mesh):
         meshes = [mesh]
     elif isinstance(mesh, Meshes):
-        meshes = [mesh[i] for i in range(len(mesh))]
+        meshes = list(mesh)
     else:
         raise ValueError(f"mesh: expected a Mesh or Meshes, got {type(mesh).__name__}")
     colors = [_color(m) for m in meshes]

@@ -125,9 +125,9 @@ def compare(
             out["volume_error"] = _relative(own.mesh.volume(), goal.mesh.volume())
         out["area_error"] = _relative(own.mesh.area(), goal.mesh.area())
     for name in ("chamfer", "hausdorff"):
-        value = out[name]
-        assert value is not None
-        out[f"{name}_raw"] = value * scale
+        distance = out[name]
+        assert distance is not None  # infinite at worst
+        out[f"{name}_raw"] = distance * scale
     if quality:
         out.update(mesh_quality(pred))
     return out

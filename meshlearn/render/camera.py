@@ -35,7 +35,7 @@ def image_size(size: int | Sequence[int], name: str = "size") -> tuple[int, int]
     return pair[0], pair[1]
 
 
-def _vector(value: Vector | float, name: str, width: int = 3) -> Tensor:
+def vector(value: Vector | float, name: str, width: int = 3) -> Tensor:
     out = value if isinstance(value, Tensor) else torch.tensor(value)
     out = out if out.is_floating_point() else out.to(torch.float32)
     if out.dim() == 0 or out.shape[-1] != width:
@@ -45,13 +45,13 @@ def _vector(value: Vector | float, name: str, width: int = 3) -> Tensor:
     return out
 
 
-def _positive(value: float, name: str) -> float:
+def positive(value: float, name: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name}: expected a positive finite number, got {value!r}")
     return float(value)
 
 
-def _unit(v: Tensor) -> Tensor:
+def unit(v: Tensor) -> Tensor:
     return v / v.norm(dim=-1, keepdim=True)
 
 
@@ -132,7 +132,7 @@ class Camera:
             >>> cam.project(torch.zeros(1, 3), 256)[0, :2]   # the target is at the centre
             tensor([128., 128.])
         """
-        eye_t, target_t, up_t = _vector(eye, "eye"), _vector(target, "target"), _vector(up, "up")
+        eye_t, target_t, up_t = vector(eye, "eye"), vector(target, "target"), vector(up, "up")
         dtype = torch.promote_types(eye_t.dtype, target_t.dtype)
         eye_t, target_t, up_t = (
             t.to(dtype=dtype, device=eye_t.device) for t in (eye_t, target_t, up_t)
@@ -144,11 +144,11 @@ class Camera:
         distance = forward.norm(dim=-1)
         if bool((distance == 0).any()):
             raise ValueError("eye: equals target, so there is no direction to look in; move one")
-        forward = _unit(forward)
+        forward = unit(forward)
         right = torch.linalg.cross(forward, up_t)
         if bool((right.norm(dim=-1) <= 1e-6 * up_t.norm(dim=-1)).any()):
             raise ValueError("up: is parallel to the view direction; choose another")
-        right = _unit(right)
+        right = unit(right)
         down = torch.linalg.cross(forward, right)
         rotation = torch.stack((right, down, forward), -2)
         view = torch.zeros(*eye_t.shape[:-1], 4, 4, dtype=dtype, device=eye_t.device)
@@ -156,7 +156,7 @@ class Camera:
         view[..., :3, 3] = -(rotation * eye_t[..., None, :]).sum(-1)
         view[..., 3, 3] = 1
         if height is not None:
-            focal = 1 / _positive(height, "height")
+            focal = 1 / positive(height, "height")
         elif not (isinstance(fov, (int, float)) and 0 < fov < 180):
             raise ValueError(f"fov: expected degrees between 0 and 180, got {fov!r}")
         else:
@@ -195,15 +195,15 @@ class Camera:
         """
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n: expected a positive int, got {n!r}")
-        radius = _positive(radius, "radius")
+        radius = positive(radius, "radius")
         heights = [elevation] if isinstance(elevation, (int, float)) else list(elevation)
         if not heights or not all(-90 < h < 90 for h in heights):
             raise ValueError(f"elevation: expected degrees between -90 and 90, got {elevation!r}")
-        up_t = _unit(_vector(up, "up").to(torch.float64))
+        up_t = unit(vector(up, "up").to(torch.float64))
         seed = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
         if float((seed * up_t).sum().abs()) > 0.9:
             seed = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
-        front = _unit(seed - (seed * up_t).sum() * up_t)
+        front = unit(seed - (seed * up_t).sum() * up_t)
         side = torch.linalg.cross(up_t, front)
         angle = math.radians(azimuth) + 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
         lift = torch.tensor([math.radians(heights[i % len(heights)]) for i in range(n)]).double()
@@ -212,7 +212,7 @@ class Camera:
             * (torch.cos(angle)[:, None] * front + torch.sin(angle)[:, None] * side)
             + torch.sin(lift)[:, None] * up_t
         )
-        eye = _vector(target, "target").to(torch.float64) + radius * direction
+        eye = vector(target, "target").to(torch.float64) + radius * direction
         return Camera.look_at(
             eye.to(torch.float32), torch.as_tensor(target, dtype=torch.float32), up, fov=fov,
             height=height,
@@ -229,11 +229,11 @@ class Camera:
         margin: float = 1.05,
     ) -> Camera:
         """A perspective camera from `direction` that sees the whole box (lower, upper)."""
-        low, high = _vector(lower, "lower").float(), _vector(upper, "upper").float()
+        low, high = vector(lower, "lower").float(), vector(upper, "upper").float()
         middle = (low + high) / 2
         radius = max(float((high - low).norm()) / 2, 1e-12)
         distance = margin * radius / math.sin(math.radians(fov) / 2)
-        eye = middle + distance * _unit(_vector(direction, "direction").float().to(middle.device))
+        eye = middle + distance * unit(vector(direction, "direction").float().to(middle.device))
         return Camera.look_at(eye, middle, up, fov=fov, near=1e-3 * distance)
 
     @staticmethod
@@ -360,4 +360,4 @@ class Camera:
             origin = eye + x[..., None] * turn[..., 0, :] + y[..., None] * turn[..., 1, :]
             return origin, turn[..., 2, :].expand(origin.shape)
         ray = x[..., None] * turn[..., 0, :] + y[..., None] * turn[..., 1, :] + turn[..., 2, :]
-        return eye.expand(ray.shape), _unit(ray)
+        return eye.expand(ray.shape), unit(ray)

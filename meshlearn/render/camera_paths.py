@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from meshlearn.render.camera import Camera, Vector, _positive, _unit, _vector
+from meshlearn.render.camera import Camera, Vector, positive, unit, vector
 
 
 def sphere_directions(n: int, *, up: Vector = (0, 1, 0)) -> Tensor:
@@ -27,11 +27,11 @@ def sphere_directions(n: int, *, up: Vector = (0, 1, 0)) -> Tensor:
     height = 1 - (2 * i + 1) / n
     angle = i * (math.pi * (3 - math.sqrt(5)))
     ring = (1 - height * height).clamp(min=0).sqrt()
-    top = _unit(_vector(up, "up").to(torch.float64))
+    top = unit(vector(up, "up").to(torch.float64))
     seed = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     if float((seed * top).sum().abs()) > 0.9:
         seed = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
-    front = _unit(seed - (seed * top).sum() * top)
+    front = unit(seed - (seed * top).sum() * top)
     side = torch.linalg.cross(top, front)
     out = ring[:, None] * (angle.cos()[:, None] * front + angle.sin()[:, None] * side)
     return (out + height[:, None] * top).float()
@@ -57,12 +57,12 @@ def sphere_cameras(
     """
     direction = sphere_directions(n, up=up)
     # a view straight along up would have no upright image
-    top = _unit(_vector(up, "up").float())
+    top = unit(vector(up, "up").float())
     along = (direction * top).sum(1, keepdim=True)
     tilt = torch.tensor([0.0, 0.0, 1.0] if float(top[2].abs()) < 0.9 else [1.0, 0.0, 0.0])
-    direction = torch.where(along.abs() > 0.9999, _unit(direction + 0.02 * tilt), direction)
-    middle = _vector(target, "target").float()
-    return Camera.look_at(middle + _positive(radius, "radius") * direction, middle, up, fov=fov)
+    direction = torch.where(along.abs() > 0.9999, unit(direction + 0.02 * tilt), direction)
+    middle = vector(target, "target").float()
+    return Camera.look_at(middle + positive(radius, "radius") * direction, middle, up, fov=fov)
 
 
 def views_around(points: Tensor, n: int, *, fov: float = 30.0, fill: float = 0.92) -> Camera:
@@ -75,7 +75,7 @@ def views_around(points: Tensor, n: int, *, fov: float = 30.0, fill: float = 0.9
     """
     if points.dim() != 2 or points.shape[1] != 3 or not len(points):
         raise ValueError(f"points: expected (P, 3) with P > 0, got {tuple(points.shape)}")
-    cloud = _vector(points.detach().float().cpu(), "points")
+    cloud = vector(points.detach().float().cpu(), "points")
     low, high = cloud.amin(0), cloud.amax(0)
     middle = (low + high) / 2
     radius = max(float((cloud - middle).norm(dim=1).max()), 1e-12)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from meshlearn.render.camera import Camera
-from meshlearn.render.transforms import PosedImages, _with_planes, inside
+from meshlearn.render.transforms import PosedImages, inside, with_planes
 
 # name, number of parameters; the index is COLMAP's model id
 MODELS = (
@@ -155,7 +155,7 @@ def read_colmap(
     if all(masks):
         paths["masks"] = list(masks)
     names = [Path(pose.name).stem for pose in poses]
-    return PosedImages(_with_planes(cameras), sizes.pop(), paths, names)
+    return PosedImages(with_planes(cameras), sizes.pop(), paths, names)
 
 
 def is_colmap(folder: str | os.PathLike[str]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from meshlearn.render.picture import INK, MUTED, PAPER, _drawable, _font, save_image
+from meshlearn.render.picture import INK, MUTED, PAPER, drawable, font_of, save_image
 
 _COLORS = (
     (37, 99, 176), (214, 93, 44), (44, 138, 84), (142, 78, 160),
@@ -35,9 +35,9 @@ def _series(history: object) -> dict[str, list[tuple[float, float]]]:
             if not isinstance(values, Sequence) and not hasattr(values, "tolist"):
                 continue
             values = values.tolist() if hasattr(values, "tolist") else values
-            aligned = steps is not None and len(steps) == len(values)
+            places = steps if steps is not None and len(steps) == len(values) else None
             for i, y in enumerate(values):
-                add(str(name), float(steps[i]) if steps is not None and aligned else i, y)
+                add(str(name), i if places is None else float(places[i]), y)
     elif isinstance(history, Sequence) and all(isinstance(row, Mapping) for row in history):
         for i, row in enumerate(history):
             for name, y in row.items():
@@ -137,7 +137,7 @@ class _Axes:
         h, w = (int(s) * _SCALE for s in size)
         self.image = Image.new("RGB", (w, h), PAPER)
         self.draw = ImageDraw.Draw(self.image)
-        self.font, self.bold = _font(12 * _SCALE), _font(16 * _SCALE)
+        self.font, self.bold = font_of(12 * _SCALE), font_of(16 * _SCALE)
         xs = [x for pts in series.values() for x, _ in pts]
         ys = [self._scale(y) for pts in series.values() for _, y in pts]
         self.x0: float = min(xs, default=0.0)
@@ -202,9 +202,9 @@ class _Axes:
             )
         draw.line((self.left, self.top, self.left, self.bottom), fill=_FRAME, width=s)
         draw.line((self.left, self.bottom, self.right, self.bottom), fill=_FRAME, width=s)
-        x_label, y_label = (_drawable(text, self.font) for text in (x_label, y_label))
+        x_label, y_label = (drawable(text, self.font) for text in (x_label, y_label))
         if title:
-            draw.text((self.left, 14 * s), _drawable(title, self.bold), fill=INK, font=self.bold)
+            draw.text((self.left, 14 * s), drawable(title, self.bold), fill=INK, font=self.bold)
         middle = (self.left + self.right) / 2 - self._width(x_label) / 2
         draw.text((middle, self.bottom + 24 * s), x_label, fill=INK, font=self.font)
         if y_label:
@@ -225,7 +225,7 @@ class _Axes:
 
     def finish(self, names: list[str]) -> Image.Image:
         draw, s = self.draw, _SCALE
-        names = [_drawable(name, self.font) for name in names]
+        names = [drawable(name, self.font) for name in names]
         if names:
             wide = max(self._width(n) for n in names) + 44 * s
             tall = (18 * len(names) + 10) * s

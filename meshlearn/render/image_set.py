@@ -143,7 +143,9 @@ def load_images(
         posed = read_transforms(path)
     kinds = _wanted(posed, use, path)
     found: dict[str, Tensor] = {}
-    cameras, size, native = posed.cameras, None, None
+    cameras = posed.cameras
+    size: tuple[int, int] | None = None
+    native: tuple[int, int] | None = None
     for kind in kinds:
         stack: list[Tensor] = []
         for i, file in enumerate(posed.paths[kind]):

@@ -268,7 +268,7 @@ def _zoomed(cam: Camera, points: Tensor, fill: float = 0.86) -> Camera:
     return replace(cam, focal=cam.focal * scale, centre=0.5 - middle * scale)
 
 
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     try:
         return ImageFont.load_default(size=size)
     except TypeError:  # Pillow before 10.1
@@ -278,7 +278,7 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 _SPELLED = {"³": "^3", "²": "^2", "×": "x", "·": ".", "–": "-", "—": "-", "≤": "<=", "≥": ">="}
 
 
-def _drawable(text: object, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def drawable(text: object, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """The text with characters that the font lacks spelled out."""
     try:
         missing = bytes(font.getmask("\uffff"))
@@ -348,7 +348,7 @@ def contact_sheet(
     (size, _) = image_size(size)
     per_row = columns or _columns(len(meshes), len(views))
     gap, margin = max(8, size // 30), max(16, size // 16)
-    name_font, note_font, head_font = _font(size // 18), _font(size // 24), _font(size // 13)
+    name_font, note_font, head_font = font_of(size // 18), font_of(size // 24), font_of(size // 13)
     label_height = (size // 12 if labels else 0) + (size // 16 if captions else 0)
     head = size // 7 if title else 0
     cell_w, cell_h = size * len(views) + 2 * (len(views) - 1), size + label_height
@@ -363,7 +363,7 @@ def contact_sheet(
     )
     draw = ImageDraw.Draw(sheet)
     if title:
-        text = _drawable(title, head_font)
+        text = drawable(title, head_font)
         draw.text((margin, margin - size // 40), text, fill=INK, font=head_font)
     cameras = _frames(meshes, views, shared=frame == "shared")
     for i, mesh in enumerate(meshes):
@@ -374,10 +374,10 @@ def contact_sheet(
             sheet.paste(to_pil(view), (x + j * (size + 2), y))
         line = y + size + size // 60
         if labels:
-            text = _drawable(labels[i], name_font)
+            text = drawable(labels[i], name_font)
             draw.text((x + 2, line), text, fill=INK, font=name_font)
             line += size // 15
         if captions:
-            text = _drawable(captions[i], note_font)
+            text = drawable(captions[i], note_font)
             draw.text((x + 2, line), text, fill=MUTED, font=note_font)
     return save_image(sheet, path)

@@ -244,7 +244,8 @@ def rasterize_reference(
         face (N, H, W), barycentric (N, H, W, 3), depth (N, H, W).
     """
     h, w = size
-    before = [None] * len(clip) if behind is None else list(behind)
+    before: Sequence[Tensor | None]
+    before = [None] * len(clip) if behind is None else list(behind.unbind())
     views = [
         _reference_view(c, faces, n, h, w, b, pairs)
         for c, n, b in zip(clip, near, before, strict=True)

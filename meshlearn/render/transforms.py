@@ -145,7 +145,7 @@ def read_transforms(path: str | os.PathLike[str]) -> PosedImages:
         centre=torch.tensor(centres),
         name=f"{path}: transform_matrix",
     )
-    cameras = _with_planes(cameras)
+    cameras = with_planes(cameras)
     scale = 0.001
     for key in ("depth_unit_scale_factor", "integer_depth_scale"):
         if key in record:
@@ -163,7 +163,7 @@ def read_transforms(path: str | os.PathLike[str]) -> PosedImages:
     )
 
 
-def _with_planes(cameras: Camera) -> Camera:
+def with_planes(cameras: Camera) -> Camera:
     """Near and far plane that suit how far the cameras are apart."""
     place = cameras.position
     spread = float((place - place.mean(0)).norm(dim=1).max())

@@ -103,7 +103,7 @@ def scrub(steps: int, faces: int, folder: Path) -> dict[str, float]:
         tab.wait(f"document.querySelector('.ml-run[data-step=\"{steps}\"]') !== null")
         tab.wait("window.__mlFrames?.drawn > 3")
         time.sleep(1)
-        app.panel(RunPanel).follow.value = False
+        app.panel(RunPanel).following.value = False
         count = tab.evaluate("window.__mlFrames.drawn")
         tab.evaluate(SHOWN)
         times = []

@@ -213,7 +213,7 @@ def test_a_run_is_scrubbed_and_followed(page, serve, tmp_path):
     tab.press("ArrowLeft")
     tab.wait("document.querySelector('.ml-run[data-step=\"10\"]') !== null")
     soon(lambda: drawn(tab) < big)
-    assert not app.panel(RunPanel).follow.value
+    assert not app.panel(RunPanel).following.value
     assert tab.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 

@@ -128,7 +128,7 @@ def test_steps_are_scrubbed_without_loading_the_page_again(page, serve, tmp_path
     app = serve([], run=Run(tmp_path))
     tab = page(app)
     tab.wait(f"document.querySelector('.ml-run[data-step=\"{steps}\"]') !== null")
-    app.panel(RunPanel).follow.value = False
+    app.panel(RunPanel).following.value = False
     full = sum(halves(tab))
     tab.evaluate("window.__mark = 'kept'; 1")
     for index in range(steps):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._seeds import seed_of
-from meshlearn.data.shapes import _grid_faces, _revolve, _wrapped
+from meshlearn.data.shapes import grid_faces, turned_profile, wrapped
 from meshlearn.mesh import Mesh
 
 Point = Sequence[float]
@@ -44,7 +44,7 @@ def rows(*points: Sequence[float]) -> Tensor:
 def loft(rings: Tensor) -> Mesh:
     """Skin over rings (R, S, 3), its ends closed by strips across the ring (point i to S - i)."""
     count, size = rings.shape[:2]
-    index = _wrapped(count, size)
+    index = wrapped(count, size)
     order = [0]
     for k in range(1, size // 2 + 1):
         order += [k, size - k] if k != size - k else [k]
@@ -56,11 +56,11 @@ def loft(rings: Tensor) -> Mesh:
         ]
     )
     end = strip + (count - 1) * size
-    faces = torch.cat((_grid_faces(index), strip.flip(1), end))
+    faces = torch.cat((grid_faces(index), strip.flip(1), end))
     mesh = Mesh(rings.reshape(-1, 3), faces)
     flat = mesh.topology.is_consistently_oriented
     if not flat:
-        faces = torch.cat((_grid_faces(index), strip, end.flip(1)))
+        faces = torch.cat((grid_faces(index), strip, end.flip(1)))
         mesh = Mesh(mesh.vertices, faces)
     return mesh if float(mesh.volume()) > 0 else Mesh(mesh.vertices, mesh.faces.flip(1))
 
@@ -147,7 +147,7 @@ def rod(
 
 def revolved(profile: Sequence[tuple[float, float]], segments: int = 48) -> Mesh:
     """Profile of (radius, y) from axis to axis, turned about the y axis."""
-    vertices, faces = _revolve(profile, segments)
+    vertices, faces = turned_profile(profile, segments)
     mesh = Mesh(vertices[:, [1, 2, 0]], faces)
     return mesh if float(mesh.volume()) > 0 else Mesh(mesh.vertices, faces.flip(1))
 

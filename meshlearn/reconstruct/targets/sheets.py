@@ -14,7 +14,7 @@ from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.image_levels import Views, level_within
 from meshlearn.render import render
-from meshlearn.render.picture import INK, PAPER, _drawable, _font, save_image, shaded_view, to_pil
+from meshlearn.render.picture import INK, PAPER, drawable, font_of, save_image, shaded_view, to_pil
 
 
 def image_sheet(
@@ -39,7 +39,7 @@ def image_sheet(
     if not rows or not all(len(row) for row in rows):
         raise ValueError("rows: expected one image or more in each row")
     h, w = rows[0][0].shape[:2]
-    font = _font(max(11, h // 12))
+    font = font_of(max(11, h // 12))
     gap, margin = 4, 12
     side = 8 * max((len(text) for text in labels), default=0) * max(11, h // 12) // 13
     top = (h // 8 if heads else 0) + (h // 6 if title else 0)
@@ -54,14 +54,14 @@ def image_sheet(
     )
     draw = ImageDraw.Draw(sheet)
     if title:
-        draw.text((margin, margin // 2), _drawable(title, font), fill=INK, font=font)
+        draw.text((margin, margin // 2), drawable(title, font), fill=INK, font=font)
     for j, text in enumerate(heads):
         at = (margin + side + j * (w + gap), margin + top - h // 9)
-        draw.text(at, _drawable(text, font), fill=INK, font=font)
+        draw.text(at, drawable(text, font), fill=INK, font=font)
     for i, row in enumerate(rows):
         y = margin + top + i * (h + gap)
         if i < len(labels):
-            draw.text((margin, y + h // 2), _drawable(labels[i], font), fill=INK, font=font)
+            draw.text((margin, y + h // 2), drawable(labels[i], font), fill=INK, font=font)
         for j, image in enumerate(row):
             sheet.paste(to_pil(image).convert("RGB"), (margin + side + j * (w + gap), y))
     return save_image(sheet, path)
