@@ -186,3 +186,14 @@ def test_no_gradient_is_nan_at_centres_and_on_surfaces():
 def test_bad_input(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_fillet_of_a_smooth_union_in_closed_form():
+    """Where both solids are equally far the fillet takes a quarter of the radius off; a radius away
+    from that it takes nothing."""
+    radius = 0.4
+    solid = smooth_union(HalfSpace((1.0, 0.0, 0.0), 0.0), HalfSpace((0.0, 1.0, 0.0), 0.0), radius)
+    points = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.6, 3.0], [0.5, 0.9, 0.0], [1.5, 0.2, 0.0]])
+    off = torch.tensor([radius / 4, 0.3**2 / (4 * radius), 0.0, 0.0])
+    expected = torch.tensor([0.5, 0.5, 0.5, 0.2]) - off
+    assert torch.allclose(solid(points), expected, atol=1e-6)

@@ -250,3 +250,17 @@ def test_a_mesh_saves_itself_whatever_was_imported(tmp_path):
     path = tmp_path / "one.ply"
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
     assert ml.load(path).num_faces == 1
+
+
+def test_vertex_normals_weigh_faces_as_they_say():
+    """Two right triangles at a right angle along the x axis, one ten times as large: at the corner
+    they share the normal leans to the large one by area, and to neither by angle or count."""
+    vertices = torch.tensor(
+        [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, -1.0]], dtype=torch.float64
+    )
+    mesh = ml.Mesh(vertices, torch.tensor([[0, 1, 2], [0, 1, 3]]))
+    even = torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64) / 2**0.5
+    by_area = torch.tensor([0.0, 1.0, 10.0], dtype=torch.float64) / 101**0.5
+    expected = {"area": by_area, "angle": even, "uniform": even}
+    for weighting, normal in expected.items():
+        torch.testing.assert_close(mesh.vertex_normals(weighting)[0], normal, msg=weighting)
