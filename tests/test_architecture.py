@@ -71,13 +71,7 @@ FACADES = {
     "meshlearn.representations",
 }  # fmt: skip
 # Arrows that close a circle, or go up, and are still to be mended. The set only shrinks.
-KNOWN = {
-    (f"meshlearn.{a}", f"meshlearn.{b}")
-    for a, b in {
-        ("convex.reference", "convex._ops"),
-        ("representations._placed", "representations.deepmesh"),
-    }
-}
+KNOWN: set[tuple[str, str]] = set()
 
 
 class Arrow(NamedTuple):

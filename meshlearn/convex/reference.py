@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from meshlearn.convex._ops import LEAST_SPAN, Packed, rows_of
+from meshlearn.convex.packed import LEAST_SPAN, Packed, rows_of
 
 _ATTEMPTS = 10
 _BOX_LOOPS = [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]]
@@ -114,15 +114,18 @@ class _Body:
 
     def __init__(self, bounds: list[float]) -> None:
         ends = [(bounds[a], bounds[3 + a]) for a in range(3)]
-        self.point = {v: tuple(ends[a][v >> a & 1] for a in range(3)) for v in range(8)}
+        x, y, z = ends
+        self.point: dict[int, Point] = {
+            v: (x[v & 1], y[v >> 1 & 1], z[v >> 2 & 1]) for v in range(8)
+        }
         self.loops = [list(loop) for loop in _BOX_LOOPS]
         self.faces = [-1 - f for f in range(6)]
         self.plane: dict[int, Plane] = {}
         for f in range(6):
             axis, high = f // 2, f % 2
-            normal = [0.0, 0.0, 0.0]
-            normal[axis] = 1.0 if high else -1.0
-            self.plane[-1 - f] = (*normal, -ends[axis][1] if high else ends[axis][0])
+            way = 1.0 if high else -1.0
+            nx, ny, nz = (way if a == axis else 0.0 for a in range(3))
+            self.plane[-1 - f] = (nx, ny, nz, -ends[axis][1] if high else ends[axis][0])
 
     def used(self) -> list[int]:
         """Vertices in the order in which the loops name them."""
@@ -158,11 +161,14 @@ class _Body:
                 v = made[inside, outside] = max(point) + 1
                 t = side[inside] / (side[inside] - side[outside])
                 p, q = self.point[inside], self.point[outside]
-                point[v] = tuple(a + (b - a) * t for a, b in zip(p, q, strict=True))
+                x, y, z = (a + (b - a) * t for a, b in zip(p, q, strict=True))
+                point[v] = (x, y, z)
             return made[inside, outside]
 
         for loop, name in zip(self.loops, self.faces, strict=True):
-            new, exits, entries = [], [], []
+            new: list[int] = []
+            exits: list[int] = []
+            entries: list[int] = []
             for a, b in zip([loop[-1], *loop[:-1]], loop, strict=True):
                 out_a, out_b = side[a] > tolerance, side[b] > tolerance
                 if out_a != out_b:

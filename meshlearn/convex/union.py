@@ -82,7 +82,7 @@ def union_convexes(convexes: Convexes, *, simplify: bool = False) -> Mesh:
     points = torch.from_numpy(np.array(out.vert_properties[:, :3], np.float64).reshape(-1, 3))
     attributes = {}
     if not simplify:
-        runs = np.diff(np.array(out.run_index, np.int64)) // 3
+        runs: Any = np.diff(np.array(out.run_index, np.int64)) // 3
         names = [convex_of[int(n)] for n in out.run_original_id]
         attributes = {
             "convex": torch.from_numpy(np.repeat(np.array(names, np.int64), runs)),

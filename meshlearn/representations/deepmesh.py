@@ -18,9 +18,9 @@ from meshlearn.isosurface import SurfaceTracker, level_set_mesh, level_set_meshe
 from meshlearn.isosurface.deferred import Derivative, LevelSetReport
 from meshlearn.isosurface.level_set import Method
 from meshlearn.mesh import Mesh, Meshes
-from meshlearn.representations._placed import PlacedField
 from meshlearn.representations._samples import box_samples, clamped_error
 from meshlearn.representations.base import Guide, Representation, RepresentationOutput
+from meshlearn.representations.network_in_world import PlacedField
 
 FieldFunction = Callable[[Tensor], Tensor]
 CLAMP = 0.1  # distances beyond it, in the network's box, are all the same
@@ -160,7 +160,17 @@ class DeepMesh(Representation):
 
         Its inside ends half a cell before the lattice does, so that every mesh is closed.
         """
-        return PlacedField(self, self.code(self.shown if index is None else index))
+        return self._placed(self.code(self.shown if index is None else index))
+
+    def _placed(self, latent: Tensor | None = None) -> PlacedField:
+        return PlacedField(
+            self.network,
+            latent,
+            size=self.size,
+            centre=self.centre,
+            bounds=self.tracker.bounds,
+            cell=self.scale,
+        )
 
     def code(self, index: int) -> Tensor | None:
         """(L,) row of the table, or None for a network without codes."""
@@ -235,7 +245,7 @@ class DeepMesh(Representation):
         rows = self.codes[torch.as_tensor(list(indices), device=self.device)]
 
         return level_set_meshes(
-            PlacedField(self),
+            self._placed(),
             rows,
             self.tracker.resolution,
             bounds=self.tracker.bounds,
@@ -316,7 +326,7 @@ class DeepMesh(Representation):
     ) -> None:
         """Fits values, or their magnitudes, between `least` and `most` (P,)."""
         has_code = self.network.latent_size > 0
-        inward = PlacedField(self).inward(points)
+        inward = self._placed().inward(points)
         low, high = least / self.size, most / self.size
         # a field may be cut off, as a hull's is some pixels from the silhouettes
         clamp = min(CLAMP, 0.95 * float(high.abs().max()))

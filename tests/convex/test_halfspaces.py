@@ -7,7 +7,7 @@ import torch
 import meshlearn as ml
 from meshlearn._native import HAS_NATIVE
 from meshlearn.convex import Convexes, intersect_halfspaces
-from meshlearn.convex._ops import Packed
+from meshlearn.convex.packed import Packed
 from meshlearn.convex.reference import intersect_reference
 
 from .nasty import KINDS, nasty

@@ -1,29 +1,42 @@
-"""The field of shapes of a `DeepMesh`, where these stand."""
+"""A network that knows shapes in a box of its own, as a field in the world where these stand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from meshlearn.fields.neural import Later
-
-if TYPE_CHECKING:
-    from meshlearn.representations.deepmesh import DeepMesh
+from meshlearn.fields.neural import Later, NeuralField
 
 
 class PlacedField:
     """A network in the world, under one code or, called with codes and index, under several.
 
     Its inside ends half a cell before the lattice does. Errors name `network` and `latent`.
+
+    Args:
+        network: the field, in its own box about the origin.
+        latent: its code where it is called without one.
+        size: length in the world of one unit of the network.
+        centre: where the network's origin stands.
+        bounds: box of the lattice that the field is sampled on, in the world.
+        cell: edge length of a cell of that lattice.
     """
 
-    def __init__(self, shape: DeepMesh, latent: Tensor | None = None) -> None:
-        self.network, self.latent = shape.network, latent
-        self._size, self._centre = shape.size, shape.centre
-        self._box, self._cell = shape.tracker.bounds, shape.scale
+    def __init__(
+        self,
+        network: NeuralField,
+        latent: Tensor | None = None,
+        *,
+        size: float,
+        centre: Sequence[float],
+        bounds: Sequence[Sequence[float]],
+        cell: float,
+    ) -> None:
+        self.network, self.latent = network, latent
+        self._size, self._centre = size, centre
+        self._box, self._cell = bounds, cell
 
     def inward(self, points: Tensor) -> Tensor:
         """World to the network's box."""
