@@ -257,6 +257,8 @@ class Drawing:
         look: Look,
     ) -> list:
         """Sends a surface as the look asks; `colors` are of its vertices or faces."""
+        if not len(faces):
+            return []
         add, hidden = self.scene, name == "coarse"
         path, smooth = f"{self.root}/{name}", look.shading == "smooth"
         if colors is not None and look.shading != "wireframe":

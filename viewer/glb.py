@@ -1,13 +1,27 @@
-"""A surface with colours or a texture as a binary glTF, in memory: what the page draws."""
+"""A surface with colours or a texture as a binary glTF, in memory: what the page draws.
+
+The page is given what is to be seen, colours as linear bytes and normals among it; the file is
+written by `meshlearn.io.formats.gltf`.
+"""
 
 from __future__ import annotations
 
-import json
-import struct
+from pathlib import Path
 
 import numpy as np
 
-_FLOAT, _UINT, _UBYTE = 5126, 5125, 5121
+from meshlearn.io.document import Document, Material, Part
+from meshlearn.io.formats.gltf.write import write
+
+
+def _linear_bytes() -> np.ndarray:
+    """(256,) sRGB bytes as linear ones (IEC 61966-2-1), which glTF wants of colours."""
+    x = np.arange(256) / 255
+    linear = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    return np.round(255 * linear).astype(np.uint8)
+
+
+LINEAR = _linear_bytes()
 
 
 def surface_glb(
@@ -40,67 +54,28 @@ def surface_glb(
         normals = None if normals is None else normals[corner]
         vertex_colors = np.repeat(face_colors, 3, 0)
         faces = np.arange(len(corner)).reshape(-1, 3)
-    chunks: list[bytes] = []
-    views: list[dict] = []
-    accessors: list[dict] = []
-
-    def view(data: bytes, **more: object) -> int:
-        views.append({
-            "buffer": 0, "byteOffset": sum(map(len, chunks)), "byteLength": len(data), **more
-        })  # fmt: skip
-        chunks.append(data + b"\0" * (-len(data) % 4))
-        return len(views) - 1
-
-    def accessor(array: np.ndarray, kind: int, shape: str, target: int, **more: object) -> int:
-        at = view(np.ascontiguousarray(array).tobytes(), target=target)
-        accessors.append({
-            "bufferView": at, "componentType": kind, "count": array.size if shape == "SCALAR"
-            else len(array), "type": shape, **more
-        })  # fmt: skip
-        return len(accessors) - 1
-
-    empty = not len(vertices)
-    low, high = ([0.0] * 3,) * 2 if empty else (vertices.min(0).tolist(), vertices.max(0).tolist())
-    attributes = {"POSITION": accessor(vertices, _FLOAT, "VEC3", 34962, min=low, max=high)}
+    fields: dict[str, np.ndarray] = {}
     if normals is not None:
-        attributes["NORMAL"] = accessor(normals, _FLOAT, "VEC3", 34962)
+        fields["normal"] = normals
     if vertex_colors is not None:
-        rgba = np.full((len(vertices), 4), 255, np.uint8)
-        rgba[:, :3] = _linear()[vertex_colors]
-        attributes["COLOR_0"] = accessor(rgba, _UBYTE, "VEC4", 34962, normalized=True)
+        fields["color"] = np.full((len(vertices), 4), 255, np.uint8)
+        fields["color"][:, :3] = LINEAR[vertex_colors]
     if uv is not None:
-        flipped = np.stack([uv[:, 0], 1 - uv[:, 1]], 1).astype(np.float32)
-        attributes["TEXCOORD_0"] = accessor(flipped, _FLOAT, "VEC2", 34962)
-    indices = accessor(faces.astype(np.uint32).reshape(-1), _UINT, "SCALAR", 34963)
+        fields["uv"] = uv
     surface: dict = {
         "baseColorFactor": [*color, opacity], "metallicFactor": 0.0, "roughnessFactor": 0.9
     }  # fmt: skip
-    tree: dict = {
-        "asset": {"version": "2.0"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{
-            "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]
-        }],
-        "materials": [{"doubleSided": True, "pbrMetallicRoughness": surface}],
-    }  # fmt: skip
-    if opacity < 1:
-        tree["materials"][0]["alphaMode"] = "BLEND"
+    images: dict[str, bytes] = {}
     if image is not None and uv is not None:
-        mime = "image/png" if image[:4] == b"\x89PNG" else "image/jpeg"
-        tree["images"] = [{"bufferView": view(image), "mimeType": mime}]
-        tree["textures"] = [{"source": 0}]
-        surface["baseColorTexture"] = {"index": 0}
-    data = b"".join(chunks)
-    tree.update(accessors=accessors, bufferViews=views, buffers=[{"byteLength": len(data)}])
-    text = json.dumps(tree, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    return b"".join([
-        struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(data)),
-        struct.pack("<I4s", len(text), b"JSON"), text,
-        struct.pack("<I4s", len(data), b"BIN\0"), data,
-    ])  # fmt: skip
+        images["image"] = image
+        surface["baseColorTexture"] = {"image": "image"}
+    said: dict = {"doubleSided": True, "pbrMetallicRoughness": surface}
+    if opacity < 1:
+        said["alphaMode"] = "BLEND"
+    of_faces = {"material": np.zeros(len(faces), np.int64)}
+    part = Part.triangles(vertices, faces, vertex_fields=fields, face_fields=of_faces)
+    document = Document([part], materials=[Material("surface", {"gltf": said})], images=images)
+    return write(document, Path("surface.glb"))
 
 
 def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -114,11 +89,3 @@ def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(total, axis=1, keepdims=True)
     total = np.where(length > 0, total / np.where(length > 0, length, 1), (0.0, 1.0, 0.0))
     return total.astype(np.float32)
-
-
-def _linear() -> np.ndarray:
-    """(256,) sRGB bytes as linear ones, which glTF wants."""
-    x = np.arange(256) / 255
-    return np.round(255 * np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)).astype(
-        np.uint8
-    )

@@ -1,13 +1,14 @@
 """Fields, colours, what is read and simplified: without a browser."""
 
-import json
-import struct
+import io
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from meshlearn.data import shapes
+from meshlearn.io import load_document
 from meshlearn.mesh import Mesh
 from meshlearn.viewer.draw import Frame
 from meshlearn.viewer.fields import (
@@ -20,7 +21,7 @@ from meshlearn.viewer.fields import (
     read_field,
 )
 from meshlearn.viewer.gather_items import gather, thin
-from meshlearn.viewer.glb import surface_glb
+from meshlearn.viewer.glb import smooth_normals, surface_glb
 from meshlearn.viewer.items import item_of
 from meshlearn.viewer.runs import Run, is_run
 
@@ -91,15 +92,52 @@ def test_far_from_the_origin_detail_is_kept():
     np.testing.assert_allclose(frame.back(got), far.mesh.vertices.numpy(), rtol=0, atol=1e-9)
 
 
-def test_glb_holds_the_surface():
+def test_glb_holds_the_surface(tmp_path):
     mesh = shapes.icosphere(1)
-    colors = np.tile(np.array([[255, 0, 128]], np.uint8), (mesh.num_faces, 1))
+    colors = np.tile(np.array([[255, 10, 128]], np.uint8), (mesh.num_faces, 1))
     data = surface_glb(mesh.vertices.numpy(), mesh.faces.numpy(), face_colors=colors, opacity=0.5)
-    magic, version, length, size = struct.unpack("<4sIII", data[:16])
-    assert (magic, version, length) == (b"glTF", 2, len(data))
-    tree = json.loads(data[20 : 20 + size])
-    assert tree["accessors"][0]["count"] == 3 * mesh.num_faces
-    assert tree["materials"][0]["alphaMode"] == "BLEND"
+    (tmp_path / "ball.glb").write_bytes(data)
+    document = load_document(tmp_path / "ball.glb")
+    (part,), (material,) = document.parts, document.materials
+    corner = mesh.faces.reshape(-1)
+    np.testing.assert_array_equal(part.vertices, mesh.vertices[corner])
+    np.testing.assert_array_equal(part.polygon_index, np.arange(3 * mesh.num_faces))
+    # sRGB 10 is on the straight part, 10 / 12.92, and 128 on the curve: 255 * 0.2159
+    linear = np.unique(part.vertex_fields["color"], axis=0)
+    np.testing.assert_allclose(255 * linear, [[255, 1, 55, 255]], atol=1e-4)
+    np.testing.assert_allclose(part.vertex_fields["normal"], mesh.vertices[corner], atol=0.05)
+    said = material.values["gltf"]
+    assert said["alphaMode"] == "BLEND" and said["doubleSided"] is True
+    assert said["pbrMetallicRoughness"]["baseColorFactor"] == [1.0, 1.0, 1.0, 0.5]
+
+
+def test_glb_holds_a_texture_and_says_when_it_is_flat_and_opaque(tmp_path):
+    square = shapes.plane()
+    uv = square.vertices[:, :2].numpy() + 0.5
+    picture = io.BytesIO()
+    Image.new("RGB", (2, 2), (1, 2, 3)).save(picture, "PNG")
+    data = surface_glb(
+        square.vertices.numpy(), square.faces.numpy(), uv=uv, image=picture.getvalue(),
+        smooth=False, color=(0.5, 0.25, 1.0),
+    )  # fmt: skip
+    (tmp_path / "square.glb").write_bytes(data)
+    document = load_document(tmp_path / "square.glb")
+    assert list(document.images.values()) == [picture.getvalue()]
+    np.testing.assert_allclose(document.parts[0].vertex_fields["uv"], uv, atol=1e-6)
+    assert "normal" not in document.parts[0].vertex_fields  # the page shades it flat
+    said = document.materials[0].values["gltf"]
+    assert "alphaMode" not in said
+    assert said["pbrMetallicRoughness"]["baseColorFactor"] == [0.5, 0.25, 1.0, 1.0]
+
+
+def test_smooth_normals_are_weighted_by_area():
+    """Two faces at a right angle that share an edge, one four times as large."""
+    v = np.array([[0, 0, 0], [1, 0, 0], [0, 4, 0], [0, 0, 1], [9, 9, 9]], np.float32)
+    normals = smooth_normals(v, np.array([[0, 1, 2], [0, 3, 1]]))
+    expected = np.array([0, 1, 4]) / 17**0.5
+    np.testing.assert_allclose(normals[:2], [expected, expected], atol=1e-6)
+    np.testing.assert_allclose(normals[2:4], [[0, 0, 1], [0, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(normals[4], [0, 1, 0])  # of no face
 
 
 def test_run_folders(tmp_path):
