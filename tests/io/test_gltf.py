@@ -1,5 +1,6 @@
 """glTF files as others read them: the types of their indices, and every index of a large mesh."""
 
+import base64
 import json
 import struct
 
@@ -74,3 +75,23 @@ def test_lines_and_points_past_65535_come_back(tmp_path):
     again = mio.load_document(path).parts[0]
     assert [line.tolist() for line in again.lines] == [[0, count - 1]]
     assert again.points.tolist() == [count - 2]
+
+
+def test_normalised_whole_numbers_reach_from_minus_one_to_one(tmp_path):
+    """-128 and -127 of signed bytes are both -1, as the specification has it."""
+    data = np.array([[-128, -127, 0, 0], [127, 64, 1, 0]], np.int8).tobytes()
+    uri = "data:;base64," + base64.b64encode(data).decode()
+    kind = {"componentType": 5120, "type": "VEC3", "count": 2, "normalized": True}
+    body = {
+        "asset": {"version": "2.0"},
+        "extensionsRequired": ["KHR_mesh_quantization"],
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": 0}]}],
+        "accessors": [{"bufferView": 0, **kind}],
+        "bufferViews": [{"buffer": 0, "byteLength": 8, "byteStride": 4}],
+        "buffers": [{"byteLength": 8, "uri": uri}],
+    }
+    part = mio.read_document(json.dumps(body).encode(), tmp_path / "a.gltf").parts[0]
+    wanted = np.array([[-1, -1, 0], [1, 64 / 127, 1 / 127]], np.float32)
+    assert np.array_equal(part.vertices, wanted)
