@@ -478,4 +478,159 @@ RENDERING = [
     ),
 ]
 
-MUTANTS: list[Mutant] = [*ISOSURFACE, *GEOMETRY, *MESH, *FIELDS, *RENDERING]
+_IO = "tests/io/"
+
+IO = [
+    Mutant(
+        "io: indices of 32 bits are called so",
+        "meshlearn/io/formats/gltf/write.py",
+        '"u4": 5125',
+        '"u4": 5123',
+        (_IO + "test_gltf.py",),
+    ),
+    Mutant(
+        "io: 65535 is no index of 16 bits",
+        "meshlearn/io/formats/gltf/write.py",
+        "<= 65535 else np.uint32",
+        "<= 65536 else np.uint32",
+        (_IO + "test_gltf.py",),
+    ),
+    Mutant(
+        "io: glTF counts v from the top",
+        "meshlearn/io/formats/gltf/material.py",
+        "uv[:, 1] = 1 - uv[:, 1]",
+        "uv[:, 1] = uv[:, 1]",
+        (_IO + "test_texture_direction.py",),
+    ),
+    Mutant(
+        "io: mirrored polygons run the other way round",
+        "meshlearn/io/changes/join.py",
+        "return first + last - np.arange(len(part.polygon_index))",
+        "return np.arange(len(part.polygon_index))",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: groups of joined parts are renumbered",
+        "meshlearn/io/changes/join.py",
+        "np.where(label < 0, label, label + len(out.groups))",
+        "np.where(label < 0, label, label)",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: values of corners of joined parts are renumbered",
+        "meshlearn/io/changes/join.py",
+        "np.where(label < 0, -1, label + base)",
+        "np.where(label < 0, -1, label)",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: quads are polygons that triangles cannot hold",
+        "meshlearn/io/capability.py",
+        "count=int((part.sizes > 3).sum())",
+        "count=int((part.sizes > 4).sum())",
+        (_IO + "test_matrix.py::test_what_differs_is_what_the_report_says",),
+    ),
+    Mutant(
+        "io: losses of parts are summed",
+        "meshlearn/io/left_behind.py",
+        "count=before.count + loss.count",
+        "count=loss.count",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: 31 bits end below 2^31",
+        "meshlearn/io/formats/ply/write.py",
+        "values.max() < 2**31)",
+        "values.max() <= 2**31)",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: a suffix that is taken stays",
+        "meshlearn/io/registry.py",
+        "        if suffix not in _formats:\n            _formats[suffix] = format",
+        "        if True:\n            _formats[suffix] = format",
+        (_IO + "test_other_formats.py",),
+    ),
+    Mutant(
+        "io: strict refuses losses",
+        "meshlearn/io/conversion/pipeline.py",
+        "if options.strict and report:",
+        "if options.strict and not report:",
+        ("tests/cli/test_convert.py",),
+    ),
+    Mutant(
+        "io: files outside the folder are refused",
+        "meshlearn/io/resolver.py",
+        "if target.is_relative_to(folder):",
+        "if True:",
+        (
+            _IO + "test_refusals.py",
+            _IO + "test_tricky.py",
+        ),
+    ),
+    Mutant(
+        "io: bytes of a packed colour",
+        "meshlearn/io/formats/pcd/read.py",
+        "(16, 8, 0) if key",
+        "(0, 8, 16) if key",
+        (_IO + "test_matrix.py::test_what_differs_is_what_the_report_says",),
+    ),
+    Mutant(
+        "io: an inch is 25.4 mm",
+        "meshlearn/io/changes/placement.py",
+        "0.0254",
+        "0.0253",
+        (_IO + "test_operations.py",),
+    ),
+    Mutant(
+        "io: a unit that the user says is no loss",
+        "meshlearn/io/conversion/pipeline.py",
+        "LossKind.UNIT_UNSAID: options.unit",
+        "LossKind.UNIT: options.unit",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: new files have the usual permissions",
+        "meshlearn/_files.py",
+        "0o666 & ~_umask()",
+        "0o600",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: a failed write leaves nothing",
+        "meshlearn/_files.py",
+        "        Path(name).unlink(missing_ok=True)\n",
+        "",
+        (_IO + "test_refusals.py",),
+    ),
+    Mutant(
+        "io: 32 bits end below 2^32",
+        "meshlearn/io/formats/ply/write.py",
+        "values.max() < 2**32:",
+        "values.max() <= 2**32:",
+        (_IO + "test_joined.py",),
+    ),
+    Mutant(
+        "io: normalised numbers reach -1",
+        "meshlearn/io/formats/gltf/file.py",
+        "/ top, -1.0)",
+        "/ top, 0.0)",
+        (_IO + "test_gltf.py",),
+    ),
+    Mutant(
+        "io: triangles of a strip alternate",
+        "meshlearn/io/formats/gltf/read.py",
+        "swap = k % 2",
+        "swap = 0 * k",
+        (_IO + "test_formats.py",),
+    ),
+    Mutant(
+        "io: the opacity of an .mtl is alpha",
+        "meshlearn/io/formats/obj/material.py",
+        'alpha = _numbers(said.get("d", ""), 1) or [1.0]',
+        "alpha = [1.0]",
+        (_IO + "test_joined.py",),
+    ),
+]
+
+MUTANTS: list[Mutant] = [*ISOSURFACE, *GEOMETRY, *MESH, *FIELDS, *RENDERING, *IO]
