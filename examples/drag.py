@@ -83,8 +83,14 @@ def drag(mesh: Mesh, hidden: Tensor | None = None) -> Forces:
     front = FRONT * (-u).clamp(min=0) ** 3 * ~hidden
     base = BASE * u.clamp(min=0) ** 3
     skin = FRICTION * (1 - u * u)
-    parts = [(p * area).sum() for p in (front, base, skin)]
-    return Forces(torch.stack(parts).sum(), *parts, (front + base + skin).detach())
+    pressure, at_base, friction = ((p * area).sum() for p in (front, base, skin))
+    return Forces(
+        total=torch.stack([pressure, at_base, friction]).sum(),
+        pressure=pressure,
+        base=at_base,
+        friction=friction,
+        face=(front + base + skin).detach(),
+    )
 
 
 class Family:
@@ -179,7 +185,7 @@ def optimise(family: Family, start: Tensor, *, steps: int = 150, lr: float = 0.0
             best, best_drag = place.detach().clone(), row["drag"]
         adam.zero_grad()
         loss.backward()
-        if not bool(torch.isfinite(place.grad).all()):
+        if place.grad is None or not bool(torch.isfinite(place.grad).all()):
             raise RuntimeError(f"step {step}: the gradient of the code is not finite")
         adam.step()
     fine = family.resolution * 3 // 2

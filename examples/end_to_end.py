@@ -121,7 +121,7 @@ def scores(model: DeepMesh, data: ShapeSet, resolution: int) -> tuple[dict[str, 
             mesh = surfaces(model, k)
         meshes.append(mesh)
         found = metrics.compare(mesh, data.mesh(k), samples=8000, quality=False)
-        rows.append([1000 * found["chamfer"], found["normal_consistency"],
+        rows.append([1000 * float(found["chamfer"] or 0), found["normal_consistency"],
                      found["inaccurate_normals_percent"]])  # fmt: skip
     middle = torch.tensor(rows, dtype=torch.float64).median(0).values.tolist()
     names = ("chamfer_permille", "normal_consistency", "inaccurate_normals_percent")

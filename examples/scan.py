@@ -242,7 +242,7 @@ def compare(mesh: Mesh, target: Mesh, scan: Scan) -> dict[str, float]:
         "chamfer_permille": 500 * float(there.mean() + back.mean()),
         "seen_permille": 1000 * float(there[seen].mean()),
         "unseen_permille": 1000 * float(there[~seen].mean()),
-        "normal_consistency": float(whole["normal_consistency"]),
+        "normal_consistency": float(whole["normal_consistency"] or 0),
         "pieces": int(mesh.topology.components()[1]),
     }
 

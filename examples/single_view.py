@@ -17,6 +17,7 @@ import json
 import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from drag import Family, learned
@@ -116,7 +117,7 @@ def refine(
             best, lowest = place.detach().clone(), losses[-1]
         adam.zero_grad()
         loss.backward()
-        if not bool(torch.isfinite(place.grad).all()):
+        if place.grad is None or not bool(torch.isfinite(place.grad).all()):
             raise RuntimeError(f"step {step}: the gradient of the code is not finite")
         adam.step()
     return best, losses
@@ -126,8 +127,8 @@ def scores(mesh: Mesh, truth: Mesh) -> dict[str, float]:
     """Mean distance both ways (per mille of the truth's diagonal) and normal consistency."""
     found = metrics.compare(mesh, truth, samples=10_000, quality=False)
     return {
-        "chamfer_permille": 1000 * float(found["chamfer"]),
-        "normal_consistency": float(found["normal_consistency"]),
+        "chamfer_permille": 1000 * float(found["chamfer"] or 0),
+        "normal_consistency": float(found["normal_consistency"] or 0),
     }
 
 
@@ -159,7 +160,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         place, losses = refine(family, guess, wanted, cam, steps=6 if args.small else 60)
         with torch.no_grad():
             last = family.mesh(place)
-        row = {"first": scores(first, truth), "refined": scores(last, truth)}
+        row: dict[str, Any] = {"first": scores(first, truth), "refined": scores(last, truth)}
         row["losses"] = [losses[0], min(losses)]
         rows.append(row)
         if k < 3:

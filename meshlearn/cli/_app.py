@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -120,8 +120,16 @@ def command(*names: str, group: typer.Typer | None = None) -> Callable[[Callable
     return register
 
 
-def _show_warning(text: Warning | str, *_: object, **__: object) -> None:
-    message(f"warning: {' '.join(str(text).split())}")
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """As `warnings.showwarning`, in one line."""
+    typer.echo(f"warning: {' '.join(str(message).split())}", err=True)
 
 
 def choice(*values: str, help: str) -> object:

@@ -58,17 +58,31 @@ def mesh_output(path: Path, *, overwrite: bool, name: str = "OUT") -> Path:
     return output_file(path, overwrite=overwrite, suffixes=known, name=name)
 
 
-def triple(text: str | None, name: str, *, single: bool = False) -> float | list[float] | None:
-    """ "1,2,3" as three numbers; also "1" as one where `single`."""
-    if text is None:
-        return None
-    try:
-        numbers = [float(part) for part in text.replace(",", " ").split()]
-    except ValueError:
-        numbers = []
-    if single and len(numbers) == 1:
-        return numbers[0]
-    if len(numbers) != 3:
-        wanted = "one or three numbers" if single else "three numbers"
-        raise typer.BadParameter(f"expected {wanted} such as 1,2,3, got {text!r}", param_hint=name)
+def triple(text: str | None, name: str) -> list[float] | None:
+    """ "1,2,3" as three numbers."""
+    numbers = None if text is None else _numbers(text)
+    if numbers is not None and len(numbers) != 3:
+        raise typer.BadParameter(
+            f"expected three numbers such as 1,2,3, got {text!r}", param_hint=name
+        )
     return numbers
+
+
+def one_or_three(text: str | None, name: str) -> float | list[float] | None:
+    """ "1,2,3" as three numbers, "1" as one."""
+    numbers = None if text is None else _numbers(text)
+    if numbers is None or len(numbers) == 3:
+        return numbers
+    if len(numbers) != 1:
+        raise typer.BadParameter(
+            f"expected one or three numbers such as 1,2,3, got {text!r}", param_hint=name
+        )
+    return numbers[0]
+
+
+def _numbers(text: str) -> list[float]:
+    """Those of a text; none where one of them is none."""
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        return []

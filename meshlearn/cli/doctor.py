@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from meshlearn.cli._app import JsonFlag, command, message
 from meshlearn.cli._output import print_json, print_table
@@ -90,7 +91,7 @@ def self_test(device: str) -> dict[str, object]:
     return {"passed": passed, "reason": "" if passed else f"off by {error:g} from the reference"}
 
 
-def diagnose() -> dict[str, object]:
+def diagnose() -> dict[str, Any]:
     """Everything `doctor` says, as one JSON-able dict; ``healthy`` is false if a test fails."""
     import torch
 
@@ -99,7 +100,7 @@ def diagnose() -> dict[str, object]:
 
     total, available = _memory.memory_status()
     native, cuda = _native.status(), _cuda()
-    operators: dict[str, dict[str, object]] = {}
+    operators: dict[str, dict[str, Any]] = {}
     cpu_runs, cuda_runs = bool(native["native"]), bool(native["native_cuda"])
     operators["cpu"] = {"compiled": cpu_runs, "reason": native["reason"]}
     readers = _compiled.status()

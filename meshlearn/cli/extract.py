@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command
-from meshlearn.cli._files import input_file, mesh_output, triple
+from meshlearn.cli._files import input_file, mesh_output, one_or_three, triple
 from meshlearn.cli._mesh import summary, tell_written
+from meshlearn.reconstruct.methods import EXTRACTIONS
 
 
 @command("extract")
@@ -22,7 +23,7 @@ def extract(
     ],
     level: Annotated[float, typer.Option(help="The iso value.")] = 0.0,
     method: Annotated[
-        str, choice("mc", "dmc", "flexicubes", help="mc: marching cubes; dmc: dual marching cubes.")
+        str, choice(*EXTRACTIONS, help="; ".join(f"{k}: {v}" for k, v in EXTRACTIONS.items()) + ".")
     ] = "mc",
     above: Annotated[
         bool, typer.Option("--above", help="Inside is above the level, as in a CT; default below.")
@@ -49,7 +50,7 @@ def extract(
     """Extract the surface where a volume passes a level, in the volume's own coordinates."""
     input_file(field, name="FIELD")
     mesh_output(out, overwrite=overwrite)
-    steps, place = triple(spacing, "--spacing", single=True), triple(origin, "--origin")
+    steps, place = one_or_three(spacing, "--spacing"), triple(origin, "--origin")
     from meshlearn.io import save
     from meshlearn.io.volume import load_volume
     from meshlearn.reconstruct.volume import extract_volume

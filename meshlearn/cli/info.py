@@ -140,7 +140,7 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
         elif name == "material_names":
             if not value:
                 continue
-            value = ", ".join(map(str, value))  # type: ignore[arg-type]
+            value = ", ".join(map(str, value))  # type: ignore[call-overload]
         rows.append((name.replace("_", " "), value))
     return rows
 

@@ -63,7 +63,7 @@ def view(
             if served.port != port:
                 message(f"port {port} is in use; took {served.port}")
             message(f"{served.url}  (Ctrl-C ends it)")
-        from meshlearn import viewer
+        from meshlearn.viewer.app import App, Options
         from meshlearn.viewer.draw import Look
         from meshlearn.viewer.gather_items import gather
 
@@ -73,7 +73,7 @@ def view(
                 message(f"warning: {item.path}: {text}")
         if run is None and all(item.error for item in items):
             raise ValueError("FILE: none of them could be read")
-        options = viewer.Options(
+        options = Options(
             port=port,
             dark=dark,
             look=Look(shading=shading),
@@ -81,7 +81,7 @@ def view(
             compare=compare,
             extra=extra,
         )
-        app = stack.enter_context(viewer.App(items, options, run=run, page=served))
+        app = stack.enter_context(App(items, options, run=run, page=served))
         if shot is not None:
             from meshlearn.viewer.shot import take_shot
 

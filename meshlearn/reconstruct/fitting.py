@@ -275,8 +275,8 @@ class _Fit:
         self.representation.after_step()
         self.step += 1
         self.seconds += time.perf_counter() - begin
-        resolution = float(self.stages[self.stage][0] or 0)
-        row = {"step": self.step, "seconds": self.seconds, **values, "resolution": resolution}
+        cells = float(self.stages[self.stage][0] or 0)
+        row = {"step": self.step, "seconds": self.seconds, **values, "resolution": cells}
         record(self.history, row)
         return mesh, values
 
@@ -288,7 +288,7 @@ class _Fit:
         """Settings and target at once, so that a run can be watched from its first step."""
         assert self.folder is not None
         forget_snapshots(self.folder, self.step or -1)
-        if isinstance(getattr(self.target, "mesh", None), Mesh):
+        if self.target.mesh is not None:
             save_target(self.folder, self.target.mesh)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.save_history()

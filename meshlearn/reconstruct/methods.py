@@ -141,6 +141,13 @@ class Method:
 
 METHODS: dict[str, Method] = {}
 
+# Ways to extract the surface of a volume, see `extract_volume`, which need no fit.
+EXTRACTIONS = {
+    "mc": "marching cubes",
+    "dmc": "dual marching cubes",
+    "flexicubes": "the same with sharp edges",
+}
+
 
 def register_method(method: Method) -> None:
     """Adds a method, for `reconstruct` and the command line.
@@ -245,13 +252,13 @@ def _deepmesh(task: Task) -> FitResult:
 
     from meshlearn.representations.deepmesh import DeepMesh
 
-    bounds, place = task.target.bounds, {"device": task.device, "dtype": task.dtype}
+    box, cells, device, dtype = task.target.bounds, task.resolution, task.device, task.dtype
     if task.network is not None:
-        model = DeepMesh.load(task.network, **place)
-        return task.fit(model.fitting(bounds, resolution=task.resolution))
+        trained = DeepMesh.load(task.network, device=device, dtype=dtype)
+        return task.fit(trained.fitting(box, resolution=cells))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.seed)
-        model = DeepMesh(bounds=bounds, resolution=task.resolution, **place)
+        model = DeepMesh(bounds=box, resolution=cells, device=device, dtype=dtype)
     return task.fit(model)
 
 

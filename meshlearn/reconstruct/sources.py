@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -163,7 +164,7 @@ class ImageSource(Source):
         raise ValueError("source: expected a mesh, points or a volume for this method, not images")
 
 
-_SOURCES: dict[type, type[Source]] = {
+_SOURCES: dict[type, Callable[[Any], Source]] = {
     Mesh: MeshSource,
     PointCloud: PointSource,
     Volume: VolumeSource,

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
 from meshlearn.io.volume import Volume
 from meshlearn.mesh import Mesh
-
-Method = Literal["mc", "dmc", "flexicubes"]
-METHODS = ("mc", "dmc", "flexicubes")
+from meshlearn.reconstruct.methods import EXTRACTIONS
 
 
 def extract_volume(
     volume: Volume,
     *,
     level: float = 0.0,
-    method: Method = "mc",
+    method: str = "mc",
     above: bool = False,
     close: bool = False,
 ) -> Mesh:
@@ -43,8 +39,8 @@ def extract_volume(
     """
     from meshlearn import isosurface
 
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    if method not in EXTRACTIONS:
+        raise ValueError(f"method: expected one of {', '.join(EXTRACTIONS)}, got {method!r}")
     values = -volume.values if above else volume.values
     level = -float(level) if above else float(level)
     affine = volume.affine.clone()

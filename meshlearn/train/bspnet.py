@@ -83,7 +83,8 @@ class PhaseLoss:
     def __call__(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
     ) -> dict[str, Tensor]:
-        code: Any = model.encode(batch["voxels"])
+        assert isinstance(model, BSPNet)
+        code = model.encode(batch["voxels"])
         return model.losses(batch["points"], batch["inside"], code, phase=self.phase)
 
 
@@ -268,6 +269,7 @@ class _Sheet:
     def __call__(self, model: nn.Module, path: Path) -> None:
         from meshlearn.render.picture import contact_sheet
 
+        assert isinstance(model, BSPNet)
         found = self.made(model, self.numbers)
         if not found:
             return

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -108,7 +109,7 @@ class ShapeSet:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).tolist()
         return self.subset(sorted(order[count:])), self.subset(sorted(order[:count]))
 
-    def with_draw(self, **options: float) -> ShapeSet:
+    def with_draw(self, **options: Any) -> ShapeSet:
         """The same shapes with other `points`, `near`, `surface` or `voxels` a draw."""
         other = replace(self, **options)
         other._kept = self._kept
@@ -155,7 +156,7 @@ def open_data(
         >>> training, test = data.split(0.1)
         >>> train(model, Stage(loss, training, steps=1000))
     """
-    draw = {"points": points, "near": near, "surface": surface, "voxels": voxels}
+    draw: dict[str, Any] = {"points": points, "near": near, "surface": surface, "voxels": voxels}
     text = os.fspath(source)
     if not is_family_spec(text):
         files = prepared_files(text)

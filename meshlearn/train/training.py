@@ -107,10 +107,12 @@ class Training:
         stage = self.stage
         if stage.groups is not None:
             groups = stage.groups(self.model, stage.lr)
-        elif hasattr(self.model, "parameter_groups"):
-            groups = self.model.parameter_groups(stage.lr)
         else:
-            groups = [{"params": [p for p in self.model.parameters() if p.requires_grad]}]
+            own = getattr(self.model, "parameter_groups", None)
+            if callable(own):
+                groups = own(stage.lr)
+            else:
+                groups = [{"params": [p for p in self.model.parameters() if p.requires_grad]}]
         groups = [{"lr": stage.lr, **group, "params": [*group["params"]]} for group in groups]
         if not any(group["params"] for group in groups):
             raise ValueError("model: it has no parameters that take gradients")
@@ -176,7 +178,8 @@ class Training:
         batch = moved(self.stream.batch(range(first, first + size)), here.device)
         numbers = (self.seed, 4, self.step, turn, here.rank)
         last = turn == self.accumulate - 1
-        sync = nullcontext() if last or here.size == 1 else self.losses.no_sync()
+        shared = self.losses if isinstance(self.losses, DistributedDataParallel) else None
+        sync = nullcontext() if last or shared is None else shared.no_sync()
         cuda = [here.device] if here.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), sync, warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="find_unused_parameters=True")

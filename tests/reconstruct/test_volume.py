@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from meshlearn.io.volume import Volume
-from meshlearn.reconstruct.volume import METHODS, extract_volume
+from meshlearn.reconstruct.methods import EXTRACTIONS
+from meshlearn.reconstruct.volume import extract_volume
 
 
 def rotation(angle: float) -> torch.Tensor:
@@ -33,7 +34,7 @@ LINEAR = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EXTRACTIONS)
 @pytest.mark.parametrize("name", LINEAR)
 def test_a_ball_is_where_the_affine_puts_it(method, name):
     mesh = extract_volume(ball(LINEAR[name]), method=method)
@@ -45,7 +46,7 @@ def test_a_ball_is_where_the_affine_puts_it(method, name):
     assert float(mesh.volume()) == pytest.approx(4 / 3 * math.pi * 0.125, rel=0.03)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EXTRACTIONS)
 def test_above_turns_the_inside(method):
     volume = ball(LINEAR["plain"])
     inverse = Volume(-volume.values, volume.affine)
@@ -83,7 +84,9 @@ def test_flexicubes_keeps_the_edges_of_a_box():
     volume = Volume(box, affine)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        error = {m: (extract_volume(volume, method=m).volume() - 1.226**3).abs() for m in METHODS}
+        error = {
+            m: (extract_volume(volume, method=m).volume() - 1.226**3).abs() for m in EXTRACTIONS
+        }
     assert error["flexicubes"] < 0.5 * error["dmc"]
 
 

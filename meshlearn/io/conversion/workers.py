@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from typing import Any
 
 from meshlearn.io.conversion.batch import Job, Outcome, Runner, run_job
 from meshlearn.io.conversion.pipeline import ConvertOptions
 
-Run = Callable[[Job, ConvertOptions], Outcome]
+Run = Callable[[Job, Any], Outcome]  # a job and its options, `ConvertOptions` unless told
 
 _CHUNK = 16  # files that a cluster's task converts
 _AT_ONCE = 8  # files that a process takes at most
@@ -63,7 +64,7 @@ class Processes:
     count: int
     work: Run = run_job
 
-    def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+    def __call__(self, jobs: Iterable[Job], options: Any) -> Iterator[Outcome]:
         began = time.time_ns()
         left = deque(jobs)
         size = max(1, min(_AT_ONCE, len(left) // (8 * self.count)))
@@ -117,7 +118,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
             process.kill()
 
 
-def _for_retry(job: Job, options: ConvertOptions, began: int) -> ConvertOptions:
+def _for_retry(job: Job, options: Any, began: int) -> Any:
     """Options of a second try: what the first one wrote, and nobody heard of, is written again."""
     if not isinstance(options, ConvertOptions):
         return options
@@ -128,7 +129,7 @@ def _for_retry(job: Job, options: ConvertOptions, began: int) -> ConvertOptions:
     return replace(options, overwrite=True) if written else options
 
 
-def _run_chunk(run: Run, jobs: list[Job], options: ConvertOptions) -> list[Outcome]:
+def _run_chunk(run: Run, jobs: list[Job], options: Any) -> list[Outcome]:
     return [run(job, options) for job in jobs]
 
 

@@ -17,6 +17,7 @@ class Target:
 
     default_weights: dict[str, float] = {}  # noqa: RUF012
     has_field: bool = True
+    mesh: Mesh | None = None  # what it is, where it is a mesh: kept beside a fit to look at
 
     @property
     def bounds(self) -> Tensor:

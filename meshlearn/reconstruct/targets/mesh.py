@@ -40,6 +40,7 @@ class FromMesh(Target):
     """
 
     default_weights = settings.MESH_WEIGHTS
+    mesh: Mesh
 
     def __init__(
         self,

@@ -119,7 +119,7 @@ def open_template(target: Views, level: Level) -> Field:
     hull away from within. Each is cut by its own `image_evidence`; the one that looks most like the
     images is kept.
     """
-    fields = [target.hull.field]
+    fields: list[Field] = [target.hull.field]
     if "normals" in level.images and not target.two_sided:
         masks, normals = level.images["masks"], level.images["normals"]
         tried = [masks]

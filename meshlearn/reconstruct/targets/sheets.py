@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -78,9 +78,10 @@ def compare_sheet(
     cams = level.cameras[chosen]
     drawn = render(mesh, cams, level.size, channels=("mask", "depth", "normal"), antialias=True)
     wanted = {k: v[chosen] for k, v in level.images.items()}
-    rows, labels = [], []
+    rows: list[list[Tensor]] = []
+    labels: list[str] = []
 
-    def add(name: str, theirs: Tensor, mine: Tensor) -> None:
+    def add(name: str, theirs: Iterable[Tensor], mine: Iterable[Tensor]) -> None:
         rows.extend((list(theirs), list(mine)))
         labels.extend((name, "fit"))
 
@@ -89,20 +90,21 @@ def compare_sheet(
     labels.append("difference")
     if "depth" in wanted:
         ranges = [_range(d) for d in wanted["depth"]]
-        add("depth", *(
+        theirs, mine = (
             [_grey(d, r) for d, r in zip(images, ranges, strict=True)]
             for images in (wanted["depth"], drawn["depth"])
-        ))  # fmt: skip
+        )
+        add("depth", theirs, mine)
     if "normals" in wanted:
         add("normal", _painted(wanted["normals"]), _painted(drawn["normal"]))
     if "colors" in wanted:
-        mine = render(
+        color = render(
             mesh, cams, level.size, channels=("color",), antialias=True, background=(1, 1, 1)
         )["color"]
         if "color" not in mesh.vertex_attributes:
-            mine = mine.mean(-1, keepdim=True).expand_as(mine)
+            color = color.mean(-1, keepdim=True).expand_as(color)
         alpha = wanted["masks"][..., None]
-        add("color", wanted["colors"] * alpha + 1 - alpha, mine)
+        add("color", wanted["colors"] * alpha + 1 - alpha, color)
     bare = Mesh(mesh.vertices, mesh.faces)
     rows.append([shaded_view(bare, cams[i], level.size, samples=2) for i in range(len(cams))])
     labels.append("surface")

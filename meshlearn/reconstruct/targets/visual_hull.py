@@ -92,7 +92,7 @@ class Hull:
                 self.distance[i, None, None].to(z), where[None, None], align_corners=False,
                 padding_mode="border",
             ).view(-1) * per_pixel  # fmt: skip
-            if self.depth is not None:
+            if self.depth is not None and self.cosine is not None:
                 column = u.nan_to_num(0).clamp(0, w - 1).long()
                 row = v.nan_to_num(0).clamp(0, h - 1).long()
                 found = self.depth[i, row, column].to(z)

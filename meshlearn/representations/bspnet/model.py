@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +99,7 @@ class BSPNet(Representation):
         if decoder == "implicit" and encoder is None:
             raise ValueError("decoder: 'implicit' needs a code; give an encoder")
         self.primitives, self.kind = primitives, decoder
-        self.options = {
+        self.options: dict[str, Any] = {
             "planes": planes, "convexes": convexes, "encoder": encoder, "resolution": resolution,
             "code": code, "hidden": list(hidden), "width": width, "primitives": primitives,
             "decoder": decoder,
