@@ -147,7 +147,7 @@ def test_any_density_is_the_same_surface():
 
 
 def test_same_row_and_column_is_the_same_place():
-    """Lattices of one density correspond; moving one heart moves the same vertices."""
+    """Tessellations of one density correspond; moving one heart moves the same vertices."""
     a, b = (sample_heart(generator=seeded(n)).mesh("lv") for n in (6, 7))
     assert torch.equal(a.faces, b.faces)
     row, column = torch.tensor([0.3, 1.0]), torch.tensor([0.2, 0.7])

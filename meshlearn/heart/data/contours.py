@@ -44,6 +44,10 @@ _NAMES = {
     "PULMONARY_VALVE": "pulmonary",
 }
 UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+# mm across, of what can be the contours of a heart, and of what a hint of another unit goes by
+POSSIBLE, USUAL = (25, 600), (40, 400)
+LEAST_FOR_SIZE = 20  # points, fewer say nothing of the size
+LARGEST = 1e7  # in the file's unit: a coordinate beyond is no measurement
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ def _rows(
         except (ValueError, OverflowError):
             bad.append((n, "not a number"))
             continue
-        if not np.isfinite([*xyz, weight]).all() or max(map(abs, xyz)) > 1e7:
+        if not np.isfinite([*xyz, weight]).all() or max(map(abs, xyz)) > LARGEST:
             bad.append((n, "NaN or infinite"))
             continue
         view, name = _kind(cells[3])
@@ -266,11 +270,12 @@ def _in_mm(contours: Contours, unit: str) -> Contours:
     if unit != "auto":
         return replace(contours, points=contours.points * UNITS[unit])
     size = float((contours.points.quantile(0.98, 0) - contours.points.quantile(0.02, 0)).norm())
-    if len(contours) >= 20 and size and not 25 < size < 600:
-        fits = [name for name, factor in UNITS.items() if 40 < size * factor < 400]
+    if len(contours) >= LEAST_FOR_SIZE and size and not POSSIBLE[0] < size < POSSIBLE[1]:
+        least, most = USUAL
+        fits = [name for name, factor in UNITS.items() if least < size * factor < most]
         hint = f"; in {fits[0]} they would fit: give the unit {fits[0]!r}" if fits else ""
         raise ValueError(
-            f"{contours.source}: the contours span {size:.3g}, expected 40 to 400 mm{hint}"
+            f"{contours.source}: the contours span {size:.3g}, expected {least} to {most} mm{hint}"
         )
     return contours
 

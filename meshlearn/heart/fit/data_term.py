@@ -114,7 +114,7 @@ class DataTerm:
             yield points, slot, weight, torch.cat([pairs[best], pairs[best][:, :1]], 1), shares
 
     def loss(self, vertices: Tensor, tess: Tessellation) -> Tensor:
-        """Robust loss (0-d, mm²) of vertices (V, 3), with the prior of the shifts; equation (8)."""
+        """Robust loss (0-d, mm²) of vertices (V, 3), with the prior of the shifts (H8)."""
         total = vertices.new_zeros(())
         for points, slot, weight, corners, share in self.feet(vertices, tess):
             foot = (vertices[corners] * share[..., None]).sum(1)
@@ -137,8 +137,7 @@ def _on_lines(points: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def huber(squared: Tensor, delta: float) -> Tensor:
-    """Huber's loss of distances given by their squares: d² / 2, linear beyond `delta`. Equation
-    (9)."""
+    """Huber's loss of distances given by their squares: d² / 2, linear beyond `delta` (H9)."""
     far = squared > delta * delta
     root = torch.where(far, squared, 1.0).sqrt()
     return torch.where(far, delta * (root - delta / 2), squared / 2)

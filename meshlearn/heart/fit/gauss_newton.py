@@ -32,7 +32,7 @@ EDGES = ("lv", "epi", "septum", "free")  # whose edges the flow's strain is meas
 
 
 class Solver:
-    """Levenberg-Marquardt steps on one heart, in place; equation (10).
+    """Levenberg-Marquardt steps on one heart, in place (H10).
 
     Residuals are distances of contour points to their surface along the direction to the foot,
     weighted by Huber's rule. The Jacobian of the primitive comes from one batch of hearts, each
@@ -111,7 +111,7 @@ class Solver:
     # --- what is minimised ----------------------------------------------------------------------
 
     def _evaluate(self) -> float:
-        """The loss here, equation (8) and for series (11); keeps what `_system` needs."""
+        """The loss here (H8), in series with (H11); keeps what `_system` needs."""
         model, s = self.model, self.settings
         self.before = primitive_vertices(Primitive(model.theta), self.tess)[0]
         after = self.before
@@ -144,7 +144,7 @@ class Solver:
         return form + s.ridge * torch.eye(len(form))
 
     def _system(self) -> tuple[Tensor, Tensor]:
-        """Normal equations JᵀJ + H (N, N) and Jᵀr - g (N,) of equation (10), float64."""
+        """Normal equations JᵀJ + K (N, N) and Jᵀr - g (N,) of (H10), float64."""
         model, data, s = self.model, self.data, self.settings
         turn = rotation(model.quaternion)[0]
         nudged = model.theta + DIFFERENCE * torch.eye(SIZE)

@@ -129,7 +129,7 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
 
 def expected(at: Sequence[torch.Tensor], i: int) -> tuple[torch.Tensor, float]:
     """Where the vertices of frame i make the sum of all squared second differences least; x̂ of
-    equation (11).
+    (H11).
 
     Args:
         at: vertices (V, 3) of at least three frames, of which all but those of frame i stay.

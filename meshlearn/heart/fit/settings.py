@@ -2,7 +2,7 @@
 
 `HeartSettings` is what a caller may change; the constants below it are not. "By hand" marks numbers
 that were chosen on the contours of one patient and on generated hearts, and come from no paper;
-"measured" says what was seen with others. Equation numbers are those of `meshlearn.heart.fit`.
+"measured" says what was seen with others. Equations are listed in `meshlearn.heart.fit`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ SWAPPED_SEPTUM = 1.1  # of the free wall's distance: a septum further out has it
 SWAPPED_VENTRICLES = 0.6  # of the distance to the LV cavity: a wall nearer to the RV is the RV's
 MIRRORED = 0.2  # of a unit axis that points away from where it does in patients: a mirror image
 
-# --- steps of Gauss-Newton, equation (10) ---------------------------------------------------------
+# --- steps of Gauss-Newton (H10) ------------------------------------------------------------------
 # By hand but where measured. A step that is too long is not wrong, since steps that do not lower
 # the loss are taken back and damped more; the limits save such attempts.
 
@@ -104,7 +104,7 @@ ROOF_TURN = 5  # degrees between places on an annulus that are tried as a roof's
 ROOF_ROWS = 8  # of points on the roof, from valve to valve
 ROOF_ACROSS = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)  # of the annuli's half widths
 
-# --- series, equation (11) ------------------------------------------------------------------------
+# --- series (H11) ---------------------------------------------------------------------------------
 
 SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known; by hand
 APART = 3  # frames that far apart have no acceleration in common: second differences span three

@@ -2,12 +2,12 @@
 
 The means and spreads of the parameter functions are the table `parameters.ENTRIES`, which takes
 from here what other code uses too. "By hand" marks numbers that were chosen for the pictures and
-the errors they gave, and come from no paper. Equation numbers are those of `meshlearn.heart.model`.
+the errors they gave, and come from no paper. Equations are listed in `meshlearn.heart.model`.
 """
 
 from __future__ import annotations
 
-# --- heights and the average LV, equations (2) and (3) --------------------------------------------
+# --- heights and the average LV (H2, H3) ----------------------------------------------------------
 
 U_BASE = 0.35  # radians, u of the LV's base in the average heart; by hand
 T_END = 1.35  # splines over t reach so far beyond the base, for the outflow of the RV; by hand
@@ -16,7 +16,7 @@ RADIUS, RADIUS_SPREAD = 27.0, 0.16  # mm and in its logarithm: the LV cavity; by
 POWER = (1.0, 0.3)  # ε₂ = 1 ± 0.3: a₁(u), a₂(u) make ε₁ redundant, and leave that range to ε₂
 POWER_FLOOR = 1e-6  # under the root of a squared cosine, so that sgn(c)|c|^ε has a slope at 0
 
-# --- the RV, equations (4) to (6) -----------------------------------------------------------------
+# --- the RV (H4, H5, H6) --------------------------------------------------------------------------
 
 INSERTION = (0.2, 1.6)  # radians, least and largest angle of an insertion; by hand
 FAN = (0.35, 0.3)  # radians, how far rays lean over the insertions, and its range; by hand
@@ -39,7 +39,7 @@ EPI_BESIDE = 0.6  # radians over which the epicardium comes down from the RV's b
 RV_SHARE = 0.4  # of the columns, the first ones, which lie on the RV; by hand
 LID_RINGS = 3  # of a lid over a valve: enough for a dome of few mm
 
-# --- the flow, equation (7) -----------------------------------------------------------------------
+# --- the flow (H7) --------------------------------------------------------------------------------
 
 FLOW_UNIT = 50.0  # mm: lengths are divided by it before they enter the network; a heart is some 2
 FLOW_GAIN = 1.5  # spread of the first layer's weights: they vary over some 30 mm; by hand

@@ -9,7 +9,7 @@ from meshlearn.heart.model.constants import FLOW_BIAS, FLOW_GAIN, FLOW_TIME, FLO
 
 
 class Flow(nn.Module):
-    """φ with dφ/dt = F(φ, t; z), by RK4 with fixed steps; the identity at first. Equation (7).
+    """φ with dφ/dt = F(φ, t; z), by RK4 with fixed steps; the identity at first (H7).
 
     The network is smooth and Lipschitz (tanh), its last layer starts at zero. φ is invertible: the
     inverse integrates backwards, exact up to the error of the steps.

@@ -42,7 +42,7 @@ def quaternion(matrix: Tensor) -> Tensor:
 
 
 class HeartModel(Representation):
-    """A bi-ventricular heart x = c + R φ(s): primitive s, flow φ, rigid pose (c, R). Equation (1).
+    """A bi-ventricular heart x = c + R φ(s): primitive s, flow φ, rigid pose (c, R) (H1).
 
     Surfaces: "lv" the LV cavity, "rv" the RV cavity, "epi" the epicardium of both, "wall" the LV
     with its muscle, "muscle" the closed muscle of both ventricles. The same (row, column) is the

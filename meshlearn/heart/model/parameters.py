@@ -1,7 +1,8 @@
 """The numbers of a heart: parameter functions with their physiological mean and spread.
 
 A heart is a vector θ; θ = 0 is an average adult heart, and each entry counts in spreads of a
-population, so |θ|² is a prior and θ ~ N(0, 1) a sample.
+population, so |θ|² is a prior and θ ~ N(0, 1) a sample. Means and spreads are chosen by hand; that
+the average heart has the volumes and the mass of an adult's is held by tests/heart/test_model.py.
 """
 
 from __future__ import annotations

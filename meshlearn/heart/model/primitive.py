@@ -41,7 +41,7 @@ LV, WALL, SEPTUM, FREE, EPI = range(5)
 
 
 def _power(x: Tensor, exponent: Tensor) -> Tensor:
-    """sgn(x)|x|^e with a bounded gradient at 0, the powers of equation (2)."""
+    """sgn(x)|x|^e with a bounded gradient at 0, the powers in (H2)."""
     return x * (x * x + POWER_FLOOR) ** ((exponent - 1) / 2)
 
 
@@ -105,7 +105,7 @@ class Primitive:
         return self._chart(_Splines(self.p, t), v, depth)
 
     def _chart(self, at: _Splines, v: Tensor, depth: Tensor) -> Tensor:
-        # equation (2), the superquadric with radii that are functions of t
+        # (H2): the superquadric with radii that are functions of t
         u = angle_from_apex(at.t)
         waves = torch.stack([torch.sin(2 * v), torch.cos(3 * v), torch.sin(3 * v)], -1)
         mod = (at("mod") * waves).sum(-1)
@@ -113,7 +113,7 @@ class Primitive:
         x = (at("r1") + mod).exp() * around * _power(torch.cos(v), self.power)
         y = (at("r2") + mod).exp() * around * _power(torch.sin(v), self.power)
         z = self.length * ((1 + torch.sin(u)) / (1 + math.sin(U_BASE)) - 0.5)
-        # equation (4), along the ray outward from it
+        # (H4): along the ray outward from it
         back, front = self._insertions(at)
         turn = v + self.fan * torch.sin(v - (back + front) / 2)
         down = -math.pi / 2 * (1 - at.t.clamp(max=1)) ** 2
@@ -121,7 +121,7 @@ class Primitive:
         x = x + out * torch.cos(turn)
         y = y + out * torch.sin(turn)
         z = z + depth * torch.sin(down)
-        # equation (3), twist and bending of the axis
+        # (H3): twist and bending of the axis
         c, s = torch.cos(at("twist")), torch.sin(at("twist"))
         return torch.stack([c * x - s * y + at("bend_x"), s * x + c * y + at("bend_y"), z], -1)
 
@@ -135,7 +135,7 @@ class Primitive:
     # --- depths ---------------------------------------------------------------------------------
 
     def thickness(self, t: Tensor, v: Tensor) -> Tensor:
-        """The LV wall w (B, K) along the rays, mm; positive. Equation (5)."""
+        """The LV wall w (B, K) along the rays, mm; positive (H5)."""
         return self._thickness(_Splines(self.p, t), v)
 
     def _thickness(self, at: _Splines, v: Tensor) -> Tensor:
@@ -160,8 +160,8 @@ class Primitive:
         return (spline(self.p["bulge"], row, 1.0) + skew).clamp(*BULGE_LOG).exp() * across * along
 
     def _depth(self, sheet: Tensor, at: _Splines, v: Tensor, s: Tensor, ins) -> Tensor:
-        """Depth ρ (B, K) of the sheets (K,) at heights, angles and places s across the RV;
-        equations (5) and (6)."""
+        """Depth ρ (B, K) of the sheets (K,) at heights, angles and places s across the RV
+        (H5, H6)."""
         low, high = self._rv_rows(s)
         row = ((at.t - low) / (high - low)).clamp(0, 1)
         beside = torch.minimum(v - ins[1], ins[0] + 2 * math.pi - v)

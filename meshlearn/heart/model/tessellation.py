@@ -148,7 +148,7 @@ def tessellation(
 
 
 def primitive_vertices(heart: Primitive, tess: Tessellation) -> Tensor:
-    """All vertices (B, V, 3) of a tessellation, before any flow; equations (2) to (6)."""
+    """All vertices (B, V, 3) of a tessellation, before any flow (H2 to H6)."""
     like = heart.length
     row, column = tess.row.to(like)[None], tess.column.to(like)[None]
     so_far = heart.at(tess.sheet.to(like.device), row, column)
