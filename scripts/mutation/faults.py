@@ -633,4 +633,209 @@ IO = [
     ),
 ]
 
-MUTANTS: list[Mutant] = [*ISOSURFACE, *GEOMETRY, *MESH, *FIELDS, *RENDERING, *IO]
+_HEART = "tests/heart/"
+_KNOWN = _HEART + "test_known_values.py"
+
+HEART = [
+    Mutant(
+        "heart: sign of the population's prior in a step",
+        "meshlearn/heart/fit/gauss_newton.py",
+        "right[:SIZE] -= prior @ (theta - self.mean) + rough @ theta",
+        "right[:SIZE] += prior @ (theta - self.mean) + rough @ theta",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: wall a tenth too thick",
+        "meshlearn/heart/model/primitive.py",
+        '(at("wall") * _waves(v)).sum(-1).clamp(*WALL_LOG).exp()',
+        '1.1 * (at("wall") * _waves(v)).sum(-1).clamp(*WALL_LOG).exp()',
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: offset of Huber's loss",
+        "meshlearn/heart/fit/data_term.py",
+        "delta * (root - delta / 2)",
+        "delta * (root - delta)",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: angle of the base",
+        "meshlearn/heart/model/constants.py",
+        "U_BASE = 0.35 ",
+        "U_BASE = 0.30 ",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: angle u of a read-out",
+        "meshlearn/heart/results/clinical.py",
+        "u[:n] = angle_from_apex(at.t[0]).double()",
+        "u[:n] = (at.t[0] * (math.pi / 2 + 0.30) - math.pi / 2).double()",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: radius that a fit begins with",
+        "meshlearn/heart/fit/settings.py",
+        "MEAN_RADIUS = 25.0",
+        "MEAN_RADIUS = 35.0",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: length of the average LV",
+        "meshlearn/heart/model/constants.py",
+        "LENGTH, LENGTH_SPREAD = 88.0, 0.1 ",
+        "LENGTH, LENGTH_SPREAD = 84.0, 0.1 ",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: spread of the LV's radius",
+        "meshlearn/heart/model/constants.py",
+        "RADIUS, RADIUS_SPREAD = 27.0, 0.16 ",
+        "RADIUS, RADIUS_SPREAD = 27.0, 0.20 ",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: a turn of the axis bends it the other way",
+        "meshlearn/heart/model/primitive.py",
+        'torch.stack([c * x - s * y + at("bend_x"), s * x + c * y + at("bend_y"), z], -1)',
+        'torch.stack([c * x + s * y + at("bend_x"), s * x + c * y + at("bend_y"), z], -1)',
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: weights of the Runge-Kutta steps",
+        "meshlearn/heart/model/flow.py",
+        "x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)",
+        "x = x + h / 6 * (k1 + 3 * k2 + k3 + k4)",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: energy of a flow in the network's unit",
+        "meshlearn/heart/model/flow.py",
+        "energy * FLOW_UNIT**2",
+        "energy * FLOW_UNIT",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: damping after a step that held",
+        "meshlearn/heart/fit/settings.py",
+        "DAMPING_LESS, DAMPING_MORE = 4.0, 8.0",
+        "DAMPING_LESS, DAMPING_MORE = 2.0, 8.0",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: longest step of a coefficient",
+        "meshlearn/heart/fit/settings.py",
+        "STEP_THETA = 1.5",
+        "STEP_THETA = 2.5",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: prior of the shifts of slices",
+        "meshlearn/heart/fit/data_term.py",
+        "(self.shifts / self.settings.shift).square().sum(1).mean()",
+        "(self.shifts / self.settings.shift).square().mean()",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: near points follow the normal",
+        "meshlearn/heart/fit/gauss_newton.py",
+        "(distance < TOUCHING)",
+        "(distance > TOUCHING)",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: density of muscle",
+        "meshlearn/heart/results/clinical.py",
+        "DENSITY_OF_MUSCLE = 1.05 ",
+        "DENSITY_OF_MUSCLE = 1.00 ",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: border of basal and middle segments",
+        "meshlearn/heart/results/clinical.py",
+        "MID, BASAL = 0.387, 0.693",
+        "MID, BASAL = 0.387, 0.6",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: error of a volume by the number of slices",
+        "meshlearn/heart/results/clinical.py",
+        "torch.stack(means).std() / len(means) ** 0.5",
+        "torch.stack(means).std() / len(means)",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: where the LV ends above its apex point",
+        "meshlearn/heart/fit/settings.py",
+        "APEX_WALL = 6.0",
+        "APEX_WALL = 9.0",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: weight of a valve point",
+        "meshlearn/heart/fit/settings.py",
+        "    valve: float = 6.0",
+        "    valve: float = 4.0",
+        (_KNOWN,),
+    ),
+    Mutant(
+        "heart: neighbours in time",
+        "meshlearn/heart/fit/series.py",
+        "((i - 1, 1.0), (i, -2.0), (i + 1, 1.0))",
+        "((i - 1, 1.0), (i, -1.0), (i + 1, 1.0))",
+        (_HEART + "test_series.py::test_expected_vertices_make_second_differences_least",),
+    ),
+    Mutant(
+        "heart: sag of the RV's roof",
+        "meshlearn/heart/fit/valves.py",
+        "sag = 4 * along * (1 - along) * down",
+        "sag = 2 * along * (1 - along) * down",
+        (
+            _HEART + "test_valves.py::test_the_roof_sags_from_annulus_to_annulus",
+            _HEART
+            + "test_valves.py::test_the_wall_between_mitral_and_aortic_valve_is_fitted_by_the_lid",
+        ),
+    ),
+    Mutant(
+        "heart: wall between the valves",
+        "meshlearn/heart/fit/settings.py",
+        "CURTAIN = 4.0",
+        "CURTAIN = 12.0",
+        (
+            _HEART + "test_valves.py::test_the_roof_sags_from_annulus_to_annulus",
+            _HEART
+            + "test_valves.py::test_the_wall_between_mitral_and_aortic_valve_is_fitted_by_the_lid",
+        ),
+    ),
+    Mutant(
+        "heart: error of an ejection fraction",
+        "meshlearn/heart/results/clinical.py",
+        "math.hypot(errors[1], errors[0] * small / big)",
+        "math.hypot(errors[1], errors[0])",
+        (_HEART + "test_fit.py::test_ejection_fraction",),
+    ),
+    Mutant(
+        "heart: NIfTI has x to the right",
+        "meshlearn/heart/data/segmentation.py",
+        "world[:, :2] *= -1",
+        "world[:, :1] *= -1",
+        (_HEART + "test_contours.py",),
+    ),
+    Mutant(
+        "io: metres of a yard",
+        "meshlearn/io/changes/placement.py",
+        '"yd": 0.9144',
+        '"yd": 0.9044',
+        ("tests/io/test_operations.py",),
+    ),
+    Mutant(
+        "reconstruct: steps of the stages",
+        "meshlearn/reconstruct/fitting.py",
+        "shares = [settings.GROWTH**k for k in range(len(levels))]",
+        "shares = [1.0**k for k in range(len(levels))]",
+        (
+            "tests/reconstruct/test_fit.py::test_each_resolution_gets_twice_the_steps_of_the_one_before",
+        ),
+    ),
+]
+
+MUTANTS: list[Mutant] = [*ISOSURFACE, *GEOMETRY, *MESH, *FIELDS, *RENDERING, *IO, *HEART]
