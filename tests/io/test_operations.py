@@ -242,7 +242,9 @@ def test_repair_turns_a_closed_mesh_outward_and_keeps_polygons():
 
 
 def test_simplify_carries_fields_and_tells_what_it_cannot():
-    pytest.importorskip("open3d", reason="no library that simplifies is installed")
+    pytest.importorskip(
+        "fast_simplification", reason="the library that simplifies is not installed"
+    )
     mesh = shapes.icosphere(4)
     document = from_mesh(mesh)
     part = document.parts[0]

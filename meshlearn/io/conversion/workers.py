@@ -133,6 +133,13 @@ def _run_chunk(run: Run, jobs: list[Job], options: Any) -> list[Outcome]:
     return [run(job, options) for job in jobs]
 
 
+def _run_chunk_again(
+    run: Run, jobs: list[Job], options: ConvertOptions, began: int
+) -> list[Outcome]:
+    """A chunk that may have been run before: files written since `began` are written again."""
+    return [run(job, _for_retry(job, options, began)) for job in jobs]
+
+
 def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
     jobs = list(jobs)
     return [jobs[k : k + _CHUNK] for k in range(0, len(jobs), _CHUNK)]
@@ -148,15 +155,18 @@ def _lost(job: Job, error: object) -> Outcome:
 class Dask:
     """Runs jobs on a Dask cluster; sources and targets must be on a disk that all workers see.
 
-    Files of a task whose worker is lost are tried again at the end, each alone.
+    Files of a task whose worker is lost are tried again at the end, each alone. Dask itself also
+    repeats tasks, finished ones too when their outcomes are lost with the worker that held them.
 
     Attributes:
         address: of the scheduler; empty for a cluster of this machine.
         count: processes of the latter.
+        work: what is done with a job; by default it is converted.
     """
 
     address: str = ""
     count: int | None = None
+    work: Run = run_job
 
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
         import dask
@@ -172,7 +182,7 @@ class Dask:
             )
         with client:  # closes a cluster of its own too
             chunks = {
-                client.submit(_run_chunk, run_job, chunk, options, pure=False): chunk
+                client.submit(_run_chunk_again, self.work, chunk, options, began, pure=False): chunk
                 for chunk in _chunks(jobs)
             }
             doubtful: list[Job] = []
@@ -183,8 +193,9 @@ class Dask:
                 else:
                     yield from future.result()
             for job in doubtful:
-                own = _for_retry(job, options, began)
-                future = client.submit(_run_chunk, run_job, [job], own, pure=False)
+                future = client.submit(
+                    _run_chunk_again, self.work, [job], options, began, pure=False
+                )
                 error = future.exception()
                 yield _lost(job, error) if error else future.result()[0]
 
@@ -198,10 +209,12 @@ class Ray:
     Attributes:
         address: of the cluster; empty for one of this machine, or what RAY_ADDRESS names.
         count: processes of the former.
+        work: what is done with a job; by default it is converted.
     """
 
     address: str = ""
     count: int | None = None
+    work: Run = run_job
 
     def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
         import ray
@@ -212,7 +225,7 @@ class Ray:
         ray.init(**where, **quiet)
         try:
             task = ray.remote(num_cpus=1, max_retries=0)(_run_chunk)
-            chunks = {task.remote(run_job, chunk, options): chunk for chunk in _chunks(jobs)}
+            chunks = {task.remote(self.work, chunk, options): chunk for chunk in _chunks(jobs)}
             doubtful: list[Job] = []
             while chunks:
                 (ready,), _ = ray.wait(list(chunks), num_returns=1)
@@ -224,7 +237,7 @@ class Ray:
             for job in doubtful:
                 try:
                     own = _for_retry(job, options, began)
-                    yield from ray.get(task.remote(run_job, [job], own))
+                    yield from ray.get(task.remote(self.work, [job], own))
                 except ray.exceptions.RayError as error:
                     yield _lost(job, error)
         finally:
