@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
@@ -114,6 +115,15 @@ def shared_runtime(cxx: str) -> list[str]:
 
 class CudaCompilerFailed(RuntimeError):
     """nvcc failed: the operators are then built for the CPU alone."""
+
+
+class Build(build):
+    """Builds into an empty folder: a module that moved does not come back from an earlier build."""
+
+    def run(self) -> None:
+        for name in ("meshlearn", "viewer"):
+            shutil.rmtree(Path(self.build_lib) / name, ignore_errors=True)
+        super().run()
 
 
 class NativeExtension(Extension):
@@ -226,6 +236,8 @@ class BuildNative(build_ext):
 
     def run(self) -> None:
         in_source = bool(self.inplace)  # setuptools clears it while it builds
+        if in_source:  # an editable installation too keeps what it compiled
+            self.build_temp = str(ROOT / "build" / "native")
         self.facts: dict[str, dict] = {}
         super().run()
         target = (ROOT if in_source else Path(self.build_lib)) / "meshlearn"
@@ -312,6 +324,6 @@ setup(
     packages=[*find_packages(include=["meshlearn", "meshlearn.*"]), "meshlearn.viewer"],
     package_dir={"meshlearn.viewer": "viewer"},
     ext_modules=[OPERATORS, READERS],
-    cmdclass={"build_ext": BuildNative},
+    cmdclass={"build": Build, "build_ext": BuildNative},
     options={"bdist_wheel": {"py_limited_api": "cp310"}} if LIMITED_API else {},
 )

@@ -1,5 +1,6 @@
-# Sourced by quickstart and test: an environment in which `import meshlearn` is this tree.
-# Sets PY (its python) and ROOT, and changes to ROOT. Does nothing twice.
+# Sourced by the scripts beside it: an environment in which `import meshlearn` is this tree.
+# EXTRA names what is installed beyond the package's own needs (an extra of pyproject.toml, or
+# nothing). Sets PY (its python) and ROOT, and changes to ROOT. Does nothing twice.
 set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$ROOT"
@@ -70,14 +71,21 @@ if ! has_torch "$PY"; then
   "${PIP[@]}" "$MESHLEARN_TORCH" >&2 || fail "torch could not be installed; install torch 2.10 or later there yourself, or name one by MESHLEARN_TORCH"
 fi
 if ! is_installed || ! fresh "$PREFIX/.meshlearn-install" pyproject.toml setup.py; then
-  say "installing meshlearn and what its tests need"
+  say "installing meshlearn"
   "${PIP[@]}" "setuptools>=77" wheel >&2
-  "${PIP[@]}" --no-build-isolation -e ".[test]" >&2
+  "${PIP[@]}" --no-build-isolation -e . >&2
   digest pyproject.toml setup.py >"$PREFIX/.meshlearn-install"
   digest setup.py csrc >"$PREFIX/.meshlearn-build"
 elif ! is_built || ! fresh "$PREFIX/.meshlearn-build" setup.py csrc; then
   say "building the native operators"
   LOG="$("$PY" setup.py build_ext --inplace 2>&1)" || { say "$LOG"; fail "the build failed"; }
   digest setup.py csrc >"$PREFIX/.meshlearn-build"
+fi
+if [[ -n "${EXTRA:-}" ]] && ! fresh "$PREFIX/.meshlearn-$EXTRA" pyproject.toml; then
+  say "installing what the extra '$EXTRA' names (minutes, the first time)"
+  # the extra of what is installed by now: nothing is built again
+  VERSION="$("$PY" -c 'import importlib.metadata as m; print(m.version("meshlearn"))')"
+  "${PIP[@]}" "meshlearn[$EXTRA]==$VERSION" >&2
+  digest pyproject.toml >"$PREFIX/.meshlearn-$EXTRA"
 fi
 "$PY" -c 'import meshlearn._native as n; s = n.status(); s["native"] or print("note: native operators are off:", s["reason"])' >&2
