@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from meshlearn import io as mio  # noqa: E402
+from meshlearn.io.formats import BUILT_IN  # noqa: E402
 from tests.io.samples import WRITTEN, documents  # noqa: E402
 
 NOTES = """
@@ -21,6 +22,7 @@ NOTES = """
   vertex of another object) or a name comes again, splitting would copy or reorder vertices;
   they stay one part whose face field `object` says whose each face is, and are written as
   they were.
+- Formats of other packages: see `adding_a_format.md`.
 - **OFF** is written as text; binary files (`OFF BINARY`, as Geomview writes) are read. Their
   numbers have 32 bits, so that writing them would lose what the text keeps.
 - **USD** (`pip install 'meshlearn[usd]'`) is read as its stage composes it, at its first time:
@@ -68,8 +70,8 @@ def markdown(table: dict[str, dict[str, list[str]]]) -> str:
     lines += [f"{number}. {lost}" for lost, number in notes.items()]
     lines += [
         "",
-        f"Read: {' '.join(mio.readable_suffixes())}.",
-        f"Written: {' '.join(mio.writable_suffixes())}.",
+        f"Read: {' '.join(s for f in BUILT_IN for s in f.suffixes)}.",
+        f"Written: {' '.join(s for f in BUILT_IN if f.write for s in f.suffixes)}.",
         *NOTES,
     ]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ import numpy as np
 from meshlearn.io.document import to_mesh
 from meshlearn.io.files import load_document
 from meshlearn.io.points import PointCloud, is_points, load_points
-from meshlearn.io.registry import readable_suffixes
+from meshlearn.io.registry import knows
 from meshlearn.mesh import Mesh
 from meshlearn.viewer.cameras import are_cameras, from_cameras
 from meshlearn.viewer.contours import are_contours, from_contours
@@ -50,7 +50,7 @@ def _read(path: Path) -> Item:
             item = from_cameras(path)
         elif are_contours(path):
             item = from_contours(path)
-        elif path.suffix.lower() not in readable_suffixes() and is_points(path):
+        elif not knows(path.suffix) and is_points(path):
             item = _from_cloud(path, load_points(path))
         else:
             item = _from_document(path)

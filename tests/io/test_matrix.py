@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from meshlearn import io as mio
 from tests.io.samples import WRITTEN, available, differences, documents, parameters
 
 TABLE = Path(__file__).with_name("fidelity.json")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def kind(loss: str) -> str:
@@ -82,3 +84,5 @@ def test_the_table_of_the_docs_is_the_measured_one():
     assert all(set(row) == set(documents()) for row in table.values())
     for suffix, kept in ((".npz", 0), (".safetensors", 0)):
         assert sum(len(lost) for lost in table[suffix].values()) == kept
+    made = runpy.run_path(str(ROOT / "scripts" / "make_formats.py"))["markdown"](table)
+    assert (ROOT / "docs" / "formats.md").read_text(encoding="utf-8") == made

@@ -116,6 +116,18 @@ def test_others_are_looked_up_for_an_unknown_suffix_only(packages, tmp_path, mon
     assert looked == [True]
 
 
+def test_the_table_imports_no_reader():
+    code = (
+        "import sys; from meshlearn.io import registry; registry.knows('.ply', writing=True); "
+        "folders = [m.split('.') for m in sys.modules if m.startswith('meshlearn.io.formats.')]; "
+        "print(len(folders), *['.'.join(f) for f in folders if len(f) > 4], "
+        "*{'pxr', 'safetensors'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, *readers = done.stdout.split()
+    assert int(count) >= 15 and not readers
+
+
 def test_registering_by_hand():
     assert not registry.knows(".tri")
     module: dict = {}
