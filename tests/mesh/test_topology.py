@@ -11,6 +11,7 @@ import meshlearn as ml
 from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence
 from meshlearn.data import shapes
+from meshlearn.mesh import cat
 from meshlearn.mesh._components import connected_components, roots_reference
 from meshlearn.mesh.topology import edge_table_reference, edge_unions_reference
 from tests.shared_data import shared_data
@@ -260,3 +261,15 @@ def test_against_trimesh(name):
     torch.testing.assert_close(
         mesh.vertex_normals("angle"), torch.tensor(other.vertex_normals), atol=1e-6, rtol=0
     )
+
+
+def test_genus_is_summed_over_components():
+    """Euler number 2 a sphere and 0 a torus, whatever else is there: no component hides a handle."""
+    sphere, torus = shapes.icosphere(1), shapes.torus(segments=16, rings=8)
+    for parts, genus, euler in (
+        ([sphere, sphere], 0, 4),
+        ([torus, torus], 2, 0),
+        ([sphere, torus, sphere], 1, 4),
+    ):
+        topology = cat(parts).mesh.topology
+        assert (topology.genus, topology.euler_number) == (genus, euler)
