@@ -151,7 +151,9 @@ struct RasterOutput {
   T* barycentric;  // (N, H, W, 3)
   T* depth;        // (N, H, W)
 
-  // Perspective-correct barycentric coordinates are the edge functions over their sum.
+  // Perspective-correct barycentric coordinates are the edge functions over their sum: b_i = e_i /
+  // (e_0 + e_1 + e_2), e_i the triple product of the pixel with corners i + 1 and i + 2 (Olano and
+  // Greer 1997, "Triangle scan conversion using 2D homogeneous coordinates").
   ML_HD void put(int64_t pixel, int64_t f, const double* e, double z) const {
     const double scale = f < 0 ? 0.0 : 1.0 / (e[0] + e[1] + e[2]);
     face[pixel] = f;

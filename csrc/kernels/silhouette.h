@@ -1,5 +1,8 @@
 // Where silhouettes part neighbouring pixels: a walk over the mesh from the face seen at one pixel
-// centre along the straight line to the next, until the surface ends or folds back.
+// centre along the straight line to the next, until the surface ends or folds back. What is done
+// there is the analytic antialiasing of Laine et al. 2020 ("Modular primitives for high-performance
+// differentiable rendering", section 3.5); where there only edges of the two faces seen are tried,
+// the walk finds silhouettes also where faces are smaller than pixels.
 #pragma once
 #include "rasterize.h"
 

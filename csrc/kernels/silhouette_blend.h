@@ -1,6 +1,8 @@
-// What silhouettes do to an image: where each crosses the line between two pixel centres, one of
-// the two pixels is blended towards the other. A pixel is part of four pairs at most, and one
-// thread owns it: no atomics, one fixed order of summation.
+// What silhouettes do to an image (Laine et al. 2020, section 3.5): where each crosses the line
+// between two pixel centres, at the share t = a / (a - b) of edge functions a and b at the two, the
+// pixel that it cuts is mixed with the other by |t - 1/2|, the part of it beyond the crossing. A
+// pixel is part of four pairs at most, and one thread owns it: no atomics, one fixed order of
+// summation.
 #pragma once
 #include "rasterize.h"
 

@@ -1,5 +1,7 @@
 // Which texels a texture coordinate falls between, and with what weights; the gradient of the
-// weights. Texels of all mipmap levels stand one after another, row 0 of each the top (v = 1).
+// weights: bilinear within a level, linear between two levels (Williams 1983, "Pyramidal
+// parametrics"). Texels of all mipmap levels stand one after another, row 0 of each the top (v =
+// 1).
 #pragma once
 #include "../common/hd.h"
 

@@ -144,7 +144,7 @@ def barycentric_derivatives(
     px, py = col.to(clip.dtype)[:, None] + 0.5, row.to(clip.dtype)[:, None] + 0.5
     wc = corner[..., 3]
     qx, qy = corner[..., 0] - wc * px, corner[..., 1] - wc * py
-    # e_i = q_j x q_k and its slopes; b_i = e_i / sum of e
+    # e_i = q_j x q_k and its slopes e_i'; b_i = e_i / Σe, so b_i' = (e_i' - b_i Σe') / Σe
     (xj, xk), (yj, yk), (wj, wk) = ((t.roll(-1, 1), t.roll(-2, 1)) for t in (qx, qy, wc))
     edge = xj * yk - yj * xk
     slope = torch.stack((yj * wk - wj * yk, wj * xk - xj * wk), -1)

@@ -51,10 +51,19 @@ DAYLIGHT = torch.tensor(
 )
 
 
+# Norms of the real spherical harmonics of orders 0 to 2, to the digits of the source below.
+_ONE = 0.282095  # √(1/π) / 2
+_LINEAR = 0.488603  # √(3/π) / 2, of x, y and z
+_PRODUCT = 1.092548  # √(15/π) / 2, of xy, yz and xz
+_AXIAL = 0.315392  # √(5/π) / 4, of 3z² - 1
+_SADDLE = 0.546274  # √(15/π) / 4, of x² - y²
+
+
 def sh_basis(normal: Tensor) -> Tensor:
     """The nine real spherical harmonics to second order of unit vectors (…, 3) -> (…, 9).
 
-    Order: 1; y, z, x; xy, yz, 3z² - 1, xz, x² - y², each with its norm.
+    Order: 1; y, z, x; xy, yz, 3z² - 1, xz, x² - y², each with its norm: the integral of the square
+    of each over the sphere is 1, of the product of two 0.
 
     Source: Ramamoorthi and Hanrahan (2001), "An efficient representation for irradiance environment
     maps".
@@ -62,15 +71,15 @@ def sh_basis(normal: Tensor) -> Tensor:
     x, y, z = normal.unbind(-1)
     return torch.stack(
         (
-            torch.full_like(x, 0.282095),
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
+            torch.full_like(x, _ONE),
+            _LINEAR * y,
+            _LINEAR * z,
+            _LINEAR * x,
+            _PRODUCT * x * y,
+            _PRODUCT * y * z,
+            _AXIAL * (3 * z * z - 1),
+            _PRODUCT * x * z,
+            _SADDLE * (x * x - y * y),
         ),
         -1,
     )
@@ -122,7 +131,11 @@ def fit_sh_light(normal: Tensor, albedo: Tensor, color: Tensor, *, damping: floa
 
 
 def lambert(normal: Tensor, albedo: Tensor, cam: Camera, lights: Lights = HEADLIGHT) -> Tensor:
-    """Light reflected by a matte surface.
+    """Light reflected by a matte surface: Lambert's cosine law under a sky and over a ground.
+
+    albedo (Σ iₖ max(0, n · lₖ) + ground + (sky - ground) (1 + n · up) / 2), with the directions lₖ
+    of lights, their intensities iₖ, and up in the image: a sky that fills the upper half of all
+    directions lights a surface by the share of it that the surface faces.
 
     Args:
         normal: (..., 3) unit normals in the world, turned towards the viewer.

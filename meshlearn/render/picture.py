@@ -27,6 +27,12 @@ MUTED = (118, 126, 138)
 PAPER = (255, 255, 255)
 _TOP, _BOTTOM = (0.975, 0.98, 0.99), (0.87, 0.89, 0.915)
 _FRONT, _BACK = (0.78, 0.81, 0.86), (0.93, 0.56, 0.38)
+# How a picture is lit beyond its three lights: numbers chosen by eye, as shares of full light.
+_GRAZE = 0.22  # taken off where the surface is seen edge-on, so that round shapes have an outline
+_GLOSS, _SHARPNESS = 0.09, 40  # of a highlight, and the exponent of its cosine (Blinn and Phong)
+_CAVITY_RADII = (3, 8, 20)  # pixels around a place whose mean depth is compared with its own
+_CAVITY, _CAVITY_DEPTH, _CAVITY_FLOOR = 1.6, 0.12, 0.45  # darkening a depth, its limit, the least
+_LINE, _LINE_SHARE = (0.13, 0.16, 0.21), 0.75  # colour of the edges of faces, and how it covers
 _VIEWS = ((35.0, 22.0), (125.0, 22.0), (-100.0, 12.0))
 
 
@@ -123,13 +129,13 @@ def shaded_view(
     if not cam.orthographic:
         to_eye = _safe_unit(cam.position.to(position) - position)
     graze = (1 - (normal * to_eye).sum(-1, keepdim=True).clamp(0, 1)) ** 3
-    lit = lit * (1 - 0.22 * graze)
+    lit = lit * (1 - _GRAZE * graze)
     half = _safe_unit(to_eye + _key_light(cam, position))
-    lit = lit + 0.09 * (normal * half).sum(-1, keepdim=True).clamp(min=0) ** 40
+    lit = lit + _GLOSS * (normal * half).sum(-1, keepdim=True).clamp(min=0) ** _SHARPNESS
     lit = lit[0] * _cavities(fragments, samples)[seen][:, None]
     if wireframe:
         line = _wire(mesh, cam, fragments, big, samples)
-        lit = lit + (lit.new_tensor([0.13, 0.16, 0.21]) - lit) * (0.75 * line[:, None])
+        lit = lit + (lit.new_tensor(_LINE) - lit) * (_LINE_SHARE * line[:, None])
     canvas = torch.zeros(*big, 4, device=lit.device)
     canvas[seen] = torch.cat((lit.clamp(0, 1), torch.ones_like(lit[:, :1])), 1).float()
     pooled = canvas.view(h, samples, w, samples, 4).mean((1, 3))
@@ -181,14 +187,14 @@ def _cavities(fragments: Fragments, samples: int) -> Tensor:
     # at the resolution of the picture: nobody sees finer cavities
     pair = torch.stack((depth * weight, weight))[None]
     small = torch.nn.functional.avg_pool2d(pair, samples)
-    for radius in (3, 8, 20):
+    for radius in _CAVITY_RADII:
         blurred = small
         for _ in range(2):
             blurred = _box_mean(_box_mean(blurred, radius).mT, radius).mT
         big = torch.nn.functional.interpolate(blurred, size=depth.shape, mode="bilinear")[0]
         mean = big[0] / big[1].clamp(min=1e-6)
-        shade = shade - 1.6 * ((depth - mean) / reach).clamp(0, 0.12)
-    return shade.clamp(min=0.45)
+        shade = shade - _CAVITY * ((depth - mean) / reach).clamp(0, _CAVITY_DEPTH)
+    return shade.clamp(min=_CAVITY_FLOOR)
 
 
 def _box_mean(image: Tensor, radius: int) -> Tensor:

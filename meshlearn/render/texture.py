@@ -118,7 +118,11 @@ def _layout(pyramid: list[Tensor]) -> Tensor:
 
 
 def _level(change: Tensor, tex: Tensor, count: int) -> Tensor:
-    """Mipmap level (M,) of the longer side of a pixel's image on the texture."""
+    """Mipmap level (M,): log2 of the longer side of a pixel's image on the texture, in texels.
+
+    Source: Williams (1983), "Pyramidal parametrics"; the scale factor of the OpenGL specification,
+    section "Scale Factor and Level of Detail".
+    """
     scale = change.new_tensor([tex.shape[1], tex.shape[0]])[:, None]
     length = (change * scale).square().sum(1).amax(1)
     level = 0.5 * torch.log2(length.nan_to_num(0.0, 1e30, 1e30).clamp(1e-30, 1e30))
