@@ -446,7 +446,7 @@ RENDERING = [
         "csrc/kernels/rasterize.h",
         "return z >= near && (e0",
         "return (e0",
-        (_RENDER + "test_rasterize.py",),
+        (_RENDER + "test_near_plane.py",),
     ),
     Mutant(
         "csrc: depth is interpolated with perspective",
