@@ -264,7 +264,7 @@ def test_against_trimesh(name):
 
 
 def test_genus_is_summed_over_components():
-    """Euler number 2 a sphere and 0 a torus, whatever else is there: no component hides a handle."""
+    """Euler number 2 a sphere, 0 a torus, whatever else is there: no part hides a handle."""
     sphere, torus = shapes.icosphere(1), shapes.torus(segments=16, rings=8)
     for parts, genus, euler in (
         ([sphere, sphere], 0, 4),
