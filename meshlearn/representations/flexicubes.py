@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,12 +95,13 @@ class FlexiCubes(Representation):
         self.has_weights, self.has_deform, self.sparse = weights, deform, sparse
         self._allocate(grid)
 
-    def _allocate(self, grid: VoxelGrid) -> None:
+    def _allocate(self, grid: Any) -> None:
+        """Parameters of a grid, as they start; a `GShell` without weights may have a TetGrid."""
         n, c = grid.num_vertices, grid.num_cells if self.has_weights else 0
         numbers = n * (4 if self.has_deform else 1) + c * (21 if self.has_weights else 0)
         # Parameters, their gradients and two moments of Adam.
         check_memory(4 * numbers * grid.dtype.itemsize, grid.device, f"FlexiCubes on {grid}")
-        self.grid = grid
+        self.grid: VoxelGrid = grid
         self._border: tuple[Tensor, Tensor] | None = None  # of a sparse grid, and its side
 
         def zeros(*shape: int) -> nn.Parameter:
@@ -107,7 +109,7 @@ class FlexiCubes(Representation):
 
         self.sdf = zeros(n)
         with torch.no_grad():
-            self.sdf += 1
+            self.sdf.add_(1)
         self.deform = zeros(n, 3) if self.has_deform else None
         self.alpha = zeros(c, 8) if self.has_weights else None
         self.beta = zeros(c, 12) if self.has_weights else None
@@ -209,8 +211,8 @@ class FlexiCubes(Representation):
             if self._border is None:
                 at = self.grid.border
                 self._border = (at, torch.where(self.sdf[at] < 0, -1.0, 1.0).to(self.sdf))
-            at, side = self._border
-            self.sdf[at] = side * (side * self.sdf[at]).clamp(min=0.1)
+            at, sign = self._border
+            self.sdf[at] = sign * (sign * self.sdf[at]).clamp(min=0.1)
             return
         volume = self.sdf.view(self.grid.shape)
         for axis, n in enumerate(self.grid.shape):

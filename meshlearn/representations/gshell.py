@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -98,11 +98,16 @@ class GShell(FlexiCubes):
         self.unseen, self.speckle = float(unseen), float(speckle)
         self.shell: GShellOutput | None = None
 
-    def _allocate(self, grid: VoxelGrid) -> None:
+    def _allocate(self, grid: Any) -> None:
         super()._allocate(grid)
         self.msdf = nn.Parameter(torch.ones_like(self.sdf))
         if self.tets:
             self._scale = 2.0 * float(grid.reach.median())
+
+    @property
+    def _tets(self) -> TetGrid:
+        """The grid, where it is one of tetrahedra."""
+        return cast("TetGrid", self.grid)
 
     @property
     def scale(self) -> float:
@@ -191,12 +196,13 @@ class GShell(FlexiCubes):
             box = cubic_grid(resolution, self._box, device=self.grid.device, dtype=self.grid.dtype)
             grid = _tetrahedra(box)
             field, msdf = (
-                _scattered(self.grid, v * scale, grid.vertices) for v in (self.sdf, self.msdf)
+                _scattered(self._tets, v * scale, grid.vertices) for v in (self.sdf, self.msdf)
             )
+            self._allocate(grid)
         else:
-            grid = self._finer(resolution)
-            field, msdf = self._carried(grid, [self.sdf * scale, self.msdf * scale])
-        self._allocate(grid)
+            finer = self._finer(resolution)
+            field, msdf = self._carried(finer, [self.sdf * scale, self.msdf * scale])
+            self._allocate(finer)
         self._reset(field)
         self._set_msdf(msdf)
 
@@ -232,7 +238,8 @@ class GShell(FlexiCubes):
     def after_step(self) -> None:
         """Keeps the template closed, and the msdf within 2 cells, so that it can turn."""
         if self.tets:
-            self.sdf[self.grid.border] = self.sdf[self.grid.border].clamp(min=0.1)
+            border = self._tets.border
+            self.sdf[border] = self.sdf[border].clamp(min=0.1)
         else:
             super().after_step()
         self.msdf.clamp_(-2, 2)

@@ -115,7 +115,7 @@ class BSPNet(Representation):
             if decoder == "planes":
                 self.decoder = PlaneDecoder(planes, numbers, code=code, hidden=hidden)
                 scale_weights(self.decoder, last=0.1, generator=generator)
-                self.decoder.layers[-1].bias.data.copy_(start.reshape(-1))
+                self._last().bias.data.copy_(start.reshape(-1))
             else:
                 self.decoder = PointwiseDecoder(planes, code=code, hidden=hidden)
                 scale_weights(self.decoder, generator=generator)
@@ -181,14 +181,19 @@ class BSPNet(Representation):
         groups = [{"params": own, "lr": lr}, {"params": shared, "lr": 0.1 * lr}]
         return [group for group in groups if group["params"]]
 
+    def _last(self) -> nn.Linear:
+        """The layer of the decoder that gives primitives."""
+        decoder: Any = self.decoder
+        return decoder.layers[-1]
+
     @torch.no_grad()
     def steepen(self, factor: float) -> None:
         """Multiplies primitives: the same planes, the border of the soft union thinner."""
         if self.decoder is None:
-            self.primitive *= factor
+            self.primitive.mul_(factor)
         else:
-            self.decoder.layers[-1].weight *= factor
-            self.decoder.layers[-1].bias *= factor
+            self._last().weight.mul_(factor)
+            self._last().bias.mul_(factor)
 
     @torch.no_grad()
     def round_connection(self) -> None:
@@ -204,7 +209,7 @@ class BSPNet(Representation):
         if self.decoder is None:
             self.primitive[:, -1] -= 0.25
         else:
-            rows = self.decoder.layers[-1].bias.view(self.connection.shape[0], -1)
+            rows = self._last().bias.view(self.connection.shape[0], -1)
             rows[:, -1] -= 0.25
         self.steepen(2.0)
 

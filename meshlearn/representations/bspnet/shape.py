@@ -138,6 +138,8 @@ def _bounded(found: Cover, low: Tensor, high: Tensor) -> Cover:
 class ShapeModel(BSPNet):
     """A `BSPNet` of one shape, whose convexes are cut to the box of the shape."""
 
+    outline: Tensor  # (2, 3) that box
+
     def __init__(self, planes: int, convexes: int) -> None:
         super().__init__(planes, convexes)
         self.register_buffer("outline", torch.tensor([[-0.5] * 3, [0.5] * 3]))
