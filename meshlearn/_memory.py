@@ -55,11 +55,11 @@ def memory_status() -> tuple[int | None, int | None]:
 
 def available_memory(device: str | torch.device = "cpu") -> int:
     """Bytes that can be allocated on `device` now; a very large number where nobody knows."""
-    import torch
+    if str(device) != "cpu":  # torch is imported for a device that only torch knows
+        import torch
 
-    device = torch.device(device)
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        if torch.device(device).type == "cuda":
+            return int(torch.cuda.mem_get_info(device)[0])
     available = memory_status()[1]
     return 1 << 62 if available is None else available
 

@@ -43,6 +43,7 @@ FLOOR = {
     "fields": 1,
     "progress": 1,
     "_compiled": 0,
+    "arrays": 1,
     "_native": 1,
     "_segment": 1,
     "_zeros": 1,

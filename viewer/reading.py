@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.document import to_mesh
+from meshlearn.io import to_mesh
 from meshlearn.io.files import load_document
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.registry import knows

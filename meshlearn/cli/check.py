@@ -12,7 +12,7 @@ from meshlearn.cli._files import input_file
 from meshlearn.cli._output import print_json
 
 if TYPE_CHECKING:
-    from meshlearn.mesh import MeshReport
+    from meshlearn.arrays.report import MeshReport
 
 # what --fail-on takes -> the defects it means; a defect's own name is taken too
 KINDS = {
@@ -63,14 +63,16 @@ def wanted_defects(texts: list[str]) -> tuple[list[str], bool]:
 
 def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshReport, dict]:
     """The report of a file, and the counts that are not the report's."""
-    from meshlearn.io import load_document, to_mesh
+    from meshlearn.arrays.report import report_of
+    from meshlearn.io import load_document
     from meshlearn.io.changes.repair import first_of_same
     from meshlearn.io.changes.repair import merge as merge_vertices
+    from meshlearn.io.surface import one_surface
 
     document = load_document(path)
     if merge is not None:
         document = merge_vertices(document, merge).document
-    mesh = to_mesh(document, dtype=None)
+    surface = one_surface(document)
     more = {
         "short_polygons": sum(int((p.sizes < 3).sum()) for p in document.parts),
         "duplicate_polygons": sum(
@@ -78,10 +80,12 @@ def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshRe
         ),
     }
     if crossings:
+        from meshlearn.io import to_mesh
         from meshlearn.metrics.intersections import self_intersections
 
-        more["self_intersections"] = len(self_intersections(mesh))
-    return mesh.check(), more
+        partner = self_intersections(to_mesh(document, dtype=None))
+        more["self_intersections"] = int((partner >= 0).sum())
+    return report_of(surface.vertices, surface.polygon_index.reshape(-1, 3)), more
 
 
 @command("check")

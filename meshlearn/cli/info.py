@@ -9,7 +9,6 @@ import typer
 
 from meshlearn.cli._app import JsonFlag, command, message
 from meshlearn.cli._files import input_file
-from meshlearn.cli._mesh import summary
 from meshlearn.cli._output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -45,12 +44,17 @@ def _part(part: Part) -> dict[str, object]:
 
 
 def _describe_mesh(document: Document) -> dict[str, object]:
-    from meshlearn.io import to_mesh
+    import numpy as np
 
-    mesh = to_mesh(document, dtype=None)
-    finite = mesh.vertices[mesh.vertices.isfinite().all(1)]
-    low, high = (finite.amin(0), finite.amax(0)) if len(finite) else (None, None)
-    report = mesh.check()
+    from meshlearn.arrays.report import report_of
+    from meshlearn.io.surface import one_surface
+
+    surface = one_surface(document)
+    vertices = surface.vertices
+    finite = vertices[np.isfinite(vertices).all(1)]
+    low, high = (finite.min(0), finite.max(0)) if len(finite) else (None, None)
+    report = report_of(vertices, surface.polygon_index.reshape(-1, 3))
+    facts = report.facts
     sizes = [part.sizes for part in document.parts]
     counts = {
         "polygons": sum(len(s) for s in sizes),
@@ -62,23 +66,28 @@ def _describe_mesh(document: Document) -> dict[str, object]:
     frame = {key: frame_of(document, key) for key in ("unit", "up")}
     return {
         "kind": "mesh",
-        **summary(mesh),
+        "vertices": facts["vertices"],
+        "faces": facts["faces"],
+        "watertight": facts["watertight"],
+        "manifold": facts["edge_manifold"] and facts["vertex_manifold"],
+        "consistently_oriented": facts["consistently_oriented"],
+        "euler_number": facts["euler_number"],
         **counts,
-        "non_finite_vertices": mesh.num_vertices - len(finite),
-        "edges": report.facts["edges"],
-        "components": report.facts["components"],
-        "boundary_loops": report.facts["boundary_loops"],
-        "genus": report.facts["genus"],
+        "non_finite_vertices": len(vertices) - len(finite),
+        "edges": facts["edges"],
+        "components": facts["components"],
+        "boundary_loops": facts["boundary_loops"],
+        "genus": facts["genus"],
         "lower": None if low is None else low.tolist(),
         "upper": None if high is None else high.tolist(),
         "size": None if low is None or high is None else (high - low).tolist(),
-        "area": report.facts["area"],
-        "volume": float(mesh.volume()) if mesh.is_watertight else None,
-        "dtype": str(mesh.dtype).removeprefix("torch."),
+        "area": facts["area"],
+        "volume": facts["volume"] if facts["watertight"] else None,
+        "dtype": str(vertices.dtype),
         **frame,
-        "vertex_attributes": {k: list(v.shape[1:]) for k, v in mesh.vertex_attributes.items()},
-        "face_attributes": {k: list(v.shape[1:]) for k, v in mesh.face_attributes.items()},
-        "corner_attributes": sorted(mesh.corner_attributes),
+        "vertex_attributes": {k: list(v.shape[1:]) for k, v in surface.vertex_fields.items()},
+        "face_attributes": {k: list(v.shape[1:]) for k, v in surface.face_fields.items()},
+        "corner_attributes": sorted(surface.corner_fields),
         "materials": len(document.materials),
         "material_names": [material.name for material in document.materials],
         "defects": {name: count for name, count in report.counts.items() if count},
@@ -95,16 +104,19 @@ def frame_of(document: Document, key: str) -> str | None:
 def describe(path: Path) -> dict[str, object]:
     """What a mesh, point cloud or volume file holds."""
     from meshlearn.io import load_document
-    from meshlearn.io.points import is_points, load_points
-    from meshlearn.io.volume import is_volume, load_volume
+    from meshlearn.io.numpy_files import is_points, is_volume
 
     size = {"file": str(path), "bytes": path.stat().st_size}
     if is_points(path):
+        from meshlearn.io.points import load_points
+
         cloud = load_points(path)
         low, high = cloud.points.amin(0).tolist(), cloud.points.amax(0).tolist()
         facts = {"kind": "points", "points": len(cloud.points), "lower": low, "upper": high}
         return {**size, **facts, "normals": cloud.normals is not None}
     if is_volume(path):
+        from meshlearn.io.volume import load_volume
+
         volume = load_volume(path, fill=float("nan"))
         values = volume.values[volume.values.isfinite()]
         low, high = volume.bounds().tolist()

@@ -2,7 +2,7 @@
 
 A `Document` keeps numbers as the file has them (float32 or float64), polygons of any size and
 attributes with their own index, so that reading and writing lose nothing that both formats know.
-The learning `Mesh` is made from it by `to_mesh`.
+The learning `Mesh` is made from it by `meshlearn.io.to_mesh`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-
-from meshlearn.mesh import CornerAttribute, Mesh, PolygonMesh
 
 
 class FileFormatError(ValueError):
@@ -141,19 +138,6 @@ def check_polygons(part: Part, path: str) -> None:
             )
 
 
-def _tensor(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:
-    array = np.ascontiguousarray(array)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype in (np.uint16, np.uint32, np.uint64):  # torch has little use for these
-        array = array.astype(np.int64)
-    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
-    if odd or not array.flags.writeable:
-        array = array.copy()
-    tensor = torch.from_numpy(array)
-    return tensor.to(dtype) if dtype is not None else tensor
-
-
 def _place(part: Part, vertices: np.ndarray) -> tuple[np.ndarray, bool]:
     """Vertices where the part's transform puts them, and whether it mirrors."""
     if part.transform is None:
@@ -162,112 +146,3 @@ def _place(part: Part, vertices: np.ndarray) -> tuple[np.ndarray, bool]:
     with np.errstate(over="ignore", invalid="ignore"):
         moved = vertices.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
         return moved.astype(vertices.dtype), bool(np.linalg.det(matrix[:3, :3]) < 0)
-
-
-def _part_mesh(part: Part, dtype: torch.dtype | None) -> Mesh:
-    vertices, mirrored = _place(part, part.vertices)
-    if vertices.dtype not in (np.float32, np.float64):
-        vertices = vertices.astype(np.float64)
-    points = _tensor(vertices, dtype)
-    sizes = part.sizes
-    polygon = corner = None
-    if len(sizes) == 0 or (sizes == 3).all():
-        faces = _tensor(part.polygon_index.reshape(-1, 3))
-    else:
-        polygons = PolygonMesh(points, (_tensor(part.polygon_start), _tensor(part.polygon_index)))
-        cut = polygons.triangulation()
-        faces, polygon, corner = cut.mesh.faces, cut.face_map, cut.corner_map
-    if mirrored:
-        faces = faces.flip(1)
-        corner = None if corner is None else corner.flip(1)
-    face_attributes = {}
-    for name, values in part.face_fields.items():
-        if values.dtype.kind in "fiub":
-            tensor = _tensor(values, torch.int64 if name == "material" else None)
-            face_attributes[name] = tensor if polygon is None else tensor[polygon]
-    corner_attributes = {}
-    for name, field_ in part.corner_fields.items():
-        index = _tensor(field_.index)
-        if len(index) and int(index.min()) < 0:
-            continue  # some corners have none: kept by the document only
-        if corner is None:
-            index = index.view(-1, 3)
-            index = index.flip(1) if mirrored else index
-        else:
-            index = index[corner]
-        values = field_.values
-        width = int(np.prod(values.shape[1:], dtype=np.int64))  # one number a corner is (K, 1)
-        values = values.reshape(len(values), width)
-        corner_attributes[name] = CornerAttribute(_tensor(values, dtype), index)
-    vertex_attributes = {
-        name: _tensor(values, dtype if values.dtype.kind == "f" else None)
-        for name, values in part.vertex_fields.items()
-        if values.dtype.kind in "fiub"
-    }
-    return Mesh(
-        points,
-        faces,
-        vertex_attributes=vertex_attributes,
-        face_attributes=face_attributes,
-        corner_attributes=corner_attributes,
-    )
-
-
-def _keep_common(meshes: list[Mesh]) -> None:
-    """Takes away attributes that not all meshes have, or not as rows of the same kind."""
-
-    def kind(values: torch.Tensor | CornerAttribute) -> tuple:
-        values = values.values if isinstance(values, CornerAttribute) else values
-        return values.shape[1:], values.is_floating_point()
-
-    for domain in ("vertex_attributes", "face_attributes", "corner_attributes"):
-        tables = [getattr(mesh, domain) for mesh in meshes]
-        for name in {name for table in tables for name in table}:
-            kinds = {kind(table[name]) if name in table else None for table in tables}
-            if len(kinds) > 1:
-                for table in tables:
-                    table.pop(name, None)
-
-
-def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) -> Mesh:
-    """The learning mesh of a document: parts joined in order, polygons triangulated.
-
-    Nothing is merged, reordered or dropped; attributes that all parts have are kept.
-
-    Args:
-        dtype: of vertices and float attributes; None keeps the file's.
-    """
-    from meshlearn.mesh import cat
-
-    if not document.parts:
-        none = torch.zeros(0, 3, dtype=dtype or torch.float32)
-        return Mesh(none, torch.zeros(0, 3, dtype=torch.int64))
-    meshes = [_part_mesh(part, dtype) for part in document.parts]
-    _keep_common(meshes)
-    wide = max((m.dtype for m in meshes), key=lambda d: d.itemsize)
-    mesh = meshes[0] if len(meshes) == 1 else cat([m.to(wide) for m in meshes]).mesh
-    if "material" in mesh.face_attributes:
-        mesh.materials = tuple(document.materials)
-    return mesh
-
-
-def from_mesh(mesh: Mesh, name: str = "") -> Document:
-    """A document of one part that holds a mesh with its attributes."""
-    plain = mesh.detach().to("cpu")
-
-    def fields(attributes: dict) -> dict[str, np.ndarray]:
-        return {key: value.numpy() for key, value in attributes.items()}
-
-    part = Part.triangles(
-        plain.vertices.numpy(),
-        plain.faces.numpy(),
-        name=name,
-        vertex_fields=fields(plain.vertex_attributes),
-        face_fields=fields(plain.face_attributes),
-    )
-    for key, corner in plain.corner_attributes.items():
-        part.corner_fields[key] = CornerField(
-            corner.values.numpy(), corner.index.reshape(-1).numpy()
-        )
-    materials = [m if isinstance(m, Material) else Material(str(m)) for m in mesh.materials]
-    return Document([part], materials)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.document import Document, Part
 from meshlearn.io.left_behind import Loss, LossKind
 
@@ -50,18 +51,13 @@ def cut_large(part: Part) -> Part:
     """The part with polygons of more than four corners cut into triangles; fields go along."""
     from dataclasses import replace
 
-    from meshlearn.io.document import CornerField, _tensor
-    from meshlearn.mesh import PolygonMesh
+    from meshlearn.io.document import CornerField
 
     sizes = part.sizes
     if not ((sizes < 3) | (sizes > 4)).any():
         return part
-    polygons = PolygonMesh(
-        _tensor(part.vertices), (_tensor(part.polygon_start), _tensor(part.polygon_index))
-    )
-    cut = polygons.triangulation()
-    owner, corner = cut.face_map.numpy(), cut.corner_map.numpy()
-    faces = cut.mesh.faces.numpy()
+    corner, owner = triangulate(part.vertices, part.polygon_start, part.polygon_index)
+    faces = part.polygon_index[corner]
     keep = sizes == 4
     take = ~keep[owner]
     quads = np.nonzero(keep)[0]

@@ -8,14 +8,88 @@ import os
 import numpy as np
 import torch
 
-from meshlearn.io.document import FileFormatError, from_mesh, to_mesh
+from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.files import load_document, save_document
 from meshlearn.io.left_behind import LossReport
-from meshlearn.mesh import Mesh
+from meshlearn.io.surface import one_surface
+from meshlearn.mesh import CornerAttribute, Mesh
 
 __all__ = ["from_mesh", "load", "save", "to_mesh"]
 
 _log = logging.getLogger(__name__)
+_KINDS: dict[torch.dtype | None, type[np.floating]] = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+}
+
+
+def tensor_of(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """An array as a tensor, over the same memory where torch can have that."""
+    array = np.ascontiguousarray(array)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype in (np.uint16, np.uint32, np.uint64):  # torch has little use for these
+        array = array.astype(np.int64)
+    odd = any(stride % array.itemsize for stride in array.strides)  # a column of one packed row
+    if odd or not array.flags.writeable:
+        array = array.copy()
+    tensor = torch.from_numpy(array)
+    return tensor.to(dtype) if dtype is not None else tensor
+
+
+def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) -> Mesh:
+    """The learning mesh of a document: parts joined in order, polygons triangulated.
+
+    Nothing is merged, reordered or dropped; attributes that all parts have are kept.
+
+    Args:
+        dtype: of vertices and float attributes; None keeps the file's.
+    """
+    part = one_surface(document, _KINDS.get(dtype))
+
+    def floats(values: np.ndarray) -> torch.Tensor:
+        return tensor_of(values, dtype if values.dtype.kind == "f" else None)
+
+    mesh = Mesh(
+        tensor_of(part.vertices, dtype),
+        tensor_of(part.polygon_index.reshape(-1, 3)),
+        vertex_attributes={name: floats(values) for name, values in part.vertex_fields.items()},
+        face_attributes={
+            name: tensor_of(values, torch.int64 if name == "material" else None)
+            for name, values in part.face_fields.items()
+        },
+        corner_attributes={
+            name: CornerAttribute(
+                tensor_of(corners.values, dtype), tensor_of(corners.index).view(-1, 3)
+            )
+            for name, corners in part.corner_fields.items()
+        },
+    )
+    if "material" in mesh.face_attributes:
+        mesh.materials = tuple(document.materials)
+    return mesh
+
+
+def from_mesh(mesh: Mesh, name: str = "") -> Document:
+    """A document of one part that holds a mesh with its attributes."""
+    plain = mesh.detach().to("cpu")
+
+    def fields(attributes: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+        return {key: value.numpy() for key, value in attributes.items()}
+
+    part = Part.triangles(
+        plain.vertices.numpy(),
+        plain.faces.numpy(),
+        name=name,
+        vertex_fields=fields(plain.vertex_attributes),
+        face_fields=fields(plain.face_attributes),
+    )
+    for key, corner in plain.corner_attributes.items():
+        part.corner_fields[key] = CornerField(
+            corner.values.numpy(), corner.index.reshape(-1).numpy()
+        )
+    materials = [m if isinstance(m, Material) else Material(str(m)) for m in mesh.materials]
+    return Document([part], materials)
 
 
 def load(

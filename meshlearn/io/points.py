@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.io.volume import peek_shapes, read_arrays
+from meshlearn.io.numpy_files import POINTS_SUFFIXES, is_points, read_arrays
 
-TEXT_SUFFIXES = (".xyz", ".txt", ".csv", ".pts")
-SUFFIXES = (".npy", ".npz", *TEXT_SUFFIXES)
+__all__ = ["SUFFIXES", "PointCloud", "is_points", "load_points"]
+
+SUFFIXES = (".npy", ".npz", *POINTS_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,6 @@ class PointCloud:
             )
 
 
-def is_points(path: str | os.PathLike[str]) -> bool:
-    """Whether a file holds a point cloud by its name, or for numpy files by the shapes in it."""
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix in TEXT_SUFFIXES:
-        return True
-    if suffix not in (".npy", ".npz") or not path.is_file():
-        return False
-    shapes = peek_shapes(path)
-    return "points" in shapes or any(len(s) == 2 and s[1] in (3, 6) for s in shapes.values())
-
-
 def load_points(path: str | os.PathLike[str]) -> PointCloud:
     """Reads points, and unit normals where each row has six numbers.
 
@@ -80,7 +69,7 @@ def load_points(path: str | os.PathLike[str]) -> PointCloud:
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
     normals = None
-    if suffix in TEXT_SUFFIXES:
+    if suffix in POINTS_SUFFIXES:
         rows = _read_text(path)
     else:
         arrays = read_arrays(path)

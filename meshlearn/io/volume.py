@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-import tokenize
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,11 +19,23 @@ from torch import Tensor
 
 from meshlearn._memory import check_memory
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.io.numpy_files import (
+    DAMAGED,
+    DEFLATE,
+    VOLUME_SUFFIXES,
+    is_volume,
+    member_of,
+    members_of,
+    open_numpy,
+    peek_shapes,
+    read_member,
+)
 
-SUFFIXES = (".npy", ".npz", ".nii", ".nii.gz")
+__all__ = ["SUFFIXES", "Volume", "is_volume", "load_volume"]
+
+SUFFIXES = VOLUME_SUFFIXES
+
 _KEYS = ("sdf", "field", "volume", "values", "data")
-_DAMAGED = (ValueError, EOFError, RuntimeError, struct.error, zlib.error)
-_DEFLATE = 1032  # what deflate compresses at most, to one
 
 
 @dataclass(frozen=True)
@@ -96,18 +104,6 @@ class Volume:
     def to(self, device: str | torch.device) -> Volume:
         """The volume with its values on `device`."""
         return Volume(self.values.to(device), self.affine)
-
-
-def is_volume(path: str | os.PathLike[str]) -> bool:
-    """Whether the name ends as that of a volume: .npy, .npz, .nii or .nii.gz; a .npz file with an
-    array of vertices is a mesh."""
-    name = str(path).lower()
-    if name.endswith(".npz") and Path(path).is_file():
-        try:
-            return not {"vertices", "0/vertices"} & set(peek_shapes(path))
-        except ValueError:
-            return True
-    return name.endswith(SUFFIXES)
 
 
 def load_volume(
@@ -187,103 +183,12 @@ def _placed(
     return out
 
 
-@contextmanager
-def _numpy_file(path: Path) -> Iterator[zipfile.ZipFile | IO[bytes]]:
-    """A .npz or .npy opened; what is wrong inside becomes a ValueError that names the file."""
-    try:
-        with open(path, "rb") as file:
-            magic = file.read(6)
-            file.seek(0)
-            if magic.startswith(b"PK"):
-                with zipfile.ZipFile(file) as archive:
-                    yield archive
-            elif magic == b"\x93NUMPY":
-                yield file
-            else:
-                raise ValueError("it is not a numpy file")
-    except (*_DAMAGED, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        text = " ".join(str(error).split()) or "it is damaged"
-        raise ValueError(f"{path}: {text}") from error
-
-
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as file:
-        return read_member(file, min(info.file_size, info.compress_size * _DEFLATE + 65536))
-
-
-def peek_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
-    """The shapes of the arrays in a .npy (named "") or .npz, by their headers alone."""
-    shapes = {}
-    with _numpy_file(Path(path)) as file:
-        if not isinstance(file, zipfile.ZipFile):
-            return {"": _header(file)[0]}
-        for name, info in _members(file).items():
-            with file.open(info) as member:
-                shapes[name] = _header(member)[0]
-    return shapes
-
-
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The arrays in a .npy (named "") or .npz; sizes are checked before they are believed."""
-    path = Path(path)
-    with _numpy_file(path) as file:
-        if not isinstance(file, zipfile.ZipFile):
-            return {"": read_member(file, path.stat().st_size)}
-        return {name: _member(file, info) for name, info in _members(file).items()}
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(file)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise ValueError(f"unknown version {version} of the numpy format")
-    try:
-        shape, fortran, dtype = readers[version](file)
-    except (SyntaxError, tokenize.TokenError, TypeError, RecursionError):
-        raise ValueError("its header is damaged") from None
-    if min(shape, default=0) < 0:
-        raise ValueError(f"the header gives a negative size: {shape}")
-    return shape, fortran, dtype
-
-
-def read_member(file: IO[bytes], size: int) -> np.ndarray:
-    """The array of a .npy of `size` bytes, its promises checked first."""
-    shape, fortran, dtype = _header(file)
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects, not numbers")
-    count = math.prod(shape)
-    promised, held = count * dtype.itemsize, size - file.tell()
-    if promised > held:
-        raise ValueError(
-            f"the header promises {promised:,} bytes of data, but the file holds {held:,}; "
-            f"it is truncated"
-        )
-    check_memory(3 * promised, "cpu", f"a volume of shape {shape}", argument="volume")
-    data = bytearray(promised)
-    view = memoryview(data)
-    done = 0
-    while done < promised:
-        part = file.read(min(promised - done, 1 << 26))
-        if not part:
-            raise ValueError("the file ends within its data; it is truncated")
-        view[done : done + len(part)] = part
-        done += len(part)
-    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-
-
 def _read_numpy(path: Path, size: int, key: str | None) -> tuple[np.ndarray, np.ndarray]:
     shapes = peek_shapes(path)
-    with _numpy_file(path) as file:
+    with open_numpy(path) as file:
         if not isinstance(file, zipfile.ZipFile):
             return read_member(file, size), np.eye(4)
-        members = _members(file)
+        members = members_of(file)
         if key is None:
             solid = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
             named = [name for name in _KEYS if name in solid]
@@ -296,15 +201,15 @@ def _read_numpy(path: Path, size: int, key: str | None) -> tuple[np.ndarray, np.
             raise ValueError(f"there is no array {key!r}; it holds {sorted(members)}")
         affine = np.eye(4)
         if "affine" in members:
-            affine = _small(_member(file, members["affine"]), "affine", (4, 4))
+            affine = _small(member_of(file, members["affine"]), "affine", (4, 4))
         if "spacing" in members:
-            steps = _member(file, members["spacing"]).astype(np.float64).reshape(-1)
+            steps = member_of(file, members["spacing"]).astype(np.float64).reshape(-1)
             if steps.size not in (1, 3) or not (steps > 0).all():
                 raise ValueError(f"spacing: expected one or three positive numbers, got {steps}")
             affine[:3, :3] = np.diag(np.broadcast_to(steps, 3))
         if "origin" in members:
-            affine[:3, 3] = _small(_member(file, members["origin"]), "origin", (3,))
-        return _member(file, members[key]), affine
+            affine[:3, 3] = _small(member_of(file, members["origin"]), "origin", (3,))
+        return member_of(file, members[key]), affine
 
 
 def _small(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -324,7 +229,7 @@ def _read_nifti(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
         image: Any = nibabel.load(path)
         shape = tuple(int(n) for n in image.shape)
         promised = math.prod(shape) * image.get_data_dtype().itemsize
-        room = size * _DEFLATE if path.name.lower().endswith(".gz") else size
+        room = size * DEFLATE if path.name.lower().endswith(".gz") else size
         if promised > room:
             raise ValueError(
                 f"the header promises {promised:,} bytes of data, but the file can hold {room:,} "
@@ -337,7 +242,7 @@ def _read_nifti(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
         if affine.shape != (4, 4):
             raise ValueError("it has no affine")
         return np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged")), affine
-    except (*_DAMAGED, nibabel.filebasedimages.ImageFileError, OSError) as error:
+    except (*DAMAGED, nibabel.filebasedimages.ImageFileError, OSError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from error

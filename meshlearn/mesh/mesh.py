@@ -297,7 +297,7 @@ class Mesh:
 
     def remove_degenerate(self) -> Edit:
         """Without the faces that name a vertex twice or have no area; vertices stay."""
-        areas = measure.face_areas(self.vertices.detach(), self.topology)
+        areas = report.areas_of(self.vertices, self.faces)
         return self._edited(repair.remove_degenerate(self.topology, areas))
 
     def remove_duplicate_faces(self) -> Edit:
@@ -350,7 +350,7 @@ class Mesh:
         Faces with an index out of range are listed and left out of everything else; NaN vertices
         are left out of bounds, and make area and volume None where a face uses one.
         """
-        return report.check(self.vertices, self.topology)
+        return report.check(self.vertices, self.faces)
 
     def save(self, path: str | PathLike[str], **options: Any) -> None:
         """Writes the mesh to a file; the format follows the extension (see `meshlearn.io.save`)."""

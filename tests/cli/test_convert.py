@@ -327,6 +327,7 @@ CHECKS = [
     ("boundary_edges", QUAD, True),
     ("error", QUAD, False),
     ("any", QUAD, True),
+    ("self-intersections", QUAD, False),
     (
         "self-intersections",
         "v 0 0 0\nv 2 0 0\nv 0 2 0\nv .5 .5 -1\nv .5 .5 1\nv 3 3 0\nf 1 2 3\nf 4 5 6\n",

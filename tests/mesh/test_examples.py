@@ -10,10 +10,10 @@ import torch
 
 import meshlearn as ml
 
-MODULES = ["attributes", "mesh", "meshes", "polygon", "report", "tet", "topology"]
+MODULES = ["attributes", "mesh", "meshes", "polygon", "tet", "topology"]
 
 
-@pytest.mark.parametrize("name", [*(f"mesh.{m}" for m in MODULES), "data.shapes"])
+@pytest.mark.parametrize("name", [*(f"mesh.{m}" for m in MODULES), "arrays.report", "data.shapes"])
 def test_examples(name):
     module = import_module(f"meshlearn.{name}")
     result = doctest.testmod(module, extraglobs={"ml": ml, "torch": torch})

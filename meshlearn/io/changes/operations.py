@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from meshlearn.io.document import CornerField, Document, FileFormatError, Part, _tensor, as_table
+from meshlearn.io.document import CornerField, Document, FileFormatError, Part, as_table
 from meshlearn.io.left_behind import Loss
-from meshlearn.mesh import PolygonMesh
+from meshlearn.io.surface import cut_polygons, take_corners
 
 
 class Changed(NamedTuple):
@@ -37,17 +37,6 @@ def each_part(document: Document, change: Callable[[Part], Part]) -> Document:
 
 
 # --- polygons and vertices of a part -----------------------------------------------------------
-
-
-def take_corners(part: Part, corner: np.ndarray, start: np.ndarray, face: np.ndarray) -> Part:
-    """Polygons made of old corners (C',), with offsets `start`, each with the fields of `face`."""
-    return replace(
-        part,
-        polygon_start=np.ascontiguousarray(start, np.int64),
-        polygon_index=part.polygon_index[corner],
-        face_fields={k: v[face] for k, v in part.face_fields.items()},
-        corner_fields={k: replace(f, index=f.index[corner]) for k, f in part.corner_fields.items()},
-    )
 
 
 def keep_corners(part: Part, keep: np.ndarray, *, fewest: int = 0) -> Part:
@@ -129,15 +118,7 @@ def triangulate(document: Document) -> Changed:
         if (sizes == 3).all():
             return part
         cut, short = cut + int((sizes > 3).sum()), short + int((sizes < 3).sum())
-        vertices = part.vertices
-        if vertices.dtype not in (np.float32, np.float64):
-            vertices = vertices.astype(np.float64)
-        polygons = PolygonMesh(
-            _tensor(vertices), (_tensor(part.polygon_start), _tensor(part.polygon_index))
-        )
-        found = polygons.triangulation()
-        face, corner = found.face_map.numpy(), found.corner_map.numpy().reshape(-1)
-        return take_corners(part, corner, np.arange(len(face) + 1) * 3, face)
+        return cut_polygons(part)
 
     changed = each_part(document, change)
     done = [f"{cut:,} polygons cut into triangles"] if cut else []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from meshlearn.arrays.connectivity import first_equal, labels_of
+from meshlearn.arrays.report import triangle_areas
 from meshlearn.io.changes.operations import (
     Changed,
     as_corner_field,
@@ -18,8 +20,10 @@ from meshlearn.io.changes.operations import (
     triangulate,
     used_vertices,
 )
-from meshlearn.io.document import Document, Part, _tensor
-from meshlearn.mesh import Mesh
+from meshlearn.io.document import Document, Part
+
+if TYPE_CHECKING:
+    from meshlearn.mesh import Mesh
 
 STEPS = (
     "faces of vertices that are not finite are removed",
@@ -33,11 +37,14 @@ STEPS = (
 
 def _bare(part: Part) -> Mesh:
     """A mesh of a part's triangulated polygons."""
+    from meshlearn.io.meshes import tensor_of
+    from meshlearn.mesh import Mesh
+
     flat = triangulate(Document([part])).document.parts[0]
     vertices = flat.vertices
     if vertices.dtype not in (np.float32, np.float64):
         vertices = vertices.astype(np.float64)
-    return Mesh(_tensor(vertices), _tensor(flat.polygon_index.reshape(-1, 3)))
+    return Mesh(tensor_of(vertices), tensor_of(flat.polygon_index.reshape(-1, 3)))
 
 
 def _owner(part: Part) -> np.ndarray:
@@ -67,16 +74,14 @@ def merge(document: Document, tol: float = 0.0) -> Changed:
 
     def change(part: Part) -> Part:
         nonlocal gone, removed
-        points = _tensor(part.vertices, torch.float64)
         reach = tol
         if part.transform is not None and tol > 0:
             matrix = np.asarray(part.transform, np.float64)[:3, :3]
             reach = tol / max(float(np.linalg.norm(matrix, 2)), 1e-300)
-        edit = Mesh(points, torch.zeros(0, 3, dtype=torch.int64)).merge_vertices(reach)
-        new = edit.vertex_map.numpy()
-        if edit.mesh.num_vertices == len(part.vertices):
+        new, count = _merged(part.vertices.astype(np.float64), reach)
+        if count == len(part.vertices):
             return part
-        first = np.full(edit.mesh.num_vertices, len(new))
+        first = np.full(count, len(new))
         np.minimum.at(first, new, np.arange(len(new)))
         gone += len(part.vertices) - len(first)
         old = part.polygon_index
@@ -112,6 +117,19 @@ def merge(document: Document, tol: float = 0.0) -> Changed:
     done += [f"{removed:,} collapsed faces removed"] if removed else []
     done += [f"{', '.join(seams)} kept by corner"] if seams else []
     return Changed(changed, ", ".join(done))
+
+
+def _merged(points: np.ndarray, tol: float) -> tuple[np.ndarray, int]:
+    """(V,) new number of each vertex, in the order of the first at its place, and how many."""
+    if tol == 0:
+        return labels_of(first_equal(points))
+    import torch
+
+    from meshlearn.io.meshes import tensor_of
+    from meshlearn.mesh import Mesh
+
+    edit = Mesh(tensor_of(points), torch.zeros(0, 3, dtype=torch.int64)).merge_vertices(tol)
+    return edit.vertex_map.numpy(), edit.mesh.num_vertices
 
 
 def _previous(part: Part) -> np.ndarray:
@@ -169,8 +187,9 @@ def _mend(part: Part) -> tuple[Part, np.ndarray]:
     index = part.polygon_index
     part = keep_corners(part, index[_previous(part)] != index, fewest=3)
     part = keep_faces(part, part.sizes >= 3)
-    mesh = _bare(part)
-    area = np.bincount(_owner(part), mesh.face_areas().numpy(), minlength=part.num_faces)
+    flat_part = triangulate(Document([part])).document.parts[0]
+    areas = triangle_areas(flat_part.vertices[flat_part.polygon_index.reshape(-1, 3)])
+    area = np.bincount(_owner(part), areas, minlength=part.num_faces)
     part = keep_faces(part, area > 0)
     flat = faces - part.num_faces
     first = first_of_same(part)
@@ -178,6 +197,8 @@ def _mend(part: Part) -> tuple[Part, np.ndarray]:
     part = keep_faces(part, first)
     mesh = _bare(part)
     oriented = mesh.orient(outward=False).mesh
+    import torch
+
     turned = (oriented.faces != mesh.faces).any(1)
     inside_out = oriented.check().defects["inside_out_components"]
     turned ^= torch.isin(oriented.topology.components().labels, inside_out)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from meshlearn.io.changes import operations, placement, repair
 from meshlearn.io.changes.operations import Changed
-from meshlearn.io.document import Document, FileFormatError, from_mesh, to_mesh
+from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.files import (
     encode,
     find_losses,
@@ -107,6 +107,7 @@ def simplify(document: Document, wanted: float) -> Changed:
         ImportError: no library for it is installed.
     """
     from meshlearn.geometry.simplification import simplify as simplify_mesh
+    from meshlearn.io.meshes import from_mesh, to_mesh
 
     meshes = [to_mesh(Document([replace(p, transform=None)]), dtype=None) for p in document.parts]
     total = sum(m.num_faces for m in meshes)

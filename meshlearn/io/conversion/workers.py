@@ -26,9 +26,7 @@ _AT_ONCE = 8  # files that a process takes at most
 
 def _begin_worker() -> None:
     """What a worker process does first: one thread, no say in Ctrl-C, an end with its parent."""
-    import torch
-
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch, too, takes so many when it is loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written files are removed
     parent = multiprocessing.parent_process()
@@ -45,7 +43,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["meshlearn.io.conversion.batch"])  # torch is imported once
+    context.set_forkserver_preload(["meshlearn.io.conversion.batch"])  # imported once
     return context
 
 

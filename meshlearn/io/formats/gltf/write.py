@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
-from meshlearn.io.document import CornerField, Document, Material, Part, _tensor, as_table
+from meshlearn.io.document import CornerField, Document, Material, Part, as_table
 from meshlearn.io.formats.gltf.material import flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
-from meshlearn.mesh import PolygonMesh
 
 _CODES = {"f4": 5126, "u4": 5125, "u2": 5123, "i2": 5122, "u1": 5121, "i1": 5120}
 
@@ -197,12 +197,8 @@ def _write_part(writer: _Writer, part: Part) -> dict | None:
     if len(part.polygon_index) == 3 * part.num_faces and (part.sizes == 3).all():
         faces = part.polygon_index.reshape(-1, 3)
     else:
-        polygons = PolygonMesh(
-            _tensor(part.vertices), (_tensor(part.polygon_start), _tensor(part.polygon_index))
-        )
-        cut = polygons.triangulation()
-        faces, corner = cut.mesh.faces.numpy(), cut.corner_map.numpy()
-        owner = cut.face_map.numpy()
+        corner, owner = triangulate(part.vertices, part.polygon_start, part.polygon_index)
+        faces = part.polygon_index[corner]
     faces, source, rows = _unshared(part, faces, corner)
     attributes, names = _attributes(writer, part, source, rows)
     kind = np.uint16 if len(part.vertices if source is None else source) <= 65535 else np.uint32

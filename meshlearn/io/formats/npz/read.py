@@ -10,7 +10,7 @@ import numpy as np
 from meshlearn.io.archive import Archive
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.lossless_arrays import KEY, restore
-from meshlearn.io.volume import read_member
+from meshlearn.io.numpy_files import read_member
 
 
 def read(data: bytes, path: Path) -> Document:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from meshlearn._compiled import HAS_COMPILED, call, threads
-from meshlearn.io.document import Document, Part, to_mesh
+from meshlearn.arrays.triangulation import as_points
+from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.stl.read import FACET, HEAD
+from meshlearn.io.surface import one_surface
 from meshlearn.io.text import rows_text
-from meshlearn.mesh import Mesh
 
 _FACETS = 1 << 15  # of a piece
 
@@ -29,22 +29,23 @@ def pieces(
     """The file of `write` in pieces."""
     if ascii:
         return {path.name: itertools.chain.from_iterable(map(_solid, document.parts or [Part()]))}
-    mesh = to_mesh(document, dtype=None)
+    surface = one_surface(document)
     name = " ".join(document.parts[0].name.split()) if len(document.parts) == 1 else ""
     head = name.encode()[:80].decode("utf-8", errors="ignore").encode() or HEAD
     head = b" " + head[:79] if head[:5].lower() == b"solid" else head
-    extra = mesh.face_attributes.get("attribute")
-    return {path.name: _table(head, mesh, None if extra is None else extra.numpy())}
+    return {path.name: _table(head, surface, surface.face_fields.get("attribute"))}
 
 
 def _solid(part: Part) -> Iterator[bytes]:
-    mesh = to_mesh(Document([part]), dtype=None)
+    surface = one_surface(Document([part]))
+    vertices, faces = as_points(surface.vertices), surface.polygon_index.reshape(-1, 3)
     name = " ".join(part.name.split())
     yield f"solid {name}\n".encode()
-    for first in range(0, mesh.num_faces, _FACETS):
-        faces = mesh.faces[first : first + _FACETS]
-        table = np.frombuffer(_pack(mesh.vertices, faces), FACET)
-        corners = mesh.vertices.numpy().astype(np.float32)[faces.numpy().reshape(-1)]
+    for first in range(0, len(faces), _FACETS):
+        chosen = faces[first : first + _FACETS]
+        table = np.frombuffer(_pack(vertices, chosen), FACET)
+        with np.errstate(over="ignore"):
+            corners = vertices[chosen.reshape(-1)].astype(np.float32)
         normals = b"".join(rows_text(np.ascontiguousarray(table["normal"]))).splitlines()
         points = b"".join(rows_text(corners)).splitlines()
         for k, normal in enumerate(normals):
@@ -56,22 +57,23 @@ def _solid(part: Part) -> Iterator[bytes]:
     yield f"endsolid {name}\n".encode()
 
 
-def _table(head: bytes, mesh: Mesh, extra: np.ndarray | None) -> Iterator[bytes | memoryview]:
-    yield head.ljust(80, b"\0") + np.uint32(mesh.num_faces).tobytes()
-    for first in range(0, mesh.num_faces, _FACETS):
+def _table(head: bytes, surface: Part, extra: np.ndarray | None) -> Iterator[bytes | memoryview]:
+    vertices, faces = as_points(surface.vertices), surface.polygon_index.reshape(-1, 3)
+    yield head.ljust(80, b"\0") + np.uint32(len(faces)).tobytes()
+    for first in range(0, len(faces), _FACETS):
         rows = slice(first, first + _FACETS)
-        packed = _pack(mesh.vertices, mesh.faces[rows])
+        packed = _pack(vertices, faces[rows])
         if extra is not None:
             np.frombuffer(packed, FACET)["extra"] = extra[rows]
         yield packed
 
 
-def _pack(vertices: torch.Tensor, faces: torch.Tensor) -> memoryview:
+def _pack(vertices: np.ndarray, faces: np.ndarray) -> memoryview:
     """Rows of the table of a binary file."""
     if HAS_COMPILED:
-        points, index = vertices.contiguous().numpy(), faces.contiguous().numpy()
-        return call(f"stl_pack_{points.dtype.name}", threads(), points, index, kinds="b")[0].data
-    corners = vertices.numpy()[faces.numpy()].astype(np.float64)
+        name, faces = f"stl_pack_{vertices.dtype.name}", np.ascontiguousarray(faces)
+        return call(name, threads(), vertices, faces, kinds="b")[0].data
+    corners = vertices[faces].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         table = np.zeros(len(corners), FACET)
         table["corners"] = corners

@@ -10,9 +10,10 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from meshlearn.io.archive import pack
-from meshlearn.io.document import Document, Part, to_mesh
+from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.threemf.read import UNITS
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.surface import placed_triangles
 from meshlearn.io.text import rows_text
 
 
@@ -92,15 +93,15 @@ def _model(document: Document) -> Iterator[bytes]:
 
 
 def _mesh(part: Part, materials: int) -> Iterator[bytes]:
-    mesh = to_mesh(Document([replace(part, transform=None)]), dtype=None)
+    surface = placed_triangles(replace(part, transform=None))
     yield b"<mesh><vertices>\n"
-    vertices = np.nan_to_num(mesh.vertices.numpy(), posinf=0.0, neginf=0.0)
+    vertices = np.nan_to_num(surface.vertices, posinf=0.0, neginf=0.0)
     for piece in rows_text(vertices):
         rows = (row.split(b" ") for row in bytes(piece).splitlines())
         yield b"".join(b'<vertex x="%b" y="%b" z="%b"/>\n' % tuple(row) for row in rows)
     yield b"</vertices><triangles>\n"
-    label = mesh.face_attributes.get("material")
-    faces = mesh.faces.tolist()
+    label = surface.face_fields.get("material")
+    faces = surface.polygon_index.reshape(-1, 3).tolist()
     numbers = [-1] * len(faces) if label is None else label.tolist()
     for (a, b, c), number in zip(faces, numbers, strict=True):
         tint = f' pid="1" p1="{number}"' if 0 <= number < materials else ""
