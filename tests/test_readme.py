@@ -22,7 +22,7 @@ def test_the_example_runs(tmp_path):
             text=True,
             cwd=tmp_path,
             env=environment(),
-            timeout=120,
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
         assert "True 0" in done.stdout  # a closed torus

@@ -28,7 +28,7 @@ def test_one_thread_inside_and_as_many_as_before_behind():
 
 
 def test_results_come_in_order_from_several_threads_of_one_each():
-    meet = threading.Barrier(2, timeout=30)  # passed only where two are under way at a time
+    meet = threading.Barrier(2, timeout=300)  # passed only where two are under way at a time
 
     def work(i: int) -> tuple[int, int, str]:
         if i < 2:

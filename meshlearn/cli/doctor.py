@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,33 @@ from typing import Any
 from meshlearn.cli._app import JsonFlag, command, message
 from meshlearn.cli._output import print_json, print_table
 
+# an optional package as it is installed: what is imported of it, and what it unlocks
 OPTIONAL = {
-    "nibabel": "NIfTI volumes in `extract` and `reconstruct` (pip install 'meshlearn[nifti]')",
-    "trimesh": "meshlearn.interop; a peer in `bench`",
-    "open3d": "meshlearn.interop; a peer in `bench`",
-    "scikit-image": "a peer in `bench`",
-    "scipy": "a peer in `bench`",
-    "meshio": "a peer in `bench`",
-    "pytorch3d": "meshlearn.interop; a peer in `bench`",
-    "pyvista": "meshlearn.interop",
-    "fast-simplification": "`convert --simplify` (pip install 'meshlearn[simplify]')",
-    "distributed": "`convert --cluster dask` (pip install 'meshlearn[dask]')",
-    "ray": "`convert --cluster ray` (pip install 'meshlearn[ray]')",
-    "manifold3d": "unions, `reconstruct --method bspnet` (pip install 'meshlearn[union]')",
-    "usd-core": "USD files (pip install 'meshlearn[usd]')",
-    "nvdiffrast": "render(backend='nvdiffrast') on CUDA",
+    "nibabel": (
+        "nibabel",
+        "NIfTI volumes in `extract` and `reconstruct` (pip install 'meshlearn[nifti]')",
+    ),
+    "viser": ("viser", "`view` (pip install 'meshlearn[viewer]')"),
+    "xatlas": ("xatlas", "textures of fits to images (pip install 'meshlearn[texture]')"),
+    "trimesh": ("trimesh", "meshlearn.interop; a peer in `bench`"),
+    "open3d": ("open3d", "meshlearn.interop; a peer in `bench`"),
+    "scikit-image": ("skimage.measure", "a peer in `bench`"),
+    "scipy": ("scipy.spatial", "a peer in `bench`"),
+    "meshio": ("meshio", "a peer in `bench`"),
+    "pytorch3d": ("pytorch3d.structures", "meshlearn.interop; a peer in `bench`"),
+    "pyvista": ("pyvista", "meshlearn.interop"),
+    "fast-simplification": (
+        "fast_simplification",
+        "`convert --simplify` (pip install 'meshlearn[simplify]')",
+    ),
+    "distributed": ("distributed", "`convert --cluster dask` (pip install 'meshlearn[dask]')"),
+    "ray": ("ray", "`convert --cluster ray` (pip install 'meshlearn[ray]')"),
+    "manifold3d": (
+        "manifold3d",
+        "unions, `reconstruct --method bspnet` (pip install 'meshlearn[union]')",
+    ),
+    "usd-core": ("pxr.Usd", "USD files (pip install 'meshlearn[usd]')"),
+    "nvdiffrast": ("nvdiffrast.torch", "render(backend='nvdiffrast') on CUDA"),
 }
 
 
@@ -37,6 +50,40 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def import_fault(module: str, *, seconds: float = 120) -> str:
+    """Why `module` cannot be imported here, in one line; empty where it can.
+
+    It is imported by a process of its own: a library that ends it takes nothing else along.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {module}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return f"its import did not end within {seconds:g} s"
+    except OSError as error:
+        return f"no process could be started: {error}"
+    if done.returncode == 0:
+        return ""
+    if done.returncode < 0:
+        return f"its import ends the process (signal {-done.returncode})"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"its import ends the process (exit {done.returncode})"
+
+
+def _optional(name: str) -> dict[str, object]:
+    module, unlocks = OPTIONAL[name]
+    version = _version(name)
+    reason = "not installed" if version is None else import_fault(module)
+    return {"version": version, "usable": not reason, "reason": reason, "unlocks": unlocks}
 
 
 def _tool(names: list[str], line: str) -> dict[str, object]:
@@ -93,6 +140,15 @@ def self_test(device: str) -> dict[str, object]:
 
 def diagnose() -> dict[str, Any]:
     """Everything `doctor` says, as one JSON-able dict; ``healthy`` is false if a test fails."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # imported meanwhile
+        optional = {name: pool.submit(_optional, name) for name in OPTIONAL}
+        facts = _facts()
+    facts["optional"] = {name: found.result() for name, found in optional.items()}
+    return facts
+
+
+def _facts() -> dict[str, Any]:
+    """What `diagnose` says of all but the optional packages."""
     import torch
 
     import meshlearn
@@ -133,9 +189,6 @@ def diagnose() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
         "memory": {"total": total, "available": available},
-        "optional": {
-            name: {"version": _version(name), "unlocks": what} for name, what in OPTIONAL.items()
-        },
         "healthy": all(test["passed"] for test in tests),
     }
 
@@ -182,7 +235,10 @@ def doctor(as_json: JsonFlag = False) -> None:
             ("memory", f"{memory[1]} available of {memory[0]}"),
         ]
         for name, entry in facts["optional"].items():
-            rows.append((name, f"{entry['version'] or 'not installed'}: {entry['unlocks']}"))
+            state = entry["version"] or "not installed"
+            if entry["version"] and not entry["usable"]:
+                state = f"{entry['version']} is not usable ({entry['reason']})"
+            rows.append((name, f"{state}: {entry['unlocks']}"))
         print_table(rows)
     if not facts["healthy"]:
         message("error: a compiled operator disagrees with its reference; reinstall meshlearn")

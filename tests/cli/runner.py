@@ -17,7 +17,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def meshlearn(
-    *args: object, cwd: Path | None = None, timeout: float = 120, **extra: str
+    *args: object, cwd: Path | None = None, timeout: float = 600, **extra: str
 ) -> subprocess.CompletedProcess[str]:
     """`python -m meshlearn ARGS`; `extra` goes into its environment."""
     return subprocess.run(

@@ -53,10 +53,10 @@ def test_illegal_files_get_one_sentence(name, tmp_path):
     content, message = ILLEGAL[name]
     path, target = tmp_path / name, tmp_path / "out.ply"
     path.write_bytes(as_bytes(content))
-    begin = time.perf_counter()
+    begin = time.process_time()  # what the machine does beside does not count
     with pytest.raises(FileFormatError, match=message) as caught:
         mio.convert(path, target)
-    assert time.perf_counter() - begin < 30  # a bomb that went off would never end
+    assert time.process_time() - begin < 30  # a bomb that went off would never end
     text = str(caught.value)
     assert "\n" not in text and str(path) in text and len(text) < 600 + len(str(path))
     assert [p.name for p in tmp_path.iterdir()] == [name]

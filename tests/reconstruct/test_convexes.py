@@ -1,7 +1,5 @@
 """Convexes fitted to one shape, in its own frame."""
 
-import time
-
 import pytest
 import torch
 from shared_data import shared_data
@@ -72,9 +70,7 @@ def test_parts_of_machines_and_a_chair(name, least):
         mesh = shape("chairs", 3).mesh
     else:
         mesh = ml.load(shared_data("meshes", name))
-    begin = time.process_time()
     found = fit_convexes(mesh, progress=False)
-    assert time.process_time() - begin < 300  # of all threads together
     assert iou(mesh, found.convexes) >= least
     assert int((~found.convexes.empty).sum()) <= 100
     assert found.mesh.is_watertight and found.mesh.is_vertex_manifold

@@ -50,7 +50,7 @@ def page(browser, serve):  # serve: so that the page is left before its server e
         browser.problems.clear()
         browser.requests.clear()
         browser.open(getattr(address, "url", address))
-        browser.wait(ready, patience=60)
+        browser.wait(ready, patience=300)
         return browser
 
     yield go
@@ -94,7 +94,7 @@ def like(picture, color) -> int:
     return int(((away < 12) & (strength > 0.85 * least)).sum())
 
 
-def soon(condition, patience=20.0):
+def soon(condition, patience=300.0):
     """Waits until a condition of the server's side is true."""
     end = time.monotonic() + patience
     while not condition():

@@ -18,7 +18,7 @@ from meshlearn.viewer.items import item_of
 
 def get(url):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as answer:
+    with opener.open(url, timeout=120) as answer:
         return answer.status, answer.read()
 
 

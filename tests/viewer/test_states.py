@@ -147,4 +147,4 @@ def test_the_verb_takes_the_next_port_and_shows_what_can_be_read(page, tmp_path)
             tab.open("about:blank")
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=300)
