@@ -220,9 +220,9 @@ def test_codes_train_at_twice_the_rate_of_the_network():
 
 
 def test_nan_stops_with_the_step_and_the_tensor():
-    shape = DeepMesh(SIREN(hidden=8, layers=2), resolution=16)
+    shape = DeepMesh(SIREN(hidden=32, layers=2), resolution=16)
     target = targets.FromMesh(egg(), samples=500)
-    shape.initialize(target.field, steps=30, samples=2048)
+    shape.initialize(target.field, steps=60, samples=2048)
 
     def poison(step, mesh, terms):
         if step == 2:

@@ -84,6 +84,7 @@ def _most_held(near: Tensor, count: int, least: float) -> tuple[list[int], float
     """Rows of `near` (M, N) bool that hold the most columns that no other one does, one after
     another: at most `count`, each `least` or more; and the share of the columns that none holds."""
     score = near.sum(1)
+    columns = near.T.contiguous()
     left = torch.ones(near.shape[1], dtype=torch.bool)
     rows: list[int] = []
     while len(rows) < count:
@@ -92,7 +93,7 @@ def _most_held(near: Tensor, count: int, least: float) -> tuple[list[int], float
             break
         rows.append(row)
         fresh = torch.nonzero(near[row] & left)[:, 0]
-        score -= near[:, fresh].sum(1)
+        score -= columns[fresh].sum(0)
         left[fresh] = False
     return rows, float(left.float().mean())
 
@@ -109,8 +110,8 @@ def _drawn(chances: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 class _Grower:
-    """Grows convexes over samples of a shape. What it decides by are numbers of samples, which are
-    exact in any order of adding: the same on every processor."""
+    """Grows convexes over samples of a shape, those inside it first. What it decides by are numbers
+    of samples, which are exact in any order of adding: the same on every processor."""
 
     def __init__(self, planes: Tensor, points: Tensor, inside: Tensor) -> None:
         value = _dot(planes[:, None], points) + planes[:, 3:]
@@ -164,13 +165,15 @@ class _Grower:
         """Adds the planes to each convex, one after another, that cut the most outside off for the
         least inside, in place; `ease` samples of the inside do not matter."""
         allowed = (self.beyond[:, seeds] == 0).T
-        outside = (~self.inside).float()
-        wanted = self.inside * torch.where(self.covered, _HELD, 1.0)
+        inner = self.count
+        wanted = torch.where(self.covered[:inner], _HELD, 1.0)
         rows = torch.nonzero(chosen.sum(1) < most)[:, 0]
         while len(rows):
-            cut = [(holds[rows] * side) @ self.beyond.T for side in (outside, wanted)]
-            worth = allowed[rows] & (cut[0] > price * cut[1])
-            score = torch.where(worth, cut[0] / (cut[1] + ease), -1.0)
+            some = holds[rows]
+            taken = (some[:, :inner] * wanted) @ self.beyond[:, :inner].T
+            cut = some[:, inner:] @ self.beyond[:, inner:].T
+            worth = allowed[rows] & (cut > price * taken)
+            score = torch.where(worth, cut / (taken + ease), -1.0)
             best, plane = score.max(1)
             rows, plane = rows[best > 0], plane[best > 0]
             holds[rows] *= 1 - self.beyond[plane]
@@ -227,6 +230,8 @@ def cover(
     inside = depth > 0
     if not bool(inside.any()):
         raise ValueError("shape: no sample lies inside it; is it closed and does it have volume?")
+    order = torch.argsort((~inside).to(torch.uint8), stable=True)
+    points, depth, inside = points[order], depth[order], inside[order]
     grower = _Grower(planes, points, inside)
     least = max(least * grower.count, 2.0)  # samples
     found: list[Tensor] = []
