@@ -1,6 +1,7 @@
 """Fields, colours, what is read and simplified: without a browser."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_far_from_the_origin_detail_is_kept():
 
 def test_glb_holds_the_surface(tmp_path):
     mesh = shapes.icosphere(1)
-    colors = np.tile(np.array([[255, 10, 128]], np.uint8), (mesh.num_faces, 1))
+    colors = np.tile(np.array([[255, 6, 128]], np.uint8), (mesh.num_faces, 1))
     data = surface_glb(mesh.vertices.numpy(), mesh.faces.numpy(), face_colors=colors, opacity=0.5)
     (tmp_path / "ball.glb").write_bytes(data)
     document = load_document(tmp_path / "ball.glb")
@@ -102,9 +103,9 @@ def test_glb_holds_the_surface(tmp_path):
     corner = mesh.faces.reshape(-1)
     np.testing.assert_array_equal(part.vertices, mesh.vertices[corner])
     np.testing.assert_array_equal(part.polygon_index, np.arange(3 * mesh.num_faces))
-    # sRGB 10 is on the straight part, 10 / 12.92, and 128 on the curve: 255 * 0.2159
+    # sRGB 6 is on the straight part, 6 / 12.92 < 1/2, and 128 on the curve: 255 * 0.2159
     linear = np.unique(part.vertex_fields["color"], axis=0)
-    np.testing.assert_allclose(255 * linear, [[255, 1, 55, 255]], atol=1e-4)
+    np.testing.assert_allclose(255 * linear, [[255, 0, 55, 255]], atol=1e-4)
     np.testing.assert_allclose(part.vertex_fields["normal"], mesh.vertices[corner], atol=0.05)
     said = material.values["gltf"]
     assert said["alphaMode"] == "BLEND" and said["doubleSided"] is True
@@ -150,6 +151,16 @@ def test_run_folders(tmp_path):
     assert run.reload() and len(run.history["step"]) == 1
     with pytest.raises(ValueError, match="expected one run folder, got 2"):
         gather([tmp_path, tmp_path])
+
+
+def test_curves_are_logarithms_and_begin_with_the_loss(tmp_path):
+    history = {"step": [1, 2, 3], "chamfer": [10.0, 1.0, None], "loss": [1.0, 0.01, 0.0],
+               "seconds": [1, 2, 3]}  # fmt: skip
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    names, (steps, loss, chamfer) = Run(tmp_path).curves()
+    assert names == ["loss", "chamfer"] and steps.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(loss, [0, -2, np.nan])  # none of 0
+    np.testing.assert_allclose(chamfer, [1, 0, np.nan])
 
 
 def test_a_fit_keeps_its_meshes(tmp_path):

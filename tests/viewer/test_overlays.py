@@ -75,6 +75,8 @@ def test_contours_are_joined_along_a_slice_but_not_across_gaps():
     points = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [20, 0, 0], [21, 0, 0], [0, 1, 5]], float)
     label, part = np.zeros(6, int), np.array([0, 0, 0, 0, 0, 1])
     assert joins(points, label, part).tolist() == [[0, 1], [1, 2], [3, 4]]
+    near = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [5.9, 0, 0], [6.9, 0, 0], [11, 0, 0]], float)
+    assert joins(near, label, np.zeros(6, int)).tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]]
     label[4] = 3
     assert joins(points, label, part).tolist() == [[0, 1], [1, 2]]
     assert joins(points, label, np.full(6, -1)).tolist() == []
