@@ -2,6 +2,21 @@
 
 Gradients and values are the same to the bit on any number of threads. A mesh without the elements
 that a loss is a mean of has a loss of 0.
+
+This is the place to look for a loss, and to put one that needs a mesh alone. Those that need more
+stand beside what they need:
+
+- of a field: `meshlearn.fields.calculus.eikonal_loss`;
+- of a representation, which gives its own as ``RepresentationOutput.losses``:
+  `meshlearn.isosurface.flexicubes.sign_regularizer`,
+  `meshlearn.representations.bspnet.fields.overlap_loss` and
+  `meshlearn.representations.bspnet.fields.phase_losses`;
+- of a target, which gives its own by ``Target.losses``:
+  `meshlearn.reconstruct.targets.boundary.boundary_loss`;
+- of a training: `meshlearn.train.deepmesh.sdf_loss`, `meshlearn.train.bspnet_image.code_loss`,
+  `meshlearn.heart.learn.train.encoder_loss`.
+
+What is reported, and not minimised, is in `meshlearn.metrics`.
 """
 
 from __future__ import annotations

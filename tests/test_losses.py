@@ -1,8 +1,11 @@
 """Regularisers: known values, gradients, meshes without the elements they average."""
 
+import ast
 import doctest
 import math
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +13,7 @@ import torch
 import meshlearn as ml
 from meshlearn import losses
 from meshlearn._native import HAS_NATIVE
-
-from .shapes import octahedron, soup, sphere
+from tests.geometry.shapes import octahedron, soup, sphere
 
 MESH_LOSSES = {
     "normals": losses.normal_consistency_loss,
@@ -160,3 +162,24 @@ def test_examples(name):
         import_module(f"meshlearn.{name}"), extraglobs={"ml": ml, "torch": torch}
     )
     assert result.attempted > 0 and result.failed == 0
+
+
+def test_every_loss_is_found_from_one_place():
+    """The list of `meshlearn.losses` names each function that is a loss, and nothing else."""
+    root = Path(ml.__file__).parent
+    there = set()
+    for path in sorted(root.rglob("*.py")):
+        if "io" in path.relative_to(root).parts:
+            continue  # what a format leaves behind is another thing
+        module = ".".join(("meshlearn", *path.relative_to(root).with_suffix("").parts))
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and re.fullmatch(
+                r"[a-z]\w*_(loss|losses|regularizer)", node.name
+            ):
+                there.add(f"{module}.{node.name}")
+    elsewhere = {name for name in there if not name.startswith("meshlearn.losses.")}
+    listed = set(re.findall(r"`(meshlearn\.[\w.]+_(?:loss|losses|regularizer))`", losses.__doc__))
+    assert listed == elsewhere and len(there) > len(elsewhere) > 3
+    for name in listed:
+        module, _, function = name.rpartition(".")
+        assert getattr(import_module(module), function).__doc__
