@@ -52,16 +52,22 @@ if HAS_NATIVE:
     def _(planes, start, index, bounds, tolerance):
         ctx = torch.library.get_ctx()
         v, f, m = (ctx.new_dynamic_size() for _ in range(3))
-        c = start.shape[0]
-        return (
-            planes.new_empty(v, 3),
-            *(start.new_empty(s) for s in ((v, 3), (f + 1,), (m,), (f,), (c,), (c,))),
+        made = Packed(
+            vertices=planes.new_empty(v, 3),
+            vertex_planes=start.new_empty(v, 3),
+            start=start.new_empty(f + 1),
+            index=start.new_empty(m),
+            face_plane=start.new_empty(f),
+            vertex_start=start.new_empty(start.shape[0]),
+            face_start=start.new_empty(start.shape[0]),
         )
+        return tuple(made)
 
     def _setup(ctx, inputs, output) -> None:
         planes, _, _, bounds, _ = inputs
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(planes, output[0], output[1])
+        made = Packed(*output)
+        ctx.save_for_backward(planes, made.vertices, made.vertex_planes)
         ctx.mark_non_differentiable(*output[1:])
         ctx.bounds = list(bounds)
 

@@ -1,4 +1,8 @@
-"""Grids, and the extractors that turn a field on a grid into a mesh."""
+"""Grids, and the extractors that turn a field on a grid into a mesh.
+
+The equations of each method are listed at the top of its module: `flexicubes`, `gshell`,
+`level_set`, `marching_cubes`; kernels, their gradients and references cite their numbers.
+"""
 
 from meshlearn.isosurface.flexicubes import (
     FlexiCubesOutput,
