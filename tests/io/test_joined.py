@@ -83,6 +83,8 @@ def test_fields_that_not_all_parts_have_are_left_and_told():
     told = {(loss.kind, loss.domain, loss.name): loss for loss in report.items}
     heat = told[LossKind.FIELD, "vertex", "heat"]
     assert heat.count == 1 and heat.why == "PLY holds one part, and not all parts have it"
+    told_of_all = {loss.kind for loss in mio.find_losses(two(), "a.ply").items}
+    assert LossKind.FIELD not in told_of_all
 
 
 def test_losses_of_several_parts_are_summed():
