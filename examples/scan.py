@@ -15,7 +15,7 @@ the start. From its half-way it goes on in two ways, for the same time of the pr
 - end to end, by losses on its level set as a mesh, whose gradients `level_set_mesh` carries to the
   weights, beside them. Distances of the points to the mesh and of the mesh to the points go through
   a kernel that is flat beyond some noise: outliers, and surface that nobody saw, pull at nothing;
-  there the smoothness of the mesh speaks.
+  there the smoothness of the mesh decides.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def one_or_three(text: str | None, name: str) -> float | list[float] | None:
 
 
 def _numbers(text: str) -> list[float]:
-    """Those of a text; none where one of them is none."""
+    """The numbers of a text; an empty list where a part of it is no number."""
     try:
         return [float(part) for part in text.replace(",", " ").split()]
     except ValueError:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
     from meshlearn.reconstruct.fitting import FitResult
     from meshlearn.reconstruct.sources import Input
-    from meshlearn.render import ImageSet
 
 
 @dataclass
@@ -126,7 +125,9 @@ def reconstruct(
 
     given = read_source(source, use=images.kinds)
     result = _fitted(given, fit)
-    mesh, texture = _painted(result.mesh, given, images)
+    mesh, texture = result.mesh, None
+    if source.is_dir():
+        mesh, texture = _painted(mesh, given, images)
     facts: dict[str, object] = {"method": fit.method}
     if result.convexes is None:
         facts["resolution"] = fit.resolution
@@ -239,15 +240,15 @@ def _predicted(given: Input, folder: Path, resolution: int) -> FitResult:
 
 def _painted(mesh: Mesh, given: Input, options: ImageOptions) -> tuple[Mesh, Tensor | None]:
     """The mesh with colours as wanted, and its texture where that is."""
+    from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
     from meshlearn.render import ImageSet
 
-    if not isinstance(given, ImageSet) or options.colors == "none" or mesh.num_faces == 0:
+    assert isinstance(given, ImageSet)
+    if options.colors == "none" or mesh.num_faces == 0:
         return mesh, None
     if options.colors == "auto" and given.colors is None:
         return mesh, None
-    from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
-
-    images: ImageSet = given.to(mesh.device)
+    images = given.to(mesh.device)
     if options.colors == "texture":
         return fit_texture(mesh, images, size=options.texture_size)
     return fit_vertex_colors(mesh, images), None

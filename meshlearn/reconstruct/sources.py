@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,9 +17,11 @@ from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target
-from meshlearn.render import ImageSet, load_images
 
-Input = Mesh | PointCloud | Volume | ImageSet
+if TYPE_CHECKING:
+    from meshlearn.render import ImageSet
+
+Input: TypeAlias = "Mesh | PointCloud | Volume | ImageSet"
 
 
 class Source(ABC):
@@ -164,12 +166,14 @@ class ImageSource(Source):
         raise ValueError("source: expected a mesh, points or a volume for this method, not images")
 
 
-_SOURCES: dict[type, Callable[[Any], Source]] = {
-    Mesh: MeshSource,
-    PointCloud: PointSource,
-    Volume: VolumeSource,
-    ImageSet: ImageSource,
-}
+def _kinds() -> Iterator[tuple[type, Callable[[Any], Source]]]:
+    """What can be fitted, and the source that it makes; images are imported when they are met."""
+    yield Mesh, MeshSource
+    yield PointCloud, PointSource
+    yield Volume, VolumeSource
+    from meshlearn.render.image_set import ImageSet
+
+    yield ImageSet, ImageSource
 
 
 def as_source(given: Input) -> Source:
@@ -178,7 +182,7 @@ def as_source(given: Input) -> Source:
     Raises:
         ValueError: something else.
     """
-    for kind, source in _SOURCES.items():
+    for kind, source in _kinds():
         if isinstance(given, kind):
             return source(given)
     raise ValueError(
@@ -195,9 +199,11 @@ def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = Non
         use: which images of a folder, see `meshlearn.render.load_images`.
     """
     if Path(path).is_dir() or Path(path).name == "transforms.json":
+        from meshlearn.render.image_set import load_images
+
         return load_images(path, use=use)
     if use is not None:
-        raise ValueError(f"use: chooses among the images of a folder, and {path} is none")
+        raise ValueError(f"use: expected with a folder of images only, got {path}")
     if is_points(path):
         return load_points(path)
     if is_volume(path):

@@ -50,7 +50,7 @@ def family_spec(text: str) -> FamilyShapes:
     """Reads ``families:chairs+mugs:200``, with ``:first=1000`` and ``:seed=3`` where wanted.
 
     Raises:
-        ValueError: an unknown family, or a number that is none.
+        ValueError: an unknown family, or text where a number is expected.
 
     Example:
         >>> family_spec("families:chairs:20:first=200").members[0]

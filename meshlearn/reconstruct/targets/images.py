@@ -262,11 +262,8 @@ def _depth_loss(
         ray = x[:, None] * turn[:, 0] + y[:, None] * turn[:, 1] + ray
     # a step along the ray is a shorter one across the surface
     slope = (mesh.face_normals().detach()[part.face[0]] * ray).sum(1).abs()
-    off = (
-        (part.depth[0] - depth[place].to(mesh.dtype))
-        * slope.clamp(min=settings.LEAST_COSINE)
-        / scale
-    )
+    along = part.depth[0] - depth[place].to(mesh.dtype)
+    off = along * slope.clamp(min=settings.LEAST_COSINE) / scale
     return stable_mean((off * off + settings.SOFT).sqrt())
 
 

@@ -39,11 +39,8 @@ def point_noise(
     squared, index = geometry.knn(chosen, points, count)
 
     def residual(k: int) -> float:
-        least = (
-            _principal(points[index[:, :k]])[0][:, 0].clamp(min=0)
-            * k
-            / max(1, k - settings.PLANE_FREEDOM)
-        )
+        freedom = max(1, k - settings.PLANE_FREEDOM)
+        least = _principal(points[index[:, :k]])[0][:, 0].clamp(min=0) * k / freedom
         return float(least.sqrt().median())
 
     wide, few = residual(count), max(4, count // 3)

@@ -102,7 +102,7 @@ class Hull:
                 ahead = (found - z) * cosine - settings.SLACK * per_pixel
                 ahead = torch.where(seen & (found > 0), ahead, -torch.inf)
                 value = torch.maximum(value, ahead)
-            # beyond the image of an object that lies wholly in it, the border pixel speaks
+            # beyond the image of an object that lies wholly in it, the border's distance holds
             said = seen if self.cut[i] else z >= cam.near
             value = torch.where(said, value, -torch.inf)
             top = torch.cat((top, value[None])).topk(self.tolerance + 1, 0).values
