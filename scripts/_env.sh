@@ -63,6 +63,9 @@ fresh() { # fresh STAMP INPUT...: 0 when the stamp was made from these inputs
   local stamp="$1"; shift
   [[ -f "$stamp" && "$(cat "$stamp")" == "$(digest "$@")" ]]
 }
+needs() { # what the installed package asks for, extras included
+  "$PY" -c 'import importlib.metadata as m, sys; print(sys.version, *sorted(m.requires("meshlearn")), sep="\n")'
+}
 is_installed() { "$PY" -c 'import importlib.metadata as m; m.version("meshlearn")' 2>/dev/null; }
 is_built() { compgen -G "meshlearn/_C*.so" >/dev/null || [[ -f meshlearn/_build_info.json ]]; }
 
@@ -81,11 +84,11 @@ elif ! is_built || ! fresh "$PREFIX/.meshlearn-build" setup.py csrc; then
   LOG="$("$PY" setup.py build_ext --inplace 2>&1)" || { say "$LOG"; fail "the build failed"; }
   digest setup.py csrc >"$PREFIX/.meshlearn-build"
 fi
-if [[ -n "${EXTRA:-}" ]] && ! fresh "$PREFIX/.meshlearn-$EXTRA" pyproject.toml; then
+if [[ -n "${EXTRA:-}" && "$(needs)" != "$(cat "$PREFIX/.meshlearn-$EXTRA" 2>/dev/null)" ]]; then
   say "installing what the extra '$EXTRA' names (minutes, the first time)"
   # the extra of what is installed by now: nothing is built again
   VERSION="$("$PY" -c 'import importlib.metadata as m; print(m.version("meshlearn"))')"
   "${PIP[@]}" "meshlearn[$EXTRA]==$VERSION" >&2
-  digest pyproject.toml >"$PREFIX/.meshlearn-$EXTRA"
+  needs >"$PREFIX/.meshlearn-$EXTRA"
 fi
 "$PY" -c 'import meshlearn._native as n; s = n.status(); s["native"] or print("note: native operators are off:", s["reason"])' >&2
