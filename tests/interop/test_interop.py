@@ -232,3 +232,22 @@ def test_vertices_split_only_where_corners_differ():
     index = mesh.corner_attributes["uv"].index
     pairs = torch.stack([mesh.faces.reshape(-1), index.reshape(-1)], 1).unique(dim=0)
     assert len(split.source) == len(pairs) + 1  # and the unused one
+
+
+def test_corners_with_two_attributes_are_split_where_either_differs():
+    """Two triangles on one edge: uv differs at one end of it, normals at the other."""
+    v = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [5, 5, 5]])
+    uv = ml.CornerAttribute(torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1], [7, 7]]),
+                         torch.tensor([[0, 1, 2], [4, 2, 3]]))  # fmt: skip
+    normal = ml.CornerAttribute(torch.tensor([[0.0, 0, 1], [0, 1, 0]]),
+                             torch.tensor([[0, 0, 0], [0, 1, 0]]))  # fmt: skip
+    mesh = ml.Mesh(
+        v, torch.tensor([[0, 1, 2], [1, 2, 3]]), corner_attributes={"uv": uv, "normal": normal}
+    )
+    split = _common.split_corners(mesh, ("uv", "normal"))
+    assert split.source.tolist() == [0, 1, 1, 2, 2, 3, 4]  # the loose one once, and last
+    assert torch.equal(split.source[split.faces], mesh.faces)
+    for name, item in (("uv", uv), ("normal", normal)):
+        assert torch.equal(split.rows[name][split.faces], item.values[item.index])
+        assert not split.rows[name][-1].any()
+    assert _common.split_corners(mesh, ("tangent",)) is None
