@@ -147,6 +147,8 @@ ISOSURFACE = [
         "s = value[q[1]] > T(0) && value[q[3]] > T(0)",
         "s = value[q[0]] > T(0) && value[q[3]] > T(0)",
         (_ISO + "test_gshell.py", _ISO + "test_tets.py"),
+        "both fields are linear in a tetrahedron, so that a line parts the quad's corners and no "
+        "two opposite ones are alone positive but by rounding",
     ),
     Mutant(
         "csrc: marching tetrahedra, gradient to sdf",
@@ -439,7 +441,7 @@ RENDERING = [
         "csrc/kernels/rasterize.h",
         "return value > 0 || (value == 0 && (a > 0 || (a == 0 && b > 0)));",
         "return value >= 0;",
-        (_RENDER + "test_rasterize.py",),
+        (_RENDER + "test_rasterize.py", _RENDER + "test_near_plane.py"),
     ),
     Mutant(
         "csrc: the near plane is a test per pixel",
