@@ -8,6 +8,7 @@ The learning `Mesh` is made from it by `meshlearn.io.to_mesh`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -110,6 +111,45 @@ def as_table(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
 
 
+def check_start(path: Path, name: str, start: np.ndarray, size: int) -> None:
+    """Raises FileFormatError where offsets do not divide so many indices."""
+    good = len(start) >= 1 and start[0] == 0 and start[-1] == size
+    if not good or (np.diff(start) < 0).any():
+        raise FileFormatError(f"{path}: {name!r} does not divide {size} indices")
+
+
+def check_part(path: Path, part: Part) -> None:
+    """Raises FileFormatError where arrays have shapes that do not belong together."""
+    v = part.vertices
+    if v.ndim != 2 or v.shape[1] != 3 or v.dtype.kind not in "fiu":
+        raise FileFormatError(f"{path}: expected vertices (V, 3) of numbers, got {v.shape}")
+    if v.dtype not in (np.float32, np.float64):
+        part.vertices = v.astype(np.float64)
+    check_start(path, "polygon_start", part.polygon_start, len(part.polygon_index))
+    counts = {"vertex": len(v), "face": part.num_faces}
+    counts |= {"line": len(part.lines), "point": len(part.points)}
+    for domain, count in counts.items():
+        for key, values in getattr(part, f"{domain}_fields").items():
+            if values.ndim == 0 or len(values) != count:
+                raise FileFormatError(
+                    f"{path}: expected {count} rows of {domain} field {key!r}, got {values.shape}"
+                )
+    for key, corners in part.corner_fields.items():
+        if corners.values.ndim == 0 or len(corners.index) != len(part.polygon_index):
+            raise FileFormatError(f"{path}: corner field {key!r} has not an index a corner")
+    for kind, cells in part.cells.items():
+        if cells.ndim != 2 or cells.dtype.kind not in "iu":
+            raise FileFormatError(f"{path}: expected cells {kind!r} of shape (N, corners)")
+    for key, kinds in part.cell_fields.items():
+        for kind, values in kinds.items():
+            if values.ndim == 0 or kind not in part.cells or len(values) != len(part.cells[kind]):
+                raise FileFormatError(f"{path}: cell field {key!r} does not fit its cells")
+    if part.transform is not None:
+        matrix = part.transform
+        if matrix.shape != (4, 4) or matrix.dtype.kind not in "fiu":
+            raise FileFormatError(f"{path}: expected a transform (4, 4), got {matrix.shape}")
+
+
 def check_polygons(part: Part, path: str) -> None:
     """Raises FileFormatError for an index that names no vertex or no value."""
     index, count = part.polygon_index, len(part.vertices)
@@ -138,7 +178,7 @@ def check_polygons(part: Part, path: str) -> None:
             )
 
 
-def _place(part: Part, vertices: np.ndarray) -> tuple[np.ndarray, bool]:
+def placed_vertices(part: Part, vertices: np.ndarray) -> tuple[np.ndarray, bool]:
     """Vertices where the part's transform puts them, and whether it mirrors."""
     if part.transform is None:
         return vertices, False

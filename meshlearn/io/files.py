@@ -9,10 +9,9 @@ from typing import Any
 
 from meshlearn import _files
 from meshlearn.io.capability import losses_of
-from meshlearn.io.document import Document, FileFormatError, Part, check_polygons
+from meshlearn.io.document import Document, FileFormatError, Part, check_part, check_polygons
 from meshlearn.io.format import Bytes, Format
 from meshlearn.io.left_behind import Loss, LossReport, report_of
-from meshlearn.io.lossless_arrays import check_part
 from meshlearn.io.registry import format_of, source_of, suffix_of
 
 

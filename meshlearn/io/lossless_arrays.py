@@ -13,7 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
+from meshlearn.io.document import (
+    CornerField,
+    Document,
+    FileFormatError,
+    Material,
+    Part,
+    check_part,
+    check_start,
+)
 
 KEY = "meshlearn"
 
@@ -151,7 +159,7 @@ def restore(path: Path, text: str | None, arrays: dict[str, np.ndarray]) -> Docu
         if at + "line_start" in arrays:
             start = _index(path, "line_start", get(at + "line_start"))
             index = _index(path, "line_index", get(at + "line_index"))
-            _check_start(path, "line_start", start, len(index))
+            check_start(path, "line_start", start, len(index))
             part.lines = np.split(index, start[1:-1]) if len(start) > 1 else []
         if at + "transform" in arrays:
             part.transform = get(at + "transform")
@@ -190,41 +198,3 @@ def _index(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     if values.ndim != 1 or values.dtype.kind not in "iu":
         raise FileFormatError(f"{path}: expected whole numbers (N,) in {name!r}")
     return values.astype(np.int64, copy=False)
-
-
-def _check_start(path: Path, name: str, start: np.ndarray, size: int) -> None:
-    good = len(start) >= 1 and start[0] == 0 and start[-1] == size
-    if not good or (np.diff(start) < 0).any():
-        raise FileFormatError(f"{path}: {name!r} does not divide {size} indices")
-
-
-def check_part(path: Path, part: Part) -> None:
-    """Raises FileFormatError where arrays have shapes that do not belong together."""
-    v = part.vertices
-    if v.ndim != 2 or v.shape[1] != 3 or v.dtype.kind not in "fiu":
-        raise FileFormatError(f"{path}: expected vertices (V, 3) of numbers, got {v.shape}")
-    if v.dtype not in (np.float32, np.float64):
-        part.vertices = v.astype(np.float64)
-    _check_start(path, "polygon_start", part.polygon_start, len(part.polygon_index))
-    counts = {"vertex": len(v), "face": part.num_faces}
-    counts |= {"line": len(part.lines), "point": len(part.points)}
-    for domain, count in counts.items():
-        for key, values in getattr(part, f"{domain}_fields").items():
-            if values.ndim == 0 or len(values) != count:
-                raise FileFormatError(
-                    f"{path}: expected {count} rows of {domain} field {key!r}, got {values.shape}"
-                )
-    for key, corners in part.corner_fields.items():
-        if corners.values.ndim == 0 or len(corners.index) != len(part.polygon_index):
-            raise FileFormatError(f"{path}: corner field {key!r} has not an index a corner")
-    for kind, cells in part.cells.items():
-        if cells.ndim != 2 or cells.dtype.kind not in "iu":
-            raise FileFormatError(f"{path}: expected cells {kind!r} of shape (N, corners)")
-    for key, kinds in part.cell_fields.items():
-        for kind, values in kinds.items():
-            if values.ndim == 0 or kind not in part.cells or len(values) != len(part.cells[kind]):
-                raise FileFormatError(f"{path}: cell field {key!r} does not fit its cells")
-    if part.transform is not None:
-        matrix = part.transform
-        if matrix.shape != (4, 4) or matrix.dtype.kind not in "fiu":
-            raise FileFormatError(f"{path}: expected a transform (4, 4), got {matrix.shape}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.changes.join import joined
-from meshlearn.io.document import CornerField, Document, Part, _place, as_table
+from meshlearn.io.document import CornerField, Document, Part, as_table, placed_vertices
 
 
 def take_corners(part: Part, corner: np.ndarray, start: np.ndarray, face: np.ndarray) -> Part:
@@ -39,7 +39,7 @@ def placed_triangles(part: Part, kind: type[np.floating] | None = None) -> Part:
     Args:
         kind: dtype of the vertices, before anything is cut; None keeps that of the file.
     """
-    vertices, mirrored = _place(part, part.vertices)
+    vertices, mirrored = placed_vertices(part, part.vertices)
     if kind is None and vertices.dtype not in (np.float32, np.float64):
         kind = np.float64
     if kind is not None:

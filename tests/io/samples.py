@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from meshlearn.io import CornerField, Document, Material, Part
-from meshlearn.io.document import _place
+from meshlearn.io.document import placed_vertices
 from meshlearn.io.formats import BUILT_IN
 
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
@@ -192,7 +192,7 @@ def differences(before: Document, after: Document) -> set[str]:
         out.add("transforms")
     if len(before.parts) == len(after.parts) == 1:
         a, b = before.parts[0], after.parts[0]
-        x, y = _place(a, a.vertices)[0], _place(b, b.vertices)[0]
+        x, y = placed_vertices(a, a.vertices)[0], placed_vertices(b, b.vertices)[0]
     else:
         a, b = joined(before), joined(after)
         x, y = a.vertices, b.vertices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from meshlearn.io.document import CornerField, Document, Part, _place
+from meshlearn.io.document import CornerField, Document, Part, placed_vertices
 
 
 def mirrors(transform: np.ndarray) -> bool:
@@ -28,7 +28,7 @@ def joined(document: Document) -> Part:
     out = Part()
     if not parts:
         return out
-    placed = [_place(p, p.vertices) for p in parts]
+    placed = [placed_vertices(p, p.vertices) for p in parts]
     out.vertices = np.concatenate([v for v, _ in placed])
     starts, index, base, held = [np.zeros(1, np.int64)], [], 0, 0
     order = []  # corners, reversed within polygons of mirrored parts

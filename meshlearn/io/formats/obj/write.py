@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.changes.join import mirrors as _mirrors
-from meshlearn.io.changes.join import reversed_corners
-from meshlearn.io.document import CornerField, Document, Part, _place
+from meshlearn.io.changes.join import mirrors, reversed_corners
+from meshlearn.io.document import CornerField, Document, Part, placed_vertices
 from meshlearn.io.formats.obj.material import write_materials
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import columns_text, polygons_text, rows_text
@@ -59,7 +58,7 @@ def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryvi
     for number, part in enumerate(document.parts):
         if part.name or number:
             yield f"o {_clean(part.name)}\n".encode()
-        rows, _ = _place(part, part.vertices)
+        rows, _ = placed_vertices(part, part.vertices)
         colour = part.vertex_fields.get("color")
         if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3:
             colour = colour[:, :3]
@@ -110,7 +109,7 @@ def _faces(
         for kind, (_, names) in tables.items()
         if kind in part.face_fields and names
     }
-    mirrored = part.transform is not None and _mirrors(part.transform)
+    mirrored = part.transform is not None and mirrors(part.transform)
     if mirrored:
         turn = reversed_corners(part)
         fields = [f[turn] for f in fields]
