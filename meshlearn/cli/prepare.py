@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
+@dataclass
+class SampleOptions:
+    """What is kept of each shape."""
+
+    near: Annotated[int, typer.Option(min=0, help="Points near each surface.")] = 20_000
+    space: Annotated[int, typer.Option(min=0, help="Points all over the box.")] = 8_000
+    surface: Annotated[int, typer.Option(min=0, help="Points on each surface.")] = 10_000
+    voxels: Annotated[
+        str, typer.Option(metavar="N,…", help="Resolutions of occupancy grids; none for none.")
+    ] = "16,32,64"
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same samples.")] = 0
+
+
 @command("prepare")
 def prepare(
     source: Annotated[
@@ -30,13 +44,7 @@ def prepare(
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if missing.")],
-    near: Annotated[int, typer.Option(min=0, help="Points near each surface.")] = 20_000,
-    space: Annotated[int, typer.Option(min=0, help="Points all over the box.")] = 8_000,
-    surface: Annotated[int, typer.Option(min=0, help="Points on each surface.")] = 10_000,
-    voxels: Annotated[
-        str, typer.Option(metavar="N,…", help="Resolutions of occupancy grids; none for none.")
-    ] = "16,32,64",
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same samples.")] = 0,
+    samples: SampleOptions,
     jobs: Annotated[
         int | None, typer.Option(min=0, help="Processes; default: one for each processor.")
     ] = None,
@@ -49,7 +57,7 @@ def prepare(
     as_json: JsonFlag = False,
 ) -> None:
     """Sample signed distances, surfaces and voxels of meshes, to train from."""
-    grids = _resolutions(voxels)
+    grids = _resolutions(samples.voxels)
     from meshlearn.train.prepare import is_family_spec
     from meshlearn.train.prepare import prepare as run
     from meshlearn.train.prepared import PrepareOptions
@@ -58,7 +66,7 @@ def prepare(
         raise ValueError(f"DIR: there is no folder {source}")
     if not out.exists() and not out.absolute().parent.is_dir():
         raise ValueError(f"OUT: the folder {out.parent} does not exist; make it first")
-    options = PrepareOptions(near, space, surface, grids, seed)
+    options = PrepareOptions(samples.near, samples.space, samples.surface, grids, samples.seed)
     if jobs is None:
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         jobs = cpus or 1

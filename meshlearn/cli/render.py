@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,20 @@ from meshlearn.cli._files import input_file, output_file
 from meshlearn.cli._output import print_json
 
 
+@dataclass
+class PictureOptions:
+    """How a mesh is drawn."""
+
+    azimuth: Annotated[
+        float | None, typer.Option(help="Degrees around the y axis, from +z towards +x.")
+    ] = None
+    elevation: Annotated[float, typer.Option(help="Degrees above; with --azimuth.")] = 22.0
+    shading: Annotated[
+        str, choice("auto", "smooth", "flat", help="auto: smooth, but sharp where edges are.")
+    ] = "auto"
+    wireframe: Annotated[bool, typer.Option("--wireframe", help="Draw the edges.")] = False
+
+
 @command("render")
 def render(
     mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
@@ -20,6 +35,7 @@ def render(
         Path,
         typer.Argument(metavar="OUT", help="A name that ends in .png, or a folder of images."),
     ],
+    look: PictureOptions,
     size: Annotated[
         int | None,
         typer.Option(min=16, max=8192, help="Pixels of a view; default 768, in a folder 256."),
@@ -30,14 +46,6 @@ def render(
             min=1, max=2000, help="Views: side by side (default 1), or in a folder (default 40)."
         ),
     ] = None,
-    azimuth: Annotated[
-        float | None, typer.Option(help="Degrees around the y axis, from +z towards +x.")
-    ] = None,
-    elevation: Annotated[float, typer.Option(help="Degrees above; with --azimuth.")] = 22.0,
-    shading: Annotated[
-        str, choice("auto", "smooth", "flat", help="auto: smooth, but sharp where edges are.")
-    ] = "auto",
-    wireframe: Annotated[bool, typer.Option("--wireframe", help="Draw the edges.")] = False,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -48,10 +56,10 @@ def render(
         output_file(out, overwrite=overwrite, suffixes=(".png",))
         if views is not None and views > 24:
             raise typer.BadParameter("a picture shows at most 24 views; give a folder for more")
-    elif azimuth is not None or wireframe:
-        option = "--wireframe" if wireframe else "--azimuth"
+    elif look.azimuth is not None or look.wireframe:
+        option = "--wireframe" if look.wireframe else "--azimuth"
         raise typer.BadParameter(f"{option} is for a picture; OUT is a folder")
-    if azimuth is not None and views not in (None, 1):
+    if look.azimuth is not None and views not in (None, 1):
         raise typer.BadParameter("--azimuth is one view; leave out --views")
     from meshlearn.io import load
     from meshlearn.render.image_set import check_folder
@@ -67,7 +75,7 @@ def render(
         from meshlearn.render import render_images, save_images
 
         images = render_images(
-            shape, views or 40, size=size or 256, smooth={"smooth": True}.get(shading, False)
+            shape, views or 40, size=size or 256, smooth=look.shading == "smooth"
         )
         save_images(images, out, overwrite=overwrite)
         facts |= {"views": len(images), "size": list(images.size)}
@@ -77,10 +85,10 @@ def render(
         contact_sheet(
             [shape],
             out,
-            views=(views or 1) if azimuth is None else [(azimuth, elevation)],
+            views=(views or 1) if look.azimuth is None else [(look.azimuth, look.elevation)],
             size=size or 768,
-            smooth={"auto": None, "smooth": True, "flat": False}[shading],
-            wireframe=wireframe,
+            smooth={"auto": None, "smooth": True, "flat": False}[look.shading],
+            wireframe=look.wireframe,
         )
     seconds = time.perf_counter() - begin
     if as_json:
