@@ -14,6 +14,7 @@ pytest.importorskip("viser", reason="viser is not installed")
 from meshlearn import viewer
 from meshlearn.data import shapes
 from meshlearn.viewer.items import item_of
+from meshlearn.viewer.runs import Run
 
 
 def get(url):
@@ -100,3 +101,19 @@ def test_panels_do_not_know_one_another():
         text = Path(importlib.import_module(home).__file__).read_text("utf-8")
         others = homes - {home} | {"meshlearn.viewer.app"}
         assert not [other for other in others if re.search(rf"{re.escape(other)}\b", text)]
+
+
+def test_a_link_is_followed_beside_a_run_and_nonsense_changes_nothing(tmp_path):
+    (tmp_path / "history.json").write_text('{"step": [1, 2], "loss": [1.0, 0.5]}')
+    ball = item_of("ball", shapes.icosphere(1))
+    with viewer.App([ball], viewer.Options(port=19780), run=Run(tmp_path)) as app:
+        first = app.state()
+        assert first == {"field": "none", "shading": "smooth", "edges": [], "opacity": 1.0}
+        app.follow({"field": "x", "shading": "flat", "edges": ["sharp"], "opacity": 0.5})
+        assert app.fields.chosen == "x" and app.look.shading == "flat"
+        assert app.look.edges == {"sharp"} and app.look.opacity == 0.5
+        app.follow({"field": "no such", "shading": 7, "edges": None, "opacity": "much"})
+        assert app.state() == {**first, "field": "x", "shading": "flat", "edges": ["sharp"],
+                               "opacity": 0.5}  # fmt: skip
+        app.follow(first)
+        assert app.state() == first
