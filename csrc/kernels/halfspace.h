@@ -1,6 +1,7 @@
 // Intersection of half-spaces inside a box, one convex a call: a polyhedron is cut by one plane
 // after another. Which side a vertex lies on is decided once for all faces around it, so that what
-// comes out is closed whatever the rounding. All arithmetic is in double.
+// comes out is closed whatever the rounding. All arithmetic is in double. Equations and numbers are
+// those of meshlearn/convex/constants.py, where each has its reason.
 #pragma once
 #include "hd_limits.h"
 
@@ -8,6 +9,9 @@ namespace meshlearn {
 
 constexpr int kBoxSides = 6;
 constexpr int kCutAttempts = 10;
+constexpr double kToleranceGrowth = 4;
+constexpr double kLeastDeterminant = 1e-8;
+constexpr double kMostStep = 4;
 
 // Room for a convex of m planes, in items.
 struct HalfspaceRoom {
@@ -24,11 +28,12 @@ struct Vec4 {
   double x, y, z, w;
 };
 
+// (2)
 ML_HD double plane_at(const Vec4& n, const Vec3<double>& p) {
   return n.x * p.x + n.y * p.y + n.z * p.z + n.w;
 }
 
-// Unit normal; a plane without normal becomes (0, 0, 0, sign of d).
+// (1): unit normal; a plane without normal becomes (0, 0, 0, sign of d).
 ML_HD Vec4 unit_plane(double a, double b, double c, double d) {
   const double most = larger(larger(fabs(a), fabs(b)), fabs(c));
   if (!(most > 0)) return Vec4{0, 0, 0, d > 0 ? 1.0 : 0.0};
@@ -102,8 +107,8 @@ struct Polyhedron {
     loops.count = 6;
   }
 
-  // Where the edge from a kept vertex to one cut away meets the plane; -1 without room. A vertex on
-  // the plane is that place itself.
+  // (3): where the edge from a kept vertex to one cut away meets the plane; -1 without room. A
+  // vertex on the plane is that place itself.
   ML_HD int32_t crossing(int32_t in, int32_t out, double tolerance) {
     if (side[in] >= -tolerance) return in;
     for (int32_t k = 0; k < crossings; ++k)
@@ -200,7 +205,7 @@ struct Polyhedron {
       most = larger(most, side[v]);
       least = smaller(least, side[v]);
     }
-    for (int attempt = 0; attempt < kCutAttempts; ++attempt, tolerance *= 4) {
+    for (int attempt = 0; attempt < kCutAttempts; ++attempt, tolerance *= kToleranceGrowth) {
       if (most <= tolerance) return true;
       if (least >= -tolerance) return false;
       crossings = 0;
@@ -256,7 +261,7 @@ struct Polyhedron {
     }
   }
 
-  // The three planes of a vertex whose normals span most, and the vertex as their intersection
+  // The three planes of a vertex whose normals span most, and the vertex as their intersection (4)
   // where that is no further off than the tolerance allows.
   ML_HD void settle(int32_t v, const int32_t* around, int32_t count, double tolerance,
                     int32_t* three) {
@@ -284,10 +289,10 @@ struct Polyhedron {
     three[1] = around[second];
     three[2] = around[third];
     const double det = dot(ab, nc);
-    if (fabs(det) < 1e-8) return;
+    if (fabs(det) < kLeastDeterminant) return;
     const double ra = plane_at(a, point[v]), rb = plane_at(b, point[v]), rc = plane_at(c, point[v]);
     const Vec3<double> step = (cross(nb, nc) * ra + cross(nc, na) * rb + ab * rc) * (1 / det);
-    if (norm2(step) <= 16 * tolerance * tolerance) point[v] = point[v] - step;
+    if (norm2(step) <= kMostStep * kMostStep * tolerance * tolerance) point[v] = point[v] - step;
   }
 };
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, segment_sum
-from meshlearn.convex.packed import LEAST_SPAN, Packed, rows_of
+from meshlearn.convex.constants import LEAST_SPAN
+from meshlearn.convex.packed import Packed, rows_of
 from meshlearn.convex.reference import intersect_reference
 
 
@@ -26,7 +27,7 @@ def intersect(
 def plane_gradient(
     grad: Tensor, vertices: Tensor, planes: Tensor, vertex_planes: Tensor, bounds: list[float]
 ) -> Tensor:
-    """Gradient of `planes` (K, 4) from that of the vertices (V, 3).
+    """Gradient of `planes` (K, 4) from that of the vertices (V, 3): (5).
 
     A vertex v solves N v = -d, so that dv = -N⁻¹ (dN v + dd): with y = N⁻ᵀ grad, row i of N gets
     -y_i v and d_i gets -y_i.

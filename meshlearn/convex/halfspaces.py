@@ -12,6 +12,7 @@ from torch import Tensor
 from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.convex._ops import intersect
+from meshlearn.convex.constants import TOLERANCE_EPSILONS
 from meshlearn.mesh import Mesh, PolygonMesh
 
 Bounds = Sequence[Sequence[float]] | Tensor
@@ -190,7 +191,7 @@ def intersect_halfspaces(
     check_tensor(used, "planes", finite=True)
     if tolerance is None:
         reach = float(torch.maximum(box[0].abs(), box[1].abs()).norm())
-        tolerance = 32 * torch.finfo(planes.dtype).eps * reach
+        tolerance = TOLERANCE_EPSILONS * torch.finfo(planes.dtype).eps * reach
     elif not tolerance > 0:
         raise ValueError(f"tolerance: expected a positive distance, got {tolerance}")
     out = Convexes(*intersect(table, start, index, box.reshape(-1).tolist(), tolerance))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.convex.constants import INNER_TOLERANCE
 from meshlearn.convex.halfspaces import Convexes
 
 _CHUNK = 1 << 22  # pairs of points and planes looked at together
@@ -66,7 +67,7 @@ def inner_convexes(convexes: Convexes, *, tolerance: float | None = None) -> Ten
     count = len(convexes)
     if tolerance is None:
         most = float(convexes.vertices.detach().abs().amax()) if len(convexes.vertices) else 1.0
-        tolerance = 1e-6 * most
+        tolerance = INNER_TOLERANCE * most
     inside = contains(convexes, convexes.vertices.detach(), margin=tolerance)  # (V, C)
     sizes = convexes.vertex_start.diff()
     which = torch.repeat_interleave(torch.arange(count, device=sizes.device), sizes)

@@ -7,8 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LEAST_SPAN = 1e-6  # vertices of planes whose unit normals span less get no gradient
-
 
 class Packed(NamedTuple):
     """What the operator gives. Planes are rows of its table, sides of the box -1 to -6."""

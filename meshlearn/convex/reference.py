@@ -12,9 +12,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from meshlearn.convex.packed import LEAST_SPAN, Packed, rows_of
+from meshlearn.convex.constants import (
+    CUT_ATTEMPTS,
+    LEAST_DETERMINANT,
+    LEAST_SPAN,
+    MOST_STEP,
+    TOLERANCE_GROWTH,
+)
+from meshlearn.convex.packed import Packed, rows_of
 
-_ATTEMPTS = 10
 _BOX_LOOPS = [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]]
 
 Plane = tuple[float, float, float, float]
@@ -74,20 +80,25 @@ def intersect_reference(
 def _solved(
     planes: Tensor, vertex_planes: Tensor, bounds: list[float], at: Tensor, tolerance: float
 ) -> Tensor:
-    """Vertices as intersections of their planes, by one step from where they are known to be."""
+    """Vertices as intersections of their planes, by one step from where they are: (4)."""
     three = rows_of(planes, vertex_planes, bounds)
     three = three / three[..., :3].norm(dim=2, keepdim=True)
     a, b, c = three[..., :3].unbind(1)
     residual = (three[..., :3] * at[:, None]).sum(2) + three[..., 3]
     columns = torch.stack([torch.linalg.cross(*p, dim=1) for p in ((b, c), (c, a), (a, b))], 1)
     span = (columns[:, 0] * a).sum(1, keepdim=True)
-    step = (columns * residual[..., None]).sum(1) / torch.where(span.abs() < 1e-8, 1.0, span)
-    far = (span.abs() < 1e-8) | (step.detach().norm(dim=1, keepdim=True) > 4 * tolerance)
+    step = (columns * residual[..., None]).sum(1) / torch.where(
+        span.abs() < LEAST_DETERMINANT, 1.0, span
+    )
+    far = (span.abs() < LEAST_DETERMINANT) | (
+        step.detach().norm(dim=1, keepdim=True) > MOST_STEP * tolerance
+    )
     found = at - step + torch.where(far, step.detach(), 0.0)
     return torch.where(span.abs() > LEAST_SPAN, found, found.detach())
 
 
 def _unit(a: float, b: float, c: float, d: float) -> Plane:
+    """(1): the plane with a unit normal; one without normal becomes (0, 0, 0, sign of d)."""
     most = max(abs(a), abs(b), abs(c))
     if not most > 0:
         return 0.0, 0.0, 0.0, 1.0 if d > 0 else 0.0
@@ -134,19 +145,19 @@ class _Body:
     def clip(self, face: int, n: Plane, tolerance: float) -> bool:
         """Cuts by a plane; False when nothing is left."""
         self.plane[face] = n
-        side = {
+        side = {  # (2)
             v: n[0] * p[0] + n[1] * p[1] + n[2] * p[2] + n[3]
             for v, p in ((v, self.point[v]) for v in self.used())
         }
         most, least = max(side.values()), min(side.values())
-        for _ in range(_ATTEMPTS):
+        for _ in range(CUT_ATTEMPTS):
             if most <= tolerance:
                 return True
             if least >= -tolerance:
                 return False
             if self._cut(face, side, tolerance):
                 return True
-            tolerance *= 4
+            tolerance *= TOLERANCE_GROWTH
         return -least > most
 
     def _cut(self, face: int, side: dict[int, float], tolerance: float) -> bool:
@@ -159,7 +170,7 @@ class _Body:
                 return inside
             if (inside, outside) not in made:
                 v = made[inside, outside] = max(point) + 1
-                t = side[inside] / (side[inside] - side[outside])
+                t = side[inside] / (side[inside] - side[outside])  # (3)
                 p, q = self.point[inside], self.point[outside]
                 x, y, z = (a + (b - a) * t for a, b in zip(p, q, strict=True))
                 point[v] = (x, y, z)

@@ -1,12 +1,15 @@
 """Half-space intersection against qhull, exact arithmetic and its reference; bad input."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 import meshlearn as ml
 from meshlearn._native import HAS_NATIVE
-from meshlearn.convex import Convexes, intersect_halfspaces
+from meshlearn.convex import Convexes, constants, intersect_halfspaces
 from meshlearn.convex.packed import Packed
 from meshlearn.convex.reference import intersect_reference
 
@@ -252,3 +255,15 @@ def test_a_shared_table_of_planes():
 def test_bad_input(planes, options, words):
     with pytest.raises(ValueError, match=words):
         intersect_halfspaces(planes, **{"bounds": BOX, **options})
+
+
+def test_the_kernel_has_the_numbers_of_constants():
+    text = (Path(__file__).parents[2] / "csrc/kernels/halfspace.h").read_text(encoding="utf-8")
+    found = dict(re.findall(r"(k[A-Z]\w+) = ([-0-9.e]+);", text))
+    for name, value in {
+        "kCutAttempts": constants.CUT_ATTEMPTS,
+        "kToleranceGrowth": constants.TOLERANCE_GROWTH,
+        "kLeastDeterminant": constants.LEAST_DETERMINANT,
+        "kMostStep": constants.MOST_STEP,
+    }.items():
+        assert float(found[name]) == value, name

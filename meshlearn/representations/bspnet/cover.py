@@ -13,15 +13,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_MOST_FALSE = 0.2  # share of what a convex newly holds that it may hold outside the shape
-_EASE = (0.005, 0.02, 0.08, 0.32)  # shares of the shape that a cut may take without mattering
-_HELD = (
-    1 / 64
-)  # what a sample counts that other convexes hold already; a power of 2: sums are exact
-_SLACK = 1e-4  # a sample this far beyond a plane is cut off, in the unit of the points
-_TURNS = 6  # of growing and thinning, at most
-_MOST_MISSED = 0.1  # share of a surface that no plane need stand for
-_MOST_ANGLE = 16.0  # degrees: planes that stand for more than this are of no use
+from meshlearn.representations.bspnet.constants import (
+    EASE,
+    HELD,
+    LAST_PENALTY,
+    LEAST_DEPTH,
+    LEAST_SAMPLES,
+    MOST_ANGLE,
+    MOST_FALSE,
+    MOST_MISSED,
+    NEEDED,
+    PENALTY,
+    PRICE,
+    SLACK,
+    TURNS,
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def surface_planes(
         while True:
             alike = near & (turn > math.cos(math.radians(angle)))
             rows, missed = _most_held(alike, count, least * len(points))
-            if missed <= _MOST_MISSED or 2 * angle > _MOST_ANGLE:
+            if missed <= MOST_MISSED or 2 * angle > MOST_ANGLE:
                 break
             angle *= 2
     return torch.cat([normals[rows], own[rows, None]], 1)
@@ -115,7 +121,7 @@ class _Grower:
 
     def __init__(self, planes: Tensor, points: Tensor, inside: Tensor) -> None:
         value = _dot(planes[:, None], points) + planes[:, 3:]
-        self.beyond = (value > _SLACK).float()  # (P, N)
+        self.beyond = (value > SLACK).float()  # (P, N)
         self.inside = inside
         self.count = int(inside.sum())
         self.covered = torch.zeros_like(inside)
@@ -138,13 +144,13 @@ class _Grower:
         holds = self.beyond.new_ones(len(seeds), self.beyond.shape[1])
         chosen = torch.zeros(len(seeds), len(self.beyond), dtype=torch.bool)
         rows = torch.arange(len(seeds))
-        for ease in _EASE:
+        for ease in EASE:
             some, those = torch.zeros_like(chosen[rows]), torch.ones_like(holds[rows])
-            for _ in range(_TURNS):
+            for _ in range(TURNS):
                 before = some.clone()
                 self.grow(some, those, seeds[rows], price, most, ease * self.count)
                 full = some.sum(1) == most
-                self.thin(some, those, max(penalty, 1 / _MOST_FALSE))
+                self.thin(some, those, max(penalty, 1 / MOST_FALSE))
                 if not bool(full.any()) or torch.equal(some, before):
                     break
             chosen[rows], holds[rows] = some, those
@@ -166,7 +172,7 @@ class _Grower:
         least inside, in place; `ease` samples of the inside do not matter."""
         allowed = (self.beyond[:, seeds] == 0).T
         inner = self.count
-        wanted = torch.where(self.covered[:inner], _HELD, 1.0)
+        wanted = torch.where(self.covered[:inner], HELD, 1.0)
         rows = torch.nonzero(chosen.sum(1) < most)[:, 0]
         while len(rows):
             some = holds[rows]
@@ -201,7 +207,7 @@ class _Grower:
         hold too many of these, since others can fit what these would."""
         fresh = holds @ (self.inside & ~self.covered).float()
         false = holds @ (~self.inside & ~self.covered).float()
-        return torch.where(false < _MOST_FALSE * fresh, fresh - penalty * false, -1.0)
+        return torch.where(false < MOST_FALSE * fresh, fresh - penalty * false, -1.0)
 
 
 def cover(
@@ -233,21 +239,21 @@ def cover(
     order = torch.argsort((~inside).to(torch.uint8), stable=True)
     points, depth, inside = points[order], depth[order], inside[order]
     grower = _Grower(planes, points, inside)
-    least = max(least * grower.count, 2.0)  # samples
+    least = max(least * grower.count, LEAST_SAMPLES)  # samples
     found: list[Tensor] = []
     held: list[Tensor] = []
-    penalty, price = 6.0, 0.04
+    penalty, price = PENALTY, PRICE
     while len(found) < convexes:
         free = torch.nonzero(inside & ~grower.covered)[:, 0]
         if len(free) < 2:
             break
-        chances = depth[free].clamp(min=1e-3)
+        chances = depth[free].clamp(min=LEAST_DEPTH)
         at = free[_drawn(chances, min(seeds, len(free)), generator)]
         chosen, holds = grower.around(at, price, penalty, most_planes)
         scores = grower.scores(holds, penalty)
         best = int(scores.argmax())
         if scores[best] < least:
-            if penalty <= 1.5:
+            if penalty <= LAST_PENALTY:
                 break
             penalty, price = penalty / 2, price / 2  # what is left needs some outside with it
             continue
@@ -275,7 +281,7 @@ def _needed(held: Tensor, inside: Tensor, least: float) -> list[int]:
     for i in held.sum(1).argsort(stable=True).tolist():
         alone = held[i] & (times == 1)
         gain = int((alone & inside).sum()) - int((alone & ~inside).sum())
-        if gain < 0.5 * least and len(keep) > 1:
+        if gain < NEEDED * least and len(keep) > 1:
             keep.discard(i)
             times -= held[i].long()
     return sorted(keep)

@@ -1,7 +1,8 @@
 """From planes to a field: distances beyond planes, convexes, their union; losses of all phases.
 
 Written for points (B, N, 3), planes (B, P, K), connection T (P, C) and weights W (C,). A point is
-in convex j where h2_j = 0, h2 = max(D, 0) T, D = monomials(x) . planes, positive outside.
+in convex j where h2_j = 0, h2 = max(D, 0) T, D = monomials(x) . planes, positive outside. Numbers
+of equations are those of `constants`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import Incidence, gather
-
-INSIDE = 0.01  # h2 below it is inside, and entries of T above it connect
-_CHUNK = 1 << 19  # entries of D that are held at once: they stay in a core's cache
-_FEW = 3  # a held T with less entries a plane than this, at most, is worth going through one by one
-PRIMITIVES = {"planes": 4, "quadrics": 10}
+from meshlearn.representations.bspnet.constants import CHUNK, FEW_ENTRIES, INSIDE
 
 
 def monomials(points: Tensor, primitives: str = "planes") -> Tensor:
@@ -29,7 +26,7 @@ def monomials(points: Tensor, primitives: str = "planes") -> Tensor:
 
 
 class _ConvexDistances(torch.autograd.Function):
-    """max(X Pᵀ, 0) T by slices of the points: D is never whole in memory, forward or backward."""
+    """(1) and (2), max(X Pᵀ, 0) T, by slices of the points: D is never whole in memory."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, planes: Tensor, connection: Tensor) -> Tensor:
@@ -59,7 +56,10 @@ class _ConvexDistances(torch.autograd.Function):
 
 
 class _FewDistances(torch.autograd.Function):
-    """Sums of max(X Rᵀ, 0) over the rows of each convex: R (B, m C, K) has its rows in turn."""
+    """(1) and (2) as sums of max(X Rᵀ, 0) over the rows of each convex.
+
+    R (B, m C, K) has the rows of the convexes in turn.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, table: Tensor, convexes: int) -> Tensor:
@@ -92,7 +92,7 @@ def _where_positive(grad: Tensor, values: Tensor) -> Tensor:
 
 
 def _slices(x: Tensor, planes: Tensor) -> list[tuple[int, slice]]:
-    rows = max(1, _CHUNK // max(1, planes.shape[1]))
+    rows = max(1, CHUNK // max(1, planes.shape[1]))
     count = x.shape[1]
     return [
         (b, slice(k, min(k + rows, count)))
@@ -104,7 +104,7 @@ def _slices(x: Tensor, planes: Tensor) -> list[tuple[int, slice]]:
 def convex_distances(
     points: Tensor, planes: Tensor, connection: Tensor, primitives: str = "planes"
 ) -> Tensor:
-    """h2 (B, N, C): sums of the distances beyond the planes of each convex, 0 inside.
+    """h2 (B, N, C), (2): sums of the distances beyond the planes of each convex, 0 inside.
 
     Where T takes no gradient and has few entries, as in the phases in which it is of 0 and 1, only
     those are gone through. Computed in the planes' precision whatever autocast says: distances near
@@ -129,7 +129,7 @@ def _few_rows(planes: Tensor, connection: Tensor) -> Tensor | None:
     sizes = torch.bincount(convex, minlength=convexes)
     most = int(sizes.max())
     entries = connection[plane, convex]
-    if not 0 < most * convexes <= _FEW * count or bool((entries < 0).any()):
+    if not 0 < most * convexes <= FEW_ENTRIES * count or bool((entries < 0).any()):
         return None
     turn = torch.arange(len(convex), device=convex.device) - (sizes.cumsum(0) - sizes)[convex]
     at = turn * convexes + convex
@@ -146,7 +146,7 @@ def hard_connection(connection: Tensor) -> Tensor:
 
 
 def soft_union(h2: Tensor, weights: Tensor) -> Tensor:
-    """S+ (B, N) in [0, 1], 1 inside.
+    """S+ (B, N) in [0, 1], 1 inside: (3).
 
     Both clamps have a gradient where they would have none and nothing could be learned from then
     on: the outer one is passed through, which under a squared error leads back into its range
@@ -159,12 +159,12 @@ def soft_union(h2: Tensor, weights: Tensor) -> Tensor:
 
 
 def hard_union(h2: Tensor) -> Tensor:
-    """S* (B, N), 0 inside (below 0.01), growing outside."""
+    """S* (B, N), 0 inside (below 0.01), growing outside: (4)."""
     return h2.amin(-1)
 
 
 def overlap_loss(h2: Tensor, inside: Tensor) -> Tensor:
-    """Minus the mean of h2 over samples of the shape that lie in two convexes or more, in those.
+    """(9): minus the mean of h2 over samples of the shape in two convexes or more, in those.
 
     It draws the convexes that share a place apart.
     """
@@ -196,14 +196,15 @@ def phase_losses(
     inside = inside.to(h2.dtype)
     terms: dict[str, Tensor] = {}
     if phase == 0:
-        terms["occupancy"] = (inside - soft_union(h2, weights)).square().mean()
-        terms["weights"] = (weights - 1).abs().sum()
-        terms["connection"] = ((connection - 1).clamp(min=0) - connection.clamp(max=0)).sum()
+        terms["occupancy"] = (inside - soft_union(h2, weights)).square().mean()  # (5)
+        terms["weights"] = (weights - 1).abs().sum()  # (7)
+        excess = (connection - 1).clamp(min=0) - connection.clamp(max=0)
+        terms["connection"] = excess.sum()  # (6)
         return terms
     union = hard_union(h2)
     missing, surplus = inside * union.clamp(min=0), (1 - inside) * (1 - union.clamp(max=1))
-    terms["occupancy"] = (missing + surplus).mean()
-    if phase >= 3:
+    terms["occupancy"] = (missing + surplus).mean()  # (8)
+    if phase >= 3:  # (10)
         low = connection.detach() < INSIDE
         terms["connection"] = torch.where(low, connection.abs(), (connection - 1).abs()).sum()
     if phase in (2, 4):

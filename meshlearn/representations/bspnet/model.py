@@ -13,9 +13,15 @@ from meshlearn.convex import Convexes, intersect_halfspaces, select
 from meshlearn.isosurface import VoxelGrid, marching_cubes
 from meshlearn.mesh import Mesh
 from meshlearn.representations.base import Representation, RepresentationOutput
-from meshlearn.representations.bspnet.fields import (
+from meshlearn.representations.bspnet.constants import (
     INSIDE,
+    MOVED_OUT,
     PRIMITIVES,
+    ROUNDED,
+    SHARED_RATE,
+    STEEPER,
+)
+from meshlearn.representations.bspnet.fields import (
     convex_distances,
     hard_connection,
     hard_union,
@@ -178,7 +184,7 @@ class BSPNet(Representation):
         haze of small entries of T make the shapes."""
         shared = [p for p in (self.connection, self.weights) if p.requires_grad]
         own = [p for p in self.parameters() if p.requires_grad and all(p is not s for s in shared)]
-        groups = [{"params": own, "lr": lr}, {"params": shared, "lr": 0.1 * lr}]
+        groups = [{"params": own, "lr": lr}, {"params": shared, "lr": SHARED_RATE * lr}]
         return [group for group in groups if group["params"]]
 
     def _last(self) -> nn.Linear:
@@ -198,7 +204,7 @@ class BSPNet(Representation):
     @torch.no_grad()
     def round_connection(self) -> None:
         """Makes entries of T above ½ 1, all others 0."""
-        self.connection.copy_((self.connection > 0.5).to(self.connection.dtype))
+        self.connection.copy_((self.connection > ROUNDED).to(self.connection.dtype))
 
     @torch.no_grad()
     def harden(self) -> None:
@@ -207,11 +213,11 @@ class BSPNet(Representation):
         becomes half as thick."""
         self.round_connection()
         if self.decoder is None:
-            self.primitive[:, -1] -= 0.25
+            self.primitive[:, -1] -= MOVED_OUT
         else:
             rows = self._last().bias.view(self.connection.shape[0], -1)
-            rows[:, -1] -= 0.25
-        self.steepen(2.0)
+            rows[:, -1] -= MOVED_OUT
+        self.steepen(STEEPER)
 
     @torch.no_grad()
     def occupancy(self, points: Tensor, code: Tensor | None = None, *, hard: bool = True) -> Tensor:

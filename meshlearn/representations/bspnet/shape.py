@@ -10,6 +10,17 @@ from torch import Tensor
 from meshlearn.geometry import MeshBVH, sample_surface
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
+from meshlearn.representations.bspnet.constants import (
+    KEPT_MOVE,
+    KEPT_TURN,
+    REFINE_BETAS,
+    REFINE_FALL,
+    REFINE_FAR,
+    REFINE_NEAR,
+    REFINE_RATE,
+    REFINE_STEEP,
+    REFINE_STEEPER,
+)
 from meshlearn.representations.bspnet.cover import Cover, cover, surface_planes
 from meshlearn.representations.bspnet.model import BSPNet
 
@@ -179,20 +190,20 @@ def _refine(
     """Planes moved so that the union's sign is right at samples; unit length."""
     planes = start.planes.clone().requires_grad_()
     members = _members(start.connection)
-    optimizer = torch.optim.Adam([planes], lr=1e-3, betas=(0.9, 0.98))
+    optimizer = torch.optim.Adam([planes], lr=REFINE_RATE, betas=REFINE_BETAS)
     count = len(known.near)
     with progress_bar("refining", max(1, steps), enabled=progress) as bar:
         for step in range(steps):
             done = step / steps
             for group in optimizer.param_groups:
-                group["lr"] = 1e-3 * (1 - 0.95 * done)
-            some = torch.randint(count, (3000,), generator=generator)
-            all_over = torch.randint(len(known.points), (1000,), generator=generator)
+                group["lr"] = REFINE_RATE * (1 - REFINE_FALL * done)
+            some = torch.randint(count, (REFINE_NEAR,), generator=generator)
+            all_over = torch.randint(len(known.points), (REFINE_FAR,), generator=generator)
             points = torch.cat([known.near[some], known.points[all_over]])
             depth = torch.cat([known.near_depth[some], known.depth[all_over]])
             unit = planes / planes[:, :3].norm(dim=1, keepdim=True)
             value = signed_union(points, unit, *members)
-            steep = 200.0 + 200.0 * done
+            steep = REFINE_STEEP + REFINE_STEEPER * done
             loss = torch.nn.functional.binary_cross_entropy_with_logits(
                 -steep * value, (depth > 0).float()
             )
@@ -203,5 +214,5 @@ def _refine(
     with torch.no_grad():
         moved = planes / planes[:, :3].norm(dim=1, keepdim=True)
         turn = (moved[:, :3] * start.planes[:, :3]).sum(1)
-        near = (turn > 0.9996) & ((moved[:, 3] - start.planes[:, 3]).abs() < 4e-3)
+        near = (turn > KEPT_TURN) & ((moved[:, 3] - start.planes[:, 3]).abs() < KEPT_MOVE)
         return torch.where(near[:, None], start.planes, moved)

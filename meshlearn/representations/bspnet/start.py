@@ -10,9 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-STEEP = 12.0  # length of a plane's normal: the soft union falls from 1 to 0 over 1 / 12 of the box
-_RADIUS = 0.03  # of the first convexes
-_SPREAD = 0.7  # share of the box's sides that their centres lie in
+from meshlearn.representations.bspnet.constants import FIRST_RADIUS, FIRST_SPREAD, STEEP
 
 
 def spread_points(count: int) -> Tensor:
@@ -40,8 +38,8 @@ def first_primitives(
     """(P, numbers): planes around the centre of the convex that each was dealt to, turned at
     random; numbers beyond the last four, for what is linear in more than x, y, z, 1, are 0."""
     normals = torch.nn.functional.normalize(torch.randn(planes, 3, generator=generator), dim=1)
-    centres = _SPREAD * (spread_points(convexes) - 0.5)
+    centres = FIRST_SPREAD * (spread_points(convexes) - 0.5)
     at = (normals * centres[torch.arange(planes) % convexes]).sum(1)
     found = torch.zeros(planes, numbers)
-    found[:, -4:] = STEEP * torch.cat([normals, -(at + _RADIUS)[:, None]], 1)
+    found[:, -4:] = STEEP * torch.cat([normals, -(at + FIRST_RADIUS)[:, None]], 1)
     return found
