@@ -25,7 +25,7 @@ def test_each_fault_has_its_place(mutant: Mutant):
 def test_the_list_is_long_enough_and_covers_the_rooms():
     names = [mutant.name for mutant in MUTANTS]
     assert len(set(names)) == len(names), "two faults of one name"
-    assert len(MUTANTS) >= 50
+    assert len(MUTANTS) >= 80
 
 
 def test_a_text_that_is_gone_or_stands_twice_is_told():
