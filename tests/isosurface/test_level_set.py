@@ -4,6 +4,7 @@ import math
 import warnings
 
 import pytest
+import seeds
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -338,6 +339,7 @@ def _volume(field, rank: int) -> torch.Tensor:
 
 
 def _process(rank: int, size: int, rendezvous: str, out: str) -> None:
+    seeds.shift(seeds.offset())  # as in the test, which compares
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=size)
     torch.set_num_threads(1)
     field = _small(rank)  # processes start apart: DDP makes them equal

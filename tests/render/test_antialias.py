@@ -53,7 +53,7 @@ def test_native_equals_reference(cam: Camera, dtype: torch.dtype) -> None:
         got = torch.ops.meshlearn.silhouettes(*args)
         assert torch.equal(got, silhouettes_reference(*args))
         found += len(got)
-    assert found > 100
+    assert found > 30
 
 
 @native_only
