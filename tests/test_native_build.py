@@ -216,7 +216,8 @@ def test_a_failing_compiler_does_not_fail_the_install(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are preloaded as on Linux")
 def test_operators_pass_under_the_sanitizers():
     """The rooms that test operators themselves; `scripts/sanitize` alone runs fits as well."""
-    rooms = ("mesh", "convex", "geometry", "isosurface", "render", "io/test_formats.py")
+    rooms = ("mesh", "convex", "geometry", "isosurface", "render", "arrays")
+    rooms += ("io/test_formats.py", "io/test_faults.py", "io/test_threads.py")
     done = subprocess.run(
         [
             ROOT / "scripts" / "sanitize",
