@@ -59,9 +59,18 @@ class Source(ABC):
 
 
 class MeshSource(Source):
-    """A mesh, whose surface is sampled."""
+    """A mesh, whose surface is sampled.
+
+    A mesh with boundary edges is taken with vertices of equal position joined where that closes
+    some: a file of loose triangles (STL) or with seams has boundary edges that its surface has not.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
+        edges = mesh.topology.boundary_edges.numel()
+        if edges:
+            joined = mesh.merge_vertices().mesh
+            if joined.topology.boundary_edges.numel() < edges:
+                mesh = joined
         self.mesh = mesh
 
     def extent(self) -> Tensor | None:

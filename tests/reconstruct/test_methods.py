@@ -11,7 +11,7 @@ from meshlearn.io.points import PointCloud
 from meshlearn.io.volume import Volume
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import Method, fit, methods, reconstruct, register_method
-from meshlearn.reconstruct.sources import as_source, precision
+from meshlearn.reconstruct.sources import MeshSource, as_source, precision
 from meshlearn.render import render_images
 from meshlearn.representations import MarchingCubes
 from tests.cli.runner import ROOT, environment
@@ -125,3 +125,14 @@ def test_only_what_is_asked_for_is_loaded():
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_loose_triangles_of_a_closed_surface_are_no_open_mesh():
+    """A file of loose triangles, as STL is, has boundary edges that its surface has not."""
+    closed = shapes.box()
+    loose = Mesh(closed.triangles.reshape(-1, 3), torch.arange(3 * closed.num_faces).view(-1, 3))
+    assert not loose.is_watertight
+    assert MeshSource(loose).openings() is None
+    assert MeshSource(loose).surface(8).is_watertight
+    opened = closed.submesh(torch.arange(closed.num_faces - 2)).mesh
+    assert MeshSource(opened).openings() == 1 and MeshSource(opened).mesh is opened
