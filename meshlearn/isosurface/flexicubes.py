@@ -1,9 +1,11 @@
 """FlexiCubes and dual marching cubes: a vertex for each patch of surface in a cell, quads across
 edges.
 
-The equations, by the numbers that stand in brackets at each piece of code which computes one. That
-is csrc/kernels/flexicubes.h on every machine and its gradient csrc/kernels/flexicubes_backward.h;
-`flexicubes_parts` says the same in torch. Sections are those of Shen et al. (2023).
+The equations, by the numbers that stand in brackets at each piece of code which computes one. (F1)
+to (F8) are computed by csrc/kernels/flexicubes.h and their gradient by flexicubes_backward.h beside
+it, on every machine; the module `flexicubes_parts` says the same in torch. (F9) is here, (F10) in
+`qef` and (F11) in `tetrahedra`; these two start from `flexicubes_parts`. Sections are those of Shen
+et al. (2023).
 
 (F1) weights of parameters a, b, g: alpha = 1 + 0.99 tanh(a), beta = 1 + 0.99 tanh(b),
      gamma = 0.99 / (1 + exp(-g)) + 0.005; the authors' code

@@ -18,7 +18,7 @@ class RepresentationOutput(NamedTuple):
 
 
 class Guide(Protocol):
-    """What a representation may ask of a target (`meshlearn.reconstruct.Target` is one)."""
+    """What a representation may ask of a target (`meshlearn.reconstruct.targets.Target` is one)."""
 
     def field(self, points: Tensor) -> Tensor:
         """Starting field, (P, 3) -> (P,), negative inside."""

@@ -1,4 +1,4 @@
-"""Pose, parameter functions, slice shifts and the flow's last layer by Gauss-Newton."""
+"""Steps of pose, parameters, slice shifts and the flow's last layer: Levenberg-Marquardt (H10)."""
 
 from __future__ import annotations
 

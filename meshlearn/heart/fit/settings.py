@@ -91,7 +91,7 @@ DAMPING = 1e-3  # at first, of the diagonal (Marquardt's scaling)
 DAMPING_RANGE = (1e-5, 1e4)  # least and largest
 DAMPING_LESS, DAMPING_MORE = 4.0, 8.0  # divided by after a step that held, times after one that not
 TRIES = 8  # of stronger damping before the steps end; measured: with 4 they ended too early
-TOLERANCE = 5e-4  # of the loss: steps end where they lower it by less; by hand, it was 2e-3
+TOLERANCE = 5e-4  # of the loss: steps end where they lower it by less; by hand
 TOUCHING = 0.2  # mm: nearer points grow their distance along the normal, as gaps have no direction
 STRAIN_FLOOR = 1.0  # mm², added to an edge's squared length in the strain, which may be 0
 
