@@ -79,20 +79,27 @@ def test_thin_walls_are_those_of_the_full_lattice(body, cells):
     assert tracker.report.evaluations < (1.6 if cells > 5 else 2.6) * found[0].num_vertices
 
 
-def test_small_parts_beside_a_large_one_are_found():
-    """Balls of 1 to 3 cells, some of them touching the surface of a large one."""
-    generator = torch.Generator().manual_seed(0)
+@pytest.mark.parametrize("draw", range(6))
+def test_small_parts_beside_a_large_one_are_found(draw):
+    """Balls of 1 to 3 cells, some of which touch the surface of a large one: all of them where the
+    slope's bound is given; where it is measured a ball of a cell may be missed, whole."""
+    generator = torch.Generator().manual_seed(draw)
     centres = torch.rand(30, 3, generator=generator) * 1.8 - 0.9
     radii = (0.5 + torch.rand(30, generator=generator)) * 2 / 64
 
     def field(p):
         return torch.minimum(((p[:, None] - centres).norm(dim=2) - radii).amin(1), sphere(p))
 
-    tracker = SurfaceTracker(64)
+    tracker = SurfaceTracker(64, lipschitz=1.0)
     found = tracker.sample(field)
     assert same(tracker, found, field)
-    _, parts = marching_cubes(*found).topology.components()
-    assert parts > 15
+    whole = marching_cubes(*found)
+    _, parts = whole.topology.components()
+    assert parts > 12
+    measured = marching_cubes(*SurfaceTracker(64).sample(field))
+    assert measured.is_watertight == whole.is_watertight
+    assert measured.num_vertices > 0.99 * whole.num_vertices
+    assert parts - 2 <= measured.topology.components().count <= parts
 
 
 def test_following_a_surface_that_moves_grows_and_changes_topology():
