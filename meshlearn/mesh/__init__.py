@@ -1,7 +1,7 @@
 """The data model: triangles, batches of them, polygons, tetrahedra, and their connectivity."""
 
-from meshlearn.mesh._components import Components
 from meshlearn.mesh.attributes import CornerAttribute
+from meshlearn.mesh.connected import Components
 from meshlearn.mesh.cut import MeshCut, cut_mesh
 from meshlearn.mesh.join import Joined, cat
 from meshlearn.mesh.mesh import Edit, Mesh, Part

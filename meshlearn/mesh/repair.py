@@ -10,8 +10,8 @@ from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence, segment_sum
-from meshlearn.mesh._components import connected_components
 from meshlearn.mesh._keys import first_of_group, row_groups
+from meshlearn.mesh.connected import connected_components
 from meshlearn.mesh.edit import Change, flip, identity, inverse, keep_faces
 from meshlearn.mesh.topology import Topology
 

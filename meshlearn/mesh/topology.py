@@ -11,7 +11,7 @@ from torch import Tensor
 from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence
 from meshlearn.mesh._boundary import trace_loops
-from meshlearn.mesh._components import (
+from meshlearn.mesh.connected import (
     Components,
     connected_components,
     label_roots,

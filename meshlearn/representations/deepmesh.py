@@ -18,8 +18,8 @@ from meshlearn.isosurface import SurfaceTracker, level_set_mesh, level_set_meshe
 from meshlearn.isosurface.deferred import Derivative, LevelSetReport
 from meshlearn.isosurface.level_set import Method
 from meshlearn.mesh import Mesh, Meshes
-from meshlearn.representations._samples import box_samples, clamped_error
 from meshlearn.representations.base import Guide, Representation, RepresentationOutput
+from meshlearn.representations.field_samples import box_samples, clamped_error
 from meshlearn.representations.network_in_world import PlacedField
 
 FieldFunction = Callable[[Tensor], Tensor]

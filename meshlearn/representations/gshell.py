@@ -18,7 +18,7 @@ from meshlearn.isosurface import (
     sign_regularizer,
 )
 from meshlearn.mesh import Mesh, cut_mesh
-from meshlearn.mesh._components import connected_components
+from meshlearn.mesh.connected import connected_components
 from meshlearn.representations.base import Guide, RepresentationOutput
 from meshlearn.representations.flexicubes import FlexiCubes, cubic_grid
 

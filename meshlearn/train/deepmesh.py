@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from meshlearn._segment import stable_mean
 from meshlearn.fields import DeepSDF, NeuralField
 from meshlearn.mesh import Mesh
-from meshlearn.representations._samples import clamped_error
 from meshlearn.representations.deepmesh import DeepMesh
+from meshlearn.representations.field_samples import clamped_error
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
 from meshlearn.train.stacked_preview import Stack

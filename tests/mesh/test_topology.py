@@ -12,7 +12,7 @@ from meshlearn._native import HAS_NATIVE
 from meshlearn._segment import Incidence
 from meshlearn.data import shapes
 from meshlearn.mesh import cat
-from meshlearn.mesh._components import connected_components, roots_reference
+from meshlearn.mesh.connected import connected_components, roots_reference
 from meshlearn.mesh.topology import edge_table_reference, edge_unions_reference
 from tests.shared_data import shared_data
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from meshlearn.isosurface import dual_marching_cubes
 from meshlearn.mesh import Mesh, cut_mesh
-from meshlearn.mesh._components import connected_components
+from meshlearn.mesh.connected import connected_components
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.image_levels import Level, Views, level_within
 from meshlearn.reconstruct.targets.points import FromPoints
