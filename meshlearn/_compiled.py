@@ -93,16 +93,7 @@ def call(name: str, *arguments: np.ndarray | int, kinds: str) -> list[np.ndarray
 
 def status() -> dict[str, object]:
     """Whether compiled code runs here (``native``), and if not, the ``reason``."""
-    reason, built = "", build_info("_io")
-    if not HAS_COMPILED:
-        if _forced_off:
-            reason = "MESHLEARN_NATIVE=0 is set"
-        elif built.get("reason"):
-            reason = str(built["reason"])
-        elif built.get("native"):
-            reason = f"the extension was built but does not load: {_load_error}"
-        else:
-            reason = f"the extension was not built ({_load_error})"
+    reason = "" if HAS_COMPILED else why_absent("_io", forced_off=_forced_off, error=_load_error)
     return {"native": HAS_COMPILED, "sanitized": SANITIZED, "reason": reason}
 
 
@@ -112,3 +103,20 @@ def build_info(name: str) -> dict[str, object]:
         return json.loads(Path(__file__).with_name("_build_info.json").read_text())[name]
     except (OSError, ValueError, KeyError):
         return {}
+
+
+def why_absent(name: str, *, forced_off: bool, error: str) -> str:
+    """Why the extension `name` does not run here, in words for `meshlearn doctor`.
+
+    Args:
+        forced_off: MESHLEARN_NATIVE=0 is set.
+        error: what its import said.
+    """
+    built = build_info(name)
+    if forced_off:
+        return "MESHLEARN_NATIVE=0 is set"
+    if built.get("reason"):
+        return str(built["reason"])
+    if built.get("native"):
+        return f"the extension was built but does not load: {error}"
+    return f"the extension was not built ({error})"

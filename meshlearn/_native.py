@@ -10,7 +10,7 @@ import os
 
 import torch
 
-from meshlearn._compiled import build_info
+from meshlearn._compiled import build_info, why_absent
 
 _forced_off = os.environ.get("MESHLEARN_NATIVE") == "0"
 _load_error = ""
@@ -40,16 +40,8 @@ def status() -> dict[str, object]:
     Keys: ``native`` (bool), ``native_cuda`` (bool), ``sanitized`` (bool), ``reason`` and
     ``cuda_reason`` (str, empty when native operators run).
     """
-    reason, built = "", build_info("_C")
-    if not HAS_NATIVE:
-        if _forced_off:
-            reason = "MESHLEARN_NATIVE=0 is set"
-        elif built.get("reason"):
-            reason = str(built["reason"])
-        elif built.get("native"):
-            reason = f"the extension was built but does not load: {_load_error}"
-        else:
-            reason = f"the extension was not built ({_load_error})"
+    built = build_info("_C")
+    reason = "" if HAS_NATIVE else why_absent("_C", forced_off=_forced_off, error=_load_error)
     return {
         "native": HAS_NATIVE,
         "native_cuda": HAS_CUDA,
