@@ -9,7 +9,7 @@ import torch
 
 from meshlearn.heart import HeartFit, HeartSettings, fit_series
 from meshlearn.heart.data import Contours
-from meshlearn.heart.fit.series import expected
+from meshlearn.heart.fit.series import expected, smoothed
 from meshlearn.heart.learn.scanner import Acquisition, acquire
 from meshlearn.heart.model.population import sample_heart
 
@@ -52,6 +52,18 @@ def test_expected_vertices_make_second_differences_least():
         # the cost is share |x - target|^2 and what does not depend on x
         torch.testing.assert_close(slope, 2 * share * (free.detach() - target))
     assert [expected(at, i)[1] for i in range(6)] == [1, 5, 6, 6, 5, 1]
+
+
+def test_smoothed_paths_make_their_cost_least():
+    torch.manual_seed(3)
+    at = torch.randn(6, 4, 3, dtype=torch.float64)
+    free = torch.stack(smoothed(list(at), 2.0)).requires_grad_(True)
+    bent = (free[2:] - 2 * free[1:-1] + free[:-2]).square().sum()
+    ((free - at).square().sum() + 2 * bent).backward()
+    assert free.grad is not None
+    torch.testing.assert_close(free.grad, torch.zeros_like(at), atol=1e-9, rtol=0)
+    line = torch.arange(6.0)[:, None, None] * torch.randn(4, 3)
+    torch.testing.assert_close(torch.stack(smoothed(list(line))), line, atol=1e-4, rtol=0)
 
 
 def test_a_straight_motion_is_expected_to_go_on():

@@ -14,7 +14,14 @@ from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
 from meshlearn.heart.fit.initial_pose import find_initial_pose
 from meshlearn.heart.fit.one_frame import HeartFit, fit_from
-from meshlearn.heart.fit.settings import APART, SETTLE_STEPS, SHIFTING, SWEEPS, HeartSettings
+from meshlearn.heart.fit.settings import (
+    APART,
+    SETTLE_STEPS,
+    SHIFTING,
+    SMOOTHING,
+    SWEEPS,
+    HeartSettings,
+)
 from meshlearn.progress import progress_bar
 
 LEFT = ("lv", "wall", "lv_lid")  # what a heart has without its RV
@@ -100,7 +107,7 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
     names = list(tess.faces) if all(f.model.has_rv for f in fits) else LEFT
     held = torch.unique(torch.cat([tess.faces[name] for name in names]))
     with one_thread():
-        at = [f.model.vertices(tess)[0].detach()[held] for f in fits]
+        at = smoothed([f.model.vertices(tess)[0].detach()[held] for f in fits])
 
     def again(i: int) -> None:
         f, begin = fits[i], time.perf_counter()
@@ -125,6 +132,19 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
             some = range(first, len(fits), APART)
             for i, _ in zip(some, side_by_side(again, some), strict=True):
                 yield fits[i]
+
+
+def smoothed(at: Sequence[torch.Tensor], weight: float = SMOOTHING) -> list[torch.Tensor]:
+    """Paths x of vertices y (V, 3) that make Σ_t |x - y|² + weight Σ_t |second difference of x|²
+    least (Whittaker and Henderson).
+
+    Where the frames begin to hold each other: they move one at a time, and what the middle ones'
+    noise says of the motion would else lead the others, at the ends of the series most of all.
+    """
+    count = len(at)
+    second = torch.eye(count, dtype=torch.float64).diff(n=2, dim=0)
+    matrix = torch.eye(count, dtype=torch.float64) + weight * second.T @ second
+    return list(torch.tensordot(torch.linalg.inv(matrix).to(at[0]), torch.stack(list(at)), 1))
 
 
 def expected(at: Sequence[torch.Tensor], i: int) -> tuple[torch.Tensor, float]:

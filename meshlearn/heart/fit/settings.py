@@ -108,6 +108,7 @@ ROOF_ACROSS = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)  # of the annuli's half wid
 
 SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known; by hand
 APART = 3  # frames that far apart have no acceleration in common: second differences span three
+SMOOTHING = 1.0  # of second differences where that begins: halves swings over six frames; by hand
 SHIFTING = 0.5  # of the shifts' prior a frame, since frames have one shift a slice in common
 
 # --- from a trained encoder -----------------------------------------------------------------------
