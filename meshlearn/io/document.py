@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from meshlearn.io.left_behind import Loss
+from meshlearn.io.looks import Looks
+
 
 class FileFormatError(ValueError):
     """A file that cannot be read or written, in one sentence: path, what was expected, what
@@ -32,11 +35,14 @@ class Material:
 
     `values` holds "base_color" (red, green, blue, alpha) and "base_texture" (a key of the
     document's images) where they are known, and by the name of its format all that a file says:
-    "mtl" or "gltf".
+    "mtl" or "gltf". `looks` is what another format can say of it too.
+
+    Two materials of a document may have one name: a material is its place in the list.
     """
 
     name: str
     values: dict = field(default_factory=dict)
+    looks: Looks | None = None
 
 
 def _no_polygons() -> np.ndarray:
@@ -96,6 +102,10 @@ class Document:
             vertices, v counted from an image's bottom.
         up: the axis that points up, "x", "y" or "z", where the file says so.
         unit: of length, "mm", "m", "in" ..., where the file says so.
+        left_out: what the reader could not take from its file, such as an image that is not there;
+            a loss of every conversion.
+        remarks: sentences on what the reader understood otherwise than it is written, such as
+            decimal commas; no loss, told to the user.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -104,6 +114,8 @@ class Document:
     images: dict[str, bytes] = field(default_factory=dict)
     up: str | None = None
     unit: str | None = None
+    left_out: list[Loss] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def as_table(values: np.ndarray) -> np.ndarray:

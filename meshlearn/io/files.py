@@ -126,7 +126,7 @@ def find_losses(
     losses = losses_of(document, found.holds)
     if found.losses is not None:
         losses += _made(found, "losses", path, document)
-    return report_of(losses, found.name)
+    return report_of([*document.left_out, *losses], found.name)
 
 
 def _made(format: Format, key: str, path: Path, *arguments: object, **options: bool) -> Any:

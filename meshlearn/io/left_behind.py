@@ -42,7 +42,9 @@ class LossKind(Enum):
     GROUPS = auto()
     MATERIALS = auto()
     MATERIAL_VALUES = auto()
+    MATERIAL_PROPERTY = auto()  # `name` of so many materials
     TEXTURES = auto()
+    NAMED_FILE = auto()  # the file `name`, that the source names
     UP_AXIS = auto()  # the format means another
     UP_AXIS_UNSAID = auto()  # the format does not say one
     UNIT = auto()
@@ -83,6 +85,8 @@ _WORDS: dict[LossKind, tuple[str, str]] = {
     LossKind.GROUPS: ("groups", "has no groups"),
     LossKind.MATERIALS: ("materials", "has no materials"),
     LossKind.MATERIAL_VALUES: ("other values of materials", "has a name and a colour of each"),
+    LossKind.MATERIAL_PROPERTY: ("{name} of materials", "has no word for it"),
+    LossKind.NAMED_FILE: ("the file {name!r}", "names it, and it is not there"),
     LossKind.TEXTURES: ("textures", "has no textures"),
     LossKind.UP_AXIS: ("up axis {name!r}", "has another up axis"),
     LossKind.UP_AXIS_UNSAID: ("up axis {name!r}", "does not say its up axis"),

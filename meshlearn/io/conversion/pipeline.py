@@ -204,7 +204,7 @@ def _change(
         raise FileFormatError(f"{target}: not written, since it would lose {report.listed}")
     vertices = sum(len(p.vertices) for p in document.parts)
     faces = sum(p.num_faces for p in document.parts)
-    return document, Conversion(vertices, faces, steps, report)
+    return document, Conversion(vertices, faces, (*document.remarks, *steps), report)
 
 
 def _read(source: Path, data: bytes | None, options: ConvertOptions) -> Document:

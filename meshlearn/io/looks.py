@@ -1,0 +1,102 @@
+"""How a surface looks, between formats: metal and roughness, textures and their placing.
+
+Readers make `Looks` of what their format says of a material (`Material.looks`), writers say it in
+the words of theirs and tell by name what those have no word for. What a file says beyond it stays
+with the material under the format's own name, and goes back into a file of that format unchanged.
+
+The model is that of glTF 2.0 (metallic-roughness); `roughness_of` and `shininess_of` lead to older ones and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+
+@dataclass
+class Texture:
+    """An image as one property of a material uses it.
+
+    The place at which texture coordinates uv are looked up is ``offset + R(rotation) (scale * uv)``
+    (KHR_texture_transform), in coordinates whose v counts from an image's bottom, as documents
+    have them: glTF's own numbers are turned over when they are read.
+
+    Attributes:
+        image: a key of the document's images; also of one that could not be read.
+        uv: which set of coordinates: 0 is the field "uv", 1 "uv1" and so on.
+        offset, scale: (u, v).
+        rotation: radians, counter-clockwise.
+        wrap: of (u, v): "repeat", "clamp" or "mirror".
+        nearest: the image is magnified without interpolation.
+        channel: one of "r", "g", "b", "a", "luminance", where the property is one number.
+        strength: factor of a normal map, an occlusion map or a bump map.
+    """
+
+    image: str
+    uv: int = 0
+    offset: tuple[float, float] = (0.0, 0.0)
+    scale: tuple[float, float] = (1.0, 1.0)
+    rotation: float = 0.0
+    wrap: tuple[str, str] = ("repeat", "repeat")
+    nearest: bool = False
+    channel: str = ""
+    strength: float = 1.0
+
+    @property
+    def placed(self) -> bool:
+        """Whether coordinates change before the image is looked up."""
+        return self.offset != (0, 0) or self.scale != (1, 1) or self.rotation != 0
+
+
+@dataclass
+class Looks:
+    """A surface's appearance; None where the file says nothing of it.
+
+    Attributes:
+        base_color: (red, green, blue) linear, in [0, 1]; a factor of its texture.
+        alpha: opacity, 1 opaque; a factor of `alpha_texture` or of the base texture's alpha.
+        alpha_mode: "OPAQUE", "MASK" (cut at `alpha_cutoff`) or "BLEND".
+        metallic, roughness: in [0, 1].
+        emissive: (red, green, blue) linear; above 1 for lights.
+        double_sided: seen from behind too.
+        unlit: shown without lighting.
+    """
+
+    base_color: tuple[float, float, float] | None = None
+    alpha: float | None = None
+    alpha_mode: str | None = None
+    alpha_cutoff: float | None = None
+    metallic: float | None = None
+    roughness: float | None = None
+    emissive: tuple[float, float, float] | None = None
+    double_sided: bool | None = None
+    unlit: bool | None = None
+    base_texture: Texture | None = None
+    alpha_texture: Texture | None = None
+    metallic_texture: Texture | None = None
+    roughness_texture: Texture | None = None
+    emissive_texture: Texture | None = None
+    normal_texture: Texture | None = None
+    occlusion_texture: Texture | None = None
+    bump_texture: Texture | None = None
+
+    def said(self) -> dict[str, object]:
+        """What is said, by name."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def textures(self) -> Iterator[tuple[str, Texture]]:
+        """The textures that are there, with the property's name."""
+        for name, value in self.said().items():
+            if isinstance(value, Texture):
+                yield name, value
+
+
+def roughness_of(shininess: float) -> float:
+    """Roughness of a Phong exponent Ns: sqrt(2 / (Ns + 2)), of equal width of the highlight."""
+    return (2 / (max(shininess, 0.0) + 2)) ** 0.5
+
+
+def shininess_of(roughness: float) -> float:
+    """The inverse of `roughness_of`, at most 1000."""
+    return min(2 / max(roughness, 1e-3) ** 2 - 2, 1000.0)
