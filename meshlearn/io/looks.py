@@ -4,7 +4,8 @@ Readers make `Looks` of what their format says of a material (`Material.looks`),
 the words of theirs and tell by name what those have no word for. What a file says beyond it stays
 with the material under the format's own name, and goes back into a file of that format unchanged.
 
-The model is that of glTF 2.0 (metallic-roughness); `roughness_of` and `shininess_of` lead to older ones and back.
+The model is that of glTF 2.0 (metallic-roughness); `roughness_of` and `shininess_of` lead to older
+ones and back.
 """
 
 from __future__ import annotations
