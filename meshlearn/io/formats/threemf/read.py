@@ -1,16 +1,24 @@
-"""3MF: objects of triangles with colours or base materials, placed by items and components."""
+"""3MF: objects of triangles with materials, colours and textures, placed by items and components.
+
+Objects may be in other models of the package (production extension); what triangles and corners
+look like is in `properties`. Specification: https://github.com/3MFConsortium.
+"""
 
 from __future__ import annotations
 
 import re
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 
 from meshlearn.io.archive import Archive
-from meshlearn.io.document import Document, FileFormatError, Material, Part
+from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.formats.threemf.properties import READER, Group, Properties
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.xml import parse, scan
 
 RATIO = 60  # what the model may expand by
@@ -25,14 +33,27 @@ UNITS = {
 }
 
 
+_KNOWN = ("core/2015/02", "material/2015/02", "production/2015/06", "trianglesets/2021/07")
+_EXTENSIONS = {
+    "beamlattice": "beam lattices",
+    "slice": "slices",
+    "volumetric": "volumetric",
+    "implicit": "implicit functions",
+    "boolean": "boolean operations",
+    "displacement": "displacement",
+    "securecontent": "secure content",
+}
+_Key = tuple[str, str]  # name of a model in the package, id of an object
+
+
 @dataclass
 class _Object:
     name: str = ""
     property: tuple[str, str] | None = None  # resource, index
     x: array = field(default_factory=lambda: array("d"))
     triangle: array = field(default_factory=lambda: array("q"))
-    label: array = field(default_factory=lambda: array("q"))  # number of a material, -1
-    components: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    property_of: array = field(default_factory=lambda: array("q"))  # a group and three indices each
+    components: list[tuple[_Key, np.ndarray]] = field(default_factory=list)
 
 
 def _matrix(text: str | None) -> np.ndarray:
@@ -46,28 +67,23 @@ def _matrix(text: str | None) -> np.ndarray:
     return out
 
 
-def _colour(text: str) -> list[float]:
-    digits = re.fullmatch(r"#([0-9A-Fa-f]{6})([0-9A-Fa-f]{2})?", text.strip())
-    if digits is None:
-        raise ValueError(f"expected a colour as #RRGGBB or #RRGGBBAA, got {text[:20]!r}")
-    both = digits[1] + (digits[2] or "FF")
-    return [int(both[k : k + 2], 16) / 255 for k in range(0, 8, 2)]
-
-
 class _Reader:
-    """Collects a model while its XML is read."""
+    """Collects one model of a package while its XML is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.unit = "millimeter"
+        self.required: list[str] = []
         self.objects: dict[str, _Object] = {}
-        self.items: list[tuple[str, np.ndarray]] = []
-        self.materials: list[Material] = []
-        self.places: dict[tuple[str, int], int] = {}  # (resource, index) -> material
+        self.items: list[tuple[_Key, np.ndarray]] = []
+        self.groups: dict[str, Group] = {}
+        self.textures: dict[str, dict[str, str]] = {}
         self.metadata: dict[str, str] = {}
+        self.beyond: Counter[str] = Counter()  # elements of extensions that are not read
+        self.codes: dict[str, int] = {}  # of the groups that triangles name
         self._object: _Object | None = None
-        self._group = ""
-        self._count = 0
-        self._name: str | None = None
+        self._group: Group | None = None
+        self._label: str | None = None
 
     def start(self, name: str, at: dict[str, str]) -> None:
         if name == "vertex" and self._object is not None:
@@ -76,6 +92,7 @@ class _Reader:
             self._triangle(self._object, at)
         elif name == "model":
             self.unit = at.get("unit", "millimeter")
+            self.required = at.get("requiredextensions", "").split()
         elif name == "object":
             self._object = _Object(at.get("name", ""))
             if "pid" in at:
@@ -84,19 +101,25 @@ class _Reader:
                 raise ValueError(f"two objects have the id {at['id']!r}")
             self.objects[at["id"]] = self._object
         elif name == "component" and self._object is not None:
-            self._object.components.append((at["objectid"], _matrix(at.get("transform"))))
+            self._object.components.append((self._key(at), _matrix(at.get("transform"))))
         elif name == "item":
-            self.items.append((at["objectid"], _matrix(at.get("transform"))))
-        elif name in ("basematerials", "colorgroup"):
-            self._group, self._count = at["id"], 0
-        elif name in ("base", "color") and self._group:
-            colour = _colour(at["displaycolor" if name == "base" else "color"])
-            self.places[self._group, self._count] = len(self.materials)
-            label = at.get("name", f"color {len(self.materials)}")
-            self.materials.append(Material(label, {"base_color": colour}))
-            self._count += 1
+            self.items.append((self._key(at), _matrix(at.get("transform"))))
+        elif name in Group.KINDS:
+            self._group = Group(name, at)
+            self.groups.setdefault(at["id"], self._group)
+        elif self._group is not None and name == Group.KINDS[self._group.kind]:
+            self._group.rows.append(at)
+        elif name == "texture2d":
+            self.textures[at["id"]] = at
+        elif name in ("beam", "slice", "ball"):
+            self.beyond[f"{name}s"] += 1
         elif name == "metadata":
-            self._name = at.get("name")
+            self._label = at.get("name")
+
+    def _key(self, at: dict[str, str]) -> _Key:
+        """The object that an item or a component names, in this model or by `p:path`."""
+        path = next((v for k, v in at.items() if k.endswith("}path")), "")
+        return (path or self.name, at["objectid"])
 
     def _triangle(self, owner: _Object, at: dict[str, str]) -> None:
         owner.triangle.extend((int(at["v1"]), int(at["v2"]), int(at["v3"])))
@@ -104,22 +127,72 @@ class _Reader:
         if owner.property is not None:
             resource = resource or owner.property[0]
             number = number or owner.property[1]
-        label = -1
-        if resource is not None and number is not None:
-            label = self.places.get((resource, int(number)), -1)
-        owner.label.append(label)
+        if resource is None or number is None:
+            owner.property_of.extend((-1, 0, 0, 0))
+            return
+        code = self.codes.setdefault(resource, len(self.codes))
+        first = int(number)
+        second, third = int(at.get("p2", first)), int(at.get("p3", first))
+        owner.property_of.extend((code, first, second, third))
 
     def end(self, name: str) -> None:
         if name == "object":
             self._object = None
-        elif name in ("basematerials", "colorgroup"):
-            self._group = ""
+        elif name in Group.KINDS:
+            self._group = None
         elif name == "metadata":
-            self._name = None
+            self._label = None
 
     def text(self, text: str) -> None:
-        if self._name and text.strip() and len(self.metadata) < 1000:
-            self.metadata[self._name] = self.metadata.get(self._name, "") + text
+        if self._label and text.strip() and len(self.metadata) < 1000:
+            self.metadata[self._label] = self.metadata.get(self._label, "") + text
+
+
+class _Package:
+    """The models of a file, read when something names them."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self.members = {name.lower(): name for name in archive.names()}
+        self.models: dict[str, _Reader] = {}
+
+    def member(self, name: str) -> str | None:
+        """The name in the archive of what a path names: without regard to case, or encoded."""
+        plain = name.lstrip("/").lower()
+        return self.members.get(plain) or self.members.get(unquote(plain))
+
+    def model(self, name: str) -> _Reader:
+        """A model of the package.
+
+        Raises:
+            ValueError: it is not there, is damaged, or requires what is not read.
+        """
+        place = self.member(name)
+        if place is None:
+            raise ValueError(f"it names the model {name!r}, which is not in the package")
+        if place not in self.models:
+            data = self.archive.read(place)
+            found = self.models[place] = _Reader(place)
+            scan(data, found.start, found.end, found.text)
+            _check_required(found.required, data)
+        return self.models[place]
+
+
+def _check_required(prefixes: list[str], data: bytes) -> None:
+    """Raises ValueError for an extension that must be understood and is not."""
+    begin = re.search(rb"<(?:\w+:)?model\b[^>]*>", data)
+    text = begin[0].decode("utf-8", errors="replace") if begin else ""
+    spaces = dict(re.findall(r"""xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", text))
+    for prefix in prefixes:
+        space = spaces.get(prefix, "")
+        if space.endswith(_KNOWN):
+            continue
+        known = next((word for key, word in _EXTENSIONS.items() if f"/{key}/" in space), "")
+        label = known or space or prefix
+        raise ValueError(
+            f"it requires the 3MF extension {label!r}, which is not read; export it as plain "
+            f"triangles"
+        )
 
 
 def _model_name(archive: Archive) -> str:
@@ -136,46 +209,64 @@ def _model_name(archive: Archive) -> str:
 
 
 def read(data: bytes, path: Path) -> Document:
-    """Reads what the build of the model places: a part for each mesh, with its transform."""
-    reader = _Reader()
+    """Reads what the build of the model places: a part for each mesh, with its transform.
+
+    Raises:
+        FileFormatError: no 3MF file, a damaged one, or one that requires an extension which is not
+            read, such as beam lattices.
+    """
     try:
-        archive = Archive(data, ratio=RATIO)
-        scan(archive.read(_model_name(archive)), reader.start, reader.end, reader.text)
+        package = _Package(Archive(data, ratio=RATIO))
+        return _document(package, package.model(_model_name(package.archive)))
     except KeyError as error:
         raise FileFormatError(f"{path}: an element of its model lacks {error}") from None
     except ValueError as error:
         raise FileFormatError(f"{path}: {error}") from None
-    document = Document(materials=reader.materials, up="z")
-    document.unit = UNITS.get(reader.unit, reader.unit)
-    if reader.metadata:
-        document.metadata["3mf"] = reader.metadata
-    items = reader.items or [(key, np.eye(4)) for key in _roots(reader)]
-    pending: list[tuple[str, np.ndarray, tuple[str, ...], str]] = [
+
+
+def _document(package: _Package, root: _Reader) -> Document:
+    document = Document(up="z", unit=UNITS.get(root.unit, root.unit))
+    if root.metadata:
+        document.metadata["3mf"] = root.metadata
+    items = root.items or [((root.name, key), np.eye(4)) for key in _roots(root)]
+    pending: list[tuple[_Key, np.ndarray, tuple[_Key, ...], str]] = [
         (key, matrix, (), "") for key, matrix in reversed(items)
     ]
+    properties = Properties(document, package.archive, package.member)
+    properties.model(root.name, root.groups, root.textures)
     total = 0
     while pending:
         key, matrix, trail, name = pending.pop()
-        if key not in reader.objects:
-            raise FileFormatError(f"{path}: it names the object {key!r}, which is not there")
+        model = package.model(key[0])
+        key = (model.name, key[1])
+        if key[1] not in model.objects:
+            raise ValueError(f"it names the object {key[1]!r}, which is not there")
         if key in trail or len(trail) > 100:
-            raise FileFormatError(f"{path}: the object {key!r} is a component of itself")
-        found = reader.objects[key]
+            raise ValueError(f"the object {key[1]!r} is a component of itself")
+        found = model.objects[key[1]]
         total += len(found.x) // 3 + 1
         if total > MOST_VERTICES:
-            raise FileFormatError(
-                f"{path}: it repeats objects to more than {MOST_VERTICES:,} vertices"
-            )
+            raise ValueError(f"it repeats objects to more than {MOST_VERTICES:,} vertices")
         name = found.name or name
         if len(found.x) or len(found.triangle):
-            document.parts.append(_part(found, matrix, name))
+            part = _part(found, matrix, name)
+            document.parts.append(part)
+            properties.model(model.name, model.groups, model.textures)
+            table = np.array(found.property_of, np.int64).reshape(-1, 4)
+            properties.apply(part, model.name, list(model.codes), table)
         below = (*trail, key)
         pending += [(k, matrix @ m, below, name) for k, m in reversed(found.components)]
+    properties.finish()
+    for model in package.models.values():
+        for label, count in model.beyond.items():
+            limit = "takes triangles only"
+            loss = Loss(LossKind.OTHER, name=label, count=count, limit=limit, holder=READER)
+            document.left_out.append(loss)
     return document
 
 
 def _roots(reader: _Reader) -> list[str]:
-    inner = {key for found in reader.objects.values() for key, _ in found.components}
+    inner = {key for found in reader.objects.values() for (_, key), _ in found.components}
     return [key for key in reader.objects if key not in inner]
 
 
@@ -183,8 +274,5 @@ def _part(found: _Object, matrix: np.ndarray, name: str) -> Part:
     vertices = np.array(found.x, np.float64).reshape(-1, 3)
     faces = np.array(found.triangle, np.int64).reshape(-1, 3)
     part = Part.triangles(vertices, faces, name=name)
-    label = np.array(found.label, np.int32)
-    if (label >= 0).any():
-        part.face_fields["material"] = label
     part.transform = None if np.array_equal(matrix, np.eye(4)) else matrix
     return part
