@@ -22,6 +22,15 @@ def from_faces(part: Part, kinds: Iterable[np.ndarray]) -> None:
     part.polygon_index = part.polygon_index.astype(np.int64)
 
 
+def curved_loss(nodes: int, format: str) -> Loss:
+    """The loss of nodes between the corners of curved elements, which are read as straight."""
+    limit = "makes curved elements straight"
+    name = "nodes between the corners of curved elements"
+    return Loss(
+        LossKind.OTHER, name=name, count=nodes, limit=limit, holder=f"the reader of {format}"
+    )
+
+
 def by_size(part: Part, sizes: Iterable[int]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """For each wanted number of corners: which faces (N,), and their corners (N, size)."""
     out = {}

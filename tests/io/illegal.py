@@ -265,7 +265,7 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
     "lying.msh": (MSH2.replace("$Nodes\n3", "$Nodes\n99999999"), "promises 99999999"),
     "no node.msh": (MSH2.replace("7 5 9", "7 5 8"), "not there"),
     "one.msh": ("$MeshFormat\n1.0 0 8\n$EndMeshFormat\n", "version 1"),
-    "kind.msh": (MSH2.replace("2 2 2 4", "2 9 2 4"), "kind 9"),
+    "kind.msh": (MSH2.replace("2 2 2 4", "2 34 2 4"), "polygon"),
     "lying.pcd": (PCD.format(w=10**9, p=10**9, d="binary") + "x", "promises 1000000000"),
     "fields.pcd": (PCD.format(w=3, p=3, d="ascii").replace("SIZE 4 4 4", "SIZE 4 4"), "do not fit"),
     "ragged.xyz": ("0 0 0\n1 0\n", "point 1 has 2 numbers"),

@@ -1,4 +1,4 @@
-"""Gmsh .msh of versions 2.2 and 4.1, text and binary; written as 2.2."""
+"""Gmsh .msh of versions 2.2, 4.0 and 4.1, text and binary; written as 2.2."""
 
 from __future__ import annotations
 
@@ -10,9 +10,21 @@ from typing import Literal
 import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.elements import from_faces
+from meshlearn.io.elements import curved_loss, from_faces
 from meshlearn.io.formats.gmsh.write import KINDS
 from meshlearn.io.text import read_block, whole
+
+# curved elements by number: nodes, and the straight kind through their corners, named first
+CURVED = {
+    **{8: (3, 1), 26: (4, 1), 27: (5, 1), 28: (6, 1)},
+    **{9: (6, 2), 20: (9, 2), 21: (10, 2), 22: (12, 2), 23: (15, 2), 24: (15, 2), 25: (21, 2)},
+    **{10: (9, 3), 16: (8, 3), 36: (16, 3), 37: (25, 3), 38: (36, 3), 39: (12, 3)},
+    **{11: (10, 4), 29: (20, 4), 30: (35, 4), 31: (56, 4)},
+    **{12: (27, 5), 17: (20, 5), 92: (64, 5), 93: (125, 5)},
+    **{13: (18, 6), 18: (15, 6)},
+    **{14: (14, 7), 19: (13, 7)},
+}
+_OTHER = {34: "polygon", 35: "polyhedron", 90: "wedge of third order", 91: "wedge of fourth order"}
 
 
 class _Cursor:
@@ -47,7 +59,7 @@ class _Cursor:
 
 
 def read(data: bytes, path: Path) -> Document:
-    """Reads a .msh; elements of higher order are refused, physical tags become the field "ref"."""
+    """Reads a .msh; curved elements become straight, physical tags become the field "ref"."""
     cursor = _Cursor(data, path)
     start = re.search(rb"^\s*\$MeshFormat[ \t]*\r?\n", data)
     if start is None:
@@ -60,14 +72,15 @@ def read(data: bytes, path: Path) -> Document:
         raise FileFormatError(
             f"{path}: expected version, type and size behind $MeshFormat"
         ) from None
-    if not (2 <= version < 3 or 4.1 <= version < 5):
-        raise FileFormatError(f"{path}: version {version:g} is not read; 2.2 and 4.1 are")
+    if not (2 <= version < 3 or 4 <= version < 5):
+        raise FileFormatError(f"{path}: version {version:g} is not read; 2.2, 4.0 and 4.1 are")
     if form == 1:
         cursor.binary = True
         one = bytes(data[cursor.at : cursor.at + 4])
         cursor.order = ">" if one == struct.pack(">i", 1) else "<"
         cursor.at += 4
-    reader = (_Four if version >= 4 else _Two)(cursor)
+    kind = _Two if version < 3 else _FourZero if version < 4.1 else _Four
+    reader = kind(cursor)
     while (
         mark := re.compile(rb"^\s*\$([A-Za-z]+)[ \t]*\r?\n", re.M).search(data, cursor.at)
     ) is not None:
@@ -156,6 +169,7 @@ class _Reader:
         table[strings[0] if strings else "data"] = (tags, values)
 
     def document(self) -> Document:
+        dropped = self._straighten()
         part = Part(vertices=self.xyz)
         order = np.argsort(self.tags, kind="stable")
         ranked = self.tags[order]
@@ -211,7 +225,32 @@ class _Reader:
                 else:
                     part.cell_fields.setdefault(key, {})[owner] = found
         metadata = {"physical": self.names} if self.names else {}
-        return Document([part], metadata=metadata)
+        document = Document([part], metadata=metadata)
+        if dropped:
+            document.left_out.append(curved_loss(dropped, "Gmsh"))
+        return document
+
+    def _straighten(self) -> int:
+        """Makes curved elements straight; nodes that only they named between corners are dropped.
+
+        Returns:
+            How many nodes were dropped.
+        """
+        every, kept, straight = [], [], []
+        for number, tags, nodes, refs in self.elements:
+            every.append(nodes.reshape(-1))
+            if number in CURVED:
+                number = CURVED[number][1]
+                nodes = nodes[:, : KINDS[number][0]]
+            kept.append(nodes.reshape(-1))
+            straight.append((number, tags, nodes, refs))
+        self.elements = straight
+        if sum(map(len, every)) == sum(map(len, kept)):
+            return 0
+        between = np.setdiff1d(np.concatenate(every), np.concatenate(kept))
+        stay = ~np.isin(self.tags, between)
+        self.tags, self.xyz = self.tags[stay], self.xyz[stay]
+        return int((~stay).sum())
 
 
 def _spread(mine: np.ndarray, tags: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -226,8 +265,12 @@ def _spread(mine: np.ndarray, tags: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 def _kind(cursor: _Cursor, number: int) -> int:
+    """Nodes of an element of this kind."""
+    if number in CURVED:
+        return CURVED[number][0]
     if number not in KINDS:
-        raise cursor.error(f"elements of the kind {number} are not read")
+        label = _OTHER.get(number, f"kind {number}")
+        raise cursor.error(f"elements of the kind {label!r} are not read")
     return KINDS[number][0]
 
 
@@ -292,6 +335,8 @@ class _Two(_Reader):
 class _Four(_Reader):
     """Version 4.1."""
 
+    BOX_OF_POINTS = 3  # numbers of a point's bounding box
+
     def __init__(self, cursor: _Cursor) -> None:
         super().__init__(cursor)
         self.physical: dict[tuple[int, int], int] = {}
@@ -304,7 +349,7 @@ class _Four(_Reader):
     def entities(self) -> None:
         counts = self._sizes(4)
         for dimension, count in enumerate(counts):
-            box = 3 if dimension == 0 else 6
+            box = self.BOX_OF_POINTS if dimension == 0 else 6
             for _ in range(count):
                 if self.cursor.binary:
                     tag = int(self.cursor.take("i4", 1)[0])
@@ -360,6 +405,63 @@ class _Four(_Reader):
             table = whole(table)
             ref = self.physical.get((dimension, entity), 0)
             refs = np.full(len(table), ref, np.int64)
+            self.elements.append((number, table[:, 0], table[:, 1:], refs))
+            seen += count
+        if seen != total:
+            raise self.cursor.error(f"it promises {total} elements, its blocks have {seen}")
+
+
+class _FourZero(_Four):
+    """Version 4.0: nodes beside their tags, in blocks whose heads are in another order."""
+
+    BOX_OF_POINTS = 6
+
+    def _block(self) -> list[int]:
+        """Tag, dimension, a third number and the count of a block."""
+        if not self.cursor.binary:
+            return self._sizes(4)
+        return [*(int(v) for v in self.cursor.take("i4", 3)), int(self.cursor.take("u8", 1)[0])]
+
+    def nodes(self) -> None:
+        cursor = self.cursor
+        blocks, total, *_ = self._sizes(2)
+        if blocks > len(cursor.data):
+            raise cursor.error(f"it promises {blocks} blocks, the file ends before")
+        tags, places = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
+        for _ in range(blocks):
+            _, _, parametric, count = self._block()
+            if parametric:
+                raise cursor.error("parametric nodes are not read")
+            if cursor.binary:
+                if count * 28 > len(cursor.data) - cursor.at:
+                    raise cursor.error(f"it promises {count} nodes, the file ends before")
+                layout = np.dtype([("t", cursor.order + "i4"), ("x", cursor.order + "f8", (3,))])
+                found = np.frombuffer(cursor.data, layout, count, cursor.at)
+                cursor.at += count * layout.itemsize
+                tags.append(found["t"].astype(np.int64))
+                places.append(found["x"].astype(np.float64))
+            else:
+                table = self.text_table(count, 4)
+                tags.append(whole(table[:, 0]))
+                places.append(table[:, 1:].copy())
+        self.tags, self.xyz = np.concatenate(tags), np.concatenate(places)
+        if len(self.tags) != total:
+            raise cursor.error(f"it promises {total} nodes, its blocks have {len(self.tags)}")
+
+    def read_elements(self) -> None:
+        blocks, total, *_ = self._sizes(2)
+        if blocks > len(self.cursor.data):
+            raise self.cursor.error(f"it promises {blocks} blocks, the file ends before")
+        seen = 0
+        for _ in range(blocks):
+            entity, dimension, number, count = self._block()
+            width = 1 + _kind(self.cursor, number)
+            if self.cursor.binary:
+                table = self.cursor.take("i4", count * width).reshape(count, width)
+            else:
+                table = self.text_table(count, width)
+            table = whole(table)
+            refs = np.full(len(table), self.physical.get((dimension, entity), 0), np.int64)
             self.elements.append((number, table[:, 0], table[:, 1:], refs))
             seen += count
         if seen != total:

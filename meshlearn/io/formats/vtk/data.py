@@ -9,6 +9,7 @@ import numpy as np
 
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.elements import curved_loss
 from meshlearn.io.left_behind import Loss, LossKind
 
 # kinds of VTK: number -> corners of cells with a fixed number
@@ -16,6 +17,14 @@ VERTEX, POLY_VERTEX, LINE, POLY_LINE, TRIANGLE, STRIP, POLYGON, PIXEL, QUAD = ra
 _SOLID = {10: "tetra", 12: "hexahedron", 13: "wedge", 14: "pyramid"}
 _NUMBER = {name: number for number, name in _SOLID.items()}
 _CORNERS = {10: 4, 12: 8, 13: 6, 14: 5}
+# curved cells: number -> the straight one through their corners, which are named first
+_CURVED = {21: LINE, 35: LINE, 68: LINE, 75: LINE, 36: POLYGON}
+_CURVED |= dict.fromkeys((22, 34, 69, 76), TRIANGLE) | dict.fromkeys((23, 28, 30, 70, 77), QUAD)
+_CURVED |= dict.fromkeys((24, 71, 78), 10) | dict.fromkeys((25, 29, 33, 72, 79), 12)
+_CURVED |= dict.fromkeys((26, 31, 32, 73, 80), 13) | dict.fromkeys((27, 37, 74, 81), 14)
+_VOXEL, _VOXEL_ORDER = 11, [0, 1, 3, 2, 4, 5, 7, 6]
+_OTHER = {0: "empty", 15: "pentagonal prism", 16: "hexagonal prism", 41: "convex point set"}
+_OTHER |= {42: "polyhedron"}
 _NAMES = {"normal": "Normals", "uv": "TCoords"}
 _READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Texture": "uv"}
 _READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
@@ -79,23 +88,86 @@ def plain(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def to_part(path, vertices: np.ndarray, cells: Cells, vertex_fields: dict) -> Part:
-    """A part of VTK's cells.
+def _straight(path, cells: Cells) -> Cells:
+    """The cells with straight ones for curved ones, and hexahedra for voxels."""
+    kind, start = cells.kind.copy(), cells.start
+    sizes = np.diff(start)
+    keep = sizes.copy()
+    for number, straight in _CURVED.items():
+        rows = np.nonzero(cells.kind == number)[0]
+        if not len(rows):
+            continue
+        corners = _CORNERS.get(straight) or {LINE: 2, TRIANGLE: 3, QUAD: 4}.get(straight)
+        keep[rows] = corners if corners else sizes[rows] // 2
+        if (sizes[rows] < keep[rows]).any():
+            raise FileFormatError(f"{path}: a curved cell has fewer nodes than corners")
+        kind[rows] = straight
+    index = cells.index
+    if (keep < sizes).any():
+        at = np.arange(len(index)) - np.repeat(start[:-1], sizes)
+        index = index[at < np.repeat(keep, sizes)]
+        start = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
+    voxels = np.nonzero(kind == _VOXEL)[0]
+    if len(voxels):
+        if (keep[voxels] != 8).any():
+            raise FileFormatError(f"{path}: a voxel has not 8 corners")
+        at = start[:-1][voxels][:, None]
+        index = index.copy()
+        index[at + np.arange(8)] = index[at + np.array(_VOXEL_ORDER)]
+        kind[voxels] = _NUMBER["hexahedron"]
+    return Cells(kind, start, index, cells.fields)
+
+
+def _check_cells(path, cells: Cells) -> None:
+    start, sizes = cells.start, np.diff(cells.start)
+    if len(start) != len(cells.kind) + 1 or start[0] != 0 or (sizes < 0).any():
+        raise FileFormatError(f"{path}: the offsets of its cells do not fit their corners")
+    if start[-1] != len(cells.index):
+        raise FileFormatError(f"{path}: the offsets of its cells do not fit their corners")
+
+
+def to_part(
+    path,
+    vertices: np.ndarray,
+    cells: Cells,
+    vertex_fields: dict,
+    left_out: list[Loss] | None = None,
+) -> Part:
+    """A part of VTK's cells; curved ones become straight, without the nodes between corners.
+
+    Args:
+        left_out: takes the losses.
 
     Raises:
         FileFormatError: cells that cannot be.
     """
+    _check_cells(path, cells)
+    whole, cells = cells.index, _straight(path, cells)
+    if len(whole) > len(cells.index):
+        inside = (whole >= 0) & (whole < len(vertices))
+        keep = np.ones(len(vertices), bool)
+        keep[whole[inside]] = False
+        inside = (cells.index >= 0) & (cells.index < len(vertices))
+        if not inside.all():
+            raise FileFormatError(f"{path}: a cell names a point that is not there")
+        keep[cells.index] = True
+        dropped = len(keep) - int(keep.sum())
+        cells.index = (np.cumsum(keep) - 1)[cells.index]
+        vertices = vertices[keep]
+        vertex_fields = {k: v[keep] for k, v in vertex_fields.items()}
+        if left_out is not None:
+            left_out.append(curved_loss(dropped, "VTK"))
     part = Part(vertices=vertices, vertex_fields=usual(vertex_fields))
     kind, start, index = cells.kind, cells.start, cells.index
     sizes = np.diff(start)
-    if len(start) != len(kind) + 1 or start[0] != 0 or (sizes < 0).any() or start[-1] != len(index):
-        raise FileFormatError(f"{path}: the offsets of its cells do not fit their corners")
     for name, values in {**cells.fields}.items():
         if len(values) != len(kind):
             raise FileFormatError(f"{path}: {len(values)} values of {name!r} for {len(kind)} cells")
     known = np.isin(kind, [*range(1, 10), *_SOLID])
     if not known.all():
-        raise FileFormatError(f"{path}: cells of the kind {int(kind[~known][0])} are not read")
+        number = int(kind[~known][0])
+        label = _OTHER.get(number, f"kind {number}")
+        raise FileFormatError(f"{path}: cells of the kind {label!r} are not read")
     faces, corners = [], []
 
     def take(rows: np.ndarray) -> np.ndarray:

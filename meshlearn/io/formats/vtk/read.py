@@ -9,6 +9,7 @@ import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
+from meshlearn.io.left_behind import Loss
 
 _TYPES = {
     "unsigned_char": "u1",
@@ -26,6 +27,7 @@ _TYPES = {
     "float": "f4",
     "double": "f8",
 }
+_ORDER = (2, 4, 7, 6)  # in which data of cells counts: vertices, lines, polygons, strips
 _KINDS = {"VERTICES": 2, "LINES": 4, "POLYGONS": 7, "TRIANGLE_STRIPS": 6}
 
 
@@ -113,7 +115,9 @@ def read(data: bytes, path: Path) -> Document:
             f"{path}: a data set {kind[1]} is not read; POLYDATA and UNSTRUCTURED_GRID are"
         )
     try:
-        return Document([_Reader(cursor, version).part()])
+        document = Document()
+        document.parts.append(_Reader(cursor, version).part(document.left_out))
+        return document
     except (IndexError, ValueError) as error:
         if isinstance(error, FileFormatError):
             raise
@@ -131,11 +135,12 @@ class _Reader:
         self.fields: dict[str, dict[str, np.ndarray]] = {"point": {}, "cell": {}}
         self.where, self.rows = "", 0
 
-    def part(self) -> Part:
+    def part(self, left_out: list[Loss]) -> Part:
         while (words := self.cursor.line()) is not None:
             self.section(words[0].upper(), words)
         kinds, starts, indices, base = [], [np.zeros(1, np.int64)], [], 0
-        for kind, start, index in self.groups:
+        order = {kind: k for k, kind in enumerate(_ORDER)}  # of VTK's cells, whatever the file's
+        for kind, start, index in sorted(self.groups, key=lambda group: order.get(group[0], 0)):
             rows = len(start) - 1
             kinds.append(np.full(rows, kind) if kind else self._types(rows))
             starts.append(start[1:] + base)
@@ -148,7 +153,8 @@ class _Reader:
             np.concatenate([nothing, *indices]),
             self.fields["cell"],
         )
-        return vtk_data.to_part(self.cursor.path, self.vertices, cells, self.fields["point"])
+        path, fields = self.cursor.path, self.fields["point"]
+        return vtk_data.to_part(path, self.vertices, cells, fields, left_out)
 
     def _types(self, rows: int) -> np.ndarray:
         if self.types is None or len(self.types) != rows:

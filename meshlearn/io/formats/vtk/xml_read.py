@@ -13,6 +13,7 @@ import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
+from meshlearn.io.left_behind import Loss
 from meshlearn.io.xml import parse
 
 RATIO = 1032  # what zlib expands at most
@@ -184,7 +185,8 @@ def read(data: bytes, path: Path) -> Document:
             raise ValueError(f"expected PolyData or an UnstructuredGrid, got {kind!r}")
         document = Document()
         for piece in grid.findall("Piece"):
-            document.parts.append(_piece(file, piece, path, kind == "PolyData"))
+            surface = kind == "PolyData"
+            document.parts.append(_piece(file, piece, path, surface, document.left_out))
     except FileFormatError:
         raise
     except ValueError as error:
@@ -197,7 +199,7 @@ def _arrays(file: _File, entry: Element | None) -> dict[str, np.ndarray]:
     return {a.get("Name", f"array {k}"): file.array(a) for k, a in enumerate(found)}
 
 
-def _piece(file: _File, piece: Element, path: Path, surface: bool) -> Part:
+def _piece(file: _File, piece: Element, path: Path, surface: bool, left_out: list[Loss]) -> Part:
     points = piece.find("Points")
     holder = points.find("DataArray") if points is not None else None
     vertices = file.array(holder) if holder is not None else np.zeros((0, 3), np.float32)
@@ -237,4 +239,4 @@ def _piece(file: _File, piece: Element, path: Path, surface: bool) -> Part:
     for name, values in fields.items():
         if len(values) != len(vertices):
             raise ValueError(f"{len(values)} values of {name!r} for {len(vertices)} points")
-    return vtk_data.to_part(path, vertices, cells, fields)
+    return vtk_data.to_part(path, vertices, cells, fields, left_out)
