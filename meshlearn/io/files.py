@@ -11,8 +11,10 @@ from meshlearn import _files
 from meshlearn.io.capability import losses_of
 from meshlearn.io.document import Document, FileFormatError, Part, check_part, check_polygons
 from meshlearn.io.format import Bytes, Format
+from meshlearn.io.image_names import image_places, prefixed, with_images_named
 from meshlearn.io.left_behind import Loss, LossReport, report_of
 from meshlearn.io.registry import format_of, source_of, suffix_of
+from meshlearn.io.resolver import safe_place
 
 
 def _first_line(error: BaseException) -> str:
@@ -212,6 +214,44 @@ def write_file(path: Path, data: Bytes | Iterable[Bytes]) -> None:
         raise FileFormatError(f"{path}: it cannot be written ({error.strerror})") from None
 
 
+def _is_there(path: Path, data: object) -> bool:
+    """Whether a file has this content already."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        return False
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileFormatError(
+            f"{path}: its folder cannot be made ({error.strerror}); move what is in its way"
+        ) from None
+
+
+def _without_collisions(
+    document: Document, path: Path, *, format: str | None, ascii: bool
+) -> tuple[Document, dict[str, Any]]:
+    """The files of a document, none of whose images takes the place of another that is there."""
+    files = encode(document, path, format=format, ascii=ascii, whole=False)
+    places = image_places(document, path)
+    others = {
+        key: prefixed(place, path.stem)
+        for key, place in places.items()
+        if place in files
+        and (path.parent / place).exists()
+        and not _is_there(path.parent / place, document.images[key])
+    }
+    if others:
+        document = with_images_named(document, others)
+        files = encode(document, path, format=format, ascii=ascii, whole=False)
+    return document, files
+
+
 def save_document(
     document: Document,
     path: str | os.PathLike[str],
@@ -239,15 +279,21 @@ def save_document(
         raise FileFormatError(f"{path}: not written, since it would lose {report.listed}")
     if path.exists() and not overwrite:
         raise FileFormatError(f"{path}: it exists; give overwrite=True to replace it")
-    files = encode(document, path, format=format, ascii=ascii, whole=False)
-    beside = [name for name in files if name != path.name]
-    for name in beside:
-        if Path(name).name != name or name in (".", ".."):
-            raise FileFormatError(f"{path}: its second file {name!r} would lie in another folder")
-        if (path.parent / name).exists() and not overwrite:
-            raise FileFormatError(f"{path.parent / name}: it exists; give overwrite=True")
-    for name in [*beside, path.name]:  # the file itself last: it names the others
-        write_file(path.parent / name, files[name])
+    with _files.one_at_a_time(path.parent, needed=bool(document.images)):
+        document, files = _without_collisions(document, path, format=format, ascii=ascii)
+        beside = [name for name in files if name != path.name]
+        for name in beside:
+            if safe_place(name) != name:
+                raise FileFormatError(f"{path}: its second file {name!r} would lie elsewhere")
+        beside = [name for name in beside if not _is_there(path.parent / name, files[name])]
+        for name in beside:
+            if (path.parent / name).exists() and not overwrite:
+                raise FileFormatError(f"{path.parent / name}: it exists; give overwrite=True")
+        if path.parent.is_dir():
+            for name in beside:
+                _make_folder(path.parent / name)
+        for name in [*beside, path.name]:  # the file itself last: it names the others
+            write_file(path.parent / name, files[name])
     return report
 
 

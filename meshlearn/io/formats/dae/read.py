@@ -168,8 +168,7 @@ def _materials(file: _File, document: Document) -> dict[str, int]:
         if texture is not None:
             name = _image_name(file, found, texture.get("texture", ""))
             if name:
-                material.values["base_texture"] = name
-                take_image(document, file.path, name)
+                material.values["base_texture"] = take_image(document, file.path, name)
     return places
 
 

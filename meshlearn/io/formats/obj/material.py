@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from meshlearn.io.document import Document, FileFormatError, Material
-from meshlearn.io.resolver import read_beside, take_image
+from meshlearn.io.document import Document, Material
+from meshlearn.io.resolver import take_image, take_named
 
 _MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1}
 _MAP_OPTIONS |= {"-bm": 1, "-imfchan": 1, "-type": 1, "-cc": 1, "-colorspace": 1}
@@ -66,10 +66,7 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> None
     or in another folder, are left."""
     known = {material.name: material for material in document.materials}
     for name in dict.fromkeys(names):
-        try:
-            data = read_beside(path, name)
-        except FileFormatError:  # elsewhere: its name is kept, the file is not read
-            continue
+        data = take_named(document, path, name)
         if data is None:
             continue
         for label, said in parse(data.decode("utf-8", errors="replace")).items():
@@ -81,10 +78,11 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> None
             if colour is not None:
                 alpha = _numbers(said.get("d", ""), 1) or [1.0]
                 material.values["base_color"] = [*colour, *alpha]
-            for key, value in said.items():
+            for key, value in list(said.items()):
                 if key.startswith(("map_", "bump", "norm", "disp", "decal", "refl")):
-                    image = _map_name(value)
-                    take_image(document, path, image)
+                    name = _map_name(value)
+                    image = take_image(document, path, name)
+                    said[key] = value.replace(name, image)
                     if key == "map_Kd":
                         material.values["base_texture"] = image
 

@@ -11,6 +11,7 @@ import numpy as np
 from meshlearn.io.changes.join import mirrors, reversed_corners
 from meshlearn.io.document import CornerField, Document, Part, placed_vertices
 from meshlearn.io.formats.obj.material import write_materials
+from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
@@ -26,23 +27,23 @@ def losses(document: Document) -> Iterator[Loss]:
 
 def write(document: Document, path: Path) -> bytes | dict[str, bytes]:
     """An OBJ file, with a .mtl and images where there are materials; parts become objects."""
-    files = {name: b"".join(made) for name, made in pieces(document, path).items()}
+    made = pieces(document, path)
+    files = {n: d if isinstance(d, bytes) else b"".join(d) for n, d in made.items()}
     return files if len(files) > 1 else files[path.name]
 
 
-def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
+def pieces(document: Document, path: Path) -> dict[str, bytes | Iterable[bytes | memoryview]]:
     """The files of `write` by name, each in pieces."""
     library = path.with_suffix(".mtl").name
     said = any(m.values.get("mtl") or m.values.get("base_color") for m in document.materials)
     said = said or any(m.values.get("base_texture") for m in document.materials)
     if not said:
         return {path.name: _text(document, document.metadata.get("mtllib", []))}
-    files: dict[str, Iterable[bytes | memoryview]] = {path.name: _text(document, [library])}
+    files: dict[str, bytes | Iterable[bytes | memoryview]] = {path.name: _text(document, [library])}
+    places = image_places(document, path)
+    document = with_images_named(document, places)
     files[library] = [write_materials(document.materials)]
-    for name, image in document.images.items():
-        if Path(name).name == name and name not in files:
-            files[name] = [image]
-    return files
+    return {**files, **document.images}
 
 
 def _clean(name: str) -> str:

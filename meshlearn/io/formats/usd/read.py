@@ -18,7 +18,7 @@ from meshlearn.io.changes.placement import METRES
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.formats.usd.child import dump, need_library
 from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
-from meshlearn.io.resolver import take_image
+from meshlearn.io.resolver import leave_out, take_image
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
 _LAYERS = (".usd", ".usda", ".usdc")
@@ -84,25 +84,25 @@ def _material(
     values: dict = {"usd": {"inputs": entry["inputs"], "textures": {}}}
     for key, texture in entry["textures"].items():
         texture = dict(texture)
-        texture["file"] = str(texture.get("file") or "").removeprefix("./")
-        _image(document, texture["file"], path, archive, layer)
+        name = str(texture.get("file") or "").removeprefix("./")
+        texture["file"] = _image(document, name, path, archive, layer)
         values["usd"]["textures"][key] = texture
     colour = entry["inputs"].get("diffuseColor")
     if isinstance(colour, list) and len(colour) == 3:
         opacity = entry["inputs"].get("opacity")
         values["base_color"] = [*colour, opacity if isinstance(opacity, float) else 1.0]
-    base = entry["textures"].get("diffuseColor")
-    if base is not None and base.get("file"):
-        values["base_texture"] = str(base["file"]).removeprefix("./")
+    base = values["usd"]["textures"].get("diffuseColor")
+    if base is not None and base["file"]:
+        values["base_texture"] = base["file"]
     if not entry["inputs"] and not entry["textures"]:
         values = {}
     return Material(entry["name"], values)
 
 
-def _image(document: Document, name: str, path: Path, archive: Archive | None, layer: str) -> None:
-    """Takes an image that is a member of the package or lies in the file's folder."""
+def _image(document: Document, name: str, path: Path, archive: Archive | None, layer: str) -> str:
+    """Takes an image that is a member of the package or lies in the file's folder -> its key."""
     if not name or name in document.images:
-        return
+        return name
     if archive is not None:
         for inner in (str(PurePosixPath(layer).parent / name), name):
             if archive.info(inner) is not None:
@@ -110,9 +110,10 @@ def _image(document: Document, name: str, path: Path, archive: Archive | None, l
                     document.images[name] = archive.read(inner)
                 except ValueError as error:
                     raise FileFormatError(f"{path}: {error}") from None
-                return
-        return
-    take_image(document, path, name)
+                return name
+        leave_out(document, name)
+        return name
+    return take_image(document, path, name)
 
 
 def _add(

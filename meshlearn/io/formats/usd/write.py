@@ -12,6 +12,7 @@ from pathlib import Path
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.formats.usd.child import need_library
 from meshlearn.io.formats.usd.units import metres
+from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 
 
@@ -48,9 +49,10 @@ def write(document: Document, path: Path, *, ascii: bool = False) -> bytes | dic
     suffix = path.suffix.lower()
     if ascii and suffix in (".usdc", ".usdz"):
         raise FileFormatError(f"{path}: a {suffix} is binary; write a .usda, or leave ascii out")
+    document = with_images_named(document, image_places(document, path))
     stage = make_stage(document)  # the layer lives as long as this does
     layer = stage.GetRootLayer()
-    images = {n: data for n, data in document.images.items() if Path(n).name == n != path.name}
+    images = document.images
     if suffix == ".usda" or ascii:
         data = layer.ExportToString().encode()
     else:
