@@ -16,7 +16,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SUITES = ("tests/representations", "tests/reconstruct", "tests/convex")
+SUITES = (
+    "tests/representations",
+    "tests/reconstruct",
+    "tests/convex",
+    "tests/heart/test_series.py",
+)
 RUNS = [  # ATEN_CPU_CAPABILITY of torch, MKL_CBWR of its matrix products, added to seeds
     ("default", "COMPATIBLE", 1),
     ("avx2", "AVX2", 2),

@@ -21,6 +21,7 @@ def summary(mesh: Mesh) -> dict[str, object]:
         "watertight": mesh.is_watertight,
         "manifold": mesh.is_edge_manifold and mesh.is_vertex_manifold,
         "consistently_oriented": mesh.is_consistently_oriented,
+        "components": int(mesh.topology.components().count),
         "euler_number": mesh.topology.euler_number,
     }
 
@@ -36,4 +37,8 @@ def tell_written(
     for name in ("watertight", "manifold"):
         if name in facts:
             words.append(name if facts[name] else f"not {name}")
+    if "components" in facts:
+        count = facts["components"]
+        words.append(f"{count} component{'s' * (count != 1)}")
+        words.append(f"Euler number {facts['euler_number']}")
     message(f"wrote {out}: {', '.join(words)} ({seconds:.2f} s)")

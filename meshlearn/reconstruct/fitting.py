@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from meshlearn.fields import NonFiniteField
 from meshlearn.mesh import Mesh
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.agreement import disagreements
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.representations import Representation
 from meshlearn.run_folder import (
@@ -124,6 +126,10 @@ def fit(
     Returns:
         FitResult(mesh, history, seconds, representation).
 
+    Warns:
+        UserWarning: the fit has other components, handles or cavities than its target where those
+            are known, or is more than 3 cells away from it somewhere; with the place.
+
     Raises:
         ValueError: bad options, or a checkpoint of another fit.
         NonFiniteLoss: the loss became NaN or infinite.
@@ -170,6 +176,10 @@ def fit(
         raise
     mesh = representation.final_mesh()
     mesh = target.finish(mesh) if mesh.num_faces else mesh
+    solid = target.solid
+    if solid is not None and mesh.num_faces and steps:
+        for sentence in disagreements(mesh, solid, representation.scale):
+            warnings.warn(sentence, stacklevel=2)
     if state.folder is not None:
         state.save()
         template = representation.template()
@@ -217,7 +227,12 @@ class _Fit:
             self.representation.refine(self.stages[0][0])
         if initialize and self.target.has_field:
             self.representation.start(self.target)
+        self._hold()
         self._make_optimizer()
+
+    def _hold(self, *, started: bool = False) -> None:
+        if self.stage == len(self.stages) - 1:
+            self.representation.hold(self.target, started=started)
 
     def _make_optimizer(self) -> None:
         groups = self.representation.parameter_groups(self.lr)
@@ -238,6 +253,7 @@ class _Fit:
             resolution = self.stages[self.stage][0]
             if resolution is not None:
                 self.representation.refine(resolution)
+            self._hold()
             self._make_optimizer()
         within = self.step - self._stage_start
         factor = rate_factor(within, self.stages[self.stage][1])
@@ -328,6 +344,7 @@ class _Fit:
         resolution = self.stages[self.stage][0]
         if resolution is not None:
             self.representation.refine(resolution)
+        self._hold(started=True)
         own = self._parameters()
         if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in parameters.items()}:
             raise ValueError(f"{folder}: the checkpoint's parameters are of another size or kind")

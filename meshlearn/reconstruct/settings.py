@@ -17,6 +17,10 @@ WARM_UP = 5  # steps to the full rate; by hand (Adam's first steps are of full l
 LAST_RATE = 0.05  # share of the rate that is left at the end of the cosine; by hand
 GROWTH = 2.0  # steps of a stage, in steps of the one before; by hand
 
+# --- what is said of a fit: agreement.py ----------------------------------------------------------
+FAR_OFF = 3.0  # cells from the target from which on a part is said to be missing
+COMPONENTS_COMPARED = 1000  # of a target whose topology is compared, for the table of their boxes
+
 # --- what sources and grids ask for: sources.py, methods.py ---------------------------------------
 STEPS = 300  # of a fit; by hand
 STEPS_OF_IMAGES = 200  # of a fit to images, unless normals alone have to find hollows; by hand

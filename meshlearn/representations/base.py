@@ -20,6 +20,12 @@ class RepresentationOutput(NamedTuple):
 class Guide(Protocol):
     """What a representation may ask of a target (`meshlearn.reconstruct.targets.Target` is one)."""
 
+    @property
+    def solid(self) -> Mesh | None:
+        """The closed mesh whose components, handles and cavities the fit should have; None where
+        they are not known."""
+        ...
+
     def field(self, points: Tensor) -> Tensor:
         """Starting field, (P, 3) -> (P,), negative inside."""
         ...
@@ -45,7 +51,8 @@ class Representation(nn.Module):
 
     `reconstruct.fit` drives any of them: it calls `start` with the target, `refine` between
     resolutions, `forward` and `guided` at each step, `after_step` behind each update and
-    `final_mesh` at the end.
+    `final_mesh` at the end. Its optimiser works on `parameter_groups`; losses are measured in
+    `scale` and weighted by `default_weights` where the caller gives no weights.
     """
 
     default_weights: dict[str, float] = {}  # noqa: RUF012  (weights of `losses` in a fit)
@@ -77,6 +84,15 @@ class Representation(nn.Module):
     def parameter_groups(self, lr: float) -> list[dict]:
         """Groups for an optimiser, with their learning rates."""
         return [{"params": list(self.parameters()), "lr": lr}]
+
+    def hold(self, target: Guide, *, started: bool = False) -> None:
+        """Called before the first step of the last stage: from here on a surface may keep the
+        components, handles and cavities that it has.
+
+        Args:
+            target: knows which they should be, or not.
+            started: the parameters come from a checkpoint, and stay.
+        """
 
     def after_step(self) -> None:
         """Called after each optimiser step, for constraints."""

@@ -8,9 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from meshlearn.isosurface import SparseVoxelGrid, VoxelGrid, flexicubes, sign_regularizer
+from meshlearn.isosurface import (
+    FlexiCubesOutput,
+    SparseVoxelGrid,
+    VoxelGrid,
+    flexicubes,
+    sign_regularizer,
+)
 from meshlearn.isosurface.grid import check_memory
-from meshlearn.representations.base import Representation, RepresentationOutput
+from meshlearn.isosurface.simple_points import kept_signs
+from meshlearn.mesh import Mesh
+from meshlearn.representations.base import Guide, Representation, RepresentationOutput
+
+PUSHED = 0.05  # cells to which a vertex goes back that may not change sides; by hand
+HELD_BAND = 2.0  # cells from the surface in which sides are compared with the target's; by hand
 
 
 def cubic_grid(
@@ -61,7 +72,9 @@ class FlexiCubes(Representation):
 
     Parameters (all unconstrained): ``sdf`` (N,) in units of the cell edge, ``deform`` (N, 3),
     ``alpha`` (C, 8), ``beta`` (C, 12), ``gamma`` (C,). The border of the grid is kept outside, so
-    that the mesh is always closed, manifold and oriented.
+    that the mesh is always closed, manifold and oriented. No vertex becomes a part or a cavity of
+    its own, and after `hold` components, handles and cavities stay as they are: a vertex that may
+    not change sides (see `isosurface.simple_points`) goes back to its own.
 
     Losses: ``dev`` (L_dev of the paper in cells), ``sign`` (sign changes of the field).
 
@@ -93,6 +106,7 @@ class FlexiCubes(Representation):
         elif isinstance(grid, VoxelGrid):
             self._box = torch.tensor(grid.bounds, dtype=torch.float64)
         self.has_weights, self.has_deform, self.sparse = weights, deform, sparse
+        self._wanted: tuple[int, int] | None = None  # components and Euler number, while held
         self._allocate(grid)
 
     def _allocate(self, grid: Any) -> None:
@@ -103,6 +117,9 @@ class FlexiCubes(Representation):
         check_memory(4 * numbers * grid.dtype.itemsize, grid.device, f"FlexiCubes on {grid}")
         self.grid: VoxelGrid = grid
         self._border: tuple[Tensor, Tensor] | None = None  # of a sparse grid, and its side
+        self._held: Tensor | None = None  # sides of the vertices before a step
+        self._turned: Tensor | None = None  # vertices that changed sides in the last step
+        self._found = False  # whether the topology is the wanted one
 
         def zeros(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.zeros(*shape, dtype=grid.dtype, device=grid.device))
@@ -121,7 +138,27 @@ class FlexiCubes(Representation):
         return max(self.grid.spacing)
 
     def forward(self) -> RepresentationOutput:
-        out = flexicubes(
+        out = self._extracted()
+        if self.training and self._held is None:
+            self._held = self.sdf.detach() < 0
+            self._look(out.mesh)
+        elif self._turned is not None and self._found:
+            # an extractor may join an ambiguous face's corners otherwise than was asked for
+            self._look(out.mesh)
+            if not self._found:
+                self._turn_back()
+                out = self._extracted()
+        self._turned = None
+        losses = {}
+        if self.training:
+            losses = {
+                "dev": out.dev_loss / self.scale,
+                "sign": sign_regularizer(self.grid, self.sdf),
+            }
+        return RepresentationOutput(out.mesh, losses)
+
+    def _extracted(self) -> FlexiCubesOutput:
+        return flexicubes(
             self.grid,
             self.sdf,
             deform=self.deform,
@@ -130,13 +167,6 @@ class FlexiCubes(Representation):
             gamma=self.gamma,
             training=self.training,
         )
-        losses = {}
-        if self.training:
-            losses = {
-                "dev": out.dev_loss / self.scale,
-                "sign": sign_regularizer(self.grid, self.sdf),
-            }
-        return RepresentationOutput(out.mesh, losses)
 
     @torch.no_grad()
     def initialize(self, field: Callable[[Tensor], Tensor]) -> None:
@@ -148,6 +178,7 @@ class FlexiCubes(Representation):
         if not bool(torch.isfinite(values).all()):
             raise ValueError("field: it gives NaN or infinite values on the grid")
         self.sdf.copy_(values.to(self.sdf) / self.scale)
+        self._held = self._turned = None
         for parameter in (self.deform, self.alpha, self.beta, self.gamma):
             if parameter is not None:
                 parameter.zero_()
@@ -158,8 +189,64 @@ class FlexiCubes(Representation):
         """Another resolution: the field is interpolated trilinearly, weights start at rest."""
         grid = self._finer(resolution)
         values = self._carried(grid, [self.sdf * self.scale])[0]
+        self._wanted = None
         self._allocate(grid)
         self._reset(values)
+
+    @torch.no_grad()
+    def hold(self, target: Guide, *, started: bool = False) -> None:
+        """Keeps the topology from here on, that of the target as the grid resolves it: where the
+        present one is another, vertices near the surface go to the target's side. Where the
+        target's is not known, all stays as it was."""
+        self._held = self._turned = None
+        self._wanted = None if target.solid is None else _topology(target.solid)
+        if self._wanted is None or started:
+            return
+        some = bool((self.sdf < 0).any())
+        apart = self._apart(self._surface()) if some else None
+        if apart == 0:
+            return
+        near = (self.sdf.abs() < HELD_BAND).nonzero().squeeze(1)
+        value = target.field(self.grid.vertices[near]).to(self.sdf) / self.scale
+        wrong = (value < 0) != (self.sdf[near] < 0)
+        kept = self.sdf.clone()
+        moved = value[wrong]
+        self.sdf[near[wrong]] = torch.where(
+            moved < 0, moved.clamp(max=-PUSHED), moved.clamp(min=PUSHED)
+        )
+        self._keep_border()
+        if apart is not None and self._apart(self._surface()) > apart:
+            self.sdf.copy_(kept)
+
+    def _apart(self, mesh: Mesh) -> int:
+        """How far the topology of a mesh is from the one that is wanted."""
+        assert self._wanted is not None
+        return sum(abs(a - b) for a, b in zip(_topology(mesh), self._wanted, strict=True))
+
+    def _look(self, mesh: Mesh) -> None:
+        """Sees whether a mesh has the topology that is wanted, if one is."""
+        if self._wanted is not None:
+            self._distance = self._apart(mesh)
+            self._missing = self._wanted[1] - mesh.topology.euler_number
+            self._found = self._distance == 0
+
+    def _better(self, kept: Tensor, tried: Tensor) -> Tensor:
+        """Of two sides of the vertices the second, if its topology is nearer to the wanted one."""
+        values, before = self.sdf.clone(), self._distance
+        turned = (tried != (values < 0)).nonzero().squeeze(1)
+        self.sdf[turned] = torch.where(tried[turned], -PUSHED, PUSHED).to(values)
+        self._look(self._surface())
+        self.sdf.copy_(values)
+        if self._distance < before:
+            return tried
+        turned = (kept != (values < 0)).nonzero().squeeze(1)
+        self.sdf[turned] = torch.where(kept[turned], -PUSHED, PUSHED).to(values)
+        self._look(self._surface())
+        self.sdf.copy_(values)
+        return kept
+
+    def _surface(self) -> Mesh:
+        return flexicubes(self.grid, self.sdf.detach()).mesh
 
     def _finer(self, resolution: int) -> VoxelGrid:
         """The grid of another resolution around the present surface."""
@@ -206,7 +293,36 @@ class FlexiCubes(Representation):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Keeps the border of the grid outside, or on its side of a sparse one: closed meshes."""
+        """Keeps the border of the grid outside, or on its side of a sparse one: closed meshes.
+        Vertices that may not change sides go back."""
+        self._keep_border()
+        if self._held is None:
+            return
+        now = self.sdf < 0
+        kept = kept_signs(self.grid, self._held, now, only_births=self._wanted is None)
+        back = (kept != now).nonzero().squeeze(1)
+        if (
+            self._wanted is not None and not self._found and len(back)
+        ):  # of another topology than wanted: free towards it
+            free = torch.zeros_like(now).index_fill_(0, back, True)
+            tried = kept_signs(self.grid, kept, now, free=free, euler=self._missing)
+            if not torch.equal(tried, kept):
+                kept = self._better(kept, tried)
+                back = (kept != now).nonzero().squeeze(1)
+        self.sdf[back] = torch.where(kept[back], -PUSHED, PUSHED).to(self.sdf)
+        self._turned = (kept != self._held).nonzero().squeeze(1)
+        self._held = kept
+
+    @torch.no_grad()
+    def _turn_back(self) -> None:
+        """Takes the sign changes of the last step back."""
+        assert self._held is not None
+        sides = ~self._held[self._turned]
+        self._held[self._turned] = sides
+        self.sdf[self._turned] = torch.where(sides, -PUSHED, PUSHED).to(self.sdf)
+        self._found = True
+
+    def _keep_border(self) -> None:
         if isinstance(self.grid, SparseVoxelGrid):
             if self._border is None:
                 at = self.grid.border
@@ -218,3 +334,8 @@ class FlexiCubes(Representation):
         for axis, n in enumerate(self.grid.shape):
             for side in (0, n - 1):
                 volume.select(axis, side).clamp_(min=0.1)
+
+
+def _topology(mesh: Mesh) -> tuple[int, int]:
+    """Components and Euler number."""
+    return int(mesh.topology.components().count), mesh.topology.euler_number

@@ -20,6 +20,11 @@ class Target:
     mesh: Mesh | None = None  # what it is, where it is a mesh: kept beside a fit to look at
 
     @property
+    def solid(self) -> Mesh | None:
+        """The closed mesh whose components, handles and cavities a fit should have, where known."""
+        return None
+
+    @property
     def bounds(self) -> Tensor:
         """(2, 3) box that the surface lies in."""
         raise NotImplementedError

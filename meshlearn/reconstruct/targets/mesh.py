@@ -70,6 +70,10 @@ class FromMesh(Target):
     def bounds(self) -> Tensor:
         return self._bounds
 
+    @property
+    def solid(self) -> Mesh | None:
+        return self.mesh if self.mesh.topology.is_watertight else None
+
     def _sharp_edges(self, angle: float) -> tuple[Tensor, Tensor]:
         """Ends (S, 2, 3) of the edges between two faces that meet at more than `angle`."""
         faces, normals = self.mesh.faces, self.normals
