@@ -3,8 +3,8 @@
 A vertex of the grid is *simple* where its side can change without a component, a handle or a cavity
 coming or going (Bertrand and Malandain 1994): in its 26 neighbours
 
-    (D1) T26(inside) = 1 and T6(outside) = 1    inside joined by faces, edges and corners,
-    (D2) T6(inside) = 1 and T26(outside) = 1    or outside so;
+(D1) T26(inside) = 1 and T6(outside) = 1    inside joined by faces, edges and corners,
+(D2) T6(inside) = 1 and T26(outside) = 1    or outside so;
 
 T26 counts the parts of a side among the 26 neighbours that are joined by faces, edges or corners,
 T6 those among the 18 neighbours by faces and edges, joined by faces, that hold one of the 6 by
@@ -13,7 +13,7 @@ chooses differently from face to face may still join otherwise, which its mesh s
 Topology-preserving level sets go by the same test (Han, Xu and Prince 2003). A vertex taken as a
 closed unit cube, the Euler number of the surface changes as it comes inside by
 
-    (D3) 2 (1 - V + E - F),  V, E, F: its corners, edges and faces that cubes inside touch.
+(D3) 2 (1 - V + E - F),  V, E, F: its corners, edges and faces that cubes inside touch.
 """
 
 from __future__ import annotations
