@@ -45,7 +45,6 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
     "words.obj": ("v one two three\n", "line 1"),
     "two coordinates.obj": ("v 1 2\n", "line 1"),
     "glued.obj": (V3 + "f 1 2 3x\n", "line 4"),
-    "uv beyond.obj": (V3 + "vt 0 0\nf 1/1 2/2 3/3\n", "names uv"),
     "line beyond.obj": (V3 + "l 1 9\n", "a line names a vertex"),
     "binary.obj": (bytes(range(256)) * 4, "binary data"),
     "image.obj": (b"\x89PNG\r\n\x1a\n" + bytes(100), "binary data"),

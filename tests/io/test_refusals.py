@@ -62,7 +62,6 @@ HOSTILE = {
     "zero.obj": (b"v 0 0 0\nf 0 1 1\n", "line 2"),
     "relative.obj": (b"v 0 0 0\nf -1 -2 -1\n", "relative index|line 2"),
     "word.obj": (b"v 0 0 0\nv a b c\n", "line 2"),
-    "uv.obj": (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1/1 2/2 3/3\n", "names uv 0"),
     "binary.obj": (bytes(200), "got binary data"),
     "lying.stl": (b"x" * 80 + struct.pack("<I", 1 << 31) + bytes(50), "promises 2147483648"),
     "short.stl": (b"solid\nfacet\nvertex 0 0 0\nendsolid\n", "3 vertices a facet"),

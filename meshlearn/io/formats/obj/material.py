@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,17 +38,52 @@ def _is_number(word: str) -> bool:
     return True
 
 
+def decoded(data: bytes) -> str:
+    """Text whose lines are UTF-8, or Latin-1 where they are not: distinct bytes stay so."""
+    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return "\n".join(map(decoded_line, lines.split(b"\n")))
+
+
+def decoded_line(line: bytes) -> str:
+    """One line of `decoded`."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def plain_name(text: str) -> str:
+    """A material's name without a remark behind it."""
+    return re.split(r"\s#", text, maxsplit=1)[0].strip()
+
+
+def names_of(materials: list[Material]) -> list[str]:
+    """A name for each material that a file can hold, no two the same."""
+    out: list[str] = []
+    taken = {" ".join(m.name.split()) for m in materials}
+    used: set[str] = set()
+    for material in materials:
+        name = " ".join(material.name.split()).replace(" #", "_#") or "material"
+        name = "_" + name if name.startswith("#") else name
+        made, number = name, 2
+        while made in used or (made != name and made in taken):
+            made, number = f"{name}_{number}", number + 1
+        used.add(made)
+        out.append(made)
+    return out
+
+
 def parse(text: str) -> dict[str, dict[str, str]]:
     """Statements of each material, by its name."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] | None = None
-    for line in text.splitlines():
+    for line in text.split("\n"):
         word, *more = line.split(None, 1) or [""]
         if not word or word.startswith("#"):
             continue
         rest = more[0] if more else ""
         if word == "newmtl":
-            current = found.setdefault(rest.strip(), {})
+            current = found.setdefault(plain_name(rest), {})
         elif current is not None:
             current[word] = rest.strip()
     return found
@@ -69,7 +105,7 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> None
         data = take_named(document, path, name)
         if data is None:
             continue
-        for label, said in parse(data.decode("utf-8", errors="replace")).items():
+        for label, said in parse(decoded(data)).items():
             material = known.get(label)
             if material is None:
                 continue
@@ -90,8 +126,8 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> None
 def write_materials(materials: list[Material]) -> bytes:
     """A .mtl file."""
     out = ["# meshlearn"]
-    for material in materials:
-        out.append(f"newmtl {material.name}")
+    for name, material in zip(names_of(materials), materials, strict=True):
+        out.append(f"newmtl {name}")
         said = dict(material.values.get("mtl", {}))
         colour, image = material.values.get("base_color"), material.values.get("base_texture")
         if not said:

@@ -11,8 +11,9 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
-from meshlearn.io.formats.obj.material import load_materials
+from meshlearn.io.formats.obj.material import decoded_line, load_materials, plain_name
 from meshlearn.io.formats.obj.parts import split_objects
+from meshlearn.io.left_behind import Loss, LossKind
 
 
 def read(data: bytes | bytearray, path: Path) -> Document:
@@ -32,15 +33,21 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     part = Part(vertices=found.v, polygon_start=found.start, polygon_index=found.index)
     if len(found.colour):
         part.vertex_fields["color"] = found.colour
+    missing: list[Loss] = []
     uv = found.vt if found.vt[:, 2].any() else found.vt[:, :2]
     for name, values, index in (("uv", uv, found.index_vt), ("normal", found.vn, found.index_vn)):
-        if len(values) or len(index):
+        gone = int((index >= len(values)).sum())
+        if gone:
+            index = np.where(index < len(values), index, -1)
+            why = "names values that are not there"
+            missing.append(Loss(LossKind.FIELD, "corner", name, gone, why, "the file"))
+        if len(values) or (len(index) and not gone):
             index = index if len(index) else np.full(len(found.index), -1, np.int64)
             part.corner_fields[name] = CornerField(np.ascontiguousarray(values), index)
     part.lines = np.split(found.line, np.cumsum(found.line_length)[:-1])
     part.lines = part.lines if len(found.line_length) else []
     part.points = found.point
-    document = Document([part])
+    document = Document([part], left_out=missing)
     _events(document, part, data, found.event)
     load_materials(document, path, document.metadata.get("mtllib", []))
     return document
@@ -174,9 +181,13 @@ def _events(document: Document, part: Part, data: bytes | bytearray, event: np.n
     names: dict[str, dict[str, int]] = {"group": {}, "object": {}, "material": {}, "smooth": {}}
     kinds = {b"g": "group", b"o": "object", b"usemtl": "material", b"s": "smooth"}
     marks: dict[str, list[tuple[int, int]]] = {key: [] for key in names}
+    foreign = False
     for face, offset, length in event.tolist():
-        word, _, rest = bytes(data[offset : offset + length]).partition(b" ")
-        text = rest.strip().decode("utf-8", errors="replace")
+        word, *more = bytes(data[offset : offset + length]).split(None, 1) or [b""]
+        rest = more[0].strip() if more else b""
+        text = decoded_line(rest)
+        foreign = foreign or (not rest.isascii() and text.encode("utf-8") != rest)
+        text = plain_name(text) if word == b"usemtl" else text
         if word == b"mtllib":
             document.metadata.setdefault("mtllib", []).append(text)
         elif word in kinds:
@@ -184,6 +195,8 @@ def _events(document: Document, part: Part, data: bytes | bytearray, event: np.n
                 objects.append((text, face, offset))
             table = names[kinds[word]]
             marks[kinds[word]].append((face, table.setdefault(text, len(table))))
+    if foreign:
+        document.remarks.append("names that are not UTF-8 were read as Latin-1")
     for kind, found in marks.items():
         if kind == "object" and found and part.num_faces == 0:
             part.name = next(iter(names[kind]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from meshlearn.io.changes.join import mirrors, reversed_corners
 from meshlearn.io.document import CornerField, Document, Part, placed_vertices
-from meshlearn.io.formats.obj.material import write_materials
+from meshlearn.io.formats.obj.material import names_of, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import columns_text, polygons_text, rows_text
@@ -103,7 +103,7 @@ def _faces(
         "object": ("o", document.metadata.get("object", [])),
         "group": ("g", part.groups),
         "smooth": ("s", document.metadata.get("smooth", [])),
-        "material": ("usemtl", [m.name for m in document.materials]),
+        "material": ("usemtl", names_of(document.materials)),
     }
     marks = {
         kind: part.face_fields[kind]

@@ -26,6 +26,10 @@ _TYPES = {
     "uint32": "u4",
     "float32": "f4",
     "float64": "f8",
+    "int64": "i8",
+    "uint64": "u8",
+    "longlong": "i8",
+    "ulonglong": "u8",
 }
 
 

@@ -13,6 +13,13 @@ from meshlearn.io.document import Document, FileFormatError, Part
 HEAD = b"meshlearn"  # of a file whose part has no name
 FACET = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
 
+# three words of which one has a comma inside: "vertex 1,5 0 0", not "vertex 1, 2, 3"
+_DECIMAL_COMMA = re.compile(
+    rb"vertex[ \t]+(?=[^\r\n]*\d,\d)[-+.,\deE]*[\deE.][ \t]+[-+.,\deE]*[\deE.][ \t]+"
+    rb"[-+.,\deE]*[\deE.][ \t]*[\r\n]",
+    re.IGNORECASE,
+)
+
 
 def read(data: bytes, path: Path) -> Document:
     """Reads an STL; told by its size, since binary files too may begin with "solid"."""
@@ -21,7 +28,12 @@ def read(data: bytes, path: Path) -> Document:
         if len(data) == 84 + 50 * count or (
             not data.lstrip()[:5].lower() == b"solid" and len(data) >= 84 + 50 * count
         ):
-            return _binary(data, count)
+            held, rest = divmod(len(data) - 84, 50)
+            if rest or held == count:
+                return _binary(data, count)
+            document = _binary(data, held)
+            document.remarks.append(f"the header promises {count} triangles, {held} are read")
+            return document
     if data.lstrip()[:5].lower() == b"solid" and b"\0" not in data[:4096]:
         return _ascii(data, path)
     if len(data) < 84:
@@ -51,11 +63,15 @@ def _ascii(data: bytes, path: Path) -> Document:
         raise FileFormatError(f"{path}: expected 'endsolid' at the end of an ascii STL file")
     if re.search(rb"\b(FACET|VERTEX|SOLID)\b", data[:4096]):
         data = data.lower()
+    remarks = []
+    if b"," in data and _DECIMAL_COMMA.search(data):
+        data = re.sub(rb"(?<=\d),(?=\d)", b".", data)
+        remarks = ["commas were read as decimal points"]
     try:
         corners, solids = _native(data) if HAS_COMPILED else _plain(data)
     except ValueError as error:
         raise FileFormatError(f"{path}: {error}") from None
-    document = Document()
+    document = Document(remarks=remarks)
     begins = [s[0] for s in solids] or [0]
     for (first, name), last in zip(
         solids or [(0, "")], [*begins[1:], len(corners) // 3], strict=True

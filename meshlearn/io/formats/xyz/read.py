@@ -34,6 +34,10 @@ def read(data: bytes, path: Path) -> Document:
     table = values.reshape(len(lengths), -1)
     part = Part(vertices=table[:, :3].copy(), points=np.arange(len(table)))
     rest = table[:, 3:]
+    if rest.shape[1] == 4 and path.suffix.lower() == ".pts" and len(rest):
+        colour = rest[:, 1:]  # x y z intensity r g b
+        if (colour == np.round(colour)).all() and colour.min() >= 0 and colour.max() <= 255:
+            rest = np.concatenate([colour, rest[:, :1]], axis=1)
     while rest.shape[1] >= 3:
         three = rest[:, :3]
         whole = (three == np.round(three)).all() and three.min() >= 0 and three.max() <= 255

@@ -21,7 +21,10 @@ def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryv
     """The file of `write` in pieces."""
     part = joined(document)
     columns = [part.vertices]
-    for key in ("normal", "color", "value"):
+    order = ("normal", "color", "value")
+    if path.suffix.lower() == ".pts" and "normal" not in part.vertex_fields:
+        order = ("normal", "value", "color")  # intensity stands before the colour
+    for key in order:
         values = part.vertex_fields.get(key)
         if values is not None and len(values):
             values = values.reshape(len(values), -1)
