@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from shared_data import shared_data
 
 import meshlearn as ml
 from meshlearn import io as mio
@@ -95,3 +96,38 @@ def test_normalised_whole_numbers_reach_from_minus_one_to_one(tmp_path):
     part = mio.read_document(json.dumps(body).encode(), tmp_path / "a.gltf").parts[0]
     wanted = np.array([[-1, -1, 0], [1, 64 / 127, 1 / 127]], np.float32)
     assert np.array_equal(part.vertices, wanted)
+
+
+def normals_of(data: bytes) -> np.ndarray:
+    """The first primitive's normals, read by this test alone."""
+    body = json_of(data)
+    accessor = body["accessors"][body["meshes"][0]["primitives"][0]["attributes"]["NORMAL"]]
+    view = body["bufferViews"][accessor["bufferView"]]
+    start, count = view.get("byteOffset", 0), accessor["count"]
+    return np.frombuffer(binary_of(data), "<f4", 3 * count, start).reshape(-1, 3)
+
+
+def test_normals_are_of_unit_length_and_what_was_changed_is_told(tmp_path):
+    """Of any length; where there is none (0, NaN, infinite) that of the faces around."""
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [5, 5, 5]], np.float32)
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    given = np.array([[0, 0, 2.4], [0, 0, 0], [np.nan, 0, 0], [np.inf, 0, 0], [0, 0, 0]])
+    part = Part.triangles(corners, faces, vertex_fields={"normal": given})
+    report = mio.save_document(Document([part]), tmp_path / "a.glb")
+    found = normals_of((tmp_path / "a.glb").read_bytes())
+    assert np.array_equal(found, np.tile([0, 0, 1], (5, 1)))
+    (loss,) = [x for x in report.items if x.name == "lengths of normals"]
+    assert loss.count == 5
+    even = np.array([[0, 0, 1], [0.6, 0.8, 0], [1, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
+    part = Part.triangles(corners, faces, vertex_fields={"normal": even})
+    report = mio.save_document(Document([part]), tmp_path / "b.glb")
+    assert not report
+    assert np.array_equal(normals_of((tmp_path / "b.glb").read_bytes()), even)
+
+
+def test_a_real_scan_with_long_normals_becomes_a_legal_file(tmp_path):
+    source = shared_data("meshes", "fuze.obj")
+    report = mio.convert(source, tmp_path / "fuze.glb")
+    length = np.linalg.norm(normals_of((tmp_path / "fuze.glb").read_bytes()), axis=1)
+    assert np.abs(length - 1).max() < 1e-6
+    assert any(x.name == "lengths of normals" for x in report.items)

@@ -16,6 +16,8 @@ from meshlearn.io.document import CornerField, Document, Material, Part, as_tabl
 from meshlearn.io.formats.gltf.material import flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
 
+UNIT = "has normals of length 1; others were scaled, and absent ones made from faces"
+ROUND = 2e-3  # of a length: what three digits of each component leave
 _CODES = {"f4": 5126, "u4": 5125, "u2": 5123, "i2": 5122, "u1": 5121, "i1": 5120}
 
 
@@ -31,11 +33,51 @@ def losses(document: Document) -> Iterator[Loss]:
             if key in ("uv", "normal") and none.any() and not none.all():
                 limit = "has a value for every vertex, or none"
                 yield Loss(LossKind.FIELD, "corner", key, len(corners.index), limit)
+        for values in _normals(part):
+            yield Loss(LossKind.OTHER, name="lengths of normals", count=_uneven(values), limit=UNIT)
         for key, corners in _usable(part).items():
             rounded = _rounded(key, corners.values)
             yield Loss(LossKind.FIELD_DIGITS, "corner", key, rounded, digits)
         limit = "has attributes of vertices; they were split at seams"
         yield Loss(LossKind.SHARED_VERTICES, count=_split_count(part), limit=limit)
+
+
+def _normals(part: Part) -> list[np.ndarray]:
+    """The normals of a part that are written as NORMAL."""
+    usable = _usable(part)
+    found = [usable["normal"].values] if "normal" in usable else []
+    if not found and "normal" in part.vertex_fields:
+        found = [part.vertex_fields["normal"]]
+    return [v for v in found if is_numeric(v) and v.shape[1:] == (3,)]
+
+
+def _uneven(values: np.ndarray) -> int:
+    """How many normals are not of length 1, beyond what three digits round."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        length = np.linalg.norm(values.astype(np.float64), axis=1)
+        return int((~(np.abs(length - 1) <= ROUND)).sum())
+
+
+def _unit(values: np.ndarray, position: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 normals of length 1, which glTF asks for; where there is none, or no finite
+    one, that of the faces around, and where these have none, z."""
+    normal = values.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        length = np.linalg.norm(normal, axis=1)
+    good = np.isfinite(length) & (length > 0)
+    if not good.all():
+        at = position.astype(np.float64)[faces]
+        with np.errstate(invalid="ignore", over="ignore"):
+            across = np.nan_to_num(np.cross(at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]))
+        around = np.zeros_like(normal)
+        np.add.at(around, faces.reshape(-1), across.repeat(3, axis=0))
+        size = np.linalg.norm(around, axis=1)
+        none = ~(np.isfinite(size) & (size > 0))
+        around[none], size[none] = (0, 0, 1), 1
+        normal[~good], length[~good] = around[~good], size[~good]
+    even = np.abs(length - 1) <= 2.0**-22  # already as near as single precision is
+    length[even] = 1
+    return (normal / length[:, None]).astype(np.float32)
 
 
 def _rounded(key: str, values: np.ndarray) -> int:
@@ -154,7 +196,9 @@ def _unshared(part: Part, faces: np.ndarray, corner: np.ndarray | None):
     return inverse.reshape(-1, 3), source, rows
 
 
-def _attributes(writer: _Writer, part: Part, source, rows: dict) -> tuple[dict, dict]:
+def _attributes(
+    writer: _Writer, part: Part, faces: np.ndarray, source, rows: dict
+) -> tuple[dict, dict]:
     """Accessors of the vertices, and the names of those that have another in the file."""
     take = slice(None) if source is None else source
     with np.errstate(over="ignore"):
@@ -178,6 +222,8 @@ def _attributes(writer: _Writer, part: Part, source, rows: dict) -> tuple[dict, 
             label = known[key]
             if key == "uv":
                 held = _texture(values)
+            elif key == "normal":
+                held = _unit(values, position, faces)
         else:
             label = "_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in key).upper()
             while label in out:
@@ -200,7 +246,7 @@ def _write_part(writer: _Writer, part: Part) -> dict | None:
         corner, owner = triangulate(part.vertices, part.polygon_start, part.polygon_index)
         faces = part.polygon_index[corner]
     faces, source, rows = _unshared(part, faces, corner)
-    attributes, names = _attributes(writer, part, source, rows)
+    attributes, names = _attributes(writer, part, faces, source, rows)
     kind = np.uint16 if len(part.vertices if source is None else source) <= 65535 else np.uint32
     first: dict[int, int] = {}  # new vertex of an old one, for lines and points
     if source is not None and (part.lines or len(part.points)):
