@@ -180,7 +180,7 @@ def take_named(document: Document, path: Path, name: str, *, percent: bool = Fal
 
 def leave_out(document: Document, name: str) -> None:
     """Notes in a document that the file `name` cannot be read, once."""
-    loss = Loss(LossKind.NAMED_FILE, name=name)
+    loss = Loss(LossKind.NAMED_FILE, name=name, holder="the file")
     if loss not in document.left_out:
         document.left_out.append(loss)
 

@@ -154,3 +154,12 @@ def test_images_whose_places_would_be_one_get_two(tmp_path):
     assert [again.images[m.values["base_texture"]] for m in again.materials] == [RED]
     assert "newmtl m" in (tmp_path / "b.mtl").read_text()
     assert (tmp_path / "A_2.png").read_bytes() == BLUE
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".obj"])
+def test_a_library_whose_materials_go_along_is_no_loss(suffix, tmp_path):
+    source = obj(tmp_path, library="mtllib D:/w/p.mtl # mine")
+    (tmp_path / "tex.png").write_bytes(RED)
+    report = mio.convert(source, tmp_path / f"out{suffix}")
+    assert not any("mtllib" in str(loss) or "file" in str(loss) for loss in report.items)
+    assert list(mio.load_document(tmp_path / f"out{suffix}").images.values()) == [RED]

@@ -97,13 +97,15 @@ def _numbers(text: str, count: int) -> list[float] | None:
     return found if len(found) == count else None
 
 
-def load_materials(document: Document, path: Path, names: Iterable[str]) -> None:
+def load_materials(document: Document, path: Path, names: Iterable[str]) -> bool:
     """Fills the document's materials from the files `names` beside `path`; those that are absent,
-    or in another folder, are left."""
+    or in another folder, are noted in `left_out` -> whether none was."""
+    whole = True
     known = {material.name: material for material in document.materials}
     for name in dict.fromkeys(names):
         data = take_named(document, path, name)
         if data is None:
+            whole = False
             continue
         for label, said in parse(decoded(data)).items():
             material = known.get(label)
@@ -121,6 +123,7 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> None
                     said[key] = value.replace(name, image)
                     if key == "map_Kd":
                         material.values["base_texture"] = image
+    return whole
 
 
 def write_materials(materials: list[Material]) -> bytes:

@@ -49,7 +49,8 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     part.points = found.point
     document = Document([part], left_out=missing)
     _events(document, part, data, found.event)
-    load_materials(document, path, document.metadata.get("mtllib", []))
+    if load_materials(document, path, document.metadata.get("mtllib", [])):
+        document.metadata.pop("mtllib", None)  # all that they say is in the materials
     return document
 
 
