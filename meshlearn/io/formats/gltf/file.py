@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -19,13 +20,12 @@ _COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 512
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 
 
-_KNOWN_EXTENSIONS = {
-    "KHR_mesh_quantization",
-    "KHR_materials_unlit",
-    "KHR_texture_transform",
-    "KHR_materials_specular",
-    "KHR_materials_ior",
-}
+_KNOWN_EXTENSIONS = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_mesh_gpu_instancing"}
+# of looks, light and motion: what they add is not there, and the geometry is as without them
+_NO_GEOMETRY = re.compile(
+    r"(KHR|EXT|MSFT|ADOBE)_(materials?|texture|techniques?|lights?|animation|xmp|audio|packing)_.*"
+    r"|KHR_materials_.*|KHR_lights|EXT_texture_.*|KHR_technique_webgl|KHR_techniques_webgl"
+)
 
 
 class File:
@@ -47,9 +47,16 @@ class File:
         version = str(self.json["asset"].get("version", ""))
         if not version.startswith("2"):
             raise self.error(f"expected glTF version 2, got {version!r}")
-        needed = set(self.json.get("extensionsRequired", [])) - _KNOWN_EXTENSIONS
-        if needed:
-            raise self.error(f"it requires the extension {sorted(needed)[0]}, which is not read")
+        required = self.json.get("extensionsRequired", [])
+        if not isinstance(required, list) or not all(isinstance(x, str) for x in required):
+            raise self.error("expected a list of names for 'extensionsRequired'")
+        needed = sorted(set(required) - _KNOWN_EXTENSIONS)
+        self.without = [name for name in needed if _NO_GEOMETRY.fullmatch(name)]
+        beyond = [name for name in needed if name not in self.without]
+        if beyond:
+            raise self.error(
+                f"it requires the extension {beyond[0]}, which is not read; write it without that"
+            )
         self._buffers: dict[int, bytes | memoryview] = {}
 
     def error(self, text: str) -> FileFormatError:

@@ -4,6 +4,7 @@ accessors."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import numpy as np
 from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.gltf.file import File
 from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_material
+from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, pose
+from meshlearn.io.left_behind import Loss, LossKind
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
+MOST_PARTS = 1_000_000
 
 
 def _triangles(mode: int, index: np.ndarray) -> np.ndarray:
@@ -133,6 +137,11 @@ def read(data: bytes, path: Path) -> Document:
     transform."""
     file = File(data, path)
     document = Document(up="y", unit="m")
+    limit = "requires it, and it is not read; the geometry is as without it"
+    document.left_out += [
+        Loss(LossKind.OTHER, name=f"the extension {name}", limit=limit, holder="the file")
+        for name in file.without
+    ]
     kept = {k: v for k, v in file.json["asset"].items() if k in ("copyright", "extras")}
     if kept:
         document.metadata["asset"] = kept
@@ -154,6 +163,8 @@ def read(data: bytes, path: Path) -> Document:
         if not nodes:
             for index in range(len(file.json.get("meshes", []))):
                 _mesh_parts(file, document, index, np.eye(4), "")
+    worlds: dict[int, np.ndarray] = {}
+    with_mesh: list[int] = []
     pending: list[tuple[int, np.ndarray, tuple[int, ...]]] = [
         (k, np.eye(4), ()) for k in reversed(roots)
     ]
@@ -163,26 +174,64 @@ def read(data: bytes, path: Path) -> Document:
         if index in trail or len(trail) > 1000:
             raise file.error(f"nodes[{index}] is its own ancestor")
         with np.errstate(over="ignore", invalid="ignore"):
-            matrix = above @ _local(file, node)
+            matrix = worlds[index] = above @ _local(file, node)
         if "mesh" in node:
-            _mesh_parts(file, document, node["mesh"], matrix, str(node.get("name", "")))
-        if len(document.parts) > 1_000_000:
+            with_mesh.append(index)
+        if len(with_mesh) > MOST_PARTS:
             raise file.error("it has more than a million parts")
         below = (*trail, index)
         pending += [(k, matrix, below) for k in reversed(node.get("children", []))]
+    for index in with_mesh:
+        node = file.item("nodes", index)
+        name = str(node.get("name", ""))
+        _mesh_parts(file, document, node["mesh"], worlds[index], name, node=node, worlds=worlds)
     return document
 
 
-def _mesh_parts(file: File, document: Document, index: int, matrix, name: str) -> None:
-    mesh = file.item("meshes", index)
+def _mesh_parts(
+    file: File,
+    document: Document,
+    index: int,
+    matrix: np.ndarray,
+    name: str,
+    *,
+    node: dict | None = None,
+    worlds: dict[int, np.ndarray] | None = None,
+) -> None:
+    """The parts of a mesh, at a node that places, poses or repeats it."""
+    mesh, node = file.item("meshes", index), node or {}
+    joints = None
+    if "skin" in node:
+        joints = joint_matrices(file, file.item("skins", node["skin"]), worlds or {})
+    places = copies(file, node)
+    weights = node.get("weights", mesh.get("weights", []))
     shared: dict[str, list[dict]] = {}  # primitives of the same vertices are one part
     for entry in mesh.get("primitives", []):
-        key = json.dumps(entry.get("attributes", {}), sort_keys=True)
-        shared.setdefault(key, []).append(entry)
+        alike = [entry.get("attributes", {}), entry.get("targets", [])]
+        shared.setdefault(json.dumps(alike, sort_keys=True), []).append(entry)
     for entries in shared.values():
         part = _part(file, entries, name or str(mesh.get("name", "")))
-        if part is not None:
-            part.transform = None if np.array_equal(matrix, np.eye(4)) else matrix
-            document.parts.append(part)
+        if part is None:
+            continue
+        targets = entries[0].get("targets")
+        if isinstance(targets, list) and targets and morph(file, part, targets, weights):
+            _remark(document, "morph targets are applied by their default weights")
+        at = [matrix]
+        if joints is not None and pose(file, part, entries[0]["attributes"], joints):
+            _remark(document, "skinned meshes stand as their joints do")
+            at = [np.eye(4)]
+        elif places is not None:
+            if len(places) * len(part.vertices) > MOST_VERTICES or len(places) > MOST_PARTS:
+                raise file.error(f"its nodes repeat meshes to more than {MOST_VERTICES:,} vertices")
+            with np.errstate(over="ignore", invalid="ignore"):
+                at = [matrix @ place for place in places]
+        for place in at:
+            placed = None if np.array_equal(place, np.eye(4)) else place
+            document.parts.append(replace(part, transform=placed))
     if sum(len(p.vertices) for p in document.parts) > MOST_VERTICES:
         raise file.error(f"its nodes repeat meshes to more than {MOST_VERTICES:,} vertices")
+
+
+def _remark(document: Document, sentence: str) -> None:
+    if sentence not in document.remarks:
+        document.remarks.append(sentence)

@@ -1,0 +1,146 @@
+"""Meshes of a glTF file as they stand: morph targets by their default weights, skins by the joints'
+nodes, and copies by EXT_mesh_gpu_instancing.
+
+A skinned vertex is the mean of joint matrix times inverse bind matrix times vertex, by the weights
+of its joints; the transform of the mesh's own node does not count (glTF 2.0, 3.7.3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from meshlearn.io.document import Part
+from meshlearn.io.formats.gltf.file import File
+
+INSTANCING = "EXT_mesh_gpu_instancing"
+_AT_ONCE = 1 << 16  # vertices whose matrices are made together
+
+
+def _numbers(file: File, values: object, what: str) -> np.ndarray:
+    if not isinstance(values, list) or not all(isinstance(v, (int, float)) for v in values):
+        raise file.error(f"expected numbers for {what}")
+    return np.array(values, np.float64)
+
+
+def morph(file: File, part: Part, targets: Sequence[object], weights: object) -> bool:
+    """Moves the vertices, and turns the normals, of a part by its targets; whether that changed
+    anything."""
+    found = _numbers(file, weights, "weights of morph targets")
+    moved = False
+    for weight, target in zip(found.tolist(), targets, strict=False):
+        if weight == 0 or not isinstance(target, dict):
+            continue
+        for key, where in target.items():
+            by = file.accessor(where).astype(np.float64)
+            if key == "POSITION":
+                old = part.vertices
+            elif key == "NORMAL" and "normal" in part.vertex_fields:
+                old = part.vertex_fields["normal"]
+            else:
+                continue
+            if by.shape != old.shape:
+                raise file.error(f"a morph target moves {by.shape[0]} of {len(old)} vertices")
+            with np.errstate(over="ignore", invalid="ignore"):
+                new = (old + weight * by).astype(np.float32)
+            if key == "POSITION":
+                part.vertices = new
+            else:
+                part.vertex_fields["normal"] = _unit(new)
+            moved = True
+    return moved
+
+
+def _unit(normal: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(normal.astype(np.float64), axis=1, keepdims=True)
+    return (normal / np.where(np.isfinite(length) & (length > 0), length, 1)).astype(np.float32)
+
+
+def joint_matrices(file: File, skin: dict, worlds: dict[int, np.ndarray]) -> np.ndarray:
+    """(J, 4, 4): from a skin's bind pose to the scene, for each of its joints."""
+    joints = skin.get("joints")
+    if not isinstance(joints, list) or not joints:
+        raise file.error("a skin has no joints")
+    at = np.stack([worlds.get(k, np.eye(4)) if isinstance(k, int) else np.eye(4) for k in joints])
+    if "inverseBindMatrices" not in skin:
+        return at
+    bind = file.accessor(skin["inverseBindMatrices"]).astype(np.float64)
+    if bind.shape[1] != 16 or len(bind) < len(joints):
+        raise file.error(f"a skin of {len(joints)} joints has {len(bind)} inverse bind matrices")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return at @ bind[: len(joints)].reshape(-1, 4, 4).transpose(0, 2, 1)
+
+
+def pose(file: File, part: Part, attributes: dict, matrices: np.ndarray) -> bool:
+    """Puts the vertices of a part where its joints (J, 4, 4) carry them; False where the part names
+    no joints."""
+    joints, weights = [], []
+    while f"JOINTS_{len(joints)}" in attributes and f"WEIGHTS_{len(joints)}" in attributes:
+        number = len(joints)
+        joints.append(file.accessor(attributes[f"JOINTS_{number}"]).astype(np.int64))
+        weights.append(file.accessor(attributes[f"WEIGHTS_{number}"]).astype(np.float64))
+        for name in (f"joints_{number}", f"weights_{number}"):
+            part.vertex_fields.pop(name, None)
+    if not joints:
+        return False
+    joint, weight = np.concatenate(joints, 1), np.concatenate(weights, 1)
+    if joint.shape != weight.shape or len(joint) != len(part.vertices):
+        raise file.error("joints and weights do not belong to the vertices")
+    weight = np.where(np.isfinite(weight) & (weight > 0), weight, 0)
+    if bool(((joint < 0) | (joint >= len(matrices)))[weight > 0].any()):
+        raise file.error(f"a vertex names a joint beyond the {len(matrices)} of its skin")
+    joint = joint.clip(0, len(matrices) - 1)
+    total = weight.sum(1, keepdims=True)
+    weight[:, :1] += total == 0  # a vertex without weights goes with its first joint
+    weight /= weight.sum(1, keepdims=True)
+    normal = part.vertex_fields.get("normal")
+    vertices = np.empty_like(part.vertices)
+    turned = None if normal is None else np.empty_like(normal)
+    for start in range(0, len(vertices), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        with np.errstate(over="ignore", invalid="ignore"):
+            by = np.einsum("vk,vkij->vij", weight[rows], matrices[joint[rows]])
+            at = part.vertices[rows].astype(np.float64)
+            vertices[rows] = np.einsum("vij,vj->vi", by[:, :3, :3], at) + by[:, :3, 3]
+            if turned is not None and normal is not None:
+                a, b, c = by[:, :3, 0], by[:, :3, 1], by[:, :3, 2]
+                sides = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 2)
+                turned[rows] = np.einsum("vij,vj->vi", sides, normal[rows].astype(np.float64))
+    part.vertices = vertices
+    if turned is not None:
+        part.vertex_fields["normal"] = _unit(turned)
+    return True
+
+
+def copies(file: File, node: dict) -> list[np.ndarray] | None:
+    """Transforms (4, 4) of a node's copies, before its own; None where it is there once."""
+    extensions = node.get("extensions")
+    said = extensions.get(INSTANCING) if isinstance(extensions, dict) else None
+    attributes = said.get("attributes") if isinstance(said, dict) else None
+    if not isinstance(attributes, dict):
+        return None
+    found = {}
+    for key, width in (("TRANSLATION", 3), ("ROTATION", 4), ("SCALE", 3)):
+        if key in attributes:
+            values = file.accessor(attributes[key]).astype(np.float64)
+            if values.shape[1] != width:
+                raise file.error(f"expected {key} of {width} numbers for each copy of a mesh")
+            found[key] = values
+    counts = {len(v) for v in found.values()}
+    if len(counts) != 1:
+        raise file.error("the copies of a mesh have no place, or lists of different lengths")
+    count = counts.pop()
+    x, y, z, w = found.get("ROTATION", np.tile([0.0, 0, 0, 1], (count, 1))).T
+    matrix = np.tile(np.eye(4), (count, 1, 1))
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    matrix[:, :3, :3] = turn.transpose(2, 0, 1) * found.get("SCALE", np.ones((count, 3)))[:, None]
+    matrix[:, :3, 3] = found.get("TRANSLATION", np.zeros((count, 3)))
+    return list(matrix)

@@ -1,0 +1,191 @@
+"""glTF meshes as they stand: morph targets, skins, copies, and required extensions of looks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+
+import numpy as np
+import pytest
+
+from meshlearn import io as mio
+from meshlearn.io import FileFormatError
+
+TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+KINDS = {"f4": 5126, "u1": 5121, "u2": 5123}
+TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+
+
+class Scene:
+    """A glTF file, built by hand."""
+
+    def __init__(self) -> None:
+        self.json: dict = {"asset": {"version": "2.0"}, "bufferViews": [], "accessors": []}
+        self.data = b""
+
+    def add(self, values: object, kind: str = "f4") -> int:
+        array = np.asarray(values, "<" + kind)
+        array = array.reshape(len(array), -1)
+        place = {"buffer": 0, "byteOffset": len(self.data), "byteLength": array.nbytes}
+        self.json["bufferViews"].append(place)
+        self.data += array.tobytes() + b"\0" * (-array.nbytes % 4)
+        self.json["accessors"].append(
+            {
+                "bufferView": len(self.json["bufferViews"]) - 1,
+                "componentType": KINDS[kind],
+                "count": len(array),
+                "type": TYPES[array.shape[1]],
+            }
+        )
+        return len(self.json["accessors"]) - 1
+
+    def mesh(self, more: dict | None = None, primitive: dict | None = None, **attributes) -> None:
+        found = {"attributes": {"POSITION": self.add(TRIANGLE), **attributes}, **(primitive or {})}
+        self.json["meshes"] = [{"primitives": [found], **(more or {})}]
+
+    def read(self, tmp_path, nodes: list[dict], roots: list[int] | None = None, **more):
+        uri = "data:application/octet-stream;base64," + base64.b64encode(self.data).decode()
+        self.json["buffers"] = [{"byteLength": len(self.data), "uri": uri}]
+        self.json |= {"nodes": nodes, "scenes": [{"nodes": roots or [0]}], "scene": 0, **more}
+        (tmp_path / "a.gltf").write_text(json.dumps(self.json))
+        return mio.load_document(tmp_path / "a.gltf")
+
+
+def placed(document) -> list[np.ndarray]:
+    """Vertices of each part in the scene."""
+    out = []
+    for part in document.parts:
+        matrix = np.eye(4) if part.transform is None else part.transform
+        out.append(part.vertices @ matrix[:3, :3].T + matrix[:3, 3])
+    return out
+
+
+@pytest.mark.parametrize(
+    ("of_mesh", "of_node", "height"), [(1.0, None, 1), (0, 0.5, 0.5), (1, 0, 0)]
+)
+def test_morph_targets_by_their_default_weights(tmp_path, of_mesh, of_node, height):
+    """Those of the node come before those of the mesh."""
+    scene = Scene()
+    by = np.zeros((3, 3))
+    by[2] = 0, 0, 1
+    turn = np.array([[1, 0, -1]] * 3)
+    normal = scene.add([[0, 0, 1]] * 3)
+    targets = [{"POSITION": scene.add(by), "NORMAL": scene.add(turn)}]
+    scene.mesh({"weights": [of_mesh]}, {"targets": targets}, NORMAL=normal)
+    node = {"mesh": 0} | ({} if of_node is None else {"weights": [of_node]})
+    document = scene.read(tmp_path, [node])
+    (part,) = document.parts
+    wanted = TRIANGLE.copy()
+    wanted[2, 2] = height
+    assert np.array_equal(part.vertices, wanted)
+    length = np.linalg.norm(part.vertex_fields["normal"], axis=1)
+    assert np.allclose(length, 1)
+    assert bool(document.remarks) == (height > 0)
+
+
+def test_without_weights_the_base_shape_stands(tmp_path):
+    scene = Scene()
+    scene.mesh(None, {"targets": [{"POSITION": scene.add(np.ones((3, 3)))}]})
+    (part,) = scene.read(tmp_path, [{"mesh": 0}]).parts
+    assert np.array_equal(part.vertices, TRIANGLE)
+
+
+def test_a_skin_in_centimetres_comes_in_metres(tmp_path):
+    """The root's scale reaches the joints, and the mesh's node, whose own transform does not count,
+    has it not twice."""
+    scene = Scene()
+    joints = scene.add([[0, 0, 0, 0]] * 3, "u1")
+    weights = scene.add([[1, 0, 0, 0]] * 3)
+    scene.mesh(JOINTS_0=joints, WEIGHTS_0=weights)
+    bind = np.eye(4)
+    bind[:3, 3] = 0, 0, -50  # the joint stands at z = 50 cm where the mesh was bound
+    skin = {"joints": [2], "inverseBindMatrices": scene.add([bind.T.reshape(-1)])}
+    nodes = [
+        {"scale": [0.01] * 3, "children": [1, 2]},
+        {"mesh": 0, "skin": 0, "translation": [7, 7, 7]},
+        {"translation": [0, 0, 50]},
+    ]
+    document = scene.read(tmp_path, nodes, skins=[skin])
+    (vertices,) = placed(document)
+    assert np.allclose(vertices, 0.01 * TRIANGLE, atol=1e-9)
+    assert not any(
+        name.startswith(("joints", "weights")) for name in document.parts[0].vertex_fields
+    )
+
+
+def test_a_bent_joint_carries_its_vertices_and_normals(tmp_path):
+    scene = Scene()
+    joints = scene.add([[0, 1], [0, 1], [0, 1]], "u2")
+    weights = scene.add([[1, 0], [0, 2], [0.5, 0.5]])  # need not sum to 1
+    normal = scene.add([[0, 0, 1]] * 3)
+    scene.json["accessors"][joints]["type"] = "VEC2"
+    scene.mesh(JOINTS_0=joints, WEIGHTS_0=weights, NORMAL=normal)
+    half = math.sqrt(0.5)
+    nodes = [{"mesh": 0, "skin": 0}, {}, {"rotation": [half, 0, 0, half]}]  # 90 degrees about x
+    document = scene.read(tmp_path, nodes, [0, 1, 2], skins=[{"joints": [1, 2]}])
+    (vertices,) = placed(document)
+    assert np.allclose(vertices, [[0, 0, 0], [1, 0, 0], [0, 0.5, 0.5]], atol=1e-6)
+    found = document.parts[0].vertex_fields["normal"]
+    assert np.allclose(found[:2], [[0, 0, 1], [0, -1, 0]], atol=1e-6)
+
+
+def test_copies_stand_where_they_are_put(tmp_path):
+    scene = Scene()
+    scene.mesh()
+    half = math.sqrt(0.5)
+    attributes = {
+        "TRANSLATION": scene.add([[0, 0, 0], [5, 0, 0], [0, 5, 0]]),
+        "ROTATION": scene.add([[0, 0, 0, 1], [0, 0, half, half], [0, 0, 0, 1]]),
+        "SCALE": scene.add([[1, 1, 1], [1, 1, 1], [2, 2, 2]]),
+    }
+    node = {
+        "mesh": 0,
+        "translation": [0, 0, 3],
+        "extensions": {"EXT_mesh_gpu_instancing": {"attributes": attributes}},
+    }
+    document = scene.read(tmp_path, [node], extensionsUsed=["EXT_mesh_gpu_instancing"])
+    wanted = [TRIANGLE, [[5, 0, 0], [5, 1, 0], [4, 0, 0]], 2 * TRIANGLE + [0, 5, 0]]
+    found = placed(document)
+    assert len(found) == 3
+    for a, b in zip(found, wanted, strict=True):
+        assert np.allclose(a, [*np.asarray(b), 0, 0, 3], atol=1e-6)
+    report = mio.convert(tmp_path / "a.gltf", tmp_path / "a.stl")
+    assert mio.load_document(tmp_path / "a.stl").parts[0].num_faces == 3
+    assert "extension" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.json["skins"][0]["joints"].clear(), "no joints"),
+        (lambda s: s.json["skins"][0].update(inverseBindMatrices=0), "inverse bind matrices"),
+        (lambda s: s.json["nodes"][0].update(skin=3), "skins"),
+        (lambda s: s.json["meshes"][0].update(weights="all"), "expected numbers"),
+        (lambda s: s.json["meshes"][0]["primitives"][0].update(targets=[{"POSITION": 9}]), "9"),
+    ],
+)
+def test_damaged_poses_are_refused_in_one_sentence(tmp_path, change, message):
+    scene = Scene()
+    joints, weights = scene.add([[3, 0, 0, 0]] * 3, "u1"), scene.add([[0, 1, 0, 0]] * 3)
+    targets = [{"POSITION": scene.add(np.ones((3, 3)))}]
+    scene.mesh({"weights": [1]}, {"targets": targets}, JOINTS_0=joints, WEIGHTS_0=weights)
+    nodes = [{"mesh": 0, "skin": 0}, {}]
+    scene.read(tmp_path, nodes, skins=[{"joints": [1]}])  # joints of weight 0 may be anything
+    change(scene)
+    with pytest.raises(FileFormatError, match=message) as told:
+        scene.read(tmp_path, scene.json["nodes"], skins=scene.json["skins"])
+    assert "\n" not in str(told.value)
+
+
+def test_required_extensions_of_looks_do_not_hinder_geometry(tmp_path):
+    scene = Scene()
+    scene.mesh()
+    names = ["KHR_technique_webgl", "KHR_materials_variants"]
+    document = scene.read(tmp_path, [{"mesh": 0}], extensionsRequired=names)
+    assert document.parts[0].num_faces == 1
+    report = mio.convert(tmp_path / "a.gltf", tmp_path / "a.ply")
+    assert all(any(name in loss.what for loss in report.items) for name in names)
+    for name in ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "ACME_wonder"):
+        with pytest.raises(FileFormatError, match=name):
+            scene.read(tmp_path, [{"mesh": 0}], extensionsRequired=[name])
