@@ -145,11 +145,11 @@ def test_copies_stand_where_they_are_put(tmp_path):
         "extensions": {"EXT_mesh_gpu_instancing": {"attributes": attributes}},
     }
     document = scene.read(tmp_path, [node], extensionsUsed=["EXT_mesh_gpu_instancing"])
-    wanted = [TRIANGLE, [[5, 0, 0], [5, 1, 0], [4, 0, 0]], 2 * TRIANGLE + [0, 5, 0]]
+    wanted = [TRIANGLE, [[5, 0, 0], [5, 1, 0], [4, 0, 0]], 2 * TRIANGLE + (0, 5, 0)]
     found = placed(document)
     assert len(found) == 3
     for a, b in zip(found, wanted, strict=True):
-        assert np.allclose(a, [*np.asarray(b), 0, 0, 3], atol=1e-6)
+        assert np.allclose(a, np.add(b, (0, 0, 3)), atol=1e-6)
     report = mio.convert(tmp_path / "a.gltf", tmp_path / "a.stl")
     assert mio.load_document(tmp_path / "a.stl").parts[0].num_faces == 3
     assert "extension" not in str(report)

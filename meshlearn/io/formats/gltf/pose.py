@@ -76,7 +76,8 @@ def joint_matrices(file: File, skin: dict, worlds: dict[int, np.ndarray]) -> np.
 def pose(file: File, part: Part, attributes: dict, matrices: np.ndarray) -> bool:
     """Puts the vertices of a part where its joints (J, 4, 4) carry them; False where the part names
     no joints."""
-    joints, weights = [], []
+    joints: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
     while f"JOINTS_{len(joints)}" in attributes and f"WEIGHTS_{len(joints)}" in attributes:
         number = len(joints)
         joints.append(file.accessor(attributes[f"JOINTS_{number}"]).astype(np.int64))
