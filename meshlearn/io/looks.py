@@ -10,8 +10,10 @@ ones and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+
+from meshlearn.io.left_behind import Loss, LossKind
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Looks:
         emissive: (red, green, blue) linear; above 1 for lights.
         double_sided: seen from behind too.
         unlit: shown without lighting.
+        beyond: what else the file says of it, by the words of its format: lost in every other.
     """
 
     base_color: tuple[float, float, float] | None = None
@@ -80,10 +83,11 @@ class Looks:
     normal_texture: Texture | None = None
     occlusion_texture: Texture | None = None
     bump_texture: Texture | None = None
+    beyond: tuple[str, ...] = ()
 
     def said(self) -> dict[str, object]:
         """What is said, by name."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "beyond"}
         return {name: value for name, value in found.items() if value is not None}
 
     def textures(self) -> Iterator[tuple[str, Texture]]:
@@ -91,6 +95,20 @@ class Looks:
         for name, value in self.said().items():
             if isinstance(value, Texture):
                 yield name, value
+
+
+def losses_of_looks(materials: Iterable[tuple[Looks, Iterable[str]]]) -> Iterator[Loss]:
+    """What a format has no word for, by name and number of materials.
+
+    Args:
+        materials: each one's looks, and the names of those of its properties that are not written.
+    """
+    count: dict[str, int] = {}
+    for looks, unsaid in materials:
+        for name in dict.fromkeys([*unsaid, *looks.beyond]):
+            count[name] = count.get(name, 0) + 1
+    for name, number in count.items():
+        yield Loss(LossKind.MATERIAL_PROPERTY, name=name.replace("_", " "), count=number)
 
 
 def roughness_of(shininess: float) -> float:

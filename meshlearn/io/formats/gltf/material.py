@@ -8,7 +8,8 @@ import numpy as np
 
 from meshlearn.io.document import Document, Material
 from meshlearn.io.formats.gltf.file import File
-from meshlearn.io.resolver import UnreadableError
+from meshlearn.io.formats.gltf.looks import looks_of, words_of
+from meshlearn.io.resolver import UnreadableError, leave_out
 
 _ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 _MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
@@ -23,6 +24,7 @@ KEEP = (
     "alphaCutoff",
     "doubleSided",
     "extras",
+    "extensions",
 )
 
 
@@ -44,7 +46,11 @@ def read_images(file: File, document: Document) -> list[str | None]:
                 buffer, offset, length, _ = file.view(file.number(entry, "bufferView"))
                 data = bytes(buffer[offset : offset + length])
         except UnreadableError:
-            names.append(None)  # a texture that is not there does not hinder the mesh
+            # a texture that is not there does not hinder the mesh
+            names.append(None)
+            leave_out(
+                document, uri if isinstance(uri, str) and len(uri) < 200 else f"image {index}"
+            )
             continue
         while name in document.images and document.images[name] != data:
             name = f"{index}_{name}"
@@ -75,17 +81,20 @@ def read_material(file: File, entry: dict, index: int, images: list[str | None])
     base = surface.get("baseColorTexture") if isinstance(surface, dict) else None
     if isinstance(base, dict) and base.get("image"):
         values["base_texture"] = base["image"]
-    return Material(str(entry.get("name", f"material {index}")), values)
+    name = str(entry.get("name", f"material {index}"))
+    return Material(name, values, looks_of(said))
 
 
-def _textures(value, change: Callable[[dict], dict], depth: int = 0):
-    """A copy in which every "...Texture" went through `change`."""
+def _textures(value, change: Callable[[dict], dict | None], depth: int = 0):
+    """A copy in which every "...Texture" went through `change`; without those that gave None."""
     if not isinstance(value, dict) or depth > 20:
         return value
     out = {}
     for key, item in value.items():
         if key.endswith("Texture") and isinstance(item, dict):
-            out[key] = change(item)
+            made = change(item)
+            if made is not None:
+                out[key] = made
         else:
             out[key] = _textures(item, change, depth + 1)
     return out
@@ -95,6 +104,8 @@ def gltf_of(material: Material) -> dict:
     """What glTF says of a material, from its own words or from colour and texture."""
     if "gltf" in material.values:
         return {k: v for k, v in material.values["gltf"].items() if k in KEEP}
+    if material.looks is not None:
+        return words_of(material.looks)[0]
     surface: dict = {}
     if "base_color" in material.values:
         colour = [float(c) for c in material.values["base_color"]]
@@ -103,6 +114,17 @@ def gltf_of(material: Material) -> dict:
     if "base_texture" in material.values:
         surface["baseColorTexture"] = {"image": material.values["base_texture"]}
     return {"pbrMetallicRoughness": surface} if surface else {}
+
+
+def _mime(name: str, data: bytes) -> str:
+    """The type of an image by its content, else by its name's ending."""
+    if data[:4] == b"\x89PNG":
+        return "image/png"
+    if data[:3] == b"\xff\xd8\xff":
+        return "image/jpeg"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return _MIME.get("." + name.lower().rpartition(".")[2], "image/jpeg")
 
 
 def write_materials(
@@ -116,20 +138,18 @@ def write_materials(
     out: dict[str, list] = {"materials": [], "textures": [], "samplers": [], "images": []}
     places: dict[str, int] = {}
 
-    def texture(found: dict) -> dict:
+    def texture(found: dict) -> dict | None:
         said = {k: v for k, v in found.items() if k not in ("image", "sampler")}
         name = found.get("image")
         entry: dict = {}
-        if name in images:
-            if name not in places:
-                places[name] = len(out["images"])
-                ending = "." + name.lower().rpartition(".")[2]
-                mime = _MIME.get(ending) or (
-                    "image/png" if images[name][:4] == b"\x89PNG" else "image/jpeg"
-                )
-                entry_ = {"name": name, "mimeType": mime, "bufferView": add(images[name])}
-                out["images"].append(entry_)
-            entry["source"] = places[name]
+        if name not in images:
+            return None
+        if name not in places:
+            places[name] = len(out["images"])
+            mime = _mime(name, images[name])
+            entry_ = {"name": name, "mimeType": mime, "bufferView": add(images[name])}
+            out["images"].append(entry_)
+        entry["source"] = places[name]
         if found.get("sampler"):
             if found["sampler"] not in out["samplers"]:
                 out["samplers"].append(found["sampler"])

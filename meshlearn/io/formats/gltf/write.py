@@ -13,8 +13,10 @@ import numpy as np
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import CornerField, Document, Material, Part, as_table
+from meshlearn.io.formats.gltf.looks import words_of
 from meshlearn.io.formats.gltf.material import flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.looks import losses_of_looks
 
 UNIT = "has normals of length 1; others were scaled, and absent ones made from faces"
 ROUND = 2e-3  # of a length: what three digits of each component leave
@@ -23,6 +25,11 @@ _CODES = {"f4": 5126, "u4": 5125, "u2": 5123, "i2": 5122, "u1": 5121, "i1": 5120
 
 def losses(document: Document) -> Iterator[Loss]:
     """What a glTF file cannot hold beyond what its `Holds` says."""
+    yield from losses_of_looks(
+        (m.looks, words_of(m.looks)[1])
+        for m in document.materials
+        if m.looks is not None and "gltf" not in m.values
+    )
     digits = "has attributes of single precision and 16 bits"
     for part in document.parts:
         for key, values in part.vertex_fields.items():
@@ -293,6 +300,17 @@ def write(document: Document, path: Path) -> bytes:
     return b"".join(pieces(document, path)[path.name])
 
 
+def _extensions(value: object) -> set[str]:
+    """Names of the extensions that are used anywhere in a value of JSON."""
+    if isinstance(value, list):
+        return set().union(*map(_extensions, value))
+    if not isinstance(value, dict):
+        return set()
+    own = value.get("extensions")
+    found = set(own) if isinstance(own, dict) else set()
+    return found.union(*map(_extensions, value.values()))
+
+
 def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
     """The file of `write` in pieces."""
     writer = _Writer()
@@ -317,6 +335,9 @@ def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryv
     materials += [Material(f"material {k}") for k in range(len(materials), used + 1)]
     if materials:
         body |= write_materials(materials, document.images, writer.view)
+    extensions = sorted(_extensions(body.get("materials", [])))
+    if extensions:
+        body["extensionsUsed"] = extensions
     if nodes:
         body |= {"nodes": nodes, "meshes": meshes, "accessors": writer.accessors}
     if writer.views:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from meshlearn.io.document import Document, Material
+from meshlearn.io.formats.obj.looks import looks_of, statements
 from meshlearn.io.resolver import take_image, take_named
 
 _MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1}
@@ -123,6 +124,9 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> bool
                     said[key] = value.replace(name, image)
                     if key == "map_Kd":
                         material.values["base_texture"] = image
+            material.looks = looks_of(said, _map_name)
+            if colour is not None and material.looks.alpha is not None:
+                material.values["base_color"][3] = material.looks.alpha
     return whole
 
 
@@ -133,6 +137,8 @@ def write_materials(materials: list[Material]) -> bytes:
         out.append(f"newmtl {name}")
         said = dict(material.values.get("mtl", {}))
         colour, image = material.values.get("base_color"), material.values.get("base_texture")
+        if not said and material.looks is not None:
+            said = statements(material.looks)[0]
         if not said:
             if colour is not None:
                 said["Kd"] = " ".join(f"{c:.9g}" for c in colour[:3])

@@ -10,9 +10,11 @@ import numpy as np
 
 from meshlearn.io.changes.join import mirrors, reversed_corners
 from meshlearn.io.document import CornerField, Document, Part, placed_vertices
+from meshlearn.io.formats.obj.looks import statements
 from meshlearn.io.formats.obj.material import names_of, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.looks import losses_of_looks
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
 
@@ -23,6 +25,12 @@ def losses(document: Document) -> Iterator[Loss]:
         if colour is not None and colour.ndim == 2 and colour.shape[1] > 3:
             top = 1.0 if colour.dtype.kind == "f" else np.iinfo(colour.dtype).max
             yield Loss(LossKind.ALPHA, count=int((colour[:, 3] != top).sum()))
+
+    yield from losses_of_looks(
+        (m.looks, statements(m.looks)[1])
+        for m in document.materials
+        if m.looks is not None and "mtl" not in m.values
+    )
 
 
 def write(document: Document, path: Path) -> bytes | dict[str, bytes]:
@@ -36,6 +44,7 @@ def pieces(document: Document, path: Path) -> dict[str, bytes | Iterable[bytes |
     """The files of `write` by name, each in pieces."""
     library = path.with_suffix(".mtl").name
     said = any(m.values.get("mtl") or m.values.get("base_color") for m in document.materials)
+    said = said or any(m.looks is not None and m.looks.said() for m in document.materials)
     said = said or any(m.values.get("base_texture") for m in document.materials)
     if not said:
         return {path.name: _text(document, document.metadata.get("mtllib", []))}
