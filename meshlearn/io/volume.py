@@ -228,6 +228,11 @@ def _read_nifti(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         image: Any = nibabel.load(path)
         shape = tuple(int(n) for n in image.shape)
+        if image.get_data_dtype().names or image.get_data_dtype().kind not in "fiub":
+            raise ValueError(
+                "its samples are colours (RGB) or complex numbers; expected one real number each, "
+                "so extract one channel first"
+            )
         promised = math.prod(shape) * image.get_data_dtype().itemsize
         room = size * DEFLATE if path.name.lower().endswith(".gz") else size
         if promised > room:

@@ -75,9 +75,11 @@ def test_a_stage_of_the_library_is_read_whole(tmp_path):
     UsdGeom.Cube.Define(stage, "/top/cube")
     stage.Save()
     document = mio.load_document(tmp_path / "a.usdc")
-    (part,) = document.parts
+    part, cube = document.parts
     assert (document.up, document.unit, part.name) == ("z", "cm", "mesh")
-    assert document.metadata == {"not read": ["1 Cube"]}
+    assert document.metadata == {}
+    assert (cube.name, cube.num_faces) == ("cube", 6)
+    assert "1 Cube" in document.remarks[0]
     assert np.allclose(part.transform[:3], [[0, -1, 0, 1], [1, 0, 0, 2], [0, 0, 1, 3]], atol=1e-7)
     assert np.array_equal(part.vertices, SQUARE) and part.vertices.dtype == np.float32
     assert part.vertex_fields["color"].tolist() == [[1, 0, 0]] * 4
@@ -173,7 +175,7 @@ def test_bent_curves_are_told():
         text = f'def BasisCurves "c" {{\nuniform token type = "{kind}"\n{points}\n}}'
         found = mio.read_document(bytearray(usda(text).encode()), "a.usda")
         assert [line.tolist() for line in found.parts[0].lines] == [[0, 1, 2, 3]]
-        said = found.metadata.get("not read", [])
+        said = [f"{loss.count} {loss.name}" for loss in found.left_out]
         assert [line.split(",")[0] for line in said] == told
 
 

@@ -48,6 +48,16 @@ def _state(document: Document, key: str, value: str) -> Document:
     return replace(document, unit=value) if key == "unit" else replace(document, up=value)
 
 
+def metres(unit: str) -> float | None:
+    """Metres of a unit such as "mm" or "0.3 m"; None where it is none of length."""
+    word, _, rest = unit.partition(" ")
+    try:
+        found = METRES.get(unit) if not rest else float(word) if rest == "m" else None
+    except ValueError:
+        return None
+    return found if found and math.isfinite(found) and found > 0 else None
+
+
 def scale(document: Document, factor: float) -> Changed:
     """Coordinates times `factor`, about the origin; normals and other fields stay.
 
@@ -99,11 +109,12 @@ def change_unit(document: Document, unit: str) -> Changed:
     if source is None:
         done = f"numbers kept and called {target}, since the file states no unit"
         return Changed(_state(document, "unit", target), done)
-    if source not in METRES:
+    size = metres(source)
+    if size is None:
         raise ValueError(f"unit: the file counts in {source!r}; say what to convert as FROM:TO")
     if source == target:
         return Changed(_state(document, "unit", target), "")
-    changed = scale(document, METRES[source] / METRES[target]).document
+    changed = scale(document, size / METRES[target]).document
     return Changed(_state(changed, "unit", target), f"converted from {source} to {target}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
@@ -13,6 +15,7 @@ from meshlearn.io.resolver import take_image
 from meshlearn.io.xml import parse
 
 MOST_VERTICES = 1 << 26  # of geometries that nodes place again and again
+_COMMA = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 _UNITS = {0.001: "mm", 0.01: "cm", 0.1: "dm", 1.0: "m", 1000.0: "km", 0.0254: "in", 0.3048: "ft"}
 _SEMANTICS = {"NORMAL": "normal", "TEXCOORD": "uv", "COLOR": "color", "TANGENT": "tangent"}
 
@@ -26,6 +29,7 @@ class _File:
             raise self.error(str(error)) from None
         if self.root.tag != "COLLADA":
             raise self.error(f"expected COLLADA, got {self.root.tag!r}")
+        self.commas = 0  # arrays whose decimals are written with a comma
         self.ids = {e.get("id"): e for e in self.root.iter() if e.get("id")}
 
     def error(self, text: str) -> FileFormatError:
@@ -45,9 +49,19 @@ class _File:
         try:
             if whole:
                 return np.array([int(w) for w in words], np.int64)
+            if words and entry is not None and "," in (entry.text or ""):
+                words = self._without_commas(words)
             return np.array([float(w) for w in words], np.float64)
         except (ValueError, OverflowError):
             raise self.error("expected numbers in an array") from None
+
+    def _without_commas(self, words: list[str]) -> list[str]:
+        """Numbers with a comma for the decimal point, as some programs write them."""
+        good = all(_COMMA.fullmatch(word) for word in words)
+        if not good or any("." in word for word in words):
+            raise self.error("an array has commas that are no decimal ones; expected spaces")
+        self.commas += 1
+        return [word.replace(",", ".") for word in words]
 
     def source(self, reference: str | None) -> np.ndarray:
         """(N, D) values of a source."""
@@ -70,13 +84,21 @@ class _File:
 def read(data: bytes, path: Path) -> Document:
     """Reads the visual scene: a part for each set of primitives of each placed geometry."""
     file = _File(data, path)
+    document = _document(file)
+    if file.commas:
+        document.remarks.append(
+            f"{file.commas} arrays have decimal commas (0,5), which were read as points (0.5)"
+        )
+    return document
+
+
+def _document(file: _File) -> Document:
     document = Document()
     asset = file.root.find("asset")
     up = asset.findtext("up_axis", "Y_UP") if asset is not None else "Y_UP"
     document.up = {"X_UP": "x", "Y_UP": "y", "Z_UP": "z"}.get(up.strip().upper(), "y")
     unit = asset.find("unit") if asset is not None else None
-    metre = float(unit.get("meter", "1")) if unit is not None else 1.0
-    document.unit = _UNITS.get(metre, f"{metre:g} m")
+    document.unit = _unit(file, unit.get("meter", "1") if unit is not None else "1")
     materials = _materials(file, document)
     scene = file.root.find("scene/instance_visual_scene")
     if scene is None:
@@ -113,6 +135,18 @@ def read(data: bytes, path: Path) -> Document:
         children += [file.target(e.get("url")) for e in node.findall("instance_node")]
         pending += [(child, matrix, below) for child in reversed(children)]
     return document
+
+
+def _unit(file: _File, text: str) -> str:
+    """The unit of so many metres: by its name, or as a factor such as "0.3 m"."""
+    try:
+        metre = float(text.strip().replace(",", "."))
+    except ValueError:
+        metre = math.nan
+    if not 0 < metre < math.inf:
+        raise file.error(f"expected metres of its unit above 0, got {text[:20]!r}")
+    named = next((name for size, name in _UNITS.items() if abs(metre / size - 1) < 1e-6), None)
+    return named or f"{metre!r} m"
 
 
 def _local(file: _File, node: Element) -> np.ndarray:

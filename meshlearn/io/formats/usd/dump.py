@@ -14,7 +14,9 @@ import sys
 from typing import Any
 
 MOST_PRIMS = 1_000_000
-_GEOMETRY = ("Mesh", "Points", "BasisCurves")
+_SOLIDS = ("Sphere", "Cube", "Cylinder", "Cone", "Capsule")
+_GEOMETRY = ("Mesh", "Points", "BasisCurves", *_SOLIDS)
+AROUND, ALONG = 64, 16  # faces around the axis of a round solid, and from its pole to its equator
 
 
 class _Answer:
@@ -109,6 +111,69 @@ def _drop_clips(layer) -> None:
     layer.Traverse("/", visit)
 
 
+def _solid(kind: str, said: dict) -> dict:
+    """Points and faces of a solid of UsdGeom about the origin, wound outwards."""
+    import numpy as np
+
+    if kind == "Cube":
+        corners = [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
+        points = np.array(corners) * (said["size"] / 2)
+        faces = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
+        return _polygons(points, faces)
+    r, half = said["radius"], said.get("height", 0.0) / 2
+    quarter = np.arange(1, ALONG + 1) * (np.pi / 2 / ALONG)
+    # (distance from the axis, height along it) from below to above, without the poles
+    if kind == "Cylinder":
+        rings, low, high = [(r, -half), (r, half)], -half, half
+    elif kind == "Cone":
+        rings, low, high = [(r, -half)], -half, half
+    else:  # both halves of a sphere, apart by the height
+        below = [(r * np.sin(a), -half - r * np.cos(a)) for a in quarter]
+        above = [(d, -h) for d, h in reversed(below)]
+        rings = below + (above if half else above[1:])
+        low, high = -half - r, half + r
+    turn = np.arange(AROUND) * (2 * np.pi / AROUND)
+    points = [
+        np.stack([d * np.cos(turn), d * np.sin(turn), np.full(AROUND, h)], 1) for d, h in rings
+    ]
+    ends = np.array([[0, 0, low], [0, 0, high]])
+    points = np.concatenate([*points, ends])
+    bottom, top = len(points) - 2, len(points) - 1
+    here = np.arange(AROUND)
+    there = (here + 1) % AROUND
+    faces = []
+    for k in range(len(rings) - 1):
+        base = k * AROUND
+        sides = [here + base, there + base, there + base + AROUND, here + base + AROUND]
+        faces += np.stack(sides, 1).tolist()
+    last = (len(rings) - 1) * AROUND
+    flat = kind in ("Cylinder", "Cone")
+    if flat:  # flat ends are one polygon
+        faces.append(here[::-1].tolist())
+    else:
+        faces += np.stack([there, here, np.full(AROUND, bottom)], 1).tolist()
+    if kind == "Cylinder":
+        faces.append((here + last).tolist())
+    else:
+        faces += np.stack([here + last, there + last, np.full(AROUND, top)], 1).tolist()
+    order = {"X": [2, 0, 1], "Y": [1, 2, 0]}.get(str(said.get("axis") or "Z"), [0, 1, 2])
+    points = points[:, order]
+    used = np.unique(np.concatenate([np.array(f) for f in faces]))
+    place = np.full(len(points), -1)
+    place[used] = np.arange(len(used))
+    return _polygons(points[used], [place[np.array(f)].tolist() for f in faces])
+
+
+def _polygons(points, faces: list) -> dict:
+    import numpy as np
+
+    return {
+        "points": np.asarray(points, np.float32),
+        "faceVertexCounts": np.array([len(f) for f in faces], np.int32),
+        "faceVertexIndices": np.array([k for f in faces for k in f], np.int32),
+    }
+
+
 class _Dump:
     def __init__(self, stage, answer: _Answer) -> None:
         from pxr import Usd, UsdGeom
@@ -118,6 +183,7 @@ class _Dump:
         self.places = UsdGeom.XformCache(self.time)
         self.materials: dict[str, dict] = {}
         self.skipped: dict[str, int] = {}
+        self.meshed: dict[str, int] = {}
 
     def value(self, attribute) -> object:
         return self.answer.keep(attribute.Get(self.time)) if attribute else None
@@ -128,27 +194,34 @@ class _Dump:
         stage, root = self.stage, self.stage.GetRootLayer()
         prims: list[dict] = []
         count = 0
-        for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
+        stream = iter(Usd.PrimRange.Stage(stage, Usd.TraverseInstanceProxies()))
+        for prim in stream:
             count += 1
             if count > MOST_PRIMS:
                 raise ValueError(f"it has more than {MOST_PRIMS:,} prims")
             kind = str(prim.GetTypeName())
             if prim.IsA(UsdShade.Material):
                 self.material(UsdShade.Material(prim))
+            elif prim.IsA(UsdGeom.PointInstancer):
+                stream.PruneChildren()  # its prototypes are no geometry where they stand
+                prims += self.instances(UsdGeom.PointInstancer(prim), len(prims))
             elif kind in _GEOMETRY:
-                if UsdGeom.Imageable(prim).ComputePurpose() in ("proxy", "guide"):
+                if self.invisible(prim):
+                    self.skip(f"invisible {kind}")
+                elif UsdGeom.Imageable(prim).ComputePurpose() in ("proxy", "guide"):
                     self.skip(f"{kind} of another purpose than rendering")
                 else:
                     prims.append(self.geometry(prim, kind))
                     if prims[-1]["attributes"].get("type") == "cubic":
                         self.skip("BasisCurves bent between their points, which are joined")
-            elif prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
+            elif prim.IsA(UsdGeom.Gprim):
                 self.skip(kind)
         said = stage.HasAuthoredMetadata
         return {
             "prims": prims,
             "materials": self.materials,
             "skipped": self.skipped,
+            "meshed": self.meshed,
             "up": UsdGeom.GetStageUpAxis(stage) if said("upAxis") else None,
             "unit": UsdGeom.GetStageMetersPerUnit(stage) if said("metersPerUnit") else None,
             "comment": root.comment,
@@ -157,6 +230,64 @@ class _Dump:
 
     def skip(self, kind: str) -> None:
         self.skipped[kind] = self.skipped.get(kind, 0) + 1
+
+    def invisible(self, prim) -> bool:
+        from pxr import UsdGeom
+
+        return UsdGeom.Imageable(prim).ComputeVisibility(self.time) == UsdGeom.Tokens.invisible
+
+    def instances(self, instancer, before: int) -> list[dict]:
+        """The geometry of prototypes once for each place; the copies share their arrays."""
+        from pxr import Usd, UsdGeom
+
+        if self.invisible(instancer.GetPrim()):
+            self.skip("invisible PointInstancer")
+            return []
+        chosen = instancer.GetProtoIndicesAttr().Get(self.time) or []
+        mask = instancer.ComputeMaskAtTime(self.time)
+        apply = UsdGeom.PointInstancer.IncludeProtoXform
+        places = instancer.ComputeInstanceTransformsAtTime(
+            self.time, self.time, apply, UsdGeom.PointInstancer.IgnoreMask
+        )
+        if not places or len(places) != len(chosen):
+            if len(chosen):
+                raise ValueError(
+                    f"{instancer.GetPath()} has {len(chosen)} protoIndices, and not as many places"
+                )
+            return []
+        world = self.places.GetLocalToWorldTransform(instancer.GetPrim())
+        found: list[list[tuple[dict, object]]] = []
+        for target in instancer.GetPrototypesRel().GetForwardedTargets():
+            root = self.stage.GetPrimAtPath(target)
+            found.append([])
+            if not root:
+                self.skip("prototype that is not there")
+                continue
+            away = self.places.GetLocalToWorldTransform(root).GetInverse()
+            every = Usd.TraverseInstanceProxies(Usd.PrimAllPrimsPredicate)
+            for prim in Usd.PrimRange(root, every):
+                kind = str(prim.GetTypeName())
+                if kind in _GEOMETRY:
+                    entry = self.geometry(prim, kind)
+                    entry.pop("group", None)
+                    own = self.places.GetLocalToWorldTransform(prim) * away
+                    found[-1].append((entry, own))
+                elif prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
+                    self.skip(f"{kind} as a prototype")
+        out: list[dict] = []
+        for k, (number, place) in enumerate(zip(chosen, places, strict=True)):
+            if len(mask) and not mask[k]:
+                self.skip("invisible instance")
+            elif not 0 <= number < len(found):
+                raise ValueError(f"{instancer.GetPath()} names prototype {number}, which it lacks")
+            else:
+                for entry, own in found[number]:
+                    matrix = own * place * world
+                    flat = [matrix[column][row] for row in range(4) for column in range(4)]
+                    out.append({**entry, "matrix": flat})
+                    if before + len(out) > MOST_PRIMS:
+                        raise ValueError(f"it has more than {MOST_PRIMS:,} prims")
+        return out
 
     def geometry(self, prim, kind: str) -> dict:
         from pxr import UsdGeom, UsdShade
@@ -182,8 +313,16 @@ class _Dump:
             attribute = prim.GetAttribute(name)
             if attribute and attribute.HasValue():
                 out["attributes"][name] = self.value(attribute)
-        shape = UsdGeom.PointBased(prim)
-        out["normals"] = str(shape.GetNormalsInterpolation())
+        if kind in _SOLIDS:
+            out["type"] = "Mesh"
+            self.meshed[kind] = self.meshed.get(kind, 0) + 1
+            names = ("size", "radius", "height", "axis")
+            said = {n: prim.GetAttribute(n).Get(self.time) for n in names if prim.GetAttribute(n)}
+            for name, array in _solid(kind, said).items():
+                out["attributes"][name] = self.answer.keep(array)
+            out["normals"] = "vertex"
+        else:
+            out["normals"] = str(UsdGeom.PointBased(prim).GetNormalsInterpolation())
         for primvar in UsdGeom.PrimvarsAPI(prim).FindPrimvarsWithInheritance():
             if primvar.HasValue():
                 out["primvars"].append(self.primvar(primvar))

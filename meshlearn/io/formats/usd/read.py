@@ -8,6 +8,7 @@ https://openusd.org/release/api/usd_geom_page_front.html.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -18,6 +19,7 @@ from meshlearn.io.changes.placement import METRES
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.formats.usd.child import dump, need_library
 from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.resolver import leave_out, take_image
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
@@ -60,13 +62,18 @@ def read(data: bytes, path: Path) -> Document:
     document.up = {"Y": "y", "Z": "z"}.get(scene["up"] or "")
     if 0 < (scene["unit"] or 0) < math.inf:  # else it says nothing
         unit = next((k for k, v in METRES.items() if abs(v - scene["unit"]) < 1e-9 * v), None)
-        document.unit = unit or f"{scene['unit']:g} m"
+        document.unit = unit or f"{scene['unit']!r} m"
     if scene["comment"]:
         document.metadata["comments"] = scene["comment"].splitlines()
     if scene["custom"]:
         document.metadata["usd"] = scene["custom"]
     if scene["skipped"]:
-        document.metadata["not read"] = [f"{n} {kind}" for kind, n in scene["skipped"].items()]
+        for kind, count in scene["skipped"].items():
+            loss = Loss(LossKind.OTHER, name=kind, count=count, limit="leaves it out")
+            document.left_out.append(replace(loss, holder="the reader of USD"))
+    if scene["meshed"]:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in scene["meshed"].items())
+        document.remarks.append(f"solids without points of their own were meshed: {kinds}")
     places = {key: k for k, key in enumerate(scene["materials"])}
     first = layers[0][0]
     for entry in scene["materials"].values():

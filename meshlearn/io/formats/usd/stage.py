@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
+from meshlearn.io.changes.placement import metres
 from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.formats.usd.material import inputs_of, type_of_input
-from meshlearn.io.formats.usd.units import metres
 
 # dtype -> name of the type of one number, and of vectors of it
 _TYPES = {

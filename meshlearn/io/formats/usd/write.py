@@ -9,9 +9,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from meshlearn.io.changes.placement import metres
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.formats.usd.child import need_library
-from meshlearn.io.formats.usd.units import metres
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 
