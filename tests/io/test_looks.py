@@ -91,8 +91,8 @@ def test_an_image_s_type_is_its_content_s(tmp_path):
 
 
 def test_alpha_lives_through_glb_obj_glb(tmp_path):
-    looks = Looks(base_color=(0.25, 0.5, 1.0), alpha=0.4, alpha_mode="BLEND", metallic=0.0,
-                  roughness=0.5, emissive=(0.5, 0.25, 0.0), base_texture=Texture("t.png"))  # fmt: skip
+    looks = Looks(base_color=(0.25, 0.5, 1.0), alpha=0.4, alpha_mode="BLEND", metallic=0.0)
+    looks.roughness, looks.emissive, looks.base_texture = 0.5, (0.5, 0.25, 0.0), Texture("t.png")
     part = Part.triangles(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]]))
     part.face_fields["material"] = np.zeros(1, np.int32)
     document = Document([part], [Material("m", {}, looks)], images={"t.png": PNG})

@@ -93,7 +93,7 @@ USD_LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
         1,
         0.5,
     ),
-    "sphere.usda": (usda(f'{MESH}\ndef Sphere "s" {{}}'), 3, 1, 0.5),
+    "camera.usda": (usda(f'{MESH}\ndef Camera "s" {{}}'), 3, 1, 0.5),
     "over.usda": (usda(f'{MESH}\nover "s" {{}}'), 3, 1, 0.5),
     "nothing.usda": (usda(""), 0, 0, 0.0),
     "no points.usda": (usda('def Mesh "m" {}'), 0, 0, 0.0),
