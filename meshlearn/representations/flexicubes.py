@@ -139,16 +139,8 @@ class FlexiCubes(Representation):
 
     def forward(self) -> RepresentationOutput:
         out = self._extracted()
-        if self.training and self._held is None:
-            self._held = self.sdf.detach() < 0
-            self._look(out.mesh)
-        elif self._turned is not None and self._found:
-            # an extractor may join an ambiguous face's corners otherwise than was asked for
-            self._look(out.mesh)
-            if not self._found:
-                self._turn_back()
-                out = self._extracted()
-        self._turned = None
+        if self._is_torn(out.mesh):
+            out = self._extracted()
         losses = {}
         if self.training:
             losses = {
@@ -156,6 +148,22 @@ class FlexiCubes(Representation):
                 "sign": sign_regularizer(self.grid, self.sdf),
             }
         return RepresentationOutput(out.mesh, losses)
+
+    def _is_torn(self, mesh: Mesh) -> bool:
+        """Looks at a surface that was just extracted, and takes the sign changes of the last step
+        back if by them it lost the wanted topology: an extractor may join an ambiguous face's
+        corners otherwise than was asked for."""
+        torn = False
+        if self.training and self._held is None:
+            self._held = self.sdf.detach() < 0
+            self._look(mesh)
+        elif self._turned is not None and self._found:
+            self._look(mesh)
+            torn = not self._found
+            if torn:
+                self._turn_back()
+        self._turned = None
+        return torn
 
     def _extracted(self) -> FlexiCubesOutput:
         return flexicubes(

@@ -115,7 +115,21 @@ class GShell(FlexiCubes):
         return self._scale if self.tets else max(self.grid.spacing)
 
     def forward(self) -> RepresentationOutput:
-        shell = gshell(
+        shell = self._cut()
+        # of a closed target: an open one says nothing of what its template should be
+        if self._wanted is not None and self._is_torn(shell.watertight):
+            shell = self._cut()
+        self.shell = shell
+        mesh = _marked(shell.mesh, shell.kept.shape[0])
+        losses = {}
+        if self.training:
+            losses = {"dev": shell.dev_loss / self.scale}
+            if not self.tets:
+                losses["sign"] = sign_regularizer(self.grid, self.sdf)
+        return RepresentationOutput(mesh, losses)
+
+    def _cut(self) -> GShellOutput:
+        return gshell(
             self.grid,
             self.sdf,
             self.msdf,
@@ -126,14 +140,12 @@ class GShell(FlexiCubes):
             training=self.training and not self.tets,
             detach_weights=True,
         )
-        self.shell = shell
-        mesh = _marked(shell.mesh, shell.kept.shape[0])
-        losses = {}
-        if self.training:
-            losses = {"dev": shell.dev_loss / self.scale}
-            if not self.tets:
-                losses["sign"] = sign_regularizer(self.grid, self.sdf)
-        return RepresentationOutput(mesh, losses)
+
+    def hold(self, target: Guide, *, started: bool = False) -> None:
+        """Keeps the topology of a closed target, as `FlexiCubes` does, but on a grid of
+        tetrahedra."""
+        if not self.tets:
+            super().hold(target, started=started)
 
     @torch.no_grad()
     def initialize(

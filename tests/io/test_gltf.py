@@ -131,3 +131,21 @@ def test_a_real_scan_with_long_normals_becomes_a_legal_file(tmp_path):
     length = np.linalg.norm(normals_of((tmp_path / "fuze.glb").read_bytes()), axis=1)
     assert np.abs(length - 1).max() < 1e-6
     assert any(x.name == "lengths of normals" for x in report.items)
+
+
+def test_a_second_set_of_texture_coordinates_stays_one(tmp_path):
+    """TEXCOORD_1 is the field "uv1", v counted from the bottom as in "uv", and goes back."""
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+    uv = np.array([[0, 0], [1, 0], [0, 0.25]])
+    fields = {"uv": uv, "uv1": 1 - uv}
+    part = Part.triangles(corners, np.array([[0, 1, 2]]), vertex_fields=fields)
+    report = mio.save_document(Document([part]), tmp_path / "a.glb")
+    assert not report
+    body = json_of((tmp_path / "a.glb").read_bytes())
+    attributes = body["meshes"][0]["primitives"][0]["attributes"]
+    assert set(attributes) == {"POSITION", "TEXCOORD_0", "TEXCOORD_1"}
+    back = mio.load_document(tmp_path / "a.glb").parts[0].vertex_fields
+    assert np.allclose(back["uv"], uv) and np.allclose(back["uv1"], 1 - uv)
+    mio.convert(tmp_path / "a.glb", tmp_path / "b.glb")
+    again = mio.load_document(tmp_path / "b.glb").parts[0].vertex_fields
+    assert np.array_equal(again["uv1"], back["uv1"])

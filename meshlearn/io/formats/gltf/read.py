@@ -4,6 +4,7 @@ accessors."""
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,14 +52,16 @@ def _vertices(file: File, attributes: dict, names: dict, part: Part) -> None:
     part.vertices = np.array(vertices, np.float32)  # a copy: the file's memory is let go
     known = {"NORMAL": "normal", "COLOR_0": "color", "TEXCOORD_0": "uv", "TANGENT": "tangent"}
     for key, where in attributes.items():
+        more = re.fullmatch(r"TEXCOORD_([1-9]\d*)", key)  # "uv1" and so on, as `Texture.uv` counts
         label = known.get(key) or names.get(key) or key.lower().lstrip("_")
+        label = f"uv{more[1]}" if more else label
         if key == "POSITION":
             continue
         values = file.accessor(where)
         if len(values) != len(vertices):
             raise file.error(f"{key} has {len(values)} entries for {len(vertices)} vertices")
         values = np.array(values[:, 0] if values.shape[1] == 1 else values)
-        if key == "TEXCOORD_0" and values.shape[1:] == (2,):
+        if key.startswith("TEXCOORD_") and values.shape[1:] == (2,):
             values = flipped_v(values)
         if not isinstance(label, str) or label in part.vertex_fields:
             label = key

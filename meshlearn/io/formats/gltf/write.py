@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -88,7 +89,7 @@ def _unit(values: np.ndarray, position: np.ndarray, faces: np.ndarray) -> np.nda
 
 
 def _rounded(key: str, values: np.ndarray) -> int:
-    if key == "uv" and values.shape[1:] == (2,):  # within what single precision holds at 1
+    if is_texture(key) and values.shape[1:] == (2,):  # within what single precision holds at 1
         back = flipped_v(_texture(values))
         return int((np.abs(back - values) > 2.0**-24 * np.maximum(1, np.abs(values))).sum())
     with np.errstate(over="ignore"):
@@ -103,7 +104,7 @@ def _component(key: str, values: np.ndarray) -> np.ndarray:
     """Values in a type that attributes may have."""
     if key == "color" and values.dtype in (np.uint8, np.uint16):
         return values
-    if key in ("color", "normal", "uv", "tangent"):
+    if key in ("color", "normal", "tangent") or is_texture(key):
         return values.astype(np.float32, copy=False)
     if values.dtype == bool:
         return values.astype(np.uint8)
@@ -112,6 +113,15 @@ def _component(key: str, values: np.ndarray) -> np.ndarray:
             if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
                 return values.astype(kind)
     return values.astype(np.float32, copy=False)
+
+
+def is_texture(key: str) -> bool:
+    """Whether a field holds texture coordinates: "uv", "uv1", "uv2" …"""
+    return re.fullmatch(r"uv([1-9]\d*)?", key) is not None
+
+
+def _number(key: str) -> int:
+    return int(key[2:] or 0)
 
 
 def _texture(uv: np.ndarray) -> np.ndarray:
@@ -214,6 +224,11 @@ def _attributes(
     names: dict[str, str | bool] = {}
     known = {"normal": "NORMAL", "uv": "TEXCOORD_0", "color": "COLOR_0", "tangent": "TANGENT"}
     widths = {"normal": (3,), "uv": (2,), "color": (3, 4), "tangent": (4,)}
+    sets = sorted((k for k in part.vertex_fields if is_texture(k) and k != "uv"), key=_number)
+    first = 1 if "uv" in rows or "uv" in part.vertex_fields else 0
+    for number, key in enumerate(sets, 1):  # the format counts without gaps
+        if _number(key) == number and first:
+            known[key], widths[key] = f"TEXCOORD_{number}", (2,)
     for key in [*rows, *(k for k in part.vertex_fields if k not in rows)]:
         if key in rows:
             values = part.corner_fields[key].values[rows[key]]
@@ -227,7 +242,7 @@ def _attributes(
             held = _component(key, values)
         if width in widths.get(key, ()):
             label = known[key]
-            if key == "uv":
+            if is_texture(key):
                 held = _texture(values)
             elif key == "normal":
                 held = _unit(values, position, faces)
