@@ -4,8 +4,7 @@ Readers make `Looks` of what their format says of a material (`Material.looks`),
 the words of theirs and tell by name what those have no word for. What a file says beyond it stays
 with the material under the format's own name, and goes back into a file of that format unchanged.
 
-The model is that of glTF 2.0 (metallic-roughness); `roughness_of` and `shininess_of` lead to older
-ones and back.
+The model is that of glTF 2.0 (metallic-roughness).
 """
 
 from __future__ import annotations
@@ -109,13 +108,3 @@ def losses_of_looks(materials: Iterable[tuple[Looks, Iterable[str]]]) -> Iterato
             count[name] = count.get(name, 0) + 1
     for name, number in count.items():
         yield Loss(LossKind.MATERIAL_PROPERTY, name=name.replace("_", " "), count=number)
-
-
-def roughness_of(shininess: float) -> float:
-    """Roughness of a Phong exponent Ns: sqrt(2 / (Ns + 2)), of equal width of the highlight."""
-    return (2 / (max(shininess, 0.0) + 2)) ** 0.5
-
-
-def shininess_of(roughness: float) -> float:
-    """The inverse of `roughness_of`, at most 1000."""
-    return min(2 / max(roughness, 1e-3) ** 2 - 2, 1000.0)

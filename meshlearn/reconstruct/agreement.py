@@ -8,27 +8,7 @@ from torch import Tensor
 from meshlearn import geometry
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
-
-
-def topology_of(mesh: Mesh) -> tuple[int, int]:
-    """Components and Euler number."""
-    return int(mesh.topology.components().count), mesh.topology.euler_number
-
-
-def _overlapping(mesh: Mesh) -> bool:
-    """Whether boxes of two components meet: then their union may have another topology."""
-    found = mesh.topology.components()
-    if found.count < 2:
-        return False
-    if found.count > settings.COMPONENTS_COMPARED:
-        return True
-    corner = mesh.vertices[mesh.faces].double()
-    place = found.labels[:, None].expand(-1, 3)
-    low = corner.new_full((found.count, 3), torch.inf)
-    low = low.scatter_reduce(0, place, corner.amin(1), "amin")
-    high = torch.full_like(low, -torch.inf).scatter_reduce(0, place, corner.amax(1), "amax")
-    meets = ((low[:, None] <= high[None]) & (low[None] <= high[:, None])).all(2)
-    return bool(meets.fill_diagonal_(False).any())
+from meshlearn.representations.flexicubes import topology_of
 
 
 def _at(point: Tensor) -> str:
@@ -47,8 +27,7 @@ def disagreements(mesh: Mesh, solid: Mesh, scale: float) -> list[str]:
 
     Args:
         mesh: the fit.
-        solid: the target, closed. Where components of it meet, its topology is not compared: that
-            of their union may be another.
+        solid: the target, see `Target.solid`.
         scale: edge of a cell; what is thinner than 1.5 of it is not resolved.
 
     Returns:
@@ -60,23 +39,22 @@ def disagreements(mesh: Mesh, solid: Mesh, scale: float) -> list[str]:
         ...     print(sentence)
     """
     said = []
-    if not _overlapping(solid):
-        (parts, euler), (wanted_parts, wanted_euler) = topology_of(mesh), topology_of(solid)
-        if parts != wanted_parts:
-            where = f", the smallest at {_at(_smallest(mesh))}" if parts > wanted_parts else ""
-            said.append(
-                f"the fit has {parts} component{'s' * (parts != 1)}{where}; its target has "
-                f"{wanted_parts}: raise the resolution (a cell is {scale:.4g}, parts and gaps "
-                "thinner than 1.5 cells are not resolved)"
-            )
-        elif euler != wanted_euler:
-            # each handle lowers the number by 2, each cavity raises it by 2
-            said.append(
-                f"the fit has the Euler number {euler}, its target {wanted_euler}, so "
-                f"{abs(euler - wanted_euler) // 2} handle(s) or hole(s) came or went: raise the "
-                f"resolution (a cell is {scale:.4g}, what is thinner than 1.5 cells is not "
-                "resolved)"
-            )
+    (parts, euler), (wanted_parts, wanted_euler) = topology_of(mesh), topology_of(solid)
+    if parts != wanted_parts:
+        where = f", the smallest at {_at(_smallest(mesh))}" if parts > wanted_parts else ""
+        said.append(
+            f"the fit has {parts} component{'s' * (parts != 1)}{where}; its target has "
+            f"{wanted_parts}: raise the resolution (a cell is {scale:.4g}, parts and gaps "
+            "thinner than 1.5 cells are not resolved)"
+        )
+    elif euler != wanted_euler:
+        # each handle lowers the number by 2, each cavity raises it by 2
+        said.append(
+            f"the fit has the Euler number {euler}, its target {wanted_euler}, so "
+            f"{abs(euler - wanted_euler) // 2} handle(s) or hole(s) came or went: raise the "
+            f"resolution (a cell is {scale:.4g}, what is thinner than 1.5 cells is not "
+            "resolved)"
+        )
     rng = torch.Generator().manual_seed(0)
     points = geometry.sample_surface(solid, settings.SAMPLES, generator=rng).points
     away = geometry.MeshBVH(mesh).closest(points.to(mesh.vertices)).squared_distance.sqrt()

@@ -143,5 +143,16 @@ def test_what_disagrees_by_hand():
     crumb = Mesh(0.01 * ball.vertices + torch.tensor([3.0, 2.0, 1.0]), ball.faces)
     (said,) = disagreements(joined(ball, crumb), ball, 0.1)
     assert "the fit has 2 components, the smallest at (3, 2, 1)" in said
-    overlapping = joined(ball, ball.with_vertices(ball.vertices + torch.tensor([0.5, 0.0, 0.0])))
-    assert not any("component" in s for s in disagreements(ball, overlapping, 1.0))
+
+
+def test_parts_that_meet_are_fitted_as_their_union():
+    """Two balls through each other are one surface; their own count of parts is not asked for."""
+    ball = shapes.icosphere(3)
+    both = joined(ball, ball.with_vertices(ball.vertices + torch.tensor([0.9, 0.0, 0.0])))
+    target = targets.FromMesh(both, **SMALL)
+    assert target.solid is None and targets.FromMesh(ball).solid is not None
+    shape = FlexiCubes(24, bounds=target.bounds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        made = fit(shape, target, steps=40, progress=False).mesh
+    assert topology_of(made) == (1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -70,9 +71,12 @@ class FromMesh(Target):
     def bounds(self) -> Tensor:
         return self._bounds
 
-    @property
+    @cached_property
     def solid(self) -> Mesh | None:
-        return self.mesh if self.mesh.topology.is_watertight else None
+        """The mesh, where it is closed and boxes of its components do not meet: the union of
+        components that do may have another topology."""
+        closed = self.mesh.topology.is_watertight
+        return self.mesh if closed and not boxes_meet(self.mesh) else None
 
     def _sharp_edges(self, angle: float) -> tuple[Tensor, Tensor]:
         """Ends (S, 2, 3) of the edges between two faces that meet at more than `angle`."""
@@ -153,3 +157,20 @@ class FromMesh(Target):
         t = torch.rand(n, 1, generator=generator).to(self._sharp)
         ends = self._sharp[edge]
         return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t
+
+
+def boxes_meet(mesh: Mesh) -> bool:
+    """Whether the boxes of two components of a mesh meet; True for more components than are
+    compared."""
+    found = mesh.topology.components()
+    if found.count < 2:
+        return False
+    if found.count > settings.COMPONENTS_COMPARED:
+        return True
+    corner = mesh.vertices[mesh.faces].double()
+    place = found.labels[:, None].expand(-1, 3)
+    low = corner.new_full((found.count, 3), torch.inf)
+    low = low.scatter_reduce(0, place, corner.amin(1), "amin")
+    high = torch.full_like(low, -torch.inf).scatter_reduce(0, place, corner.amax(1), "amax")
+    meets = ((low[:, None] <= high[None]) & (low[None] <= high[:, None])).all(2)
+    return bool(meets.fill_diagonal_(False).any())
