@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
+import pytest
 import torch
 
 from meshlearn.heart import HeartFit, HeartSettings, fit_series
@@ -17,11 +18,11 @@ QUICK = HeartSettings(global_steps=4, local_steps=3, rows=8, columns=20)
 CLEAN = Acquisition(noise=0.0, shift=0.0, missing=0.0, gap=(9.0, 10.0))
 
 
-def noisy_frames(count: int) -> list[Contours]:
+def noisy_frames(count: int, noise_seed: int = 2) -> list[Contours]:
     """A heart that moves 1 mm a frame, seen with noise of its own in each."""
     heart = sample_heart(flow=1.0, generator=torch.Generator().manual_seed(11))
     seen = acquire(heart, settings=CLEAN, generator=torch.Generator().manual_seed(1))
-    rng = torch.Generator().manual_seed(2)
+    rng = torch.Generator().manual_seed(noise_seed)
     frames = []
     for i in range(count):
         noise = torch.randn(seen.points.shape, generator=rng, dtype=seen.points.dtype)
@@ -73,8 +74,10 @@ def test_a_straight_motion_is_expected_to_go_on():
         torch.testing.assert_close(expected(at, i)[0], at[i], atol=1e-5, rtol=1e-5)
 
 
-def test_frames_know_their_neighbours():
-    frames = noisy_frames(4)
+@pytest.mark.parametrize("noise_seed", [2, 5])
+def test_frames_know_their_neighbours(noise_seed):
+    """With the second noise the middle frames say that nothing moves."""
+    frames = noisy_frames(4, noise_seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         alone = fit_series(frames, settings=replace(QUICK, still=0.0), progress=False)

@@ -54,6 +54,39 @@ def test_no_vertex_becomes_a_crumb_or_a_bubble():
     assert topology_of(shape.final_mesh()) == (1, 2)
 
 
+def held_torus() -> tuple[FlexiCubes, torch.Tensor]:
+    """A torus in training whose topology is held, and the vertices that would fill its hole."""
+    target = targets.FromMesh(shapes.torus(), **SMALL)
+    shape = FlexiCubes(20, bounds=target.bounds).train()
+    shape.initialize(target.field)
+    shape.hold(target)
+    shape()
+    x, y, z = shape.grid.vertices.T
+    hole = ((x * x + y * y).sqrt() < 0.9) & (z.abs() < 0.15) & (shape.sdf > 0)
+    return shape, hole.nonzero().squeeze(1)
+
+
+def test_a_step_that_would_fill_the_hole_is_taken_back():
+    """But for what grows into it without closing it."""
+    shape, hole = held_torus()
+    with torch.no_grad():
+        shape.sdf[hole] = -1.0
+    shape.after_step()
+    assert 0 < int((shape.sdf[hole] > 0).sum()) < len(hole)
+    assert topology_of(shape().mesh) == (1, 0)
+
+
+def test_a_surface_that_came_out_torn_all_the_same_is_mended():
+    """As where the extractor joins an ambiguous face otherwise: here the hole is filled past the
+    guard."""
+    shape, hole = held_torus()
+    with torch.no_grad():
+        shape.sdf[hole] = -1.0
+    shape._held[hole], shape._turned = True, hole
+    assert topology_of(shape().mesh) == (1, 0)
+    assert bool((shape.sdf[hole] > 0).all())
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_start_of_noise_comes_to_one_torus(seed):
     """Without the target's field to start from, and with noise instead of it."""
