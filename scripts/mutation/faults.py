@@ -1421,6 +1421,59 @@ ARRAYS = [
     ),
 ]
 
+# fits of a known topology, poses and materials of files, series
+KEPT = [
+    Mutant(
+        "isosurface: simple points, parts that touch",
+        "meshlearn/isosurface/simple_points.py",
+        "(_parts(side, touching, every) == 1)",
+        "(_parts(side, touching, every) >= 1)",
+        ("tests/isosurface/test_simple_points.py",),
+    ),
+    Mutant(
+        "fits: topology is held",
+        "meshlearn/representations/flexicubes.py",
+        "only_births=self._wanted is None",
+        "only_births=True",
+        ("tests/reconstruct/test_topology.py",),
+    ),
+    Mutant(
+        "fits: a torn surface is mended",
+        "meshlearn/representations/flexicubes.py",
+        "torn = not self._found",
+        "torn = False",
+        ("tests/reconstruct/test_topology.py",),
+    ),
+    Mutant(
+        "fits: parts that meet have no topology of their own",
+        "meshlearn/reconstruct/targets/mesh.py",
+        " and not boxes_meet(self.mesh)",
+        "",
+        ("tests/reconstruct/test_topology.py",),
+    ),
+    Mutant(
+        "io: a texture's offset from the other end",
+        "meshlearn/io/formats/gltf/looks.py",
+        "return (u, 1 - v)",
+        "return (u, v)",
+        ("tests/io/test_looks.py",),
+    ),
+    Mutant(
+        "io: weights of joints sum to one",
+        "meshlearn/io/formats/gltf/pose.py",
+        "weight /= weight.sum(1, keepdims=True)",
+        "pass",
+        ("tests/io/test_gltf_pose.py",),
+    ),
+    Mutant(
+        "heart: a series begins from smoothed paths",
+        "meshlearn/heart/fit/series.py",
+        "at = smoothed([f.model",
+        "at = list([f.model",
+        ("tests/heart/test_series.py",),
+    ),
+]
+
 MUTANTS: list[Mutant] = [
     *LOOKS,
     *ISOSURFACE,
@@ -1432,4 +1485,5 @@ MUTANTS: list[Mutant] = [
     *HEART,
     *FITS,
     *ARRAYS,
+    *KEPT,
 ]
