@@ -101,8 +101,10 @@ class Copy:
             return f"not done in {self.timeout:.0f} s"
         if done.returncode == 0:
             return ""
-        if done.returncode in (4, 5):  # pytest's own: no such test, or none was run
-            raise SystemExit(f"{' '.join(names)}: no test was run\n{done.stdout[-800:]}")
+        # pytest's own: no such test, or none was run; or there is no pytest
+        if done.returncode in (4, 5) or not done.stdout.strip():
+            said = done.stdout[-800:] or done.stderr[-800:]
+            raise SystemExit(f"{' '.join(names)}: no test was run\n{said}")
         lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
         return lines[0] if lines else done.stdout[-300:]
 
