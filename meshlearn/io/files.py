@@ -119,12 +119,22 @@ def load_document(path: str | os.PathLike[str], *, format: str | None = None) ->
     return read_document(data, path, format=format)
 
 
+def prepared(
+    document: Document, path: str | os.PathLike[str], *, format: str | None = None
+) -> Document:
+    """The document as the format of `path` can have it; see `Format.prepare`."""
+    path = Path(path)
+    found = format_of(path, format, writing=True)
+    return document if found.prepare is None else _made(found, "prepare", path, document)
+
+
 def find_losses(
     document: Document, path: str | os.PathLike[str], *, format: str | None = None
 ) -> LossReport:
     """What a format could not hold of a document; nothing is written."""
     path = Path(path)
     found = format_of(path, format, writing=True)
+    document = prepared(document, path, format=format)
     losses = losses_of(document, found.holds)
     if found.losses is not None:
         losses += _made(found, "losses", path, document)
@@ -147,7 +157,9 @@ def _made(format: Format, key: str, path: Path, *arguments: object, **options: b
             f"({type(error).__name__}: {_first_line(error)})"
         ) from error
     kinds = (bytes, bytearray, memoryview)
-    if key == "losses":
+    if key == "prepare":
+        good = isinstance(made, Document)
+    elif key == "losses":
         good = all(isinstance(loss, Loss) for loss in made)
     elif isinstance(made, Mapping):
         good = path.name in made and all(
@@ -157,7 +169,9 @@ def _made(format: Format, key: str, path: Path, *arguments: object, **options: b
     else:
         good = isinstance(made, kinds)
     if not good:
-        wanted = "losses" if key == "losses" else f"bytes, or files by name with {path.name!r}"
+        wanted = {"losses": "losses", "prepare": "a document"}.get(
+            key, f"bytes, or files by name with {path.name!r}"
+        )
         raise FileFormatError(
             f"{path}: it cannot be written, since the function {key!r}{_of(format)} gave "
             f"{type(made).__name__}, expected {wanted}"
@@ -191,6 +205,7 @@ def encode(
         raise FileFormatError(f"{path}: {found.name} has no text variant; leave ascii out")
     named = path if format is None else path.with_suffix(suffix_of(path, format))
     key = "write" if whole or found.pieces is None else "pieces"
+    document = prepared(document, path, format=format)
     made = _made(found, key, named, document, named, **options)
     if isinstance(made, Mapping):
         files = dict(made)
@@ -274,6 +289,7 @@ def save_document(
             `strict`, or no way to write.
     """
     path = Path(path)
+    document = prepared(document, path, format=format)
     report = find_losses(document, path, format=format)
     if strict and report:
         raise FileFormatError(f"{path}: not written, since it would lose {report.listed}")

@@ -25,6 +25,7 @@ Reader = Callable[[bytearray, Path], Document]
 Writer = Callable[..., "bytes | dict[str, bytes]"]  # (document, path), and ascii=
 Pieces = Callable[[Document, Path], "Mapping[str, Iterable[Bytes]]"]
 Losses = Callable[[Document], "Iterable[Loss]"]
+Prepare = Callable[[Document], Document]
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -117,6 +118,9 @@ class Format:
             that need not have the whole file in memory; they are the same bytes.
         holds: what a file has a place for, from which the losses of a document are told.
         losses: (document) -> losses beyond those, where `holds` cannot say them.
+        prepare: (document) -> the document as the format can have it, such as with images of other
+            types, what was done noted in its `remarks`, what could not be in its `left_out`; asked
+            before `losses` and `write`, and again of what it gave, which it then leaves as it is.
         text: those of the suffixes whose files are text always.
         ascii: whether `write` takes ``ascii=True`` for a text variant.
 
@@ -134,6 +138,7 @@ class Format:
     pieces: Pieces | str | None = None
     holds: Holds = Holds()
     losses: Losses | str | None = None
+    prepare: Prepare | str | None = None
     text: tuple[str, ...] = ()
     ascii: bool = False
 
@@ -152,7 +157,7 @@ class Format:
                     f"extensions in lower case with their dot"
                 )
             object.__setattr__(self, key, tuple(value))
-        for key in ("read", "write", "pieces", "losses"):
+        for key in ("read", "write", "pieces", "losses", "prepare"):
             value = getattr(self, key)
             if value is None and key != "read":
                 continue
@@ -166,7 +171,7 @@ class Format:
             raise ValueError(f"holds: the format {self.name} gives {self.holds!r}, expected Holds")
 
     def function(self, key: str) -> Callable[..., Any] | None:
-        """One of `read`, `write`, `pieces` and `losses`, imported; None where there is none.
+        """One of `read`, `write`, `pieces`, `losses`, `prepare`, imported; None if there is none.
 
         Raises:
             ImportError: its module cannot be imported, or has no such function.

@@ -1454,9 +1454,16 @@ KEPT = [
     Mutant(
         "io: a texture's offset from the other end",
         "meshlearn/io/formats/gltf/looks.py",
-        "return (u, 1 - v)",
-        "return (u, v)",
+        "return u, 1 - v",
+        "return u, v",
         ("tests/io/test_looks.py",),
+    ),
+    Mutant(
+        "io: placed coordinates are turned",
+        "meshlearn/io/texture_placing.py",
+        "offset[1] + s * u + c * v",
+        "offset[1] - s * u + c * v",
+        ("tests/io/test_texture_placing.py",),
     ),
     Mutant(
         "io: weights of joints sum to one",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 
 import numpy as np
@@ -11,45 +9,7 @@ import pytest
 
 from meshlearn import io as mio
 from meshlearn.io import FileFormatError
-
-TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
-KINDS = {"f4": 5126, "u1": 5121, "u2": 5123}
-TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-
-
-class Scene:
-    """A glTF file, built by hand."""
-
-    def __init__(self) -> None:
-        self.json: dict = {"asset": {"version": "2.0"}, "bufferViews": [], "accessors": []}
-        self.data = b""
-
-    def add(self, values: object, kind: str = "f4") -> int:
-        array = np.asarray(values, "<" + kind)
-        array = array.reshape(len(array), -1)
-        place = {"buffer": 0, "byteOffset": len(self.data), "byteLength": array.nbytes}
-        self.json["bufferViews"].append(place)
-        self.data += array.tobytes() + b"\0" * (-array.nbytes % 4)
-        self.json["accessors"].append(
-            {
-                "bufferView": len(self.json["bufferViews"]) - 1,
-                "componentType": KINDS[kind],
-                "count": len(array),
-                "type": TYPES[array.shape[1]],
-            }
-        )
-        return len(self.json["accessors"]) - 1
-
-    def mesh(self, more: dict | None = None, primitive: dict | None = None, **attributes) -> None:
-        found = {"attributes": {"POSITION": self.add(TRIANGLE), **attributes}, **(primitive or {})}
-        self.json["meshes"] = [{"primitives": [found], **(more or {})}]
-
-    def read(self, tmp_path, nodes: list[dict], roots: list[int] | None = None, **more):
-        uri = "data:application/octet-stream;base64," + base64.b64encode(self.data).decode()
-        self.json["buffers"] = [{"byteLength": len(self.data), "uri": uri}]
-        self.json |= {"nodes": nodes, "scenes": [{"nodes": roots or [0]}], "scene": 0, **more}
-        (tmp_path / "a.gltf").write_text(json.dumps(self.json))
-        return mio.load_document(tmp_path / "a.gltf")
+from tests.io.gltf_scene import TRIANGLE, Scene
 
 
 def placed(document) -> list[np.ndarray]:

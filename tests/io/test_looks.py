@@ -15,6 +15,7 @@ from meshlearn.io import Document, Part
 from meshlearn.io.document import Material
 from meshlearn.io.formats.gltf.looks import looks_of, turned_over, words_of
 from meshlearn.io.looks import Looks, Texture
+from meshlearn.io.texture_placing import placed_coordinates, placing
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"one pixel"
 QUAD = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
@@ -120,13 +121,21 @@ def test_transforms_mean_the_same_from_top_and_bottom(rotation):
         u, v = scale[0] * uv[0], scale[1] * uv[1]
         return np.array([offset[0] + c * u - s * v, offset[1] + s * u + c * v])
 
-    other, turn = turned_over(offset, rotation, scale)
+    other = turned_over(offset, rotation, scale)
     for uv in ((0.0, 0.0), (1.0, 0.25), (-0.5, 2.0)):
-        bottom = place(offset, rotation, uv)
-        top = place(other, turn, (uv[0], 1 - uv[1]))
-        assert np.allclose(bottom, [top[0], 1 - top[1]])
-    back, again = turned_over(other, turn, scale)
-    assert np.allclose(back, offset) and again == rotation
+        top = place(offset, -rotation, uv)  # counter-clockwise where v is down
+        bottom = place(other, rotation, (uv[0], 1 - uv[1]))
+        assert np.allclose(top, [bottom[0], 1 - bottom[1]])
+    assert np.allclose(turned_over(other, -rotation, scale), offset)
+
+
+def test_the_transform_of_the_extension_s_own_example():
+    """The lower left quadrant of the source image: u, and v from the bottom, in 0 … 0.5."""
+    more = {"offset": [0, 1], "rotation": 1.57079632679, "scale": [0.5, 0.5]}
+    said = {"emissiveTexture": {"image": "t", "extensions": {"KHR_texture_transform": more}}}
+    texture = looks_of(said).emissive_texture
+    corners = placed_coordinates(np.array([[0, 0], [1, 0], [1, 1], [0, 1]]), placing(texture))
+    assert np.allclose(corners, [[0.5, 0], [0.5, 0.5], [0, 0.5], [0, 0]])
 
 
 def test_gltf_s_words_come_back_from_looks():

@@ -16,6 +16,7 @@ from meshlearn.io.files import (
     encode,
     find_losses,
     load_document,
+    prepared,
     read_document,
     save_document,
 )
@@ -195,6 +196,7 @@ def _change(
 ) -> tuple[Document, Conversion]:
     form = options.source_format or source.suffix
     document, steps, lost = apply(document, options, format=form)
+    document = prepared(document, target, format=options.target_format)
     found = find_losses(document, target, format=options.target_format).items
     # what the user just said of the frame, and the file has no word for, is no loss
     asked = {LossKind.UNIT_UNSAID: options.unit, LossKind.UP_AXIS_UNSAID: options.up}

@@ -1,9 +1,12 @@
 """Materials of glTF and `Looks`: metal and roughness as they are, and the placing of textures.
 
-glTF counts v from an image's top, documents from its bottom. With f = (0, 1), D = diag(1, -1), R
-the turn and S the scale of a texture's coordinates, its transform there is
+glTF counts v from an image's top, documents from its bottom. A rotation there is counter-clockwise
+as one sees it, with v down: Q = ((c, s), (-s, c)), which is how the example of
+KHR_texture_transform ("the lower left quadrant, rotated clockwise 90 degrees") comes out as it
+says, and how programs do it; the matrix of its GLSL lines is the transpose. With f = (0, 1),
+D = diag(1, -1), S the scale and R the common rotation of documents, D Q D = R, and so
 
-    offset' = f + D (offset + R S f),    rotation' = -rotation,    scale' = scale.
+    offset' = f + D (offset + Q S f),    rotation' = rotation,    scale' = scale.
 """
 
 from __future__ import annotations
@@ -24,11 +27,12 @@ _READ = {
 
 def turned_over(
     offset: tuple[float, float], rotation: float, scale: tuple[float, float]
-) -> tuple[tuple[float, float], float]:
-    """Offset and rotation as the other way of counting v has them; its own inverse."""
+) -> tuple[float, float]:
+    """The offset with v from the other end, for a rotation as glTF has it; with the negative
+    rotation, back."""
     c, s = math.cos(rotation), math.sin(rotation)
-    u, v = offset[0] - s * scale[1], offset[1] + c * scale[1]  # offset + R S f
-    return (u, 1 - v), -rotation if rotation else 0.0
+    u, v = offset[0] + s * scale[1], offset[1] + c * scale[1]  # offset + Q S f
+    return u, 1 - v
 
 
 def _pair(value: object, default: tuple[float, float]) -> tuple[float, float]:
@@ -56,7 +60,7 @@ def _texture(said: object, strength: str = "") -> Texture | None:
         scale = _pair(more.get("scale"), (1.0, 1.0))
         offset, rotation = _pair(more.get("offset"), (0.0, 0.0)), _number(more.get("rotation"), 0)
         found.scale = scale
-        found.offset, found.rotation = turned_over(offset, rotation, scale)
+        found.offset, found.rotation = turned_over(offset, rotation, scale), rotation
         uv = more.get("texCoord", uv)
     found.uv = uv if isinstance(uv, int) and uv >= 0 else 0
     sampler = said.get("sampler")
@@ -165,9 +169,9 @@ def _texture_words(texture: Texture) -> dict:
     if texture.uv:
         words["texCoord"] = texture.uv
     if texture.placed:
-        offset, rotation = turned_over(texture.offset, texture.rotation, texture.scale)
+        offset = turned_over(texture.offset, -texture.rotation, texture.scale)
         more = {"offset": list(offset), "scale": list(texture.scale)}
-        words["extensions"] = {TRANSFORM: more | _unless(0.0, rotation=rotation)}
+        words["extensions"] = {TRANSFORM: more | _unless(0.0, rotation=texture.rotation)}
     if texture.wrap != ("repeat", "repeat") or texture.nearest:
         codes = [_CODES[name] for name in texture.wrap]
         words["sampler"] = {"wrapS": codes[0], "wrapT": codes[1]}

@@ -9,6 +9,7 @@ FORMAT = Format(
     write="meshlearn.io.formats.obj.write:write",
     pieces="meshlearn.io.formats.obj.write:pieces",
     losses="meshlearn.io.formats.obj.write:losses",
+    prepare="meshlearn.io.formats.obj.prepare:prepare",
     holds=Holds(
         vertex=frozenset({"color", "normal", "uv"}),
         face=frozenset({"group", "object", "material", "smooth"}),

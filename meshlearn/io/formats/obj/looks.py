@@ -23,7 +23,7 @@ _MAPS = {
     "map_bump": "bump_texture",
     "bump": "bump_texture",
 }
-_WRITTEN = {field: key for key, field in reversed(list(_MAPS.items()))}  # the first word of each
+WRITTEN = {field: key for key, field in reversed(list(_MAPS.items()))}  # the first word of each
 _NO_LOOK = {"Ka", "illum", "Ni", "Tf", "sharpness", "map_Ka"}
 _CHANNELS = {"r": "r", "g": "g", "b": "b", "m": "a", "l": "luminance"}
 
@@ -119,10 +119,10 @@ def statements(looks: Looks) -> tuple[dict[str, str], list[str]]:
         unsaid.append("alpha_mode")
     unsaid += [n for n in ("double_sided", "unlit") if getattr(looks, n)]
     for name, texture in looks.textures():
-        if name not in _WRITTEN:
+        if name not in WRITTEN:
             unsaid.append(name)
             continue
-        key = _WRITTEN[name]
+        key = WRITTEN[name]
         words = []
         if texture.scale != (1, 1):
             words += ["-s", *(f"{x:.9g}" for x in texture.scale), "1"]
