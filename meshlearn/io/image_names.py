@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meshlearn.io.document import Document, Material
+from meshlearn.io.image_types import type_of
 from meshlearn.io.looks import Texture
 from meshlearn.io.resolver import safe_place
 
@@ -27,21 +28,14 @@ def image_places(document: Document, path: Path) -> dict[str, str]:
         if not dot or "/" in ending:
             head, dot, ending = place, "", ""
         if not ending:
-            dot, ending = _ending(document.images[key])
+            ending = type_of(document.images[key])
+            dot = "." if ending else ""
         place, number = head + dot + ending, 2
         while place.casefold() in taken:
             place, number = f"{head}_{number}{dot}{ending}", number + 1
         taken.add(place.casefold())
         out[key] = place
     return out
-
-
-def _ending(data: bytes) -> tuple[str, str]:
-    marks = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"BM": "bmp", b"II*\0": "tif"}
-    marks |= {b"MM\0*": "tif", b"DDS ": "dds", b"GIF8": "gif"}
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return ".", "webp"
-    return next(((".", e) for mark, e in marks.items() if data.startswith(mark)), ("", ""))
 
 
 def prefixed(place: str, stem: str) -> str:

@@ -1459,6 +1459,13 @@ KEPT = [
         ("tests/io/test_looks.py",),
     ),
     Mutant(
+        "io: the content says an image's type",
+        "meshlearn/io/image_changes.py",
+        "kind = type_of(images[key], key)",
+        'kind = key.rpartition(".")[2]',
+        ("tests/io/test_image_types.py",),
+    ),
+    Mutant(
         "io: placed coordinates are turned",
         "meshlearn/io/texture_placing.py",
         "offset[1] + s * u + c * v",

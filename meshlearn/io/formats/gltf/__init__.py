@@ -9,6 +9,7 @@ FORMAT = Format(
     write="meshlearn.io.formats.gltf.write:write",
     pieces="meshlearn.io.formats.gltf.write:pieces",
     losses="meshlearn.io.formats.gltf.write:losses",
+    prepare="meshlearn.io.formats.gltf.prepare:prepare",
     holds=Holds(
         vertex=ANY,
         face=frozenset({"material"}),

@@ -20,7 +20,10 @@ _COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 512
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 
 
-_KNOWN_EXTENSIONS = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_mesh_gpu_instancing"}
+_KNOWN_EXTENSIONS = {
+    "KHR_mesh_quantization", "KHR_texture_transform", "EXT_mesh_gpu_instancing",
+    "EXT_texture_webp", "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds",
+}  # fmt: skip
 # of looks, light and motion: what they add is not there, and the geometry is as without them
 _NO_GEOMETRY = re.compile(
     r"(KHR|EXT|MSFT|ADOBE)_(materials?|texture|techniques?|lights?|animation|xmp|audio|packing)_.*"

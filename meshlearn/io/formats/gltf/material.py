@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from meshlearn.io.document import Document, Material
 from meshlearn.io.formats.gltf.file import File
 from meshlearn.io.formats.gltf.looks import looks_of, words_of
-from meshlearn.io.resolver import UnreadableError, leave_out
+from meshlearn.io.image_types import ENDINGS, type_of
+from meshlearn.io.resolver import UnreadableError, leave_out, take_image
 
-_ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
-_MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_ENDINGS = {"png": "png", "jpeg": "jpg", "webp": "webp", "ktx2": "ktx2"}
+_MIME = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "ktx2": "image/ktx2"}
+IMAGE_EXTENSIONS = {"webp": "EXT_texture_webp", "ktx2": "KHR_texture_basisu"}
+IMAGE_EXTENSIONS |= {"dds": "MSFT_texture_dds", "avif": "EXT_texture_avif"}
 # what a material may hold that is written again
 KEEP = (
     "pbrMetallicRoughness",
@@ -28,46 +31,107 @@ KEEP = (
 )
 
 
-def read_images(file: File, document: Document) -> list[str | None]:
-    """Takes the images of a file; the name of each, or None where its data is not there."""
-    names: list[str | None] = []
-    for index, entry in enumerate(file.json.get("images", [])):
-        uri, ending = entry.get("uri"), _ENDINGS.get(entry.get("mimeType", ""), "")
-        if isinstance(uri, str) and not uri.startswith("data:"):
-            name = uri
-        else:
-            name = str(entry.get("name") or f"image{index}")
-            name = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
-            name = name if "." in name or not ending else name + ending
-        try:
-            if uri is not None:
-                data = file.resource(uri)
+def _sources(where: dict) -> list[tuple[str, object]]:
+    """The images of a texture, the one that every program reads first: (extension, index)."""
+    found = [("", where.get("source"))]
+    extensions = where.get("extensions")
+    for name in IMAGE_EXTENSIONS.values():
+        more = extensions.get(name) if isinstance(extensions, dict) else None
+        found.append((name, more.get("source") if isinstance(more, dict) else None))
+    return [(name, source) for name, source in found if source is not None]
+
+
+def _used_textures(value: object, found: set[int], depth: int = 0) -> set[int]:
+    """Indices of the textures that materials name."""
+    if isinstance(value, list):
+        for item in value:
+            _used_textures(item, found, depth + 1)
+    elif isinstance(value, dict) and depth < 20:
+        for key, item in value.items():
+            if key.endswith("Texture") and isinstance(item, dict):
+                index = item.get("index")
+                if isinstance(index, int) and not isinstance(index, bool):
+                    found.add(index)
             else:
-                buffer, offset, length, _ = file.view(file.number(entry, "bufferView"))
-                data = bytes(buffer[offset : offset + length])
-        except UnreadableError:
-            # a texture that is not there does not hinder the mesh
-            names.append(None)
-            leave_out(
-                document, uri if isinstance(uri, str) and len(uri) < 200 else f"image {index}"
-            )
-            continue
-        while name in document.images and document.images[name] != data:
-            name = f"{index}_{name}"
-        document.images[name] = data
-        names.append(name)
-    return names
+                _used_textures(item, found, depth + 1)
+    return found
+
+
+def read_images(file: File, document: Document) -> list[str | None]:
+    """Takes the images that materials use; the name of each texture's, or None where it has none
+    whose data is there."""
+    textures, images = file.json.get("textures", []), file.json.get("images", [])
+    out: list[str | None] = [None] * len(textures)
+    known: dict[int, str | None] = {}
+    taken = {e["uri"] for e in images if isinstance(e, dict) and isinstance(e.get("uri"), str)}
+    others: dict[str, int] = {}
+    for number in sorted(_used_textures(file.json.get("materials", []), set())):
+        if not 0 <= number < len(textures):
+            continue  # said where the material is read
+        sources = _sources(file.item("textures", number))
+        for _, index in sources:
+            where = file.item("images", index)
+            assert isinstance(index, int)
+            if index not in known:
+                known[index] = _read_image(file, document, where, index, taken)
+            if known[index] is not None:
+                out[number] = known[index]
+                break
+        for name, index in sources:
+            if name and isinstance(index, int) and known.get(index) is None:
+                others[name] = others.get(name, 0) + 1
+    for name, count in others.items():
+        document.remarks.append(
+            f"{count:,} texture{'s' * (count != 1)} of {name} {'are' if count != 1 else 'is'} "
+            f"read from the other image that the file has for it"
+        )
+    return out
+
+
+def _read_image(
+    file: File, document: Document, entry: dict, index: int, taken: set[str]
+) -> str | None:
+    """The key of an image; None where its data is not there, which is no hindrance to the mesh."""
+    uri = entry.get("uri")
+    if isinstance(uri, str) and not uri.startswith("data:"):
+        key = take_image(document, file.path, uri, percent=True)
+        return key if key in document.images else None
+    try:
+        if uri is not None:
+            data = file.resource(uri)
+        else:
+            buffer, offset, length, _ = file.view(file.number(entry, "bufferView"))
+            data = bytes(buffer[offset : offset + length])
+    except UnreadableError:
+        leave_out(document, f"image {index}")
+        return None
+    name = str(entry.get("name") or f"image{index}")
+    name = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
+    head, dot, ending = name.rpartition(".")
+    head = head if dot and ending.lower() in ENDINGS else name
+    mime = str(entry.get("mimeType", "")).rpartition("/")[2]
+    ending = type_of(data, f"{head}.{mime}") or _ENDINGS.get(mime, ending)
+    ending = f".{ending}" if ending else ""
+    name, number = head + ending, 2
+    while name in taken or (name in document.images and document.images[name] != data):
+        name, number = f"{head}_{number}{ending}", number + 1
+    document.images[name] = data
+    return name
 
 
 def read_material(file: File, entry: dict, index: int, images: list[str | None]) -> Material:
-    """A material whose textures are named by image and sampler instead of by index."""
+    """A material whose textures are named by image and sampler instead of by index.
+
+    Args:
+        images: that of each texture.
+    """
 
     def texture(found: dict) -> dict:
         out = dict(found)
-        where = file.item("textures", out.pop("index", None))
-        source = where.get("source")
-        if isinstance(source, int) and 0 <= source < len(images) and images[source]:
-            out["image"] = images[source]
+        number = out.pop("index", None)
+        where = file.item("textures", number)
+        if images[number]:
+            out["image"] = images[number]
         if where.get("sampler") is not None:
             out["sampler"] = dict(file.item("samplers", where["sampler"]))
         return out
@@ -116,15 +180,17 @@ def gltf_of(material: Material) -> dict:
     return {"pbrMetallicRoughness": surface} if surface else {}
 
 
-def _mime(name: str, data: bytes) -> str:
-    """The type of an image by its content, else by its name's ending."""
-    if data[:4] == b"\x89PNG":
-        return "image/png"
-    if data[:3] == b"\xff\xd8\xff":
-        return "image/jpeg"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return _MIME.get("." + name.lower().rpartition(".")[2], "image/jpeg")
+def images_used(materials: Iterable[Material]) -> list[str]:
+    """Keys of the images that a file of these materials names."""
+    found: list[str] = []
+
+    def note(said: dict) -> None:
+        if isinstance(said.get("image"), str):
+            found.append(said["image"])
+
+    for material in materials:
+        _textures(gltf_of(material), note)
+    return list(dict.fromkeys(found))
 
 
 def write_materials(
@@ -146,10 +212,14 @@ def write_materials(
             return None
         if name not in places:
             places[name] = len(out["images"])
-            mime = _mime(name, images[name])
+            mime = _MIME.get(type_of(images[name], name), "image/png")
             entry_ = {"name": name, "mimeType": mime, "bufferView": add(images[name])}
             out["images"].append(entry_)
-        entry["source"] = places[name]
+        extension = IMAGE_EXTENSIONS.get(out["images"][places[name]]["mimeType"][6:])
+        if extension:
+            entry["extensions"] = {extension: {"source": places[name]}}
+        else:
+            entry["source"] = places[name]
         if found.get("sampler"):
             if found["sampler"] not in out["samplers"]:
                 out["samplers"].append(found["sampler"])

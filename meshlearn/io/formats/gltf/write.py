@@ -15,7 +15,7 @@ from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import CornerField, Document, Material, Part, as_table
 from meshlearn.io.formats.gltf.looks import words_of
-from meshlearn.io.formats.gltf.material import flipped_v, write_materials
+from meshlearn.io.formats.gltf.material import IMAGE_EXTENSIONS, flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import losses_of_looks
 
@@ -350,9 +350,12 @@ def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryv
     materials += [Material(f"material {k}") for k in range(len(materials), used + 1)]
     if materials:
         body |= write_materials(materials, document.images, writer.view)
-    extensions = sorted(_extensions(body.get("materials", [])))
+    extensions = sorted(_extensions([body.get("materials", []), body.get("textures", [])]))
     if extensions:
         body["extensionsUsed"] = extensions
+    required = [name for name in IMAGE_EXTENSIONS.values() if name in extensions]
+    if required:  # without a second image of another type
+        body["extensionsRequired"] = required
     if nodes:
         body |= {"nodes": nodes, "meshes": meshes, "accessors": writer.accessors}
     if writer.views:
