@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from meshlearn.io.document import Document, Part
+from meshlearn.arrays.precision import rounding
+from meshlearn.io.document import Document, Part, placed_vertices
 from meshlearn.io.format import NONE, Holds
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.local_origins import with_local_origins
 
 _PLURAL = {"vertex": "vertices", "face": "faces", "corner": "corners"}
 
@@ -33,13 +35,19 @@ def beyond_double(values: np.ndarray) -> int:
     return int(wide.sum())
 
 
-def _rounded(part: Part) -> int:
-    """Coordinates of a part that float32 does not hold."""
-    if part.vertices.dtype != np.float64:
-        return 0
-    with np.errstate(over="ignore"):
-        held = part.vertices.astype(np.float32).astype(np.float64)
-    return int(((held != part.vertices) & ~np.isnan(part.vertices)).sum())
+def _roundings(document: Document, holds: Holds) -> Iterator[Loss]:
+    """What single precision costs coordinates, as they are written."""
+    if holds.double is True:
+        return
+    if holds.double == "local":
+        document = with_local_origins(document)
+    for part in document.parts:
+        vertices = part.vertices
+        if not holds.transforms:
+            vertices, _ = placed_vertices(part, vertices)
+        found = rounding(vertices)
+        yield Loss(LossKind.PRECISION, count=found.count, size=found.largest)
+        yield Loss(LossKind.TOGETHER, count=found.together)
 
 
 def _field(domain: str, key: str, values: np.ndarray, count: int, holds: Holds) -> Loss | None:
@@ -99,8 +107,6 @@ def _part_losses(part: Part, holds: Holds) -> Iterator[Loss]:
             return
     if not holds.polygons:
         yield Loss(LossKind.POLYGONS, count=int((part.sizes > 3).sum()))
-    if not holds.double:
-        yield Loss(LossKind.PRECISION, count=_rounded(part))
     if not holds.shared:
         uses = np.bincount(part.polygon_index, minlength=len(part.vertices))
         yield Loss(LossKind.SHARED_VERTICES, count=int((uses > 1).sum()))
@@ -125,6 +131,7 @@ def losses_of(document: Document, holds: Holds) -> list[Loss]:
             lost.append(Loss(LossKind.METADATA, name=str(key)))
     for part in document.parts:
         lost += _part_losses(part, holds)
+    lost += _roundings(document, holds)
     if several and not holds.parts:
         lost += _uncommon(document, holds)
     return lost

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from meshlearn.arrays.precision import box_of, is_far
 from meshlearn.io.left_behind import Loss
 from meshlearn.io.looks import Looks
 
@@ -191,10 +192,17 @@ def check_polygons(part: Part, path: str) -> None:
 
 
 def placed_vertices(part: Part, vertices: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Vertices where the part's transform puts them, and whether it mirrors."""
+    """Vertices where the part's transform puts them, and whether it mirrors.
+
+    They keep their dtype, but float32 ones that are put far from the origin become float64: else
+    all parts of a site would lose what a file keeps by placing each.
+    """
     if part.transform is None:
         return vertices, False
     matrix = np.asarray(part.transform, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         moved = vertices.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-        return moved.astype(vertices.dtype), bool(np.linalg.det(matrix[:3, :3]) < 0)
+        mirrors = bool(np.linalg.det(matrix[:3, :3]) < 0)
+        if vertices.dtype == np.float32 and is_far(box_of(moved)):
+            return moved, mirrors
+        return moved.astype(vertices.dtype), mirrors

@@ -40,7 +40,8 @@ class Holds:
         width: most components of a field; 0 for any number.
         faces: faces at all.
         polygons: faces of more than three corners.
-        double: coordinates in double precision.
+        double: coordinates in double precision; "local": in single precision about an origin of
+            each part that is in double precision, see `meshlearn.io.local_origins`.
         shared: vertices that several faces use, and those that none does.
         lines, points: elements of one dimension and of none.
         cells: kinds of volume elements.
@@ -62,7 +63,7 @@ class Holds:
     width: int = 0
     faces: bool = True
     polygons: bool = True
-    double: bool = True
+    double: bool | str = True
     shared: bool = True
     lines: bool = False
     points: bool = False

@@ -23,6 +23,7 @@ class LossKind(Enum):
     ALPHA = auto()
     # vertices and faces
     PRECISION = auto()
+    TOGETHER = auto()  # vertices that a rounding puts on others
     NOT_FINITE = auto()
     SHARED_VERTICES = auto()
     UNUSED_VERTICES = auto()
@@ -64,7 +65,8 @@ _WORDS: dict[LossKind, tuple[str, str]] = {
         "has fields of all cells; those without got NaN or 0",
     ),
     LossKind.ALPHA: ("transparency of colours", "colours are opaque"),
-    LossKind.PRECISION: ("double precision", "holds single precision"),
+    LossKind.PRECISION: ("double precision", "rounds to single precision"),
+    LossKind.TOGETHER: ("vertices of their own place", "rounds them onto others"),
     LossKind.NOT_FINITE: ("vertices that are NaN or infinite", "has finite numbers only"),
     LossKind.SHARED_VERTICES: (
         "shared vertices",
@@ -110,6 +112,7 @@ class Loss:
             what follows, such as "has fields of doubles".
         holder: what could not hold it: a format, which `find_losses` fills in, or a step on the
             way, such as "simplification".
+        size: of a rounding: the most that a number moves, in the unit of the file; 0 for others.
 
     Example:
         >>> str(Loss(LossKind.FIELD, "vertex", "heat", 12, holder="OBJ"))
@@ -122,6 +125,7 @@ class Loss:
     count: int = 1
     limit: str = ""
     holder: str = ""
+    size: float = 0.0
 
     @property
     def what(self) -> str:
@@ -132,11 +136,13 @@ class Loss:
     def why(self) -> str:
         """The reason, a property of the format."""
         limit = self.limit or _WORDS[self.kind][1].format(domain=self.domain, name=self.name)
-        return f"{self.holder or 'the format'} {limit}"
+        moved = f", by up to {self.size:.2g}" if self.size else ""
+        return f"{self.holder or 'the format'} {limit}{moved}"
 
     def to_dict(self) -> dict[str, object]:
-        """count, name (`what`) and why, as JSON has them."""
-        return {"count": self.count, "name": self.what, "why": self.why}
+        """count, name (`what`) and why, as JSON has them; of a rounding also its size."""
+        size = {"largest": self.size} if self.size else {}
+        return {"count": self.count, "name": self.what, "why": self.why, **size}
 
     def __str__(self) -> str:
         return f"{self.what} ({self.count:,}: {self.why})"
@@ -178,7 +184,8 @@ class LossReport:
 
 
 def report_of(losses: Iterable[Loss], holder: str) -> LossReport:
-    """The report of what `holder` could not hold: of each thing once, with its counts summed."""
+    """The report of what `holder` could not hold: of each thing once, with its counts summed and the
+    largest of its sizes."""
     items: dict[tuple[LossKind, str, str], Loss] = {}
     for loss in losses:
         if loss.count < 1:
@@ -186,7 +193,8 @@ def report_of(losses: Iterable[Loss], holder: str) -> LossReport:
         key = (loss.kind, loss.domain, loss.name)
         before = items.get(key)
         if before is not None:
-            items[key] = replace(before, count=before.count + loss.count)
+            size = max(before.size, loss.size)
+            items[key] = replace(before, count=before.count + loss.count, size=size)
         else:
             items[key] = replace(loss, holder=loss.holder or holder)
     return LossReport(tuple(items.values()))

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 
 import numpy as np
 import torch
 
-from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
+from meshlearn.arrays.precision import box_of, common_box, fallen_together, is_far, rounding
+from meshlearn.io.document import (
+    CornerField,
+    Document,
+    FileFormatError,
+    Material,
+    Part,
+    placed_vertices,
+)
 from meshlearn.io.files import load_document, save_document
 from meshlearn.io.left_behind import LossReport
 from meshlearn.io.surface import one_surface
@@ -21,6 +30,7 @@ _KINDS: dict[torch.dtype | None, type[np.floating]] = {
     torch.float32: np.float32,
     torch.float64: np.float64,
 }
+_TOLD = 1e-5  # of a mesh's size: what float32 may move vertices by before a warning
 
 
 def tensor_of(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:
@@ -45,7 +55,7 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
     Args:
         dtype: of vertices and float attributes; None keeps the file's.
     """
-    part = one_surface(document, _KINDS.get(dtype))
+    part = one_surface(document, None if _lies_far(document) else _KINDS.get(dtype))
 
     def floats(values: np.ndarray) -> torch.Tensor:
         return tensor_of(values, dtype if values.dtype.kind == "f" else None)
@@ -68,6 +78,40 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
     if "material" in mesh.face_attributes:
         mesh.materials = tuple(document.materials)
     return mesh
+
+
+def _lies_far(document: Document) -> bool:
+    """Whether polygons have to be cut before their vertices are rounded."""
+    boxes = [box_of(placed_vertices(part, part.vertices)[0]) for part in document.parts]
+    return is_far(common_box(boxes))
+
+
+def _warn_of_rounding(document: Document, path: str | os.PathLike[str]) -> None:
+    """Warns where float32 moves vertices by what can be seen, or puts some on others."""
+    largest, together, boxes = 0.0, 0, []
+    for part in document.parts:
+        vertices, _ = placed_vertices(part, part.vertices)
+        boxes.append(box_of(vertices))
+        if vertices.dtype != np.float64:
+            continue
+        if is_far(boxes[-1]):
+            found = rounding(vertices)
+            largest, together = max(largest, found.largest), together + found.together
+        else:
+            with np.errstate(over="ignore"):
+                together += fallen_together(vertices, vertices.astype(np.float32))
+    box = common_box(boxes)
+    if box is None or (largest <= _TOLD * float((box[1] - box[0]).max()) and not together):
+        return
+    largest = max([largest, *(rounding(p.vertices).largest for p in document.parts)])
+    total = sum(len(part.vertices) for part in document.parts)
+    fall = f", and {together:,} of {total:,} fall on others" if together else ""
+    unit = f" {document.unit}" if document.unit else ""
+    warnings.warn(
+        f"{path}: float32 moves vertices by up to {largest:.2g}{unit}{fall}; read it with "
+        "dtype=None to keep its doubles, or centre it by meshlearn convert --center",
+        stacklevel=3,
+    )
 
 
 def from_mesh(mesh: Mesh, name: str = "") -> Document:
@@ -106,11 +150,16 @@ def load(
     coordinates and normals of an OBJ are corner attributes with their own index.
 
     Args:
-        dtype: of vertices and float attributes; None keeps what the file has (text: float64).
+        dtype: of vertices and float attributes; None keeps what the file has (text: float64, also
+            single precision that a file places far from the origin).
         nan: "keep" vertices that are NaN or infinite, with a warning in the log, or "refuse" them.
 
     Raises:
         FileFormatError: a ValueError of one sentence; see `load_document`.
+
+    Warns:
+        UserWarning: float32 moves vertices by more than 1e-5 of the mesh's size, or puts some on
+            others: by how much, in the file's unit, and how many.
 
     Example:
         >>> mesh = meshlearn.load("part.obj")
@@ -126,6 +175,8 @@ def load(
         if nan == "refuse":
             raise FileFormatError(f"{text}; read it with nan='keep' or mend the file")
         _log.warning("%s; they are kept", text)
+    if dtype == torch.float32:
+        _warn_of_rounding(document, path)
     return to_mesh(document, dtype=dtype)
 
 

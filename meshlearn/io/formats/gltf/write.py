@@ -17,6 +17,7 @@ from meshlearn.io.document import CornerField, Document, Material, Part, as_tabl
 from meshlearn.io.formats.gltf.looks import words_of
 from meshlearn.io.formats.gltf.material import IMAGE_EXTENSIONS, flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.local_origins import with_local_origins
 from meshlearn.io.looks import losses_of_looks
 
 UNIT = "has normals of length 1; others were scaled, and absent ones made from faces"
@@ -328,6 +329,7 @@ def _extensions(value: object) -> set[str]:
 
 def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
     """The file of `write` in pieces."""
+    document = with_local_origins(document)
     writer = _Writer()
     meshes: list[dict] = []
     nodes: list[dict] = []

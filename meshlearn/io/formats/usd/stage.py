@@ -8,6 +8,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 from meshlearn.io.changes.placement import metres
 from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.formats.usd.material import inputs_of, type_of_input
+from meshlearn.io.local_origins import with_local_origins
 
 # dtype -> name of the type of one number, and of vectors of it
 _TYPES = {
@@ -25,6 +26,7 @@ _TYPES = {
 
 def make_stage(document: Document) -> Usd.Stage:
     """The stage: materials in /Materials, a prim for each part."""
+    document = with_local_origins(document)
     stage = Usd.Stage.CreateInMemory()
     layer = stage.GetRootLayer()
     if document.up in ("y", "z"):

@@ -1,0 +1,162 @@
+"""Files far from the origin, as surveys are: what they cost in single precision is told or spared."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import meshlearn as ml
+import meshlearn.io as mio
+from meshlearn.io.document import Document, Part
+from meshlearn.io.left_behind import LossKind
+
+UTM = np.array([431000.37, 5398000.21, 0.0])
+
+
+def survey(offset=UTM, *, cells=20, size=0.1):
+    """A relief of cells of 0.1 in the frame of UTM."""
+    at = np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), -1)
+    at = at.reshape(-1, 2) * size
+    height = 6 * size * np.sin(at[:, 0] * 0.13 / size) * np.cos(at[:, 1] * 0.11 / size)
+    vertices = np.column_stack([at, height]) + offset
+    k = (np.arange(cells - 1)[:, None] * cells + np.arange(cells - 1)).reshape(-1)
+    faces = np.concatenate(
+        [np.stack([k, k + cells, k + cells + 1], 1), np.stack([k, k + cells + 1, k + 1], 1)]
+    )
+    return Part.triangles(vertices, faces)
+
+
+def saved(path, *parts):
+    report = mio.save_document(Document(list(parts)), path)
+    return path, report
+
+
+def losses(report):
+    return {loss.kind: loss for loss in report.items}
+
+
+def test_load_says_what_float32_costs_in_the_unit_of_the_file(tmp_path):
+    path, _ = saved(tmp_path / "a.obj", survey())
+    exact = survey().vertices
+    moved = np.abs(exact.astype(np.float32).astype(np.float64) - exact).max()
+    fallen = len(np.unique(exact, axis=0)) - len(np.unique(exact.astype(np.float32), axis=0))
+    with pytest.warns(UserWarning, match=rf"up to {moved:.2g}, and {fallen} of 400 fall on others"):
+        mesh = ml.load(path)
+    assert mesh.dtype == torch.float32 and fallen > 0
+
+
+@pytest.mark.parametrize("offset", [np.zeros(3), np.full(3, 5.0)])
+@pytest.mark.parametrize("suffix", ["obj", "ply", "stl", "glb"])
+def test_load_is_silent_where_float32_costs_nothing_that_is_seen(offset, suffix, tmp_path):
+    path, _ = saved(tmp_path / f"a.{suffix}", survey(offset))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ml.load(path)
+
+
+def test_load_tells_of_vertices_that_fall_together_near_the_origin(tmp_path):
+    (tmp_path / "a.obj").write_text("v 1 0 0\nv 1.00000001 0 0\nv 0 1 0\nv 0 1 0\nf 1 2 3\n")
+    with pytest.warns(UserWarning, match="and 1 of 4 fall on others"):
+        ml.load(tmp_path / "a.obj")
+
+
+@pytest.mark.parametrize("suffix", ["obj", "ply", "off", "vtk", "vtp", "3mf", "mesh"])
+def test_without_a_dtype_doubles_stay_as_the_file_has_them(suffix, tmp_path):
+    path, _ = saved(tmp_path / f"a.{suffix}", survey())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mesh = ml.load(path, dtype=None)
+    np.testing.assert_array_equal(mesh.vertices.numpy(), survey().vertices)
+
+
+def test_the_size_of_a_rounding_is_told(tmp_path):
+    _, report = saved(tmp_path / "a.stl", survey())
+    exact = survey().vertices
+    found = losses(report)[LossKind.PRECISION]
+    assert found.size == np.abs(exact.astype(np.float32).astype(np.float64) - exact).max()
+    assert f"by up to {found.size:.2g}" in str(report)
+    assert found.to_dict()["largest"] == found.size
+    assert losses(report)[LossKind.TOGETHER].count > 0
+
+
+def test_a_rounding_of_several_parts_is_the_largest(tmp_path):
+    _, report = saved(tmp_path / "a.stl", survey(np.full(3, 0.1)), survey(), survey(UTM / 10))
+    exact = survey().vertices
+    expected = np.abs(exact.astype(np.float32).astype(np.float64) - exact).max()
+    assert losses(report)[LossKind.PRECISION].size == expected
+
+
+@pytest.mark.parametrize("suffix", ["glb", "gltf", "usda"])
+@pytest.mark.parametrize(
+    ("offset", "size"), [(UTM, 0.1), (1e6 * UTM, 1e5), (1e-6 * UTM, 1e-7), (np.full(3, 1e4), 1e-4)]
+)
+def test_formats_of_single_precision_keep_large_coordinates_by_a_place(
+    suffix, offset, size, tmp_path
+):
+    if suffix == "usda":
+        pytest.importorskip("pxr")
+    part = survey(offset, size=size)
+    path, report = saved(tmp_path / f"a.{suffix}", part)
+    extent = 20 * size
+    assert losses(report)[LossKind.PRECISION].size < 1e-7 * extent + 1e-15 * offset.max()
+    assert LossKind.TOGETHER not in losses(report)
+    again = mio.load_document(path).parts[0]
+    assert again.vertices.dtype == np.float32 and np.abs(again.vertices).max() < 2 * extent
+    mesh = ml.load(path, dtype=None)
+    assert mesh.dtype == torch.float64
+    error = np.abs(mesh.vertices.numpy() - part.vertices).max()
+    assert error == pytest.approx(losses(report)[LossKind.PRECISION].size, rel=1e-6, abs=1e-15)
+
+
+def test_parts_side_by_side_round_alike_where_they_meet(tmp_path):
+    left = survey()
+    right = survey(UTM + [1.9, 0, 0])
+    path, _ = saved(tmp_path / "a.glb", left, right)
+    transforms = [p.transform for p in mio.load_document(path).parts]
+    np.testing.assert_array_equal(*transforms)
+
+
+def test_small_parts_far_apart_have_places_of_their_own(tmp_path):
+    parts = [survey(np.array([x, 0, 0]), size=1e-4) for x in (1e4, -1e4)]
+    path, report = saved(tmp_path / "a.glb", *parts)
+    assert losses(report)[LossKind.PRECISION].size < 1e-9
+    mesh = ml.load(path, dtype=None).vertices.numpy()
+    np.testing.assert_allclose(mesh, np.concatenate([p.vertices for p in parts]), atol=1e-9)
+
+
+def test_a_part_that_is_placed_already_keeps_its_place(tmp_path):
+    turn = np.array([[0.0, -2, 0, 7], [2, 0, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1]])
+    part = replace(survey(), transform=turn)
+    path, _ = saved(tmp_path / "a.glb", part)
+    expected = part.vertices @ turn[:3, :3].T + turn[:3, 3]
+    np.testing.assert_allclose(ml.load(path, dtype=None).vertices, expected, rtol=0, atol=1e-6)
+
+
+def test_what_lies_near_is_written_without_a_place(tmp_path):
+    path, _ = saved(tmp_path / "a.glb", survey(np.full(3, 3.0)))
+    assert mio.load_document(path).parts[0].transform is None
+
+
+def test_what_a_file_places_far_off_keeps_its_detail_in_formats_without_places(tmp_path):
+    path, _ = saved(tmp_path / "a.glb", survey())
+    report = mio.convert(path, tmp_path / "b.ply")
+    assert LossKind.PRECISION not in losses(report)
+    again = mio.load_document(tmp_path / "b.ply").parts[0].vertices
+    np.testing.assert_allclose(again, survey().vertices, rtol=0, atol=3e-7)
+    _, report = saved(tmp_path / "c.stl", *mio.load_document(path).parts)
+    assert 0.1 < losses(report)[LossKind.PRECISION].size < 0.5
+
+
+def test_a_polygon_far_off_is_cut_as_at_the_origin(tmp_path):
+    corners = np.array([[0, 0], [4, 0], [4, 4], [2, 0.5], [0, 4]]) * 0.1  # concave
+    shape = np.column_stack([corners, np.zeros(5)])
+    index, start = np.arange(5), np.array([0, 5])
+    for name, offset in (("near", 0), ("far", UTM)):
+        part = Part(vertices=shape + offset, polygon_start=start, polygon_index=index)
+        saved(tmp_path / f"{name}.obj", part)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        far = ml.load(tmp_path / "far.obj")
+    assert torch.equal(far.faces, ml.load(tmp_path / "near.obj").faces)
