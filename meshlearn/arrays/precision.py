@@ -54,7 +54,7 @@ def middle_of(box: np.ndarray) -> np.ndarray:
 class Rounding(NamedTuple):
     """What float32 makes of coordinates."""
 
-    count: int  # numbers that it does not hold
+    numbers: int  # those that it does not hold
     largest: float  # most that one of them moves, in their unit
     together: int  # points that fall on another one that they were apart from
 

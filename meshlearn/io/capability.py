@@ -46,7 +46,7 @@ def _roundings(document: Document, holds: Holds) -> Iterator[Loss]:
         if not holds.transforms:
             vertices, _ = placed_vertices(part, vertices)
         found = rounding(vertices)
-        yield Loss(LossKind.PRECISION, count=found.count, size=found.largest)
+        yield Loss(LossKind.PRECISION, count=found.numbers, size=found.largest)
         yield Loss(LossKind.TOGETHER, count=found.together)
 
 

@@ -1,4 +1,4 @@
-"""Files far from the origin, as surveys are: what they cost in single precision is told or spared."""
+"""Files far from the origin, as surveys are: what single precision costs is told or spared."""
 
 import warnings
 from dataclasses import replace
@@ -112,7 +112,7 @@ def test_formats_of_single_precision_keep_large_coordinates_by_a_place(
 
 def test_parts_side_by_side_round_alike_where_they_meet(tmp_path):
     left = survey()
-    right = survey(UTM + [1.9, 0, 0])
+    right = survey(UTM + np.array([1.9, 0, 0]))
     path, _ = saved(tmp_path / "a.glb", left, right)
     transforms = [p.transform for p in mio.load_document(path).parts]
     np.testing.assert_array_equal(*transforms)
