@@ -184,7 +184,7 @@ class LossReport:
 
 
 def report_of(losses: Iterable[Loss], holder: str) -> LossReport:
-    """The report of what `holder` could not hold: each thing once, counts summed, the largest size."""
+    """The report of what `holder` could not hold: things once, counts summed, the largest size."""
     items: dict[tuple[LossKind, str, str], Loss] = {}
     for loss in losses:
         if loss.count < 1:
