@@ -7,9 +7,10 @@ namespace meshlearn {
 
 namespace {
 
-// (threads, text) -> v (V, 3), colour (V, 3) or (0, 3), vt (T, 3), vn (N, 3), start (F + 1,), index
-// (C,), indices of vt and of vn (C,) or (0,), lines, line lengths, points, events.
-PyObject* obj_parse(PyObject*, PyObject* tuple) {
+// (threads, text) -> v (V, 3), colour (V, 4) or (0, 4), vt (T, 3), vn (N, 3), start (F + 1,), index
+// (C,), indices of vt and of vn (C,) or (0,), lines, line lengths, points, (how many vertices have
+// 7 numbers, and more), events.
+PyObject* obj_read(PyObject*, PyObject* tuple) {
   using namespace text;
   int64_t threads;
   Span<char> bytes;
@@ -32,7 +33,7 @@ PyObject* obj_parse(PyObject*, PyObject* tuple) {
     }
     ObjTarget all;
     all.v = results.add<double>(3 * sum.v);
-    all.colour = results.add<double>(sum.coloured ? 3 * sum.v : 0);
+    all.colour = results.add<double>(sum.coloured ? 4 * sum.v : 0);
     all.vt = results.add<double>(3 * sum.vt);
     all.vn = results.add<double>(3 * sum.vn);
     all.start = results.add<int64_t>(sum.polygon + 1);
@@ -53,13 +54,16 @@ PyObject* obj_parse(PyObject*, PyObject* tuple) {
     add_joined<int64_t>(results, pieces, [](ObjPiece& p) -> auto& { return p.line; });
     add_joined<int64_t>(results, pieces, [](ObjPiece& p) -> auto& { return p.line_length; });
     add_joined<int64_t>(results, pieces, [](ObjPiece& p) -> auto& { return p.point; });
+    int64_t* facts = results.add<int64_t>(2);
+    facts[0] = facts[1] = 0;
+    for (const ObjPiece& p : pieces) facts[0] += p.alpha, facts[1] += p.longer;
     add_joined<int64_t>(results, pieces, [](ObjPiece& p) -> auto& { return p.event; });
   });
 }
 
 }  // namespace
 
-PyMethodDef obj_methods[] = {{"obj_parse", obj_parse, METH_VARARGS, nullptr},
+PyMethodDef obj_methods[] = {{"obj_read", obj_read, METH_VARARGS, nullptr},
                              {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace meshlearn

@@ -11,7 +11,7 @@ struct ObjCounts {
 };
 
 // Where the rows of a piece begin (`at`), and the arrays; colour, index_vt and index_vn may be
-// null.
+// null; a colour is NaN where a vertex has none, and so is its alpha.
 struct ObjTarget {
   ObjCounts at;
   double *v = nullptr, *colour = nullptr, *vt = nullptr, *vn = nullptr;
@@ -23,6 +23,7 @@ struct ObjPiece {
   ObjCounts count;
   std::vector<int64_t> line, line_length;  // l elements
   std::vector<int64_t> point;              // p elements
+  int64_t alpha = 0, longer = 0;           // vertices of 7 numbers, and of more
   std::vector<int64_t> event;              // (events, 3): polygon, offset, length of o g s usemtl …
   Problem problem;
 };
@@ -109,21 +110,28 @@ inline void fill_obj(const char* data, int64_t begin, int64_t end, const ObjTarg
     if (q >= eol || *q == '#') continue;
     const int64_t where = start - data;
     if (keyword(q, eol, "v", 1)) {
-      double x[7];
+      double x[8];
       int n;
-      if (!read_numbers(q + 1, eol, x, 7, &n)) {
+      if (!read_numbers(q + 1, eol, x, 8, &n)) {
         out.problem.set(where, "expected the coordinates of a vertex");
         return;
       }
-      if (n != 3 && n != 4 && n != 6 && n != 7) {
-        out.problem.set(where, "expected 3 coordinates (or 4, or 3 and a colour)");
+      if (n < 3 || n == 5) {
+        out.problem.set(where, "expected 3 coordinates (or 4, or 3 and a colour of 3 or 4)");
         return;
       }
-      const double w = n == 4 || n == 7 ? x[3] : 1.0;
+      const double w = n == 4 ? x[3] : 1.0;
       double* row = to.v + 3 * at.v;
       for (int k = 0; k < 3; ++k) row[k] = w != 1.0 && w != 0.0 ? x[k] / w : x[k];
-      if (to.colour)
-        for (int k = 0; k < 3; ++k) to.colour[3 * at.v + k] = n >= 6 ? x[n - 3 + k] : 1.0;
+      if (to.colour) {
+        double* colour = to.colour + 4 * at.v;
+        const bool has = n == 6 || n == 7;
+        for (int k = 0; k < 3; ++k)
+          colour[k] = has ? x[3 + k] : std::numeric_limits<double>::quiet_NaN();
+        colour[3] = n == 7 ? x[6] : std::numeric_limits<double>::quiet_NaN();
+      }
+      out.alpha += n == 7;
+      out.longer += n > 7;
       ++at.v;
     } else if (keyword(q, eol, "vt", 2)) {
       double x[3] = {0, 0, 0};

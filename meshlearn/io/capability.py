@@ -126,8 +126,10 @@ def losses_of(document: Document, holds: Holds) -> list[Loss]:
         lost.append(Loss(LossKind.TEXTURES, count=len(document.images)))
     lost += _frame(document.up, holds.up, LossKind.UP_AXIS, LossKind.UP_AXIS_UNSAID)
     lost += _frame(document.unit, holds.unit, LossKind.UNIT, LossKind.UNIT_UNSAID)
-    for key in document.metadata:
-        if not _within(key, holds.metadata):
+    absent = {loss.name for loss in document.left_out if loss.kind is LossKind.NAMED_FILE}
+    for key, value in document.metadata.items():
+        said = isinstance(value, list) and absent.issuperset(map(str, value))  # file by file
+        if not _within(key, holds.metadata) and not said:
             lost.append(Loss(LossKind.METADATA, name=str(key)))
     for part in document.parts:
         lost += _part_losses(part, holds)

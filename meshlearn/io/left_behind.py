@@ -37,6 +37,7 @@ class LossKind(Enum):
     POINTS = auto()
     CELLS = auto()  # of the kind `name`
     ELEMENTS = auto()  # lines, points and cells
+    UNREAD = auto()  # geometry that the reader does not know, as `name` says
     # what is said of parts, and of the whole
     PARTS = auto()
     TRANSFORMS = auto()
@@ -82,6 +83,7 @@ _WORDS: dict[LossKind, tuple[str, str]] = {
     LossKind.POINTS: ("points", "has no points"),
     LossKind.CELLS: ("cells {name!r}", "has no such cells"),
     LossKind.ELEMENTS: ("lines, points and cells", "has faces only"),
+    LossKind.UNREAD: ("{name}", "does not read them"),
     LossKind.PARTS: ("names of parts", "holds one part"),
     LossKind.TRANSFORMS: ("transforms", "has no placed parts; the vertices were moved"),
     LossKind.GROUPS: ("groups", "has no groups"),

@@ -7,6 +7,7 @@ import pytest
 
 import meshlearn.io as mio
 from meshlearn.io.document import Document, Material, Part
+from meshlearn.io.formats.obj import read as obj_reader
 
 V = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 
@@ -86,3 +87,162 @@ def test_corners_that_name_values_beyond_the_last_keep_the_others(tmp_path):
     document = mio.load_document(tmp_path / "a.obj")
     assert document.parts[0].corner_fields["uv"].index.tolist() == [0, -1, -1]
     assert [(x.name, x.count) for x in document.left_out] == [("uv", 2)]
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def either(request, monkeypatch):
+    """The compiled parser of OBJ files, and its equal in Python."""
+    if request.param == "plain":
+        monkeypatch.setattr(obj_reader, "HAS_COMPILED", False)
+
+
+def read(text, name="a.obj"):
+    return mio.read_document(bytearray(text if isinstance(text, bytes) else text.encode()), name)
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "colour"),
+    [
+        ("2 4 6 0.5 0.25 1 0.75", (2, 4, 6), (0.5, 0.25, 1, 0.75)),
+        ("2 4 6 0.5 0.25 1", (2, 4, 6), (0.5, 0.25, 1)),
+        ("2 4 6 255 128 0 64", (2, 4, 6), (255, 128, 0, 64)),
+        ("2 4 6 255 128 0", (2, 4, 6), (255, 128, 0)),
+        ("2 4 6 255 128 0 0.2", (2, 4, 6), (255, 128, 0, 51)),
+        ("2 4 6 2.5 0 1", (2, 4, 6), (2.5, 0, 1)),  # of a light: no bytes
+        ("2 4 6 2", (1, 2, 3), None),
+        ("2 4 6 1 2 3 4 5", (2, 4, 6), None),
+    ],
+)
+def test_numbers_of_a_vertex(line, place, colour, either):
+    document = read(f"v {line}\nv {line}\nv 0 0 0\nf 1 2 3\n")
+    part = document.parts[0]
+    assert tuple(part.vertices[0]) == place and tuple(part.vertices[2]) == (0, 0, 0)
+    if colour is None:
+        assert not part.vertex_fields
+    else:
+        found = part.vertex_fields["color"]
+        assert tuple(found[0]) == colour
+        full = 255 if found.dtype == np.uint8 else 1
+        assert found[2].tolist() == [full] * len(colour)  # white where there is none
+        assert (found.dtype == np.uint8) == (max(colour) > 10) == bool(document.remarks)
+    longer = [(x.count, x.name) for x in document.left_out]
+    assert longer == ([(2, longer[0][1])] if len(line.split()) > 7 else [])
+
+
+def test_alpha_of_some_vertices_is_opaque_elsewhere(either):
+    found = read("v 0 0 0 1 0 0 0.5\nv 1 0 0 0 1 0\nv 0 1 0\nf 1 2 3\n").parts[0]
+    assert found.vertex_fields["color"].tolist() == [[1, 0, 0, 0.5], [0, 1, 0, 1], [1, 1, 1, 1]]
+
+
+def test_five_numbers_of_a_vertex_are_refused(either):
+    with pytest.raises(mio.FileFormatError, match="line 1"):
+        read("v 1 2 3 4 5\n")
+
+
+UTF16 = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig")
+
+
+@pytest.mark.parametrize("name", UTF16)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_text_of_other_encodings_and_systems(name, end, tmp_path):
+    marks = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+    text = f"mtllib größe.mtl\n{V}usemtl rot\nf 1 2 \\\n3\n".replace("\n", end)
+    library = f"newmtl rot{end}Kd 1 0.5 0{end}"
+    for place, content in (("a.obj", text), ("größe.mtl", library)):
+        (tmp_path / place).write_bytes(marks.get(name, b"") + content.encode(name))
+    document = mio.load_document(tmp_path / "a.obj")
+    assert document.parts[0].num_faces == 1 and not document.left_out
+    assert document.materials[0].values["base_color"] == [1, 0.5, 0, 1]
+
+
+def test_utf_16_without_a_mark_and_line_ends_of_two_kinds():
+    assert read(f"# a\n{V}f 1 2 3\n".encode("utf-16-le")).parts[0].num_faces == 1
+    assert read("v 0 0 0\rv 1 0 0\nv 0 1 0\r\nf 1 2 3\r").parts[0].num_faces == 1
+
+
+def test_numbers_that_windows_prints_for_none(either):
+    part = read(f"{V}v -1.#IND 1.#INF 1.#QNAN00\nf 1 2 3\n").parts[0]
+    assert np.isnan(part.vertices[3, [0, 2]]).all() and part.vertices[3, 1] == np.inf
+
+
+CURVE = "cstype rat bspline\ndeg 3\ncurv 0 1 1 2 3\nparm u 0 0 1 1\nend\n"
+
+
+def test_curves_and_surfaces_are_told_by_name_and_number(tmp_path):
+    text = V + "f 1 2 3\n" + CURVE * 2 + "cstype bezier\nsurf 0 1 0 1 1 2 3\nend\nvp 0 1\n"
+    report = mio.find_losses(read(text), tmp_path / "a.stl")
+    told = {str(x.kind.name): [] for x in report.items} | {
+        "UNREAD": [(x.name, x.count) for x in report.items if x.kind.name == "UNREAD"]
+    }
+    assert told["UNREAD"] == [
+        ("curves 'curv' of the type 'rat bspline'", 2),
+        ("surfaces 'surf' of the type 'bezier'", 1),
+    ]
+
+
+def test_lines_that_are_not_understood_are_told():
+    assert "'wobble' (2)" in read(f"{V}f 1 2 3\nwobble 1\nwobble 2\n").remarks[0]
+    assert not read(f"{V}f 1 2 3\nvp 0 1\ncstype bezier\n").remarks
+
+
+@pytest.mark.parametrize("text", ["<html>\n# x\n</html>\n", "# x\nhello\n", "hello\n"])
+def test_text_that_is_no_obj_is_refused(text):
+    with pytest.raises(mio.FileFormatError, match="no vertices"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["# nothing\n", "o cube\n", "g\nmtllib a.mtl\n"])
+def test_an_obj_that_says_it_is_empty_is(text):
+    assert sum(len(p.vertices) for p in read(text).parts) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "gone"),
+    [
+        ("a.mtl b.mtl", ("a.mtl", "b.mtl"), []),
+        ("a b.mtl", ("a b.mtl",), []),
+        ("my a.mtl my b.mtl", ("my a.mtl", "my b.mtl"), []),
+        ('"my a.mtl" b.mtl', ("my a.mtl", "b.mtl"), []),
+        ("a.mtl gone.mtl", ("a.mtl",), ["gone.mtl"]),
+        ("a.mtl\tb.MTL # both", ("a.mtl", "b.MTL"), []),
+        ("gone file.mtl", (), ["gone file.mtl"]),
+    ],
+)
+def test_libraries_of_one_line(line, files, gone, tmp_path):
+    for k, name in enumerate(files):
+        (tmp_path / name).write_text(f"newmtl m{k}\nKd {k} 0 0\n")
+    uses = "".join(f"usemtl m{k}\nf 1 2 3\n" for k in range(max(len(files), 1)))
+    (tmp_path / "a.obj").write_text(f"mtllib {line}\n{V}{uses}")
+    document = mio.load_document(tmp_path / "a.obj")
+    colours = [m.values["base_color"][0] for m in document.materials if m.values]
+    assert colours == list(range(len(files)))
+    report = mio.find_losses(document, tmp_path / "b.ply")
+    assert [x.name for x in report.items if x.kind.name == "NAMED_FILE"] == gone
+    assert not [x for x in report.items if x.kind.name == "METADATA"]  # said once
+
+
+NAMES = ["a", "a", "", "", "a\tb", "a b", 'say "hi"', "x#y", "# z", "a_2", "größe"]
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".3mf", ".glb"])
+def test_parts_of_any_names_stay_apart(suffix, tmp_path):
+    parts = []
+    for k, name in enumerate(NAMES):
+        parts.append(Part.triangles(np.eye(3) + k, np.array([[0, 1, 2]]), name=name))
+    mio.save_document(Document(parts), tmp_path / f"a{suffix}")
+    again = mio.load_document(tmp_path / f"a{suffix}").parts
+    assert [int(p.vertices[0, 1]) for p in again] == list(range(len(NAMES)))
+    if suffix == ".obj":
+        assert len({p.name for p in again}) == len(NAMES) - 1  # two have none
+        assert [p.name for p in again][:2] == ["a", "a_3"]
+    else:
+        assert [" ".join(p.name.split()) for p in again] == [" ".join(n.split()) for n in NAMES]
+
+
+def test_groups_of_any_names_stay_apart(tmp_path):
+    part = Part.triangles(np.eye(3), np.tile([[0, 1, 2]], (len(NAMES), 1)), groups=list(NAMES))
+    part.face_fields["group"] = np.arange(len(NAMES))
+    mio.save_document(Document([part]), tmp_path / "a.obj")
+    again = mio.load_document(tmp_path / "a.obj").parts[0]
+    assert again.face_fields["group"].tolist() == list(range(len(NAMES)))
+    assert len(set(again.groups)) == len(NAMES)

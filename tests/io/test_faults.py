@@ -13,7 +13,7 @@ class _Module:
     """Compiled functions of another build."""
 
     @staticmethod
-    def obj_parse(threads, address, size):
+    def obj_read(threads, address, size):
         raise TypeError("expected more arguments")
 
     @staticmethod

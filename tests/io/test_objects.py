@@ -58,7 +58,6 @@ def test_objects_with_vertices_of_their_own_are_parts():
     [
         ("f 5//1 6//1 7//1", "f 5 6 1"),  # a face of B has a vertex of A
         ("l 5 6", "l 1 6"),
-        ("o C", "o A"),  # A goes on
         ("o A", "v 9 9 9\no A"),  # before the first object, and nobody's
         ("v 1 0 0", "v\t1 0 0"),  # where it stands is not looked for with care
     ],
@@ -70,6 +69,15 @@ def test_shared_vertices_keep_objects_as_labels(old, new):
     (part,) = document.parts
     assert document.metadata["object"][:2] == ["A", "B"]
     assert part.face_fields["object"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["A", "B", ""])
+def test_objects_of_one_name_are_two_parts(name):
+    document = read(TEXT.replace("o C", f"o {name}"))
+    assert [p.name for p in document.parts] == ["A", "B", name]
+    assert [p.num_faces for p in document.parts] == [1, 1, 0]
+    again = read(encode(document, "b.obj")["b.obj"].decode())
+    assert [p.name for p in again.parts] == ["A", "B", f"{name}_2" if name else ""]
 
 
 def test_parts_and_one_part_are_the_same_mesh(monkeypatch):

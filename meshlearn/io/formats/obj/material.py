@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from meshlearn.io.document import Document, Material
+from meshlearn.io.encoding import plain_text
 from meshlearn.io.formats.obj.looks import looks_of, statements
-from meshlearn.io.resolver import take_image, take_named
+from meshlearn.io.names import distinct, on_one_line
+from meshlearn.io.resolver import find_named, take_image, take_named
 
 _MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1}
 _MAP_OPTIONS |= {"-bm": 1, "-imfchan": 1, "-type": 1, "-cc": 1, "-colorspace": 1}
@@ -41,8 +43,11 @@ def _is_number(word: str) -> bool:
 
 def decoded(data: bytes) -> str:
     """Text whose lines are UTF-8, or Latin-1 where they are not: distinct bytes stay so."""
-    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return "\n".join(map(decoded_line, lines.split(b"\n")))
+    try:
+        lines = plain_text(data).replace(b"\r\n", b"\n").split(b"\n")
+    except ValueError:
+        lines = data.split(b"\n")
+    return "\n".join(map(decoded_line, map(bytes, lines)))
 
 
 def decoded_line(line: bytes) -> str:
@@ -60,18 +65,8 @@ def plain_name(text: str) -> str:
 
 def names_of(materials: list[Material]) -> list[str]:
     """A name for each material that a file can hold, no two the same."""
-    out: list[str] = []
-    taken = {" ".join(m.name.split()) for m in materials}
-    used: set[str] = set()
-    for material in materials:
-        name = " ".join(material.name.split()).replace(" #", "_#") or "material"
-        name = "_" + name if name.startswith("#") else name
-        made, number = name, 2
-        while made in used or (made != name and made in taken):
-            made, number = f"{name}_{number}", number + 1
-        used.add(made)
-        out.append(made)
-    return out
+    names = [on_one_line(m.name).replace(" #", "_#") for m in materials]
+    return distinct(("_" + n if n.startswith("#") else n for n in names), empty="material")
 
 
 def parse(text: str) -> dict[str, dict[str, str]]:
@@ -98,15 +93,29 @@ def _numbers(text: str, count: int) -> list[float] | None:
     return found if len(found) == count else None
 
 
-def load_materials(document: Document, path: Path, names: Iterable[str]) -> bool:
-    """Fills the document's materials from the files `names` beside `path`; those that are absent,
-    or in another folder, are noted in `left_out` -> whether none was."""
-    whole = True
+def library_names(path: Path, text: str) -> list[str]:
+    """The libraries that "mtllib TEXT" names: one, whose name may have blanks, or several."""
+    plain = re.split(r"\s#", text, maxsplit=1)[0]
+    found = re.findall(r'"[^"]+"|\S.*?\.mtl(?=\s|$)|\S+', plain, re.IGNORECASE)
+    quoted = len(found) > 1 and found[0].startswith('"')
+    if len(found) < 2 or (not quoted and find_named(path, text) is not None):
+        return [text]
+    names = [name.strip('"') for name in found]
+    if all(name.lower().endswith(".mtl") or find_named(path, name) is not None for name in names):
+        return names
+    return [text]
+
+
+def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list[str]:
+    """Fills the document's materials from the libraries that lines "mtllib TEXT" name beside
+    `path`; those that are absent, or in another folder, are noted in `left_out` -> their names."""
+    missing: list[str] = []
     known = {material.name: material for material in document.materials}
+    names = [name for text in texts for name in library_names(path, text)]
     for name in dict.fromkeys(names):
         data = take_named(document, path, name)
         if data is None:
-            whole = False
+            missing.append(name)
             continue
         for label, said in parse(decoded(data)).items():
             material = known.get(label)
@@ -127,7 +136,7 @@ def load_materials(document: Document, path: Path, names: Iterable[str]) -> bool
             material.looks = looks_of(said, _map_name)
             if colour is not None and material.looks.alpha is not None:
                 material.values["base_color"][3] = material.looks.alpha
-    return whole
+    return missing
 
 
 def write_materials(materials: list[Material]) -> bytes:

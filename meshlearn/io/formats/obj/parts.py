@@ -16,16 +16,15 @@ def split_objects(
 
     An object has the vertices that stand between its line and the next, and the faces there; None
     where a face, line or point of one names a vertex of another, where vertices stand before the
-    first object and nothing there uses them, or where a name comes again: such objects stay labels
-    of faces, and nothing is copied or renumbered.
+    first object and nothing there uses them: such objects stay labels of faces, and nothing is
+    copied or renumbered. Two objects of one name are two parts.
 
     Args:
         part: all that the file has, with the label "object" of faces.
         objects: name of each object, the number of faces before its line, and the line's place.
     """
     names = [name for name, _, _ in objects]
-    said = [name for name in names if name]
-    if not names or len(set(said)) != len(said):
+    if not names:
         return None
     places = [place for _, _, place in objects]
     cuts = _before(data, b"v", places, len(part.vertices))

@@ -11,28 +11,32 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
+from meshlearn.io.encoding import plain_text, with_plain_infinities
+from meshlearn.io.formats.obj.beyond import KNOWN, FreeForm
 from meshlearn.io.formats.obj.material import decoded_line, load_materials, plain_name
 from meshlearn.io.formats.obj.parts import split_objects
 from meshlearn.io.left_behind import Loss, LossKind
 
+_WORDS = {word.encode() for word in ("g", "o", "s", "usemtl", "mtllib", "l", "p", *KNOWN)}
+
 
 def read(data: bytes | bytearray, path: Path) -> Document:
-    """Reads an OBJ; relative indices, continuation lines and a byte-order mark are understood."""
-    if data[:3] == b"\xef\xbb\xbf":
-        data = data[3:]
+    """Reads an OBJ; relative indices, continuation lines, UTF-16 and line ends of any system are
+    understood."""
+    data = plain_text(data)
     if b"\\" in data:
         data = bytearray(re.sub(rb"\\[ \t]*\r?\n", b" ", data))
     if b"\0" in data[:4096]:
         raise FileFormatError(f"{path}: expected text of an OBJ file, got binary data")
-    if b"\n" not in data and b"\r" in data:
-        data = data.replace(b"\r", b"\n")
-    found = Found(*(_native if HAS_COMPILED else _plain)(data))
-    if len(found.v) == 0 and len(found.start) == 1:
-        if not any(k in data for k in (b"#", b"o ", b"g ")):
-            raise FileFormatError(f"{path}: expected an OBJ file, found no vertices in it")
+    data, found = _parsed(data)
+    if len(found.v) == 0 and len(found.start) == 1 and not _says_nothing(data, found.event):
+        raise FileFormatError(f"{path}: expected an OBJ file, found no vertices in it")
     part = Part(vertices=found.v, polygon_start=found.start, polygon_index=found.index)
-    if len(found.colour):
-        part.vertex_fields["color"] = found.colour
+    remarks = []
+    if np.isfinite(found.colour[:, 0]).any():
+        part.vertex_fields["color"], bytewise = _colours(found.colour[:, : 4 if found.alpha else 3])
+        if bytewise:
+            remarks.append("colours of vertices were read as bytes, 0 to 255")
     missing: list[Loss] = []
     uv = found.vt if found.vt[:, 2].any() else found.vt[:, :2]
     for name, values, index in (("uv", uv, found.index_vt), ("normal", found.vn, found.index_vn)):
@@ -47,11 +51,53 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     part.lines = np.split(found.line, np.cumsum(found.line_length)[:-1])
     part.lines = part.lines if len(found.line_length) else []
     part.points = found.point
-    document = Document([part], left_out=missing)
+    if found.longer:
+        why = "takes 3 coordinates and a colour of 3 or 4"
+        name = "numbers of vertices that have more than 7"
+        missing.append(Loss(LossKind.OTHER, "", name, found.longer, why, "the reader of OBJ"))
+    document = Document([part], left_out=missing, remarks=remarks)
     _events(document, part, data, found.event)
-    if load_materials(document, path, document.metadata.get("mtllib", [])):
-        document.metadata.pop("mtllib", None)  # all that they say is in the materials
+    absent = load_materials(document, path, document.metadata.pop("mtllib", []))
+    if absent:  # all that the others say is in the materials
+        document.metadata["mtllib"] = absent
     return document
+
+
+def _parsed(data: bytes | bytearray) -> tuple[bytes | bytearray, Found]:
+    """What a parser finds, and the text it finds it in."""
+    parse = _native if HAS_COMPILED else _plain
+    try:
+        return data, Found(*parse(data))
+    except ValueError:
+        other = with_plain_infinities(data)
+        if other is None:
+            raise
+        return other, Found(*parse(other))
+
+
+def _says_nothing(data: bytes | bytearray, event: np.ndarray) -> bool:
+    """Whether a file without vertices and faces is an OBJ that says so: remarks and names only."""
+    words = {bytes(data[at : at + n]).split(None, 1)[0] for _, at, n in event.tolist() if n}
+    return bool(words or b"#" in data) and words <= _WORDS
+
+
+def _colours(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Colours of vertices (V, 3 or 4), and whether they were written as bytes; white where a vertex
+    has none, opaque where it has no alpha."""
+    low, top = float(values.min(initial=0)), float(values.max(initial=0))
+    if low >= 0 and top <= 1:  # not so where one is NaN
+        return np.ascontiguousarray(values), False
+    values = values.copy()
+    held = values[np.isfinite(values[:, :3]).all(1), :3]
+    top = float(held.max(initial=0))
+    bytewise = 1 < top <= 255 and float(held.min(initial=0)) >= 0
+    bytewise = bytewise and bool((held == np.round(held)).all())
+    alpha = values[:, 3:]
+    known = alpha[np.isfinite(alpha)]
+    if bytewise and len(known) and float(known.max()) <= 1:  # 255 128 0 0.5
+        alpha *= 255
+    values[np.isnan(values)] = 255.0 if bytewise else 1.0
+    return (np.clip(np.round(values), 0, 255).astype(np.uint8) if bytewise else values), bytewise
 
 
 @dataclass(frozen=True)
@@ -69,12 +115,23 @@ class Found:
     line: np.ndarray
     line_length: np.ndarray
     point: np.ndarray
+    facts: np.ndarray
     event: np.ndarray
+
+    @property
+    def alpha(self) -> int:
+        """How many vertices have 7 numbers."""
+        return int(self.facts[0])
+
+    @property
+    def longer(self) -> int:
+        """How many vertices have more."""
+        return int(self.facts[1])
 
 
 def _native(data: bytes | bytearray) -> tuple[np.ndarray, ...]:
-    found = call("obj_parse", threads(), as_bytes(data), kinds="ddddi")
-    points = (values.reshape(-1, 3) for values in found[:4])
+    found = call("obj_read", threads(), as_bytes(data), kinds="ddddi")
+    points = (values.reshape(-1, w) for values, w in zip(found[:4], (3, 4, 3, 3), strict=True))
     return (*points, *found[4:-1], found[-1].reshape(-1, 3))
 
 
@@ -91,6 +148,7 @@ def _plain(data: bytes | bytearray):
     point: list[int] = []
     event: list[list[int]] = []
     have = (v, vt, vn)
+    alpha = longer = 0
 
     def index(text: bytes, pool: list) -> int:
         value = int(text)
@@ -111,13 +169,15 @@ def _plain(data: bytes | bytearray):
         word, rest = tokens[0], tokens[1:]
         try:
             if word == b"v" and rest:
-                x = [float(t) for t in rest[:7]]
-                if len(x) not in (3, 4, 6, 7):
+                x = [float(t) for t in rest[:8]]
+                if len(x) < 3 or len(x) == 5:
                     raise ValueError
-                w = x[3] if len(x) in (4, 7) else 1.0
+                w = x[3] if len(x) == 4 else 1.0
                 v.append([c / w if w not in (0.0, 1.0) else c for c in x[:3]])
-                if len(x) >= 6:
-                    colour[len(v) - 1] = x[-3:]
+                if len(x) in (6, 7):
+                    colour[len(v) - 1] = [*x[3:], np.nan][:4]
+                alpha += len(x) == 7
+                longer += len(x) > 7
             elif word == b"vt" and rest:
                 vt.append([*(float(t) for t in rest[:3]), 0.0, 0.0][:3])
             elif word == b"vn" and rest:
@@ -148,7 +208,8 @@ def _plain(data: bytes | bytearray):
             raise ValueError(
                 f"line {number}: not a legal '{word.decode('latin-1')}' line"
             ) from None
-    colours = [colour.get(i, [1.0] * 3) for i in range(len(v))] if colour else []
+    coloured = colour or longer
+    colours = [colour.get(i, [np.nan] * 4) for i in range(len(v))] if coloured else []
 
     def floats(rows: list, width: int) -> np.ndarray:
         return np.array(rows, np.float64).reshape(-1, width)
@@ -163,7 +224,7 @@ def _plain(data: bytes | bytearray):
     ]
     return (
         floats(v, 3),
-        floats(colours, 3),
+        floats(colours, 4),
         floats(vt, 3),
         floats(vn, 3),
         start,
@@ -171,6 +232,7 @@ def _plain(data: bytes | bytearray):
         whole(line),
         whole(line_length),
         whole(point),
+        whole([alpha, longer]),
         whole(event, 3),
     )
 
@@ -183,6 +245,7 @@ def _events(document: Document, part: Part, data: bytes | bytearray, event: np.n
     kinds = {b"g": "group", b"o": "object", b"usemtl": "material", b"s": "smooth"}
     marks: dict[str, list[tuple[int, int]]] = {key: [] for key in names}
     foreign = False
+    beyond = FreeForm()
     for face, offset, length in event.tolist():
         word, *more = bytes(data[offset : offset + length]).split(None, 1) or [b""]
         rest = more[0].strip() if more else b""
@@ -196,6 +259,10 @@ def _events(document: Document, part: Part, data: bytes | bytearray, event: np.n
                 objects.append((text, face, offset))
             table = names[kinds[word]]
             marks[kinds[word]].append((face, table.setdefault(text, len(table))))
+        elif word:
+            beyond.take(word.decode("latin-1"), text)
+    document.left_out += beyond.losses()
+    document.remarks += beyond.remarks()
     if foreign:
         document.remarks.append("names that are not UTF-8 were read as Latin-1")
     for kind, found in marks.items():

@@ -15,6 +15,7 @@ from meshlearn.io.formats.obj.material import names_of, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import losses_of_looks
+from meshlearn.io.names import distinct, on_one_line
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
 
@@ -55,19 +56,15 @@ def pieces(document: Document, path: Path) -> dict[str, bytes | Iterable[bytes |
     return {**files, **document.images}
 
 
-def _clean(name: str) -> str:
-    """A name that stays on its line."""
-    return " ".join(name.split())
-
-
 def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryview]:
     yield b"# meshlearn\n"
     for name in libraries:
-        yield f"mtllib {_clean(name)}\n".encode()
+        yield f"mtllib {on_one_line(name)}\n".encode()
     base = {"v": 1, "vt": 1, "vn": 1}
-    for number, part in enumerate(document.parts):
-        if part.name or number:
-            yield f"o {_clean(part.name)}\n".encode()
+    names = distinct(part.name for part in document.parts)
+    for number, (name, part) in enumerate(zip(names, document.parts, strict=True)):
+        if name or number:
+            yield f"o {name}\n".encode()
         rows, _ = placed_vertices(part, part.vertices)
         colour = part.vertex_fields.get("color")
         if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3:
@@ -108,9 +105,10 @@ def _faces(
     document: Document, part: Part, fields: list[np.ndarray], bases: list[int]
 ) -> Iterator[bytes | memoryview]:
     """Face lines, with a line where group, object, material or smoothing changes."""
+    nameless = "group" if part.groups.count("") > 1 else ""
     tables = {
-        "object": ("o", document.metadata.get("object", [])),
-        "group": ("g", part.groups),
+        "object": ("o", distinct(document.metadata.get("object", []))),
+        "group": ("g", distinct(part.groups, empty=nameless)),
         "smooth": ("s", document.metadata.get("smooth", [])),
         "material": ("usemtl", names_of(document.materials)),
     }
@@ -137,7 +135,7 @@ def _faces(
             number = int(label[first])
             word, names = tables[kind]
             if number != current[kind] and 0 <= number < len(names):
-                yield f"{word} {_clean(names[number])}\n".encode()
+                yield f"{word} {on_one_line(names[number])}\n".encode()
             current[kind] = number
         start = part.polygon_start[first : last + 1]
         yield from polygons_text(start, fields, "f ", base=bases)

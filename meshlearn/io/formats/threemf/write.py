@@ -54,7 +54,7 @@ def write(document: Document, path: Path) -> bytes:
 
 def _attribute(text: str) -> str:
     """Quoted, without characters that XML cannot have."""
-    return quoteattr("".join(c for c in text if c >= " " and c not in "￾￿"))
+    return quoteattr("".join(c for c in text if (c >= " " or c in "\t\n\r") and c not in "￾￿"))
 
 
 def _model(document: Document) -> Iterator[bytes]:

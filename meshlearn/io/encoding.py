@@ -1,0 +1,69 @@
+"""Text as the readers want it, whatever an editor made of it: UTF-8, a line feed behind each line.
+
+Byte-order marks are those of the Unicode standard, section 23.8. Text in other bytes (Latin-1,
+GBK) stays as it is: only names can hold such.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_NO_NUMBER = re.compile(rb"(?<![\w.])([-+]?)\d+\.#(INF|IND|[QS]?NAN)\w*", re.IGNORECASE)
+
+
+def as_utf8(data: bytes | bytearray) -> bytes | bytearray:
+    """The text in UTF-8 and without a byte-order mark; other text is given back as it is.
+
+    UTF-16 and UTF-32 are told by their mark, UTF-16 without one by zeros in every other byte.
+
+    Raises:
+        ValueError: a mark in front of bytes that are not such text.
+    """
+    if data[:3] == b"\xef\xbb\xbf":
+        return data[3:]
+    name = next((name for mark, name in _MARKS if data.startswith(mark)), "")
+    if not name and b"\0" in data[:64] and len(data) > 7:
+        head = bytes(data[:64])
+        if 0 not in head[::2] and not any(head[1::2]):
+            name = "utf-16-le"
+        elif 0 not in head[1::2] and not any(head[::2]):
+            name = "utf-16-be"
+    if not name:
+        return data
+    try:
+        return bytearray(data.decode(name).encode("utf-8"))
+    except UnicodeError:
+        raise ValueError(f"its first bytes say {name.upper()}, and it is not") from None
+
+
+def with_line_feeds(data: bytes | bytearray) -> bytes | bytearray:
+    """The text with a line feed behind each line; itself where no carriage return stands alone."""
+    if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):
+        return data
+    return bytearray(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+
+
+def plain_text(data: bytes | bytearray) -> bytes | bytearray:
+    """`as_utf8` and `with_line_feeds`.
+
+    Raises:
+        ValueError: see `as_utf8`.
+    """
+    return with_line_feeds(as_utf8(data))
+
+
+def with_plain_infinities(data: bytes | bytearray) -> bytes | bytearray | None:
+    """The text with "nan" and "inf" for what C libraries of Windows print, such as "-1.#IND"; None
+    where there is none."""
+    if b".#" not in data:
+        return None
+    made, count = _NO_NUMBER.subn(
+        lambda found: found[1] + (b"inf" if found[2].upper() == b"INF" else b"nan"), bytes(data)
+    )
+    return bytearray(made) if count else None
