@@ -1466,6 +1466,13 @@ KEPT = [
         ("tests/io/test_image_types.py",),
     ),
     Mutant(
+        "io: metal weighs the base colour by its square",
+        "meshlearn/io/formats/gltf/specular.py",
+        "m**2 * (of_specular",
+        "(1 - m) * (of_specular",
+        ("tests/io/test_gltf_materials.py",),
+    ),
+    Mutant(
         "io: placed coordinates are turned",
         "meshlearn/io/texture_placing.py",
         "offset[1] + s * u + c * v",

@@ -132,8 +132,8 @@ def test_transforms_mean_the_same_from_top_and_bottom(rotation):
 def test_the_transform_of_the_extension_s_own_example():
     """The lower left quadrant of the source image: u, and v from the bottom, in 0 … 0.5."""
     more = {"offset": [0, 1], "rotation": 1.57079632679, "scale": [0.5, 0.5]}
-    said = {"emissiveTexture": {"image": "t", "extensions": {"KHR_texture_transform": more}}}
-    texture = looks_of(said).emissive_texture
+    said = {"normalTexture": {"image": "t", "extensions": {"KHR_texture_transform": more}}}
+    texture = looks_of(said).normal_texture
     corners = placed_coordinates(np.array([[0, 0], [1, 0], [1, 1], [0, 1]]), placing(texture))
     assert np.allclose(corners, [[0.5, 0], [0.5, 0.5], [0, 0.5], [0, 0]])
 

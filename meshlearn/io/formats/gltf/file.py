@@ -23,6 +23,7 @@ _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "M
 _KNOWN_EXTENSIONS = {
     "KHR_mesh_quantization", "KHR_texture_transform", "EXT_mesh_gpu_instancing",
     "EXT_texture_webp", "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds",
+    "KHR_node_visibility",
 }  # fmt: skip
 # of looks, light and motion: what they add is not there, and the geometry is as without them
 _NO_GEOMETRY = re.compile(

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import math
 
+from meshlearn.io.formats.gltf.specular import NAME as SPECULAR
 from meshlearn.io.looks import Looks, Texture
 
 _WRAPS = {33071: "clamp", 33648: "mirror", 10497: "repeat"}
 _CODES = {name: code for code, name in _WRAPS.items()}
 TRANSFORM = "KHR_texture_transform"
 UNLIT = "KHR_materials_unlit"
+STRENGTH = "KHR_materials_emissive_strength"
+IOR = "KHR_materials_ior"
 _READ = {
     "pbrMetallicRoughness", "normalTexture", "occlusionTexture", "emissiveTexture",
     "emissiveFactor", "alphaMode", "alphaCutoff", "doubleSided", "extras", "extensions",
@@ -97,9 +100,10 @@ def looks_of(said: dict) -> Looks:
             setattr(looks, name, texture)
     looks.normal_texture = _texture(said.get("normalTexture"), "scale")
     looks.occlusion_texture = _texture(said.get("occlusionTexture"), "strength")
-    looks.emissive_texture = _texture(said.get("emissiveTexture"))
     looks.emissive = _color(said.get("emissiveFactor"))
-    if looks.emissive is not None and not any(looks.emissive):
+    if looks.emissive is not None and any(looks.emissive):  # else nothing is emitted at all
+        looks.emissive_texture = _texture(said.get("emissiveTexture"))
+    else:
         looks.emissive = None
     mode = said.get("alphaMode")
     looks.alpha_mode = mode if mode in ("MASK", "BLEND") else None
@@ -108,10 +112,16 @@ def looks_of(said: dict) -> Looks:
     if said.get("doubleSided") is True:
         looks.double_sided = True
     extensions = said.get("extensions")
-    names = list(extensions) if isinstance(extensions, dict) else []
-    if UNLIT in names:
-        looks.unlit = True
-        names.remove(UNLIT)
+    extensions = extensions if isinstance(extensions, dict) else {}
+    looks.unlit = True if UNLIT in extensions else None
+    more = extensions.get(STRENGTH)
+    if looks.emissive is not None and isinstance(more, dict):
+        r, g, b = (_number(more.get("emissiveStrength"), 1.0) * x for x in looks.emissive)
+        looks.emissive = r, g, b
+    names = [x for x in extensions if x not in (UNLIT, STRENGTH, SPECULAR)]
+    more = extensions.get(IOR)
+    if isinstance(more, dict) and _number(more.get("ior"), 1.5) == 1.5:
+        names.remove(IOR)  # which every surface has without it
     looks.beyond = tuple(names + [key for key in said if key not in _READ])
     return looks
 
@@ -120,6 +130,7 @@ def words_of(looks: Looks) -> tuple[dict, list[str]]:
     """Looks as glTF says them -> the material, and the properties that it has no word for."""
     surface: dict = {}
     said: dict = {}
+    extensions: dict = {}
     color, alpha = looks.base_color, looks.alpha
     if color is not None or alpha is not None:
         numbers = (*(color or (1.0, 1.0, 1.0)), 1.0 if alpha is None else alpha)
@@ -146,9 +157,10 @@ def words_of(looks: Looks) -> tuple[dict, list[str]]:
         ):
             unsaid.append(name)  # one channel of an image of its own: glTF packs several in one
     if looks.emissive is not None:
-        said["emissiveFactor"] = [min(max(float(x), 0.0), 1.0) for x in looks.emissive]
-        if max(looks.emissive) > 1:
-            unsaid.append("emission above 1")
+        top = max(1.0, *map(float, looks.emissive))
+        said["emissiveFactor"] = [min(max(float(x) / top, 0.0), 1.0) for x in looks.emissive]
+        if top > 1:
+            extensions[STRENGTH] = {"emissiveStrength": top}
     if looks.alpha_mode is not None:
         said["alphaMode"] = looks.alpha_mode
     if looks.alpha_mode == "MASK" and looks.alpha_cutoff is not None:
@@ -156,7 +168,9 @@ def words_of(looks: Looks) -> tuple[dict, list[str]]:
     if looks.double_sided:
         said["doubleSided"] = True
     if looks.unlit:
-        said["extensions"] = {UNLIT: {}}
+        extensions[UNLIT] = {}
+    if extensions:
+        said["extensions"] = extensions
     return {"pbrMetallicRoughness": surface, **said}, unsaid
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from meshlearn.io.document import Document, Material
 from meshlearn.io.formats.gltf.file import File
 from meshlearn.io.formats.gltf.looks import looks_of, words_of
+from meshlearn.io.formats.gltf.specular import NAME as SPECULAR
+from meshlearn.io.formats.gltf.specular import metallic_roughness
 from meshlearn.io.image_types import ENDINGS, type_of
 from meshlearn.io.resolver import UnreadableError, leave_out, take_image
 
@@ -119,7 +121,30 @@ def _read_image(
     return name
 
 
-def read_material(file: File, entry: dict, index: int, images: list[str | None]) -> Material:
+def _understand_specular(said: dict, document: Document) -> None:
+    """Says by metallic-roughness what a material says by specular-glossiness alone."""
+    extensions = said.get("extensions")
+    more = extensions.get(SPECULAR) if isinstance(extensions, dict) else None
+    if not isinstance(more, dict) or said.get("pbrMetallicRoughness"):
+        return
+
+    def take(name: str, data: bytes) -> str:
+        head, number = name.removesuffix(".png"), 2
+        while document.images.get(name, data) != data:
+            name, number = f"{head}_{number}.png", number + 1
+        document.images[name] = data
+        return name
+
+    said["pbrMetallicRoughness"], problem = metallic_roughness(more, document.images, take)
+    sentence = "specular-glossiness materials are understood as metallic-roughness"
+    for text in (sentence, problem and f"{sentence}, without {problem}"):
+        if text and text not in document.remarks:
+            document.remarks.append(text)
+
+
+def read_material(
+    file: File, document: Document, entry: dict, index: int, images: list[str | None]
+) -> Material:
     """A material whose textures are named by image and sampler instead of by index.
 
     Args:
@@ -137,6 +162,7 @@ def read_material(file: File, entry: dict, index: int, images: list[str | None])
         return out
 
     said = _textures({k: v for k, v in entry.items() if k != "name"}, texture)
+    _understand_specular(said, document)
     values: dict = {"gltf": said}
     surface = said.get("pbrMetallicRoughness", {})
     colour = surface.get("baseColorFactor") if isinstance(surface, dict) else None

@@ -14,6 +14,7 @@ from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.gltf.file import File
 from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_material
 from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, pose
+from meshlearn.io.formats.gltf.unread import losses
 from meshlearn.io.left_behind import Loss, LossKind
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
@@ -140,11 +141,7 @@ def read(data: bytes, path: Path) -> Document:
     transform."""
     file = File(data, path)
     document = Document(up="y", unit="m")
-    limit = "requires it, and it is not read; the geometry is as without it"
-    document.left_out += [
-        Loss(LossKind.OTHER, name=f"the extension {name}", limit=limit, holder="the file")
-        for name in file.without
-    ]
+    document.left_out += losses(file.json, file.without)
     kept = {k: v for k, v in file.json["asset"].items() if k in ("copyright", "extras")}
     if kept:
         document.metadata["asset"] = kept
@@ -155,7 +152,7 @@ def read(data: bytes, path: Path) -> Document:
     for index, entry in enumerate(file.json.get("materials", [])):
         if not isinstance(entry, dict):
             raise file.error(f"expected materials[{index}] to be an object")
-        document.materials.append(read_material(file, entry, index, names))
+        document.materials.append(read_material(file, document, entry, index, names))
     nodes = file.json.get("nodes", [])
     scenes = file.json.get("scenes", [])
     if scenes:
@@ -168,12 +165,16 @@ def read(data: bytes, path: Path) -> Document:
                 _mesh_parts(file, document, index, np.eye(4), "")
     worlds: dict[int, np.ndarray] = {}
     with_mesh: list[int] = []
+    hidden = 0
     pending: list[tuple[int, np.ndarray, tuple[int, ...]]] = [
         (k, np.eye(4), ()) for k in reversed(roots)
     ]
     while pending:
         index, above, trail = pending.pop()
         node = file.item("nodes", index)
+        if _hidden(node):
+            hidden += 1
+            continue
         if index in trail or len(trail) > 1000:
             raise file.error(f"nodes[{index}] is its own ancestor")
         with np.errstate(over="ignore", invalid="ignore"):
@@ -184,11 +185,22 @@ def read(data: bytes, path: Path) -> Document:
             raise file.error("it has more than a million parts")
         below = (*trail, index)
         pending += [(k, matrix, below) for k in reversed(node.get("children", []))]
+    if hidden:
+        limit = "says that they are not to be seen"
+        name = "invisible nodes"
+        document.left_out.append(Loss(LossKind.OTHER, "", name, hidden, limit, "the file"))
     for index in with_mesh:
         node = file.item("nodes", index)
         name = str(node.get("name", ""))
         _mesh_parts(file, document, node["mesh"], worlds[index], name, node=node, worlds=worlds)
     return document
+
+
+def _hidden(node: dict) -> bool:
+    """Whether a node, and what is below it, is not to be seen (KHR_node_visibility)."""
+    extensions = node.get("extensions")
+    said = extensions.get("KHR_node_visibility") if isinstance(extensions, dict) else None
+    return isinstance(said, dict) and said.get("visible") is False
 
 
 def _mesh_parts(

@@ -96,8 +96,8 @@ def looks_of(said: Mapping[str, str], image_of: Callable[[str], str]) -> Looks:
             continue
         else:
             beyond.append(key)
-    if looks.emissive is not None and not any(looks.emissive) and looks.emissive_texture is None:
-        looks.emissive = None
+    if looks.emissive is not None and not any(looks.emissive):
+        looks.emissive = None  # as exporters write it, beside a map too
     if (looks.alpha is not None and looks.alpha < 1) or looks.alpha_texture is not None:
         looks.alpha_mode = "BLEND"
     looks.beyond = tuple(beyond)
