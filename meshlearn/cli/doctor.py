@@ -19,8 +19,9 @@ from meshlearn.cli._output import print_json, print_table
 OPTIONAL = {
     "nibabel": (
         "nibabel",
-        "NIfTI volumes in `extract` and `reconstruct` (pip install 'meshlearn[nifti]')",
+        "segmentations of hearts in NIfTI (pip install 'meshlearn[nifti]')",
     ),
+    "pydicom": ("pydicom", "folders of DICOM slices (pip install 'meshlearn[dicom]')"),
     "viser": ("viser", "`view` (pip install 'meshlearn[viewer]')"),
     "xatlas": ("xatlas", "textures of fits to images (pip install 'meshlearn[texture]')"),
     "trimesh": ("trimesh", "meshlearn.interop; a peer in `bench`"),

@@ -101,10 +101,54 @@ def frame_of(document: Document, key: str) -> str | None:
     return getattr(document, key, None) or document.metadata.get(key)
 
 
+def _describe_volume(path: Path) -> dict[str, object]:
+    """Facts of a volume; of several, those of the first."""
+    import numpy as np
+
+    from meshlearn.io.volumes.samples import Wanted, bounds_of, labels_of
+    from meshlearn.io.volumes.table import read_samples
+
+    samples = read_samples(path, Wanted(any=True))
+    values = samples.values
+    count = values.size
+    smallest: float | None
+    largest: float | None
+    if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+        count = int(finite.sum())
+        smallest = float(values.min(where=finite, initial=np.inf)) if count else None
+        largest = float(values.max(where=finite, initial=-np.inf)) if count else None
+    else:
+        smallest, largest = float(values.min()), float(values.max())
+    low, high = bounds_of(samples)
+    labels = labels_of(values) if count == values.size else None
+    return {
+        "kind": "volume",
+        "samples": list(values.shape),
+        "frames": samples.frames,
+        "arrays": list(samples.arrays),
+        "dtype": str(values.dtype),
+        "spacing": np.linalg.norm(samples.affine[:3, :3], axis=0).tolist(),
+        "lower": low.tolist(),
+        "upper": high.tolist(),
+        "unit": samples.unit,
+        "space": samples.space or None,
+        "smallest": smallest,
+        "largest": largest,
+        "non_finite_values": values.size - count,
+        "labels": [
+            {"label": label, "name": samples.names.get(label), "samples": number}
+            for label, number in (labels or {}).items()
+        ],
+        "affine": samples.affine.tolist(),
+        "remarks": samples.remarks,
+    }
+
+
 def describe(path: Path) -> dict[str, object]:
     """What a mesh, point cloud or volume file holds."""
     from meshlearn.io import load_document
-    from meshlearn.io.numpy_files import is_points, is_volume
+    from meshlearn.io.numpy_files import is_points
+    from meshlearn.io.volumes.table import is_volume
 
     size = {"file": str(path), "bytes": path.stat().st_size}
     if is_points(path):
@@ -114,31 +158,21 @@ def describe(path: Path) -> dict[str, object]:
         low, high = cloud.points.amin(0).tolist(), cloud.points.amax(0).tolist()
         facts = {"kind": "points", "points": len(cloud.points), "lower": low, "upper": high}
         return {**size, **facts, "normals": cloud.normals is not None}
-    if is_volume(path):
-        from meshlearn.io.volume import load_volume
-
-        volume = load_volume(path, fill=float("nan"))
-        values = volume.values[volume.values.isfinite()]
-        low, high = volume.bounds().tolist()
-        return {
-            **size,
-            "kind": "volume",
-            "samples": list(volume.values.shape),
-            "spacing": volume.spacing,
-            "lower": low,
-            "upper": high,
-            "smallest": float(values.min()) if len(values) else None,
-            "largest": float(values.max()) if len(values) else None,
-            "non_finite_values": volume.values.numel() - len(values),
-            "affine": volume.affine.tolist(),
-        }
+    if path.is_dir() or is_volume(path):
+        return {**size, **_describe_volume(path)}
     return {**size, **_describe_mesh(load_document(path))}
 
 
 def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
     """The table of a file: what is not there, or is as usual, is left out."""
     facts = {k: v for k, v in facts.items() if k not in ("affine", "metadata", "parts")}
+    facts = {k: v for k, v in facts.items() if k != "remarks" or v}
     quiet = ("quads", "larger_polygons", "lines", "points", "non_finite_vertices", "materials")
+    if facts.get("kind") == "volume":
+        unsaid = ("arrays", "labels", "unit", "space", "non_finite_values")
+        facts = {k: v for k, v in facts.items() if v or k not in unsaid}
+        if facts["frames"] == 1:
+            facts.pop("frames")
     if facts.get("kind") == "mesh":
         facts = {k: v for k, v in facts.items() if v or k not in quiet}
         if facts.get("polygons") == facts.get("faces"):
@@ -147,6 +181,10 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
     for name, value in facts.items():
         if name == "defects" and isinstance(value, dict):
             value = ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in value.items()) or "none"
+        elif name == "labels" and isinstance(value, list):
+            value = _label_words(value)
+        elif name in ("remarks", "arrays") and isinstance(value, list):
+            value = "; ".join(value)
         elif isinstance(value, dict):
             value = [key if not shape else f"{key} {shape}" for key, shape in value.items()]
         elif name == "material_names":
@@ -155,6 +193,16 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
             value = ", ".join(map(str, value))  # type: ignore[call-overload]
         rows.append((name.replace("_", " "), value))
     return rows
+
+
+def _label_words(labels: list[dict]) -> str:
+    """Labels with their names and how many samples they have."""
+    words = [
+        f"{label['label']}{' ' + label['name'] if label['name'] else ''} ({label['samples']:,})"
+        for label in labels[:_PARTS_SHOWN]
+    ]
+    rest = len(labels) - len(words)
+    return ", ".join(words) + (f", … and {rest:,} more; --json lists them" if rest else "")
 
 
 def _part_rows(parts: list[dict]) -> list[list[object]]:
@@ -173,19 +221,23 @@ def _part_rows(parts: list[dict]) -> list[list[object]]:
 @command("info")
 def info(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Meshes, point clouds or volumes.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Meshes, point clouds or volumes, or folders of DICOM."
+        ),
     ],
     as_json: JsonFlag = False,
 ) -> None:
     """Say what files hold."""
     for path in paths:
-        input_file(path, name="FILE")
+        if not path.is_dir():
+            input_file(path, name="FILE")
     found: list[dict[str, object]] = []
     failed = False
     for number, path in enumerate(paths):
         try:
             facts = describe(path)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             if len(paths) == 1:
                 raise
             failed = True

@@ -21,22 +21,9 @@ import numpy as np
 
 from meshlearn._memory import check_memory
 
-VOLUME_SUFFIXES = (".npy", ".npz", ".nii", ".nii.gz")
 POINTS_SUFFIXES = (".xyz", ".txt", ".csv", ".pts")
 DAMAGED = (ValueError, EOFError, RuntimeError, struct.error, zlib.error)
 DEFLATE = 1032  # what deflate compresses at most, to one
-
-
-def is_volume(path: str | os.PathLike[str]) -> bool:
-    """Whether the name ends as that of a volume: .npy, .npz, .nii or .nii.gz; a .npz file with an
-    array of vertices is a mesh."""
-    name = str(path).lower()
-    if name.endswith(".npz") and Path(path).is_file():
-        try:
-            return not {"vertices", "0/vertices"} & set(peek_shapes(path))
-        except ValueError:
-            return True
-    return name.endswith(VOLUME_SUFFIXES)
 
 
 def is_points(path: str | os.PathLike[str]) -> bool:

@@ -1,41 +1,28 @@
-"""Scalar volumes: .npy, .npz and (with nibabel) NIfTI, read with their place in the world.
+"""Scalar volumes: samples on a lattice with their place in the world, as tensors.
 
-Sizes promised by a header are held against the file's own size before anything is allocated.
+What files hold is read by `meshlearn.io.volumes`.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from meshlearn._memory import check_memory
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.io.numpy_files import (
-    DAMAGED,
-    DEFLATE,
-    VOLUME_SUFFIXES,
-    is_volume,
-    member_of,
-    members_of,
-    open_numpy,
-    peek_shapes,
-    read_member,
-)
+from meshlearn.io.volumes.labels import label_field
+from meshlearn.io.volumes.samples import Samples, Wanted, in_space
+from meshlearn.io.volumes.table import SUFFIXES, is_volume, read_samples
 
-__all__ = ["SUFFIXES", "Volume", "is_volume", "load_volume"]
+__all__ = ["SUFFIXES", "Volume", "is_volume", "load_volume", "volume_of"]
 
-SUFFIXES = VOLUME_SUFFIXES
-
-_KEYS = ("sdf", "field", "volume", "values", "data")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +32,9 @@ class Volume:
     Attributes:
         values: (X, Y, Z) float32 or float64, each side at least 2.
         affine: (4, 4) float64, takes an index (i, j, k, 1) to the position of that sample.
+        unit: of length, "mm", "m" …; None where nobody says one.
+        points: (X, Y, Z, 3) float64, the positions of the samples where no affine says them, as on
+            a curved grid; they then stand for the affine.
 
     Example:
         >>> volume = load_volume("torus_volume.npz")
@@ -53,6 +43,8 @@ class Volume:
 
     values: Tensor
     affine: Tensor
+    unit: str | None = None
+    points: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_tensor(self.values, "values", shape=("X", "Y", "Z"), dtype=FLOATS)
@@ -60,7 +52,10 @@ class Volume:
             shape = tuple(self.values.shape)
             raise ValueError(f"values: expected at least 2 samples along each axis, got {shape}")
         check_tensor(self.affine, "affine", shape=(4, 4), dtype=torch.float64, finite=True)
-        if abs(float(torch.linalg.det(self.affine[:3, :3]))) < 1e-300:
+        if self.points is not None:
+            shape = (*self.values.shape, 3)
+            check_tensor(self.points, "points", shape=shape, dtype=torch.float64, finite=True)
+        elif abs(float(torch.linalg.det(self.affine[:3, :3]))) < 1e-300:
             raise ValueError(
                 "affine: expected an invertible matrix, got a singular one; check spacing"
             )
@@ -72,6 +67,9 @@ class Volume:
 
     def bounds(self) -> Tensor:
         """(2, 3) float64: the box, along the world's axes, around all samples."""
+        if self.points is not None:
+            flat = self.points.reshape(-1, 3)
+            return torch.stack([flat.amin(0), flat.amax(0)])
         sizes = [range(0, n, n - 1) for n in self.values.shape]
         corner = torch.cartesian_prod(*(torch.tensor(list(s), dtype=torch.float64) for s in sizes))
         world = self.to_world(corner)
@@ -79,11 +77,19 @@ class Volume:
 
     def to_world(self, index: Tensor) -> Tensor:
         """Positions (P, 3) of (fractional) indices (P, 3), in the dtype of `index`."""
+        if self.points is not None:
+            return _between(self.points.to(index.device), index.double()).to(index.dtype)
         affine = self.affine.to(index.device)
         return (index.double() @ affine[:3, :3].T + affine[:3, 3]).to(index.dtype)
 
     def to_index(self, points: Tensor) -> Tensor:
-        """Fractional indices (P, 3) of positions (P, 3), in the dtype of `points`."""
+        """Fractional indices (P, 3) of positions (P, 3), in the dtype of `points`.
+
+        Raises:
+            ValueError: the samples lie on a curved grid.
+        """
+        if self.points is not None:
+            raise ValueError("points: positions on a curved grid have no index; use to_world")
         inverse = torch.linalg.inv(self.affine).to(points.device)
         return (points.double() @ inverse[:3, :3].T + inverse[:3, 3]).to(points.dtype)
 
@@ -103,13 +109,30 @@ class Volume:
 
     def to(self, device: str | torch.device) -> Volume:
         """The volume with its values on `device`."""
-        return Volume(self.values.to(device), self.affine)
+        return Volume(self.values.to(device), self.affine, self.unit, self.points)
+
+
+def _between(points: Tensor, index: Tensor) -> Tensor:
+    """(P, 3): trilinear values of positions (X, Y, Z, 3) at fractional indices (P, 3), float64."""
+    last = torch.tensor(points.shape[:3], device=index.device) - 2
+    low = torch.minimum(index.floor().long().clamp_min(0), last)
+    part = index - low
+    out = torch.zeros_like(index)
+    for corner in range(8):
+        steps = torch.tensor([corner >> 2, corner >> 1 & 1, corner & 1], device=index.device)
+        weight = torch.where(steps.bool(), part, 1 - part).prod(1, keepdim=True)
+        x, y, z = (low + steps).unbind(1)
+        out = out + weight * points[x, y, z]
+    return out
 
 
 def load_volume(
     path: str | os.PathLike[str],
     *,
     key: str | None = None,
+    frame: int | None = None,
+    label: int | None = None,
+    space: str | None = None,
     spacing: float | Sequence[float] | None = None,
     origin: Sequence[float] | None = None,
     fill: float | None = None,
@@ -118,9 +141,15 @@ def load_volume(
 
     Args:
         path: .npy; .npz (with ``spacing``, ``origin`` or ``affine`` beside the array, if they are
-            there); .nii or .nii.gz, which need nibabel and keep their affine.
-        key: the array of an .npz to read; default: the only 3-D one, or one named sdf, field,
-            volume, values or data.
+            there); NIfTI; NRRD; MetaImage; .mgh and .mgz; a folder of DICOM slices (extra `dicom`).
+            Files that say where a patient's right, front and top are give positions in millimetres
+            in these directions ("ras", as NIfTI has them).
+        key: the array of an .npz to read (default: the only 3-D one, or one named sdf, field,
+            volume, values or data); the series of a DICOM folder, by its number or name.
+        frame: which of several volumes (time steps, components), from 0; they must be named.
+        label: the volume is one of labels, and what is wanted is a field that is -0.5 in samples of
+            this label and 0.5 elsewhere; it reaches one sample beyond them.
+        space: "ras", or "lps" for positions to a patient's left, back and top, as DICOM has them.
         spacing: distance between samples, one number or three; replaces the file's own.
         origin: position of sample (0, 0, 0); replaces the file's own.
         fill: what replaces NaN and infinities; default: they are refused.
@@ -128,33 +157,49 @@ def load_volume(
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not such a file, it is truncated, or it holds no 3-D real array.
-        ImportError: NIfTI without nibabel.
+        ImportError: DICOM without pydicom.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path}: expected a file, got a folder")
-    if not is_volume(path):
-        raise ValueError(
-            f"{path}: unknown kind of volume {path.suffix!r}; expected {', '.join(SUFFIXES)}"
-        )
-    size = path.stat().st_size
-    if size == 0:
-        raise ValueError(f"{path}: the file is empty")
-    name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        array, affine = _read_nifti(path, size)
-    else:
-        array, affine = _read_numpy(path, size, key)
-    if array.ndim == 4 and array.shape[3] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
-        raise ValueError(f"{path}: expected a 3-D array, got shape {array.shape}")
-    if min(array.shape) < 2:
-        raise ValueError(f"{path}: expected at least 2 samples along each axis, got {array.shape}")
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{path}: expected real numbers, got dtype {array.dtype}")
-    wide = np.float64 if array.dtype == np.float64 else np.float32
-    values = torch.from_numpy(np.array(array, dtype=wide, order="C"))
+    samples = read_samples(path, Wanted(key=key, frame=frame))
+    for remark in samples.remarks:
+        _log.info("%s: %s", path, remark)
+    return volume_of(
+        samples, Path(path), label=label, space=space, spacing=spacing, origin=origin, fill=fill
+    )
+
+
+def volume_of(
+    samples: Samples,
+    path: Path,
+    *,
+    label: int | None = None,
+    space: str | None = None,
+    spacing: float | Sequence[float] | None = None,
+    origin: Sequence[float] | None = None,
+    fill: float | None = None,
+) -> Volume:
+    """The volume of samples; options as `load_volume` has them, `path` is for messages."""
+    affine = _placed(samples, spacing, origin)
+    points = None if samples.points is None else torch.from_numpy(samples.points)
+    if space is not None:
+        try:
+            turn = torch.from_numpy(in_space(samples, space))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        affine = turn @ affine
+        points = None if points is None else points @ turn[:3, :3].T
+    if label is not None:
+        placed = Samples(samples.values, affine.numpy(), points=samples.points)
+        try:
+            field = label_field(placed, label)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        values = torch.from_numpy(field.values)
+        return Volume(values, torch.from_numpy(field.affine), samples.unit, points)
+    array = samples.values
+    wide = array.dtype == np.float64
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size:
+        wide = max(abs(int(array.min())), abs(int(array.max()))) > 1 << 24
+    values = torch.from_numpy(np.array(array, np.float64 if wide else np.float32, order="C"))
     finite = torch.isfinite(values)
     if not bool(finite.all()):
         if fill is None:
@@ -163,13 +208,16 @@ def load_volume(
                 f"infinite; choose what replaces them by fill"
             )
         values = torch.where(finite, values, float(fill))
-    return Volume(values, _placed(affine, spacing, origin))
+    return Volume(values, affine, samples.unit, points)
 
 
 def _placed(
-    affine: np.ndarray, spacing: float | Sequence[float] | None, origin: Sequence[float] | None
+    samples: Samples, spacing: float | Sequence[float] | None, origin: Sequence[float] | None
 ) -> Tensor:
-    out = torch.tensor(affine, dtype=torch.float64)
+    """The affine, with a spacing and an origin in place of the file's."""
+    out = torch.tensor(samples.affine, dtype=torch.float64)
+    if samples.points is not None and (spacing is not None or origin is not None):
+        raise ValueError("spacing, origin: expected a lattice, the samples lie on a curved grid")
     if spacing is not None:
         steps = torch.as_tensor(spacing, dtype=torch.float64).reshape(-1)
         if steps.numel() not in (1, 3) or not bool((steps > 0).all() & torch.isfinite(steps).all()):
@@ -181,73 +229,3 @@ def _placed(
             raise ValueError(f"origin: expected three finite numbers, got {origin}")
         out[:3, 3] = place
     return out
-
-
-def _read_numpy(path: Path, size: int, key: str | None) -> tuple[np.ndarray, np.ndarray]:
-    shapes = peek_shapes(path)
-    with open_numpy(path) as file:
-        if not isinstance(file, zipfile.ZipFile):
-            return read_member(file, size), np.eye(4)
-        members = members_of(file)
-        if key is None:
-            solid = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
-            named = [name for name in _KEYS if name in solid]
-            if len(solid) != 1 and not named:
-                raise ValueError(
-                    f"it holds {len(solid)} 3-D arrays among {sorted(members)}; name one by key"
-                )
-            key = named[0] if named else solid[0]
-        elif key not in members:
-            raise ValueError(f"there is no array {key!r}; it holds {sorted(members)}")
-        affine = np.eye(4)
-        if "affine" in members:
-            affine = _small(member_of(file, members["affine"]), "affine", (4, 4))
-        if "spacing" in members:
-            steps = member_of(file, members["spacing"]).astype(np.float64).reshape(-1)
-            if steps.size not in (1, 3) or not (steps > 0).all():
-                raise ValueError(f"spacing: expected one or three positive numbers, got {steps}")
-            affine[:3, :3] = np.diag(np.broadcast_to(steps, 3))
-        if "origin" in members:
-            affine[:3, 3] = _small(member_of(file, members["origin"]), "origin", (3,))
-        return member_of(file, members[key]), affine
-
-
-def _small(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers of shape {shape}, got {array.shape}")
-    return array.astype(np.float64)
-
-
-def _read_nifti(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        import nibabel
-    except ImportError as error:
-        raise ImportError(
-            f"{path}: reading NIfTI needs nibabel; pip install 'meshlearn[nifti]'"
-        ) from error
-    try:
-        image: Any = nibabel.load(path)
-        shape = tuple(int(n) for n in image.shape)
-        if image.get_data_dtype().names or image.get_data_dtype().kind not in "fiub":
-            raise ValueError(
-                "its samples are colours (RGB) or complex numbers; expected one real number each, "
-                "so extract one channel first"
-            )
-        promised = math.prod(shape) * image.get_data_dtype().itemsize
-        room = size * DEFLATE if path.name.lower().endswith(".gz") else size
-        if promised > room:
-            raise ValueError(
-                f"the header promises {promised:,} bytes of data, but the file can hold {room:,} "
-                f"at most; it is truncated"
-            )
-        check_memory(
-            4 * math.prod(shape) * 3, "cpu", f"a volume of shape {shape}", argument="volume"
-        )
-        affine = np.asarray(image.affine, dtype=np.float64)
-        if affine.shape != (4, 4):
-            raise ValueError("it has no affine")
-        return np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged")), affine
-    except (*DAMAGED, nibabel.filebasedimages.ImageFileError, OSError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise
-        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error

@@ -20,7 +20,8 @@ def extract_volume(
     """The surface where a volume passes `level`, in the world's coordinates, normals outward.
 
     Args:
-        volume: (X, Y, Z) samples and their affine, which may scale, rotate, shear and mirror.
+        volume: (X, Y, Z) samples and their affine, which may scale, rotate, shear and mirror, or
+            their positions on a curved grid.
         level: the iso value; a sample equal to it is outside.
         method: "mc" marching cubes; "dmc" dual marching cubes; "flexicubes" the same with each
             vertex at the minimum of its tangent planes' quadric (gradients by central
@@ -44,6 +45,8 @@ def extract_volume(
     values = -volume.values if above else volume.values
     level = -float(level) if above else float(level)
     affine = volume.affine.clone()
+    if close and volume.points is not None:
+        raise ValueError("close: expected a lattice, the samples lie on a curved grid")
     if close:
         peak = max(float(values.amax()), level + max(1e-3, abs(level) * 1e-3))
         values = torch.nn.functional.pad(values, (1,) * 6, value=peak)
@@ -52,6 +55,7 @@ def extract_volume(
     linear = affine[:3, :3]
     steps = torch.diag(linear)
     plain = bool(torch.equal(torch.diag(steps), linear) and (steps > 0).all())
+    plain &= volume.points is None
     last = torch.tensor(values.shape, dtype=torch.float64) - 1
     bounds = torch.stack([torch.zeros(3, dtype=torch.float64), last])
     if plain:
@@ -69,5 +73,18 @@ def extract_volume(
         mesh = isosurface.flexicubes(grid, values, level=level, gradient=gradient).mesh
     if plain:
         return mesh
-    placed = mesh.with_vertices(Volume(values, affine).to_world(mesh.vertices))
-    return Mesh(placed.vertices, mesh.faces.flip(1)) if torch.linalg.det(linear) < 0 else placed
+    placed = Volume(values, affine, points=volume.points)
+    turned = _mirrors(placed)
+    mesh = mesh.with_vertices(placed.to_world(mesh.vertices))
+    return Mesh(mesh.vertices, mesh.faces.flip(1)) if turned else mesh
+
+
+def _mirrors(volume: Volume) -> bool:
+    """Whether index to world turns right hands into left ones."""
+    points = volume.points
+    if points is None:
+        return bool(torch.linalg.det(volume.affine[:3, :3]) < 0)
+    first = points[:-1, :-1, :-1]
+    steps = [points[1:, :-1, :-1], points[:-1, 1:, :-1], points[:-1, :-1, 1:]]
+    edges = torch.stack([(p - first).reshape(-1, 3) for p in steps], dim=1)
+    return float(torch.linalg.det(edges).sum()) < 0

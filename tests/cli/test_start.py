@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from meshlearn import _compiled
@@ -26,12 +27,15 @@ PLY = (
     "0 0 0\n1 0 0\n1 1 0\n0 1 0\n4 0 1 2 3\n"
 )
 OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 3/1\n"
+MHA = b"NDims = 3\nDimSize = 3 3 3\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
 OFF = "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
 
 
 def run(folder, *arguments):
     for name, text in (("a.ply", PLY), ("a.obj", OBJ), ("a.off", OFF)):
         (folder / name).write_text(text)
+    np.save(folder / "a.npy", np.zeros((3, 3, 3)))
+    (folder / "a.mha").write_bytes(MHA + bytes(27))
     command = [sys.executable, "-c", WITHOUT_TORCH, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -46,6 +50,7 @@ def run(folder, *arguments):
         ("convert", "--help"),
         ("info", "a.ply"),
         ("info", "a.obj", "--json"),
+        ("info", "a.npy", "a.mha"),
         ("check", "a.ply"),
         ("check", "a.off", "--fail-on", "non-manifold", "--json"),
         ("check", "a.ply", "--merge", "0"),
