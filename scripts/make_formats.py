@@ -18,10 +18,12 @@ NOTES = """
 ## Notes
 
 - **OBJ** objects (`o`) are parts where each has vertices of its own: those that stand between its
-  line and the next. Where objects share vertices (all `v` lines in front, a face that names a
-  vertex of another object) or a name comes again, splitting would copy or reorder vertices;
-  they stay one part whose face field `object` says whose each face is, and are written as
-  they were.
+  line and the next, also where two have one name. Where objects share vertices (all `v` lines
+  in front, a face that names a vertex of another object), splitting would copy or reorder
+  vertices; they stay one part whose face field `object` says whose each face is, and are
+  written as they were. A vertex has 3 numbers, 4 (homogeneous), 6 or 7 (a colour, with alpha).
+- **PLY** textures are those of MeshLab: remarks `comment TextureFile NAME`, a number `texnumber`
+  of each face, coordinates by vertex (`u v`, `s t`, …) or by corner (a list `texcoord`).
 - Formats of other packages: see `adding_a_format.md`.
 - **OFF** is written as text; binary files (`OFF BINARY`, as Geomview writes) are read. Their
   numbers have 32 bits, so that writing them would lose what the text keeps.

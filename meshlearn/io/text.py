@@ -152,7 +152,7 @@ def whole(values: np.ndarray) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def read_block(data: bytes, begin: int, rows: int) -> Block:
+def read_block(data: bytes | bytearray, begin: int, rows: int) -> Block:
     """The next `rows` lines of numbers from byte `begin` on; '#' comments, empty lines left out.
 
     Raises:
@@ -170,7 +170,7 @@ def read_block(data: bytes, begin: int, rows: int) -> Block:
     return Block(np.array([x for line in found for x in line], np.float64), lengths, end)
 
 
-def _lines(data: bytes, begin: int, rows: int) -> tuple[list[list[bytes]], int]:
+def _lines(data: bytes | bytearray, begin: int, rows: int) -> tuple[list[list[bytes]], int]:
     out: list[list[bytes]] = []
     at, number = begin, 0
     while len(out) < rows and at < len(data):
@@ -191,7 +191,9 @@ def _lines(data: bytes, begin: int, rows: int) -> tuple[list[list[bytes]], int]:
     return out, min(at, len(data))
 
 
-def read_polygons(data: bytes, begin: int, rows: int) -> tuple[np.ndarray, np.ndarray, Block]:
+def read_polygons(
+    data: bytes | bytearray, begin: int, rows: int
+) -> tuple[np.ndarray, np.ndarray, Block]:
     """Lines "n a b c ..." -> start (R + 1,), index (C,), and what stands behind the corners.
 
     Raises:

@@ -13,7 +13,7 @@ from meshlearn.io.text import read_block, read_polygons, rows_of
 
 
 def read_ascii(
-    data: bytes, path: Path, elements: list[Element], at: int
+    data: bytes | bytearray, path: Path, elements: list[Element], at: int
 ) -> Iterator[tuple[Element, Columns]]:
     """Elements with their columns; straight into arrays where a line is a row, as it should be."""
     for number, element in enumerate(elements):
@@ -30,7 +30,7 @@ def read_ascii(
         yield element, columns
 
 
-def _straight(data: bytes, element: Element, at: int) -> tuple[Columns, int] | None:
+def _straight(data: bytes | bytearray, element: Element, at: int) -> tuple[Columns, int] | None:
     """Columns of an element of numbers, or of one list in front of numbers; None if not so."""
     given = element.properties
     lists = [p for p in given if p.count]
@@ -61,7 +61,7 @@ def _straight(data: bytes, element: Element, at: int) -> tuple[Columns, int] | N
     return columns, block.end
 
 
-def _rest(data: bytes, path: Path, elements: list[Element], at: int):
+def _rest(data: bytes | bytearray, path: Path, elements: list[Element], at: int):
     """Elements of an ascii body: a line each, as the format says, or at least one after another."""
     try:
         values, lengths = rows_of(memoryview(data)[at:])

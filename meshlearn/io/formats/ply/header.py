@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,18 +79,33 @@ def _decoded(head: bytes) -> str:
         return head.decode("latin-1")
 
 
-def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]:
-    if data[:3] != b"ply":
+_END = re.compile(rb"[\r\n][ \t]*end_header[ \t]*(?=[\r\n]|\Z)")
+
+
+def read_header(data: bytes | bytearray, path: Path) -> tuple[str, list[Element], dict, int]:
+    """The kind of a file, its elements, its remarks, and where its body begins; lines end with a
+    line feed, a carriage return, or both.
+
+    Elements have the names that this package writes: "vertex" for what has x, y and z, "face" for
+    "faces", "polygon" and the like.
+    """
+    if data[:3].lower() != b"ply":
         raise FileFormatError(f"{path}: expected 'ply' as the first line of a PLY file")
-    stop = data.find(b"end_header", 0, 1 << 20)
-    eol = data.find(b"\n", stop)
-    if stop < 0:
+    found = _END.search(data, 0, 1 << 20)
+    if found is None:
         raise FileFormatError(f"{path}: expected a line 'end_header', the header does not end")
-    body = eol + 1 if eol >= 0 else len(data)
+    stop, body = found.start(), found.end()
+    if data[body : body + 1] == b"\r" and (
+        data[body + 1 : body + 2] != b"\n" or b"\n" not in data[:stop]
+    ):
+        body += 1  # a carriage return is the whole end of a line
+    else:
+        body = data.find(b"\n", body) + 1 or len(data)
     form: str = ""
     elements: list[Element] = []
     metadata: dict = {"comments": []}
-    for line in _decoded(bytes(data[:stop])).splitlines()[1:]:
+    lines = _decoded(bytes(data[:stop])).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for line in lines[1:]:
         words = line.split()
         if not words:
             continue
@@ -117,8 +133,45 @@ def read_header(data: bytes, path: Path) -> tuple[str, list[Element], dict, int]
     metadata["comments"] = [c for c in metadata["comments"] if c and c != "meshlearn"]
     if not metadata["comments"]:
         del metadata["comments"]
+    _name_elements(elements)
     for element in elements:
         names = [given.name for given in element.properties]
         if len(set(names)) < len(names):
             raise FileFormatError(f"{path}: {element.name!r} has two properties of one name")
     return form, elements, metadata, body
+
+
+_VERTICES = ("vertex", "vertices", "vertexes", "verts", "vert", "points", "point")
+_FACES = ("face", "faces", "facet", "facets", "polygon", "polygons", "triangle", "triangles")
+_OTHERS = {"edges": "edge", "tristrip": "tristrips", "polylines": "polyline"}
+_COORDINATES = {"x", "y", "z"}
+
+
+def _name_elements(elements: list[Element]) -> None:
+    """Gives elements the names that the reader knows, where people have others for them."""
+    taken = {element.name for element in elements}
+    for known, choices in (("vertex", _VERTICES), ("face", _FACES)):
+        if known in taken:
+            continue
+        for choice in choices:
+            found = [e for e in elements if e.name.lower() == choice]
+            if known == "vertex":
+                found = [e for e in found if _COORDINATES <= _names(e)]
+            if len(found) == 1:
+                found[0].name = known
+                break
+    if not any(element.name == "vertex" for element in elements):
+        with_places = [e for e in elements if _COORDINATES <= _names(e)]
+        if len(with_places) == 1:
+            with_places[0].name = "vertex"
+    for element in elements:
+        element.name = _OTHERS.get(element.name.lower(), element.name)
+        if element.name == "vertex":
+            names = {p.name for p in element.properties}
+            for given in element.properties:  # X, Y, Z, NX, Red …
+                if given.name.lower() not in names:
+                    given.name = given.name.lower()
+
+
+def _names(element: Element) -> set[str]:
+    return {given.name.lower() for given in element.properties if not given.count}

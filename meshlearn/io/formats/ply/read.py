@@ -10,11 +10,13 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
+from meshlearn.io.encoding import as_utf8, with_line_feeds
 from meshlearn.io.formats.ply.ascii import read_ascii
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
+from meshlearn.io.formats.ply.textures import take_textures
 
 
-def _binary(data: bytes, path: Path, elements: list[Element], at: int, order: str):
+def _binary(data: bytes | bytearray, path: Path, elements: list[Element], at: int, order: str):
     for element in elements:
         if not element.properties or element.count == 0:
             yield element, {p.name: empty(p) for p in element.properties}
@@ -23,7 +25,7 @@ def _binary(data: bytes, path: Path, elements: list[Element], at: int, order: st
         yield element, columns
 
 
-def _binary_element(data: bytes, path: Path, element: Element, at: int, order: str):
+def _binary_element(data: bytes | bytearray, path: Path, element: Element, at: int, order: str):
     """Columns of one element, and where the next begins."""
     rows = element.count
     lists = [p for p in element.properties if p.count]
@@ -71,7 +73,7 @@ def _binary_element(data: bytes, path: Path, element: Element, at: int, order: s
     return _walk(data, path, element, at, order)
 
 
-def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
+def _walk(data: bytes | bytearray, path: Path, element: Element, at: int, order: str):
     """Columns of an element whose lists differ in length."""
     layout = np.array(
         [
@@ -117,7 +119,7 @@ def _walk(data: bytes, path: Path, element: Element, at: int, order: str):
     return columns, end
 
 
-def _walk_plain(data: bytes, path: Path, element: Element, at: int, order: str, layout):
+def _walk_plain(data: bytes | bytearray, path: Path, element: Element, at: int, order: str, layout):
     offsets: list[list[int]] = [[] for _ in range(2 * len(element.properties))]
     for _ in range(element.count):
         for k, given in enumerate(element.properties):
@@ -154,7 +156,15 @@ _VECTORS: dict[str, list[tuple[str, ...]]] = {
         ("r", "g", "b"),
         ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ],
-    "uv": [("u", "v"), ("s", "t"), ("texture_u", "texture_v")],
+    "uv": [
+        ("u", "v"),
+        ("s", "t"),
+        ("texture_u", "texture_v"),
+        ("texture_s", "texture_t"),
+        ("texture_x", "texture_y"),
+        ("tu", "tv"),
+        ("tx", "ty"),
+    ],
 }
 
 
@@ -192,26 +202,65 @@ def _raw(columns: Columns) -> dict[str, np.ndarray]:
     return {k: v if isinstance(v, np.ndarray) else v.values for k, v in columns.items()}
 
 
+_COORDINATES = ("texcoord", "texcoords", "texture_coordinates", "uvs")
+
+
 def _corner_fields(part: Part, columns: Columns, key: str) -> dict[str, np.ndarray]:
-    """Lists of faces that have a vector for each corner become corner fields; gives the others."""
+    """Lists of faces that have a vector for each corner, or nothing, become corner fields; gives
+    the others."""
     other: dict[str, np.ndarray] = {}
     for name, found in columns.items():
         if name == key or not isinstance(found, List):
             continue
-        label = "uv" if name == "texcoord" else name.removeprefix("corner_")
-        corners = len(part.polygon_index)
+        mapped = name in _COORDINATES and "texcoord" not in (set(columns) - {name})
+        label = "uv" if mapped else name.removeprefix("corner_")
+        lengths = np.diff(found.start)
+        filled = lengths > 0
+        corners = int(part.sizes[filled].sum())
         width = len(found.values) // corners if corners else 0
-        known = name == "texcoord" or name.startswith("corner_")
-        if known and width and np.array_equal(found.start, width * part.polygon_start):
+        known = mapped or name.startswith("corner_")
+        if known and width and np.array_equal(lengths[filled], width * part.sizes[filled]):
             values = found.values.reshape(-1, width) if width > 1 else found.values
             index = np.arange(len(values))
             if values.dtype.kind == "f" and np.isnan(values).any():  # what the writer puts for none
                 none = np.isnan(values.reshape(corners, -1)).all(axis=1)
                 index[none] = -1
+            if not filled.all():
+                whole = np.full(len(part.polygon_index), -1, np.int64)
+                whole[np.repeat(filled, part.sizes)] = index
+                index = whole
             part.corner_fields[label] = CornerField(values, index)
         else:
             other[name] = found.values
     return other
+
+
+_LISTS = (
+    *("vertex_indices", "vertex_index", "vertex_indexes", "vertexindices", "vertex_ids"),
+    *("indices", "index", "vertices", "vertex_list"),
+)
+_TRIPLES = (("v1", "v2", "v3"), ("vertex1", "vertex2", "vertex3"), ("v0", "v1", "v2"))
+
+
+def _corners_of(columns: Columns) -> tuple[set[str], List | None]:
+    """The names of the properties that say the corners of faces, and these."""
+    lower = {name.lower(): name for name in reversed(list(columns))}
+    for choice in _LISTS:
+        found = columns.get(lower.get(choice, ""))
+        if isinstance(found, List):
+            return {lower[choice]}, found
+    whole = [n for n, c in columns.items() if isinstance(c, List) and c.values.dtype.kind in "iu"]
+    if len(whole) == 1:
+        found = columns[whole[0]]
+        assert isinstance(found, List)
+        return {whole[0]}, found
+    for triple in _TRIPLES:
+        names = [lower.get(name, "") for name in triple]
+        table = _together(columns, tuple(names))
+        if table is not None and table.dtype.kind in "iu":
+            start = np.arange(len(table) + 1, dtype=np.int64) * 3
+            return set(names), List(table.reshape(-1), start)
+    return set(), None
 
 
 def _lines_and_points(part: Part, name: str, columns: Columns) -> bool:
@@ -249,11 +298,19 @@ def _strips(strip: np.ndarray) -> np.ndarray:
     return np.stack([np.where(odd, b, a), np.where(odd, a, b), c], axis=1)[good]
 
 
-def read(data: bytes, path: Path) -> Document:
+def read(data: bytes | bytearray, path: Path) -> Document:
     """Reads a PLY; elements other than vertex, face and tristrips stay in the metadata."""
+    try:
+        data = as_utf8(data)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: {error}") from None
     form, elements, metadata, at = read_header(data, path)
     part = Part()
     if form == "ascii":
+        lines = with_line_feeds(data)
+        if lines is not data:
+            data = lines
+            form, elements, metadata, at = read_header(data, path)
         source = read_ascii(data, path, elements, at)
     else:
         source = _binary(data, path, elements, at, "<" if "little" in form else ">")
@@ -268,16 +325,15 @@ def read(data: bytes, path: Path) -> Document:
             part.vertices = xyz
             part.vertex_fields = _fields(columns, {"x", "y", "z"})
         elif element.name == "face":
-            key = next((k for k in ("vertex_indices", "vertex_index") if k in columns), None)
-            corners = columns[key] if key else None
-            if not isinstance(corners, List):
+            names, corners = _corners_of(columns)
+            if corners is None:
                 if element.count:
                     raise FileFormatError(f"{path}: expected a list vertex_indices of each face")
                 continue
             part.polygon_start = corners.start
             part.polygon_index = corners.values.astype(np.int64)
-            part.face_fields = _fields(columns, {key or ""})
-            other |= _corner_fields(part, columns, key or "")
+            part.face_fields = _fields(columns, names)
+            other |= _corner_fields(part, columns, next(iter(names)))
         elif element.name in ("edge", "polyline", "point"):
             if not _lines_and_points(part, element.name, columns):
                 other[element.name] = _raw(columns)
@@ -290,4 +346,6 @@ def read(data: bytes, path: Path) -> Document:
             other[element.name] = _raw(columns)
     if other:
         metadata["elements"] = other
-    return Document([part], metadata=metadata)
+    document = Document([part], metadata=metadata)
+    take_textures(document, path)
+    return document

@@ -10,6 +10,8 @@ import numpy as np
 
 from meshlearn.io.capability import beyond_double, is_numeric
 from meshlearn.io.document import Document, Part, as_table
+from meshlearn.io.formats.ply import textures
+from meshlearn.io.image_names import image_places
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
@@ -39,6 +41,7 @@ def losses(document: Document) -> Iterator[Loss]:
             if (corners.index < 0).any() and corners.values.dtype.kind != "f":
                 limit = "has a value for every corner, or none"
                 yield Loss(LossKind.FIELD, "corner", key, len(corners.index), limit)
+    yield from textures.losses(document)
 
 
 def _inexact(values: np.ndarray) -> int:
@@ -121,19 +124,25 @@ def _lists_of(part: Part) -> list[tuple[str, np.ndarray]]:
     return out
 
 
-def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
-    """A PLY file, binary little endian unless `ascii`; parts are joined."""
-    return b"".join(pieces(document, path, ascii=ascii)[path.name])
+def write(document: Document, path: Path, *, ascii: bool = False) -> bytes | dict[str, bytes]:
+    """A PLY file, binary little endian unless `ascii`, with its textures; parts are joined."""
+    made = pieces(document, path, ascii=ascii)
+    files = {n: d if isinstance(d, bytes) else b"".join(d) for n, d in made.items()}
+    return files if len(files) > 1 else files[path.name]
 
 
 def pieces(
     document: Document, path: Path, *, ascii: bool = False
-) -> dict[str, Iterable[bytes | memoryview]]:
-    """The file of `write` in pieces."""
+) -> dict[str, bytes | Iterable[bytes | memoryview]]:
+    """The files of `write` by name, each in pieces."""
     from meshlearn.io.changes.join import joined
 
     comments = [str(c) for c in document.metadata.get("comments", [])]
-    return {path.name: _body(joined(document), comments, ascii)}
+    keys = textures.images_of(document)
+    places = image_places(document, path) if keys else {}
+    comments += [f"TextureFile {places[key]}" for key in keys]
+    body = _body(joined(textures.with_numbers(document, keys)), comments, ascii)
+    return {path.name: body, **{places[key]: document.images[key] for key in keys}}
 
 
 def _body(part: Part, comments: list[str], ascii: bool) -> Iterator[bytes | memoryview]:

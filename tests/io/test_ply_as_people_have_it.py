@@ -1,0 +1,195 @@
+"""PLY files as people have them: textures, names of elements, line ends, remarks anywhere."""
+
+import struct
+
+import numpy as np
+import pytest
+
+import meshlearn.io as mio
+from meshlearn.io.document import Document, Material, Part
+from meshlearn.io.left_behind import LossKind
+from tests.io.pieces import XYZ3, ply
+from tests.io.samples import png
+
+RED = png()
+BLUE = RED + b"blue"
+
+
+def read(data, name="a.ply"):
+    return mio.read_document(bytearray(data if isinstance(data, bytes) else data.encode()), name)
+
+
+def textured(kind, remark="comment TextureFile t.png\n", number=""):
+    """A triangle with texture coordinates, by vertex or by corner."""
+    names, corner = "", ""
+    rows = ["0 0 0", "1 0 0", "0 1 0"]
+    uv = ["0 0", "1 0", "0 1"]
+    if kind == "corner":
+        corner = "property list uchar float texcoord\n"
+    else:
+        names = "".join(f"property float {n}\n" for n in kind.split())
+        rows = [f"{a} {b}" for a, b in zip(rows, uv, strict=True)]
+    face = "3 0 1 2" + (" 6 " + " ".join(uv) if corner else "")
+    if number:
+        corner += "property int texnumber\n"
+    head = f"ply\nformat ascii 1.0\n{remark}comment made by hand\nelement vertex 3\n"
+    head += "".join(f"property float {n}\n" for n in "xyz") + names
+    head += f"element face {len(number.split()) or 1}\nproperty list uchar int vertex_indices\n"
+    faces = [f"{face} {n}" for n in number.split()] or [face]
+    return "\n".join([head + corner + "end_header", *rows, *faces]) + "\n"
+
+
+KINDS = ("s t", "u v", "texture_u texture_v", "texture_s texture_t", "S T", "corner")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".glb"])
+def test_a_texture_and_its_coordinates_go_along(kind, suffix, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "t.png").write_bytes(RED)
+    (tmp_path / "a.ply").write_text(textured(kind))
+    report = mio.convert(tmp_path / "a.ply", out / f"b{suffix}", strict=suffix == ".ply")
+    assert not [x for x in report.items if x.kind in (LossKind.TEXTURES, LossKind.MATERIALS)]
+    document = mio.load_document(out / f"b{suffix}")
+    (part,) = document.parts
+    assert list(document.images.values()) == [RED]
+    material = document.materials[part.face_fields["material"][0]]
+    assert material.name == "t" and material.looks.base_texture.image in document.images
+    corners = part.corner_fields.get("uv")
+    uv = part.vertex_fields["uv"][part.polygon_index] if corners is None else None
+    uv = corners.values[corners.index] if uv is None else uv
+    assert uv.tolist() == [[0, 0], [1, 0], [0, 1]]
+
+
+def test_the_image_lies_beside_the_new_file_under_its_own_name(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "textures").mkdir()
+    (tmp_path / "textures" / "t.png").write_bytes(RED)
+    (tmp_path / "a.ply").write_text(
+        textured("s t", r"comment TextureFile C:\me\textures\T.png" "\n")
+    )
+    for ascii in (False, True):
+        document = mio.load_document(tmp_path / "a.ply")
+        mio.save_document(document, out / "b.ply", ascii=ascii)
+        assert (out / "textures" / "t.png").read_bytes() == RED
+        head = (out / "b.ply").read_bytes().split(b"end_header")[0].decode()
+        assert "comment TextureFile textures/t.png\n" in head and "texnumber" in head
+        assert mio.load_document(out / "b.ply").metadata == {"comments": ["made by hand"]}
+
+
+def test_several_textures_by_number(tmp_path):
+    (tmp_path / "r.png").write_bytes(RED)
+    (tmp_path / "b.png").write_bytes(BLUE)
+    remark = "comment TextureFile r.png\ncomment TextureFile b.png\n"
+    (tmp_path / "a.ply").write_text(textured("corner", remark, number="1 0 1 -1 7"))
+    mio.convert(tmp_path / "a.ply", tmp_path / "c.ply", strict=True)
+    for name in ("a", "c"):
+        document = mio.load_document(tmp_path / f"{name}.ply")
+        label = document.parts[0].face_fields["material"].tolist()
+        found = [document.materials[k].name if k >= 0 else "" for k in label]
+        assert found == ["b", "r", "b", "", ""]
+        assert "texnumber" not in document.parts[0].face_fields
+
+
+def test_faces_without_coordinates_keep_those_of_others(tmp_path):
+    text = textured("corner").replace("element face 1", "element face 2") + "3 2 1 0 0\n"
+    field = read(text).parts[0].corner_fields["uv"]
+    assert field.index.tolist() == [0, 1, 2, -1, -1, -1]
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".glb", ".stl"])
+def test_an_image_that_is_not_there_is_told(suffix, tmp_path):
+    (tmp_path / "a.ply").write_text(textured("s t"))
+    report = mio.convert(tmp_path / "a.ply", tmp_path / f"b{suffix}")
+    assert [x.name for x in report.items if x.kind is LossKind.NAMED_FILE] == ["t.png"]
+    with pytest.raises(mio.FileFormatError, match=r"t\.png"):
+        mio.convert(tmp_path / "a.ply", tmp_path / f"c{suffix}", strict=True)
+
+
+def test_what_of_a_material_is_no_texture_is_told(tmp_path):
+    part = Part.triangles(np.eye(3), np.tile([[0, 1, 2]], (3, 1)))
+    part.face_fields["material"] = np.array([0, 1, 2])
+    document = Document([part])
+    document.materials = [
+        Material("wood", {"base_texture": "wood.png"}),
+        Material("other name", {"base_texture": "wood.png"}),
+        Material("red", {"base_color": [1, 0, 0, 1]}),
+    ]
+    document.images = {"wood.png": RED, "normals.png": BLUE}
+    report = mio.save_document(document, tmp_path / "a.ply")
+    assert {(x.kind, x.count) for x in report.items} == {
+        (LossKind.MATERIALS, 2),
+        (LossKind.TEXTURES, 1),
+    }
+    again = mio.load_document(tmp_path / "a.ply")
+    assert again.parts[0].face_fields["material"].tolist() == [0, 0, -1]
+
+
+BODY = XYZ3 + "3 0 1 2\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("element vertex", "element vertices"),
+        ("element vertex", "element Vertex"),
+        ("element vertex", "element points"),
+        ("element vertex", "element scan"),
+        ("element face", "element faces"),
+        ("element face", "element polygon"),
+        ("element face", "element triangles"),
+        ("vertex_indices", "vertex_index"),
+        ("vertex_indices", "vertex_indexes"),
+        ("vertex_indices", "indices"),
+        ("vertex_indices", "corners"),
+        (
+            "float x\nproperty float y\nproperty float z",
+            "float X\nproperty float Y\nproperty float Z",
+        ),
+        ("ply\n", "PLY\n"),
+        ("ply\n", "\ufeffply\n"),
+        ("ply\n", "ply\ncomment the end_header is below\n"),
+        ("ply\n", "ply\nobj_info num_cols 512\ncomment\n"),
+        ("format ascii 1.0\n", "comment a\nformat ascii 1.0\nobj_info b\n\n"),
+        ("end_header\n", "comment last\nend_header\n"),
+        ("end_header\n", "  end_header  \n"),
+        ("property float y\n", "property float y\ncomment with \x0b and \x0c inside\n"),
+        ("\n", "\r"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_other_ways_to_write_a_header(old, new):
+    text = ply(BODY).decode()
+    assert old in text
+    part = read(text.replace(old, new)).parts[0]
+    assert part.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    assert part.polygon_index.tolist() == [0, 1, 2] and part.num_faces == 1
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+@pytest.mark.parametrize("first", [0x0A, 0x0D, 0x00])
+def test_line_ends_of_the_header_of_a_binary_file(end, first):
+    x = struct.unpack("<f", bytes([first, 0, 0, 0x40]))[0]
+    body = struct.pack("<9f", x, 0, 0, 1, 0, 0, 0, 1, 0) + struct.pack("<B3i", 3, 0, 1, 2)
+    head, _, rest = ply(body, form="binary_little_endian").partition(b"end_header\n")
+    data = head.replace(b"\n", end) + b"end_header" + end + rest
+    part = read(data).parts[0]
+    assert part.vertices[0, 0] == np.float32(x) and part.num_faces == 1
+
+
+def test_utf_16():
+    assert read(ply(BODY).decode().encode("utf-16")).parts[0].num_faces == 1
+
+
+def test_three_numbers_for_the_corners_of_a_face():
+    text = ply(XYZ3 + "0 1 2\n", face="int v1\nproperty int v2\nproperty int v3").decode()
+    part = read(text).parts[0]
+    assert part.polygon_index.tolist() == [0, 1, 2] and part.sizes.tolist() == [3]
+
+
+def test_points_beside_vertices_stay_what_they_are(tmp_path):
+    part = Part(vertices=np.eye(3), points=np.array([2, 0]))
+    mio.save_document(Document([part]), tmp_path / "a.ply")
+    assert mio.load_document(tmp_path / "a.ply").parts[0].points.tolist() == [2, 0]
