@@ -3,7 +3,27 @@
 A panel is one part of the page's side: a file with one class, and one line in `PANELS` of
 `meshlearn.viewer.app`. It is given the scene, and knows no other panel: what one of them changes
 (which field colours the surfaces, how they are drawn, what is visible) is the scene's, which tells
-the others.
+the others. A whole one:
+
+    class GridPanel(Panel):
+        def __init__(self, scene: Scene) -> None:
+            self.scene = scene
+            with scene.page.gui.add_folder("Grid"):
+                self.shown = scene.page.gui.add_checkbox("Grid on the floor", False)
+            self.shown.on_update(lambda _: self.scene.refresh())
+
+        @classmethod
+        def of(cls, scene: Scene) -> GridPanel | None:
+            return cls(scene) if scene.drawings else None
+
+        def keys(self) -> list[Key]:
+            return [Key("grid", "g", self.toggle)]
+
+        def state(self) -> dict[str, object]:
+            return {"grid": self.shown.value}
+
+`scene.page.gui` makes viser's controls (https://viser.studio, "GUI"). A key that the page's help
+shall name has a row in `KEYS` of `page.js`, too.
 """
 
 from __future__ import annotations

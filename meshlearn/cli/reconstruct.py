@@ -11,7 +11,7 @@ import typer
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
 from meshlearn.cli._files import image_folder, input_file, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
-from meshlearn.reconstruct.methods import METHODS
+from meshlearn.reconstruct.methods import METHODS, take_installed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
     from meshlearn.reconstruct.fitting import FitResult
     from meshlearn.reconstruct.sources import Input
+
+take_installed()
 
 
 @dataclass

@@ -3,16 +3,18 @@
 The table is the one place that names them: the command line reads it too. A method is a function
 that gets a `Task` and returns a `FitResult`; most build a representation and leave the rest to the
 fitting loop by `Task.fit`. A representation becomes a method by one more `Method` at the end of
-this file, or from outside by `register_method`.
+this file; from outside, by an entry point of the group "meshlearn.methods" that names a `Method`
+or a list of several, or for one process by `register_method`.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +162,34 @@ def register_method(method: Method) -> None:
     METHODS[method.name] = method
 
 
+GROUP = "meshlearn.methods"  # of entry points
+_log = logging.getLogger(__name__)
+
+
+@cache
+def take_installed() -> None:
+    """Registers the methods of other packages, once: the entry points of "meshlearn.methods".
+
+    One that cannot be loaded, is no `Method` or has the name of another is left out with a warning
+    in the log that names it and its package.
+    """
+    from importlib.metadata import entry_points  # 20 ms, which only those who ask pay
+
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.value, e.name)):
+        package = entry.dist.name if entry.dist is not None else entry.value.partition(":")[0]
+        try:
+            loaded = entry.load()
+            for method in loaded if isinstance(loaded, (list, tuple)) else [loaded]:
+                if not isinstance(method, Method):
+                    raise TypeError(f"expected a Method, got {type(method).__name__}")
+                register_method(method)
+        except (Exception, SystemExit) as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            _log.warning(
+                "the method %r of the package %s is left out: %s", entry.name, package, said
+            )
+
+
 def reconstruct(
     source: Input,
     *,
@@ -181,7 +211,7 @@ def reconstruct(
         method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too,
             "bspnet" the union of few convexes with face attributes "convex" and "color" (without
             `sparse` and checkpoints; `steps` are those of its refinement), "deepmesh" the level set
-            of a network; or one of `register_method`.
+            of a network; or one of another package, see `Method`.
         resolution: cells along the longest side of the box around `source`.
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
             for resolutions up to 512 and more; `resolution` is then a power of two times at least
@@ -204,6 +234,8 @@ def reconstruct(
     Example:
         >>> reconstruct(meshlearn.load("part.obj"), resolution=64).mesh.save("fit.glb")
     """
+    if method not in METHODS:
+        take_installed()
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     from meshlearn._validate import check_device

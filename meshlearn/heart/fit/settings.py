@@ -2,7 +2,7 @@
 
 `HeartSettings` is what a caller may change; the constants below it are not. "By hand" marks numbers
 that were chosen on the contours of one patient and on generated hearts, and come from no paper;
-"measured" says what was seen with others. Equations are listed in `meshlearn.heart.fit`.
+"measured" says what was seen with others. Equations are listed in `gauss_newton`.
 """
 
 from __future__ import annotations
