@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # what the table below holds, for editors and type checkers
     from meshlearn.io.left_behind import Loss as Loss
     from meshlearn.io.left_behind import LossKind as LossKind
     from meshlearn.io.left_behind import LossReport as LossReport
+    from meshlearn.io.looks import Looks as Looks
+    from meshlearn.io.looks import Texture as Texture
     from meshlearn.io.meshes import from_mesh as from_mesh
     from meshlearn.io.meshes import load as load
     from meshlearn.io.meshes import save as save
@@ -44,11 +46,13 @@ _FROM = {
     "FileFormatError": "meshlearn.io.document",
     "Format": "meshlearn.io.format",
     "Holds": "meshlearn.io.format",
+    "Looks": "meshlearn.io.looks",
     "Loss": "meshlearn.io.left_behind",
     "LossKind": "meshlearn.io.left_behind",
     "LossReport": "meshlearn.io.left_behind",
     "Material": "meshlearn.io.document",
     "Part": "meshlearn.io.document",
+    "Texture": "meshlearn.io.looks",
     "convert": "meshlearn.io.files",
     "find_losses": "meshlearn.io.files",
     "from_mesh": "meshlearn.io.meshes",
@@ -72,11 +76,13 @@ __all__ = [
     "FileFormatError",
     "Format",
     "Holds",
+    "Looks",
     "Loss",
     "LossKind",
     "LossReport",
     "Material",
     "Part",
+    "Texture",
     "convert",
     "find_losses",
     "from_mesh",

@@ -14,7 +14,7 @@ import numpy as np
 
 from meshlearn.arrays.precision import box_of, is_far
 from meshlearn.io.left_behind import Loss
-from meshlearn.io.looks import Looks
+from meshlearn.io.looks import Looks, Texture
 
 
 class FileFormatError(ValueError):
@@ -39,11 +39,28 @@ class Material:
     "mtl" or "gltf". `looks` is what another format can say of it too.
 
     Two materials of a document may have one name: a material is its place in the list.
+
+    `images` are those that it names, encoded, where it stands alone as in `Mesh.materials`; the
+    materials of a document share `Document.images` instead, and have none.
     """
 
     name: str
     values: dict = field(default_factory=dict)
     looks: Looks | None = None
+    images: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def appearance(self) -> Looks:
+        """`looks`, else what "base_color" and "base_texture" say."""
+        if self.looks is not None:
+            return self.looks
+        color, image = self.values.get("base_color"), self.values.get("base_texture")
+        found = Looks(base_texture=None if image is None else Texture(str(image)))
+        if color is not None:
+            red, green, blue, alpha = (*map(float, color), 1.0)[:4]
+            found.base_color, found.alpha = (red, green, blue), alpha
+            found.alpha_mode = "BLEND" if alpha < 1 else None
+        return found
 
 
 def _no_polygons() -> np.ndarray:

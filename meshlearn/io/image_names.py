@@ -1,8 +1,9 @@
-"""Names of images as files: those of a document beside the file that it is written to."""
+"""Names of images: as files beside the one that a document is written to, and as materials name
+them, alone or together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,72 @@ def with_images_named(document: Document, names: Mapping[str, str]) -> Document:
     return replace(document, images=images, materials=materials)
 
 
+def standing_alone(document: Document) -> list[Material]:
+    """The materials of a document, each with the images that it names, as a mesh holds them."""
+    out = []
+    for material in document.materials:
+        names = set(_named(material))
+        said = [v for v in material.values.get("mtl", {}).values() if isinstance(v, str)]
+        found = {
+            key: data
+            for key, data in document.images.items()
+            if key in names or any(v == key or v.endswith(" " + key) for v in said)
+        }
+        out.append(replace(material, images={**found, **material.images}))
+    return out
+
+
+def standing_together(
+    materials: Sequence[Material],
+) -> tuple[list[Material], dict[str, bytes]]:
+    """Materials that share images -> them, and the images by name; the inverse of
+    `standing_alone`.
+
+    Of several images of one name, all but the first get another one; so do those of which one
+    material has no content.
+    """
+    images: dict[str, bytes] = {}
+    absent = {name for m in materials for name in _named(m) if name not in m.images}
+    out = []
+    for material in materials:
+        names = {}
+        for key, data in material.images.items():
+            head, dot, ending = key.rpartition(".")
+            head, dot = (head, dot) if dot and "/" not in ending else (key, "")
+            place, number = key, 2
+            while place in absent or images.get(place, data) != data:
+                place = f"{head}_{number}{dot}{ending if dot else ''}"
+                number += 1
+            images[place] = data
+            names[key] = place
+        changed = {old: new for old, new in names.items() if old != new}
+        made = _renamed(material, changed) if changed else material
+        out.append(replace(made, images={}) if made.images else made)
+    return out, images
+
+
+def _named(material: Material) -> Iterator[str]:
+    """Names of images in a material's looks and in the words of its format (of "mtl": by its looks
+    only)."""
+    if material.looks is not None:
+        for _, texture in material.looks.textures():
+            yield texture.image
+
+    def within(value: Any, key: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for k, v in value.items():
+                yield from within(v, k)
+        elif isinstance(value, list):
+            for v in value:
+                yield from within(v, key)
+        elif isinstance(value, str) and key in ("image", "file", "base_texture"):
+            yield value
+
+    for key, value in material.values.items():
+        if key != "mtl":
+            yield from within(value, key)
+
+
 def _renamed(material: Material, names: Mapping[str, str]) -> Material:
     looks = material.looks
     if looks is not None:
@@ -65,7 +132,7 @@ def _renamed(material: Material, names: Mapping[str, str]) -> Material:
         key: {k: _map(v, names) for k, v in value.items()} if key == "mtl" else _deep(value, names)
         for key, value in material.values.items()
     }
-    return Material(material.name, values, looks)
+    return Material(material.name, values, looks, material.images)
 
 
 def _map(statement: str, names: Mapping[str, str]) -> str:

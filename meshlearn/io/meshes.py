@@ -19,13 +19,24 @@ from meshlearn.io.document import (
     placed_vertices,
 )
 from meshlearn.io.files import load_document, save_document
-from meshlearn.io.left_behind import LossReport
+from meshlearn.io.image_names import standing_alone, standing_together
+from meshlearn.io.left_behind import LossKind, LossReport, report_of
 from meshlearn.io.surface import one_surface
 from meshlearn.mesh import CornerAttribute, Mesh
 
 __all__ = ["from_mesh", "load", "save", "to_mesh"]
 
 _log = logging.getLogger(__name__)
+# losses that are no matter of digits or of how a format shares vertices
+_WARNED = {
+    LossKind.FIELD,
+    LossKind.FIELD_SHAPE,
+    LossKind.ALPHA,
+    LossKind.MATERIALS,
+    LossKind.MATERIAL_VALUES,
+    LossKind.MATERIAL_PROPERTY,
+    LossKind.TEXTURES,
+}
 _KINDS: dict[torch.dtype | None, type[np.floating]] = {
     torch.float32: np.float32,
     torch.float64: np.float64,
@@ -50,7 +61,9 @@ def tensor_of(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tens
 def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) -> Mesh:
     """The learning mesh of a document: parts joined in order, polygons triangulated.
 
-    Nothing is merged, reordered or dropped; attributes that all parts have are kept.
+    Nothing is merged, reordered or dropped; attributes that all parts have are kept, and what the
+    parts look like (see `one_surface`): `Mesh.materials` are the document's, each with the images
+    that it names.
 
     Args:
         dtype: of vertices and float attributes; None keeps the file's.
@@ -76,7 +89,7 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
         },
     )
     if "material" in mesh.face_attributes:
-        mesh.materials = tuple(document.materials)
+        mesh.materials = tuple(standing_alone(document))
     return mesh
 
 
@@ -115,7 +128,7 @@ def _warn_of_rounding(document: Document, path: str | os.PathLike[str]) -> None:
 
 
 def from_mesh(mesh: Mesh, name: str = "") -> Document:
-    """A document of one part that holds a mesh with its attributes."""
+    """A document of one part that holds a mesh with its attributes, materials and their images."""
     plain = mesh.detach().to("cpu")
 
     def fields(attributes: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
@@ -133,7 +146,8 @@ def from_mesh(mesh: Mesh, name: str = "") -> Document:
             corner.values.numpy(), corner.index.reshape(-1).numpy()
         )
     materials = [m if isinstance(m, Material) else Material(str(m)) for m in mesh.materials]
-    return Document([part], materials)
+    materials, images = standing_together(materials)
+    return Document([part], materials, images=images)
 
 
 def load(
@@ -147,7 +161,9 @@ def load(
 
     Polygons are triangulated, several parts joined; nothing is merged, reordered or dropped. Fields
     of the file become attributes: "color", "normal", "uv" and others by their name; texture
-    coordinates and normals of an OBJ are corner attributes with their own index.
+    coordinates and normals of an OBJ are corner attributes with their own index. Materials with
+    their textures are `Mesh.materials`, which the face attribute "material" indexes. A file that
+    is named and not there, such as an image, is warned of.
 
     Args:
         dtype: of vertices and float attributes; None keeps what the file has (text: float64, also
@@ -177,14 +193,20 @@ def load(
         _log.warning("%s; they are kept", text)
     if dtype == torch.float32:
         _warn_of_rounding(document, path)
+    if document.left_out:
+        report = report_of(document.left_out, "the reader")
+        warnings.warn(f"{path}: not read: {report.listed}", stacklevel=2)
     return to_mesh(document, dtype=dtype)
 
 
 def save(mesh: Mesh, path: str | os.PathLike[str], *, overwrite: bool = True) -> LossReport:
-    """Writes a mesh; the format follows the extension. Whole or not at all.
+    """Writes a mesh with its attributes, materials and textures; the format follows the extension.
+    Whole or not at all.
+
+    Attributes, materials and textures that the format cannot hold are warned of, once.
 
     Returns:
-        What the format could not hold.
+        What the format could not hold, digits and shared vertices too.
 
     Raises:
         ValueError: not a Mesh; FileFormatError as `save_document`.
@@ -194,4 +216,8 @@ def save(mesh: Mesh, path: str | os.PathLike[str], *, overwrite: bool = True) ->
     """
     if not isinstance(mesh, Mesh):
         raise ValueError(f"mesh: expected a Mesh, got {type(mesh).__name__}")
-    return save_document(from_mesh(mesh), path, overwrite=overwrite)
+    report = save_document(from_mesh(mesh), path, overwrite=overwrite)
+    told = LossReport(tuple(loss for loss in report.items if loss.kind in _WARNED))
+    if told:
+        warnings.warn(f"{path}: {told}", stacklevel=2)
+    return report

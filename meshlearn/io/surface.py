@@ -9,6 +9,7 @@ import numpy as np
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import CornerField, Document, Part, as_table, placed_vertices
+from meshlearn.io.even_looks import even_looks, is_texture, without_gaps
 
 
 def take_corners(part: Part, corner: np.ndarray, start: np.ndarray, face: np.ndarray) -> Part:
@@ -56,7 +57,10 @@ def one_surface(document: Document, kind: type[np.floating] | None = None) -> Pa
     """All parts of a document as one of triangles, in their order; what a mesh has of it.
 
     Nothing is merged, reordered or dropped. Fields of numbers stay that all parts have, as rows of
-    the same shape and both of floats or not, and of those of corners the ones without a gap.
+    the same shape and both of floats or not, and of those of corners the ones without a gap. What a
+    part looks like stays in any case: where others have materials, texture coordinates ("uv",
+    "uv1" …) or colours and it has none, or not at each corner, it gets the material -1, coordinates
+    0 and white.
 
     Args:
         kind: dtype of the vertices; None keeps that of the file.
@@ -64,6 +68,7 @@ def one_surface(document: Document, kind: type[np.floating] | None = None) -> Pa
     parts = [_numbers_only(placed_triangles(part, kind)) for part in document.parts]
     if not parts:
         return Part(vertices=np.zeros((0, 3), kind or np.float32))
+    even_looks(parts)
     for domain in ("vertex_fields", "face_fields", "corner_fields"):
         tables = [getattr(part, domain) for part in parts]
         for name in {name for table in tables for name in table}:
@@ -89,8 +94,8 @@ def _numbers_only(part: Part) -> Part:
         vertex_fields={k: v for k, v in part.vertex_fields.items() if v.dtype.kind in "fiub"},
         face_fields={k: v for k, v in part.face_fields.items() if v.dtype.kind in "fiub"},
         corner_fields={
-            k: CornerField(as_table(f.values), f.index)
+            k: without_gaps(CornerField(as_table(f.values), f.index))
             for k, f in part.corner_fields.items()
-            if not len(f.index) or int(f.index.min()) >= 0
+            if not len(f.index) or int(f.index.min()) >= 0 or is_texture(k)
         },
     )

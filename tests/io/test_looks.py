@@ -50,6 +50,12 @@ def test_opacity_comes_over_by_either_word(tmp_path, mtl):
     assert material["alphaMode"] == "BLEND" and not properties(report)
 
 
+def test_what_meshlab_writes_of_opaque_materials_is_opaque(tmp_path):
+    material, _, _ = converted(tmp_path, "Kd 1 0 0\nTr 1.000000\nillum 2\n")
+    assert material["pbrMetallicRoughness"]["baseColorFactor"] == [1, 0, 0, 1]
+    assert "alphaMode" not in material
+
+
 def test_emission_metal_and_maps_come_over(tmp_path):
     mtl = "Kd 0.5\nKe 0.1 0.2 0.3\nPr 0.25\nPm 0.75\nnorm -bm 1 t.png\nmap_Ke t.png\nKs 0 0 0\n"
     material, body, report = converted(tmp_path, mtl)

@@ -117,8 +117,9 @@ def test_a_mesh_of_parts_has_what_all_of_them_have():
     document.parts[0].vertex_fields["heat"] = np.arange(4.0)
     document.parts[1].vertex_fields["heat"] = np.arange(4.0) + 4
     mesh = mio.to_mesh(document)
-    assert list(mesh.vertex_attributes) == ["heat"] and mesh.num_faces == 4
+    assert mesh.vertex_attributes.keys() == {"heat", "color"} and mesh.num_faces == 4
     assert mesh.vertex_attributes["heat"].tolist() == list(range(8))
+    assert mesh.vertex_attributes["color"][4:].unique().tolist() == [1]  # where it has none
 
 
 @pytest.mark.parametrize("suffix", parameters(WRITTEN))

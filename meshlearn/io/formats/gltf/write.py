@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import CornerField, Document, Material, Part, as_table
+from meshlearn.io.even_looks import is_texture
 from meshlearn.io.formats.gltf.looks import words_of
 from meshlearn.io.formats.gltf.material import IMAGE_EXTENSIONS, flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
@@ -114,11 +114,6 @@ def _component(key: str, values: np.ndarray) -> np.ndarray:
             if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
                 return values.astype(kind)
     return values.astype(np.float32, copy=False)
-
-
-def is_texture(key: str) -> bool:
-    """Whether a field holds texture coordinates: "uv", "uv1", "uv2" …"""
-    return re.fullmatch(r"uv([1-9]\d*)?", key) is not None
 
 
 def _number(key: str) -> int:

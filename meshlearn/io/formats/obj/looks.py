@@ -2,8 +2,9 @@
 
 Kd, d (or 1 - Tr), Ke, Pr and Pm are colour, opacity, emission, roughness and metal; map_Kd, map_d,
 map_Ke, map_Pr, map_Pm, norm and bump their textures, with -s and -o the scale and offset of their
-coordinates, -clamp, -bm and -imfchan. Ka, illum and Ni tell of lamps and old ways of shading and
-are no part of a look.
+coordinates, -clamp, -bm and -imfchan. "Tr 1" without d is opaque: MeshLab writes it of every
+material, and no one a surface that cannot be seen. Ka, illum and Ni tell of lamps and old ways of
+shading and are no part of a look.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def looks_of(said: Mapping[str, str], image_of: Callable[[str], str]) -> Looks:
         elif key in ("d", "Tr"):
             found = _numbers(text.replace("-halo", ""), 1)
             if found and not (key == "Tr" and "d" in said):
-                looks.alpha = found[0] if key == "d" else 1 - found[0]
+                looks.alpha = found[0] if key == "d" else 1 - found[0] or 1.0
         elif key in ("Pr", "Pm"):
             found = _numbers(text, 1)
             if found:

@@ -1,0 +1,90 @@
+"""What parts look like, made alike so that they can be one: materials, coordinates, colours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from meshlearn.io.document import CornerField, Part
+
+
+def is_texture(name: str) -> bool:
+    """Whether a field holds texture coordinates: "uv", "uv1", "uv2" …"""
+    return re.fullmatch(r"uv([1-9]\d*)?", name) is not None
+
+
+def without_gaps(field: CornerField) -> CornerField:
+    """The field with a row of zeros for the corners that name none."""
+    gap = field.index < 0
+    if not gap.any():
+        return field
+    values = np.concatenate([field.values, np.zeros_like(field.values, shape=(1, *_row(field)))])
+    return CornerField(values, np.where(gap, len(values) - 1, field.index))
+
+
+def even_looks(parts: Sequence[Part]) -> None:
+    """Gives parts, in place, the fields of looks that others have: the material -1, coordinates 0,
+    the colour white. A field that is of vertices here and of corners there becomes one of corners.
+    """
+    if len(parts) < 2:
+        return
+    if any("material" in part.face_fields for part in parts):
+        for part in parts:
+            part.face_fields.setdefault("material", np.full(part.num_faces, -1, np.int32))
+    names = {n for part in parts for n in (*part.vertex_fields, *part.corner_fields)}
+    for name in sorted(n for n in names if is_texture(n) or n == "color"):
+        there = [p.vertex_fields.get(name, p.corner_fields.get(name)) for p in parts]
+        if len({_kind(found) for found in there}) > 1:
+            _even(parts, name, there)
+
+
+def _even(
+    parts: Sequence[Part], name: str, there: Sequence[np.ndarray | CornerField | None]
+) -> None:
+    widths = [_row(found) for found in there if found is not None]
+    if any(len(width) != 1 or (name == "color" and width[0] not in (3, 4)) for width in widths):
+        return  # not what the name says
+    width = max(widths)[0] if name == "color" else min(widths)[0]
+    kinds = [_values(found).dtype for found in there if found is not None]
+    kind = np.result_type(*kinds)
+    if len({k.kind == "f" for k in kinds}) > 1:
+        kind = np.dtype(np.float32)
+    fill = _one(kind) if name == "color" else 0.0
+    by_corner = any(isinstance(found, CornerField) for found in there)
+    for part, found in zip(parts, there, strict=True):
+        rows = 1 if by_corner else len(part.vertices)
+        table = np.full((rows if found is None else len(_values(found)), width), fill, kind)
+        if found is not None:
+            values = _values(found)[:, :width]
+            if name == "color" and values.dtype != kind:
+                values = values.astype(np.float64) * (fill / _one(values.dtype))
+            table[:, : values.shape[1]] = values
+        part.vertex_fields.pop(name, None)
+        if not by_corner:
+            part.vertex_fields[name] = table
+            continue
+        index = np.zeros_like(part.polygon_index) if found is None else part.polygon_index
+        index = found.index if isinstance(found, CornerField) else index.copy()
+        part.corner_fields[name] = CornerField(table, index)
+
+
+def _one(kind: np.dtype) -> float:
+    """Full colour in a type."""
+    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+
+
+def _values(found: np.ndarray | CornerField) -> np.ndarray:
+    return found.values if isinstance(found, CornerField) else found
+
+
+def _row(found: np.ndarray | CornerField) -> tuple[int, ...]:
+    return _values(found).shape[1:]
+
+
+def _kind(found: np.ndarray | CornerField | None) -> tuple[object, ...]:
+    if found is None:
+        return (None,)
+    values = _values(found)
+    return type(found), values.shape[1:], values.dtype
