@@ -44,6 +44,7 @@ FLOOR = {
     "progress": 1,
     "_compiled": 0,
     "arrays": 1,
+    "captures": 1,
     "_native": 1,
     "_segment": 1,
     "_zeros": 1,

@@ -22,14 +22,20 @@ def input_file(path: Path, *, name: str = "INPUT") -> Path:
     return path
 
 
-def image_folder(path: Path, *, name: str = "INPUT") -> Path:
-    """`path` if it is a folder with the cameras of images."""
-    from meshlearn.render.colmap import is_colmap
-    from meshlearn.render.transforms import FILE
+def holds_images(path: Path, *, name: str = "INPUT") -> bool:
+    """Whether `path` has cameras of images: a folder of them, or a file `transforms….json`.
 
-    if not (path / FILE).is_file() and not is_colmap(path):
-        raise ValueError(f"{name}: the folder {path} holds neither {FILE} nor a COLMAP model")
-    return path
+    Anything else is checked as `input_file` does.
+    """
+    from meshlearn.captures.reading import is_capture
+    from meshlearn.captures.transforms import FILE
+
+    if path.is_dir():
+        if not is_capture(path):
+            raise ValueError(f"{name}: the folder {path} holds neither {FILE} nor a COLMAP model")
+        return True
+    input_file(path, name=name)
+    return is_capture(path)
 
 
 def output_file(path: Path, *, overwrite: bool, suffixes: Iterable[str], name: str = "OUT") -> Path:

@@ -1,4 +1,4 @@
-"""`meshlearn info FILE`: what a mesh, point cloud or volume file holds."""
+"""`meshlearn info FILE`: what a mesh, point cloud, volume or set of posed images holds."""
 
 from __future__ import annotations
 
@@ -145,11 +145,16 @@ def _describe_volume(path: Path) -> dict[str, object]:
 
 
 def describe(path: Path) -> dict[str, object]:
-    """What a mesh, point cloud or volume file holds."""
+    """What a mesh, point cloud or volume file, or a set of posed images, holds."""
+    from meshlearn.captures.reading import is_capture
     from meshlearn.io import load_document
     from meshlearn.io.numpy_files import is_points
     from meshlearn.io.volumes.table import is_volume
 
+    if is_capture(path):
+        from meshlearn.captures.describe import describe_capture
+
+        return {"file": str(path), **describe_capture(path)}
     size = {"file": str(path), "bytes": path.stat().st_size}
     if is_points(path):
         from meshlearn.io.points import load_points
@@ -158,13 +163,24 @@ def describe(path: Path) -> dict[str, object]:
         low, high = cloud.points.amin(0).tolist(), cloud.points.amax(0).tolist()
         facts = {"kind": "points", "points": len(cloud.points), "lower": low, "upper": high}
         return {**size, **facts, "normals": cloud.normals is not None}
-    if path.is_dir() or is_volume(path):
+    if path.is_dir():
+        try:
+            return {**size, **_describe_volume(path)}
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; nor are there cameras of images (transforms.json, a COLMAP model)"
+            ) from None
+    if is_volume(path):
         return {**size, **_describe_volume(path)}
     return {**size, **_describe_mesh(load_document(path))}
 
 
 def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
     """The table of a file: what is not there, or is as usual, is left out."""
+    if facts.get("kind") == "images":
+        from meshlearn.captures.describe import rows_of
+
+        return rows_of(facts)
     facts = {k: v for k, v in facts.items() if k not in ("affine", "metadata", "parts")}
     facts = {k: v for k, v in facts.items() if k != "remarks" or v}
     quiet = ("quads", "larger_polygons", "lines", "points", "non_finite_vertices", "materials")
@@ -223,7 +239,8 @@ def info(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", help="Meshes, point clouds or volumes, or folders of DICOM."
+            metavar="FILE...",
+            help="Meshes, point clouds or volumes, or folders of DICOM or of posed images.",
         ),
     ],
     as_json: JsonFlag = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
-from meshlearn.cli._files import image_folder, input_file, mesh_output, output_file
+from meshlearn.cli._files import holds_images, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
 from meshlearn.reconstruct.methods import METHODS, take_installed
 
@@ -112,7 +112,8 @@ def reconstruct(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A mesh, a point cloud, a volume (a field), or a folder of posed images.",
+            help="A mesh, a point cloud, a volume (a field), or a folder of posed images "
+            "(transforms.json or COLMAP).",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A mesh file, in its name's format.")],
@@ -121,14 +122,14 @@ def reconstruct(
     write: OutputOptions,
 ) -> None:
     """Fit a mesh to a mesh, a point cloud, a volume or posed images."""
-    _check(source, out, fit, images, write)
+    images_given = _check(source, out, fit, images, write)
     from meshlearn.io import save
     from meshlearn.reconstruct.sources import read_source
 
     given = read_source(source, use=images.kinds)
     result = _fitted(given, fit)
     mesh, texture = result.mesh, None
-    if source.is_dir():
+    if images_given:
         mesh, texture = _painted(mesh, given, images)
     facts: dict[str, object] = {"method": fit.method}
     if result.convexes is None:
@@ -164,10 +165,10 @@ def reconstruct(
 
 def _check(
     source: Path, out: Path, fit: FitOptions, images: ImageOptions, write: OutputOptions
-) -> None:
-    """Refuses, before any work, files that are not there or in the way, and wrong usage."""
-    folder, kinds = source.is_dir(), images.kinds
-    (image_folder if folder else input_file)(source)
+) -> bool:
+    """Whether images are given; refuses, before any work, files that are not there or in the way,
+    and wrong usage."""
+    folder, kinds = holds_images(source), images.kinds
     mesh_output(out, overwrite=write.overwrite)
     if not folder and (kinds is not None or images.colors != "auto"):
         option = "--use" if kinds is not None else "--colors"
@@ -198,6 +199,7 @@ def _check(
     if write.parts is not None:
         suffixes = (".obj", ".ply", ".scad")
         output_file(write.parts, overwrite=write.overwrite, suffixes=suffixes, name="--parts")
+    return folder
 
 
 def _atlas(out: Path) -> Path:

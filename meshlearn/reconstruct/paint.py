@@ -56,6 +56,8 @@ def _samples(mesh: Mesh, images: ImageSet, backend: str, seed: int) -> _Samples:
             if masks is None
             else fragments.mask & (masks[i] > settings.SURELY_COVERED)
         )
+        if images.known is not None:
+            keep = keep & images.known[i]
         row, col = torch.nonzero(keep, as_tuple=True)
         if len(row) > most:
             some = torch.randperm(len(row), generator=generator)[:most].sort().values.to(row.device)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
+from meshlearn.captures.reading import is_capture
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
 from meshlearn.mesh import Mesh
@@ -207,8 +208,8 @@ def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = Non
     Args:
         use: which images of a folder, see `meshlearn.render.load_images`.
     """
-    if Path(path).is_dir() or Path(path).name == "transforms.json":
-        from meshlearn.render.image_set import load_images
+    if Path(path).is_dir() or is_capture(path):
+        from meshlearn.render.read_images import load_images
 
         return load_images(path, use=use)
     if use is not None:

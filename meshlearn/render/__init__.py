@@ -16,17 +16,17 @@ from meshlearn.render.camera_formats import (
     to_pytorch3d,
 )
 from meshlearn.render.camera_paths import sphere_cameras, views_around
-from meshlearn.render.colmap import read_colmap
 from meshlearn.render.curves import plot_curves
 from meshlearn.render.fragments import Fragments
-from meshlearn.render.image_set import ImageSet, load_images, render_images, save_images
+from meshlearn.render.image_set import ImageSet, render_images, save_images
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
 from meshlearn.render.lighting import DAYLIGHT, fit_sh_light, sh_basis, sh_light
 from meshlearn.render.picture import contact_sheet, render_png, save_png, shaded_view
+from meshlearn.render.posed import PosedImages, read_colmap, read_transforms
 from meshlearn.render.rasterize import peel, rasterize
+from meshlearn.render.read_images import load_images
 from meshlearn.render.shading import HEADLIGHT, STUDIO, Lights, render
 from meshlearn.render.texture import mipmaps, texture
-from meshlearn.render.transforms import PosedImages, read_transforms
 
 __all__ = [
     "DAYLIGHT",

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from meshlearn.captures.poses import rigid_fault
 from meshlearn.render.camera import Camera, image_size
 
 _FLIP = (1.0, -1.0, -1.0, 1.0)  # OpenGL camera axes <-> OpenCV's
@@ -24,23 +25,9 @@ _TURN = (-1.0, -1.0, 1.0)  # PyTorch3D's camera axes <-> OpenCV's
 
 def rigid(matrix: Tensor, name: str) -> Tensor:
     """`matrix` (4, 4) or (N, 4, 4) if it is a rigid motion, else a ValueError of one sentence."""
-    if matrix.dim() not in (2, 3) or matrix.shape[-2:] != (4, 4):
-        raise ValueError(f"{name}: expected (4, 4) or (N, 4, 4), got {tuple(matrix.shape)}")
-    if not bool(torch.isfinite(matrix).all()):
-        raise ValueError(f"{name}: holds NaN or infinite values; give finite numbers")
-    wide = matrix.detach().double()
-    if bool(((wide[..., 3, :] - wide.new_tensor([0.0, 0, 0, 1])).abs() > 1e-6).any()):
-        raise ValueError(f"{name}: expected 0 0 0 1 as its last row; pass a rigid motion")
-    linear = wide[..., :3, :3]
-    det = torch.linalg.det(linear)
-    size = linear.norm(dim=-1).prod(-1)
-    if bool((det.abs() <= 1e-9 * size.clamp(min=1e-300)).any()):
-        raise ValueError(f"{name}: is singular, so it turns space into a plane; give a rotation")
-    if bool((det < 0).any()):
-        raise ValueError(f"{name}: mirrors space; negate one axis of its upper left 3x3")
-    gram = linear @ linear.mT - torch.eye(3, dtype=torch.float64, device=linear.device)
-    if bool((gram.abs() > 2e-3).any()):
-        raise ValueError(f"{name}: its upper left 3x3 is no rotation; remove scale and shear")
+    fault = rigid_fault(matrix.detach().double().cpu().numpy())
+    if fault:
+        raise ValueError(f"{name}: {fault}")
     return matrix
 
 

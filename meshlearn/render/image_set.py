@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from meshlearn.captures.capture import KINDS
+from meshlearn.captures.transforms import FILE
 from meshlearn.progress import progress_bar
 from meshlearn.render import image_files
 from meshlearn.render.camera import Camera
 from meshlearn.render.camera_paths import views_around
-from meshlearn.render.colmap import is_colmap, read_colmap
 from meshlearn.render.lighting import DAYLIGHT
 from meshlearn.render.picture import save_png
 from meshlearn.render.shading import render
-from meshlearn.render.transforms import FILE, PosedImages, read_transforms, transforms_record
+from meshlearn.render.transforms import transforms_record
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
-
-KINDS = ("masks", "depth", "normals", "colors")
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class ImageSet:
         normals: (N, H, W, 3) float32 unit normals in the world, 0 for none.
         colors: (N, H, W, 3) or, with alpha, (N, H, W, 4) float32 in 0 to 1.
         names: N names.
+        known: (N, H, W) bool, the pixels that a camera saw, be it background; what is 0 elsewhere
+            tells nothing. None where that is all of them.
     """
 
     cameras: Camera
@@ -49,6 +50,7 @@ class ImageSet:
     normals: Tensor | None = None
     colors: Tensor | None = None
     names: tuple[str, ...] = ()
+    known: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.cameras)
@@ -82,18 +84,23 @@ class ImageSet:
     def to(self, *args: Any, **kwargs: Any) -> ImageSet:
         """As `Tensor.to`, for cameras and images."""
         moved = {k: getattr(self, k).to(*args, **kwargs) for k in self.kinds}
-        return replace(self, cameras=self.cameras.to(*args, **kwargs), **moved)
+        cameras = self.cameras.to(*args, **kwargs)
+        known = None if self.known is None else self.known.to(cameras.view.device)
+        return replace(self, cameras=cameras, known=known, **moved)
 
 
 def halved(kind: str, images: Tensor) -> Tensor:
     """Images (N, H, W[, C]) at half the size, an odd last row and column left out.
 
-    Masks and colours are averaged; depth and normals too, but only where all four pixels have one.
+    Masks and colours are averaged; depth and normals too, but only where all four pixels have one;
+    a pixel is known (bool) where all four are.
     """
     h, w = images.shape[1] // 2, images.shape[2] // 2
     if not h or not w:
         raise ValueError(f"images: {tuple(images.shape[1:3])} cannot be halved")
     parts = images[:, : 2 * h, : 2 * w].reshape(images.shape[0], h, 2, w, 2, -1)
+    if kind == "known":
+        return parts.all(4).all(2)[..., 0]
     upper, lower = parts[:, :, 0], parts[:, :, 1]
     mean = ((upper[:, :, :, 0] + upper[:, :, :, 1]) + (lower[:, :, :, 0] + lower[:, :, :, 1])) / 4
     if kind == "depth":
@@ -111,124 +118,6 @@ def half_cameras(cameras: Camera, size: tuple[int, int]) -> Camera:
     return replace(
         cameras, focal=cameras.focal * (h / (2 * (h // 2))), centre=cameras.centre * extent
     )
-
-
-def load_images(
-    folder: str | os.PathLike[str],
-    *,
-    use: Sequence[str] | None = None,
-    max_size: int = 1024,
-) -> ImageSet:
-    """Reads a folder with `transforms.json` (NeRF, instant-ngp, ours) or a COLMAP model.
-
-    Args:
-        folder: the folder, or a `transforms.json`.
-        use: which of "masks", "depth", "normals", "colors"; default: all that are there for every
-            view. Colours with alpha serve as masks where there are no others.
-        max_size: images are halved until neither side is longer.
-
-    Raises:
-        ValueError: bad camera files (see `read_transforms` and `read_colmap`), an image that is
-            missing or unreadable, images of different sizes, or a kind that is not there.
-
-    Example:
-        >>> images = load_images("views", use=("masks", "depth"))
-        >>> images.size
-        (256, 256)
-    """
-    path = Path(folder)
-    if path.is_dir() and not (path / FILE).is_file() and is_colmap(path):
-        posed = read_colmap(path)
-    else:
-        posed = read_transforms(path)
-    kinds = _wanted(posed, use, path)
-    found: dict[str, Tensor] = {}
-    cameras = posed.cameras
-    size: tuple[int, int] | None = None
-    native: tuple[int, int] | None = None
-    for kind in kinds:
-        stack: list[Tensor] = []
-        for i, file in enumerate(posed.paths[kind]):
-            if file is None:
-                raise ValueError(
-                    f"{path}: {kind} are missing for the view {posed.names[i]!r}; add them, or "
-                    f"choose others by use"
-                )
-            image = _read(kind, file, posed)
-            if native is None:
-                native, first = (image.shape[0], image.shape[1]), file
-            elif tuple(image.shape[:2]) != native:
-                h, w = image.shape[:2]
-                raise ValueError(
-                    f"{file}: is {w}×{h} pixels, but {first} is {native[1]}×{native[0]}; "
-                    "all images have to be of one size"
-                )
-            if stack and image.shape[2:] != stack[0].shape[2:]:
-                raise ValueError(
-                    f"{file}: has alpha where others have none, or the other way round"
-                )
-            image, size = _small(kind, image, max_size)
-            stack.append(image)
-        found[kind] = torch.stack(stack)
-    assert native is not None and size is not None
-    if posed.size is None:
-        cameras = replace(cameras, focal=cameras.focal * (native[1] / native[0]))
-    elif posed.size != native and abs(posed.size[0] * native[1] - posed.size[1] * native[0]) > max(
-        native
-    ):
-        (h, w), (a, b) = native, posed.size
-        raise ValueError(f"{path}: its cameras are for {b}×{a} pixels, but the images are {w}×{h}")
-    step = native
-    while step != size:
-        cameras, step = half_cameras(cameras, step), (step[0] // 2, step[1] // 2)
-    if "normals" in found and posed.normal_space == "camera":
-        flip = torch.tensor([1.0, -1.0, -1.0])
-        turn = cameras.view[:, None, None, :3, :3]  # rows: the camera's axes in the world
-        found["normals"] = ((found["normals"] * flip)[..., :, None] * turn).sum(-2)
-    return ImageSet(cameras, names=tuple(posed.names), **found)
-
-
-def _wanted(posed: PosedImages, use: Sequence[str] | None, path: Path) -> list[str]:
-    there = [k for k in KINDS if k in posed.paths]
-    if use is None:
-        whole = [k for k in there if all(posed.paths[k])]
-        if not whole:
-            raise ValueError(f"{path}: no kind of image is there for every view")
-        return whole
-    wanted = list(dict.fromkeys(use))
-    if not wanted:
-        raise ValueError(f"use: expected some of {', '.join(KINDS)}, got none")
-    for kind in wanted:
-        if kind not in KINDS:
-            raise ValueError(f"use: {kind!r} is not one of {', '.join(KINDS)}")
-        if kind == "masks" and kind not in there and "colors" in there:
-            continue
-        if kind not in there:
-            raise ValueError(f"use: {path} has no {kind}, only {', '.join(there)}")
-    # alpha of the colours stands in for masks
-    if "masks" in wanted and "masks" not in there:
-        posed.paths["masks"] = posed.paths["colors"]
-    return wanted
-
-
-def _read(kind: str, file: Path, posed: PosedImages) -> Tensor:
-    if kind == "masks":
-        if file in posed.paths.get("colors", ()):
-            image = image_files.read_color(file)
-            if image.shape[2] != 4:
-                raise ValueError(f"{file}: masks are missing, and the image has no alpha for one")
-            return image[..., 3].contiguous()
-        return image_files.read_mask(file)
-    if kind == "depth":
-        return image_files.read_depth(file, scale=posed.depth_scale)
-    return (image_files.read_normals if kind == "normals" else image_files.read_color)(file)
-
-
-def _small(kind: str, image: Tensor, most: int) -> tuple[Tensor, tuple[int, int]]:
-    image = image[None]
-    while max(image.shape[1:3]) > most and min(image.shape[1:3]) >= 2:
-        image = halved(kind, image)
-    return image[0], (image.shape[1], image.shape[2])
 
 
 def render_images(
@@ -303,6 +192,8 @@ def save_images(
 ) -> Path:
     """Writes `images/`, `masks/`, `depth/`, `normals/` and `transforms.json`: all, or nothing.
 
+    Where not all pixels are known, `known/` tells which are.
+
     Depth is 16-bit PNG with its unit in `integer_depth_scale`; normals are in the world.
 
     Args:
@@ -370,6 +261,9 @@ def _write(images: ImageSet, folder: Path) -> None:
     if images.masks is not None:
         for image, path in zip(images.masks, place("mask_path", "masks"), strict=True):
             save_png(image, path)
+    if images.known is not None:
+        for image, path in zip(images.known, place("known_path", "known"), strict=True):
+            save_png(image.float(), path)
     if images.depth is not None:
         scale = max(float(images.depth.max()), 1e-30) / 65535
         more["integer_depth_scale"] = scale

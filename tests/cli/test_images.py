@@ -59,6 +59,47 @@ def test_use_and_colors(cli, views, tmp_path):
     assert "uv" in load(out).corner_attributes and (tmp_path / "b_texture.png").is_file()
 
 
+def test_info_tells_of_a_set(cli, views, tmp_path):
+    done = cli("info", views)
+    assert done.returncode == 0, done.stderr
+    rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert rows["views"] == "8" and rows["size"] == "64 × 64"
+    assert rows["images"] == "8 masks, 8 depth, 8 normals, 8 colors"
+    assert rows["lens"].startswith("PINHOLE, 8 views, focal ")
+    facts = json.loads(cli("info", views / "transforms.json", "--json").stdout)
+    assert facts["lenses"][0]["straight"] and facts["missing"] == 0
+    (tmp_path / "empty").mkdir()
+    done = cli("info", tmp_path / "empty")
+    assert done.returncode == 1 and "nor are there cameras of images" in done.stderr
+
+
+def test_a_camera_file_is_as_good_as_its_folder(cli, views, tmp_path):
+    out = tmp_path / "a.ply"
+    given = views / "transforms.json"
+    done = cli("reconstruct", given, out, "--use", "masks,colors", "--steps", 1, "--resolution", 8)
+    assert done.returncode == 0, done.stderr
+    assert "color" in load(out).vertex_attributes
+
+
+def test_lenses_are_told_and_straightened(cli, views, tmp_path):
+    folder = tmp_path / "bent"
+    shutil.copytree(views, folder)
+    record = json.loads((folder / "transforms.json").read_text())
+    (folder / "transforms.json").write_text(
+        json.dumps({**record, "camera_model": "OPENCV_FISHEYE", "k1": 0.01})
+    )
+    out = tmp_path / "a.ply"
+    done = cli("reconstruct", folder, out, "--use", "masks", "--steps", 1, "--resolution", 8)
+    assert done.returncode == 0 and done.stderr.count("warning: ") == 1
+    assert "8 of 8 views through lenses that bend (OPENCV_FISHEYE with k1 0.01)" in done.stderr
+    assert "bends by k1 0.01" in cli("info", folder).stdout
+    (folder / "transforms.json").write_text(json.dumps({**record, "camera_model": "VR180_L"}))
+    for verb in (["info", folder], ["reconstruct", folder, tmp_path / "b.ply"]):
+        done = cli(*verb)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+        assert "'VR180_L' is not supported" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [

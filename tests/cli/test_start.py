@@ -28,6 +28,10 @@ PLY = (
 )
 OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 3/1\n"
 MHA = b"NDims = 3\nDimSize = 3 3 3\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+POSE = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+CAMERAS = json.dumps(
+    {"camera_angle_x": 1.0, "frames": [{"file_path": "a", "transform_matrix": POSE}]}
+)
 OFF = "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
 
 
@@ -36,6 +40,8 @@ def run(folder, *arguments):
         (folder / name).write_text(text)
     np.save(folder / "a.npy", np.zeros((3, 3, 3)))
     (folder / "a.mha").write_bytes(MHA + bytes(27))
+    (folder / "views").mkdir(exist_ok=True)
+    (folder / "views" / "transforms.json").write_text(CAMERAS)
     command = [sys.executable, "-c", WITHOUT_TORCH, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -51,6 +57,7 @@ def run(folder, *arguments):
         ("info", "a.ply"),
         ("info", "a.obj", "--json"),
         ("info", "a.npy", "a.mha"),
+        ("info", "views"),
         ("check", "a.ply"),
         ("check", "a.off", "--fail-on", "non-manifold", "--json"),
         ("check", "a.ply", "--merge", "0"),

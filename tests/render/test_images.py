@@ -98,14 +98,14 @@ def edit(folder, change):
 
 def test_images_of_different_sizes(folder):
     Image.new("L", (30, 40)).save(folder / "masks" / "003.png")
-    with pytest.raises(ValueError, match=r"003\.png: is 30×40 pixels, but .*000\.png is 40×40"):
+    with pytest.raises(ValueError, match=r"003\.png: is 30×40 pixels, but its camera is for 40×40"):
         load_images(folder)
     load_images(folder, use=("depth",))
 
 
 def test_cameras_of_another_size(folder):
     edit(folder, lambda r: r.update(w=80))
-    with pytest.raises(ValueError, match="cameras are for 80×40 pixels, but the images are 40×40"):
+    with pytest.raises(ValueError, match=r"000\.png: is 40×40 pixels, but its camera is for 80×40"):
         load_images(folder)
 
 
@@ -119,7 +119,7 @@ def test_unreadable_images(folder, kind):
             load_images(folder)
         assert "\n" not in str(found.value)
     path.unlink()
-    with pytest.raises(ValueError, match=r"002\.png: there is no such image"):
+    with pytest.raises(ValueError, match=r"1 of 6 \w+ is not there, .*002\.png"):
         load_images(folder)
 
 

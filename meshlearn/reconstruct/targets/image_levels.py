@@ -19,7 +19,7 @@ _SHAPE = {"masks": ("N", "H", "W"), "depth": ("N", "H", "W"), "normals": ("N", "
 
 
 class Level(NamedTuple):
-    """All images at one size."""
+    """All images at one size; "known" (N, H, W) bool among them where not all pixels were seen."""
 
     cameras: Camera
     images: dict[str, Tensor]
@@ -128,9 +128,13 @@ def pyramid(cameras: Camera, images: dict[str, Tensor]) -> list[Level]:
     levels = []
     while True:
         inside = images["masks"] >= settings.COVERED
-        across = (inside[:, 1:] != inside[:, :-1]).sum((1, 2))
-        along = (inside[:, :, 1:] != inside[:, :, :-1]).sum((1, 2))
-        length = (across + along).clamp(min=1).float()
+        across = inside[:, 1:] != inside[:, :-1]
+        along = inside[:, :, 1:] != inside[:, :, :-1]
+        if "known" in images:
+            known = images["known"]
+            across &= known[:, 1:] & known[:, :-1]
+            along &= known[:, :, 1:] & known[:, :, :-1]
+        length = (across.sum((1, 2)) + along.sum((1, 2))).clamp(min=1).float()
         h, w = inside.shape[1:]
         focal = cameras.focal.expand(len(cameras), 2)[:, 1] * h
         levels.append(Level(cameras, images, length, focal))

@@ -42,6 +42,7 @@ class FromImages(Target):
         depth: (N, H, W) camera z in the world's unit, 0 or NaN for none.
         normals: (N, H, W, 3) outward unit normals in the world, 0 for none.
         colors: (N, H, W, 3), or (N, H, W, 4) with alpha (not premultiplied), in 0 to 1.
+        known: (N, H, W) bool, the pixels that a camera saw, be it background; None for all.
         background: what the colours show beside the object: three numbers, or None, where the
             colours beside the object are not looked at.
         views: cameras that are looked through at each step.
@@ -81,6 +82,7 @@ class FromImages(Target):
         depth: Tensor | None = None,
         normals: Tensor | None = None,
         colors: Tensor | None = None,
+        known: Tensor | None = None,
         background: Sequence[float] | None = None,
         views: int = settings.VIEWS,
         light: str = "sh",
@@ -92,6 +94,7 @@ class FromImages(Target):
         given = {"masks": masks, "depth": depth, "normals": normals, "colors": colors}
         if isinstance(cameras, ImageSet):
             given = {k: getattr(cameras, k) if v is None else v for k, v in given.items()}
+            known = cameras.known if known is None else known
             cameras = cameras.cameras
         if not isinstance(cameras, Camera) or not cameras.batched:
             raise ValueError(
@@ -106,6 +109,10 @@ class FromImages(Target):
         images = checked_images(
             cameras, {k: v for k, v in given.items() if v is not None}, background
         )
+        if known is not None:
+            _check_known(known, images["masks"])
+            if not bool(known.all()):
+                images["known"] = known
         self.kinds = tuple(k for k in KINDS if given[k] is not None)
         self.views = min(views, len(cameras))
         self.backend = get_backend(backend)
@@ -125,8 +132,8 @@ class FromImages(Target):
         self.appearance = None
         if "colors" in images:
             self.appearance = Appearance(box, light=light, device=cameras.view.device)
-        known = {_CHANNELS[k] for k in images}
-        self.default_weights = {k: v for k, v in settings.IMAGE_WEIGHTS.items() if k in known}
+        told = {_CHANNELS[k] for k in images if k in _CHANNELS}
+        self.default_weights = {k: v for k, v in settings.IMAGE_WEIGHTS.items() if k in told}
         self.default_weights["smooth"] = settings.IMAGE_SMOOTH
 
     @property
@@ -144,7 +151,8 @@ class FromImages(Target):
     def hull_of(self, masks: Tensor) -> Hull:
         """The hull of other masks (N, H, W) at the size of the hull's images."""
         small = self._small
-        return Hull(small.cameras, masks, small.images.get("depth"), tolerance=self.tolerance)
+        depth, known = small.images.get("depth"), small.images.get("known")
+        return Hull(small.cameras, masks, depth, tolerance=self.tolerance, known=known)
 
     def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """See `Target.shell`: a template that is closed where one looks through openings."""
@@ -194,6 +202,8 @@ class FromImages(Target):
         pixel = (1.0 if cams.orthographic else self.away[chosen]) / level.focal[chosen]
         wide = pixel / (level.silhouette[chosen] * scale)
         off = (image[..., 0] - wanted["masks"].to(image)).abs()
+        if "known" in wanted:
+            off = off * wanted["known"]
         terms["mask"] = stable_sum(off * wide.to(off)[:, None, None]) / len(chosen)
         if "depth" in wanted:
             terms["depth"] = _depth_loss(mesh, fragments, cams, wanted["depth"], scale)
@@ -235,6 +245,14 @@ class FromImages(Target):
         from meshlearn.reconstruct.targets.sheets import compare_sheet
 
         compare_sheet(self, mesh.detach(), path)
+
+
+def _check_known(known: Tensor, masks: Tensor) -> None:
+    if known.dtype != torch.bool or known.shape != masks.shape or known.device != masks.device:
+        raise ValueError(
+            f"known: expected a bool tensor {tuple(masks.shape)} on {masks.device}, got "
+            f"{known.dtype} {tuple(known.shape)} on {known.device}"
+        )
 
 
 def _pixels(keep: Tensor, fragments: Fragments) -> tuple[tuple[Tensor, ...], Fragments]:

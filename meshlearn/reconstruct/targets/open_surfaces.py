@@ -32,7 +32,8 @@ def image_evidence(target: Views, template: Mesh, scale: float) -> Tensor:
     for i in range(len(level.cameras)):
         cam = level.cameras[i]
         seen = target.backend.rasterize(template, cam, level.size)
-        place = seen.mask.nonzero(as_tuple=True)
+        looked = seen.mask & level.images["known"][i] if "known" in level.images else seen.mask
+        place = looked.nonzero(as_tuple=True)
         face = seen.face[place]
         if not len(face):
             continue
@@ -176,6 +177,9 @@ def _explained(target: Views, field: Field, cells: int = settings.EXPLAIN_CELLS)
             alike &= (normal * wanted).sum(-1) > settings.EXPLAIN_COSINE
         if "depth" in level.images:
             alike &= (seen.depth - level.images["depth"][i]).abs() < settings.EXPLAIN_DEPTH * scale
+        either = mask | seen.mask
+        if "known" in level.images:
+            either &= level.images["known"][i]
         agree += int(alike.sum())
-        covered += int((mask | seen.mask).sum())
+        covered += int(either.sum())
     return agree / max(1, covered)

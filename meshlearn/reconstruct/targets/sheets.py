@@ -86,7 +86,11 @@ def compare_sheet(
         labels.extend((name, "fit"))
 
     add("mask", wanted["masks"], drawn["mask"])
-    rows.append([_difference(a, b) for a, b in zip(*rows[:2], strict=True)])
+    off = [_difference(a, b) for a, b in zip(*rows[:2], strict=True)]
+    if "known" in wanted:  # grey where no camera looked
+        known = wanted["known"][..., None]
+        off = [torch.where(k, o, 0.85) for k, o in zip(known, off, strict=True)]
+    rows.append(off)
     labels.append("difference")
     if "depth" in wanted:
         ranges = [_range(d) for d in wanted["depth"]]

@@ -48,6 +48,16 @@ def _to_nearest(masks: Tensor, reach: int) -> Tensor:
     return torch.where(masks, 0.0, distance - 0.5)
 
 
+def _beside(pixels: Tensor) -> Tensor:
+    """(N, H, W) bool: the pixels themselves and their neighbours along rows and columns."""
+    out = pixels.clone()
+    out[:, 1:] |= pixels[:, :-1]
+    out[:, :-1] |= pixels[:, 1:]
+    out[:, :, 1:] |= pixels[:, :, :-1]
+    out[:, :, :-1] |= pixels[:, :, 1:]
+    return out
+
+
 class Hull:
     """The space that images leave to an object.
 
@@ -57,18 +67,29 @@ class Hull:
         depth: (N, H, W) camera z, 0 for none.
         tolerance: how many cameras may be wrong about a point: it is outside only where more of
             them say so.
+        known: (N, H, W) bool, the pixels that a camera saw; None for all.
     """
 
     def __init__(
-        self, cameras: Camera, masks: Tensor, depth: Tensor | None = None, *, tolerance: int = 0
+        self,
+        cameras: Camera,
+        masks: Tensor,
+        depth: Tensor | None = None,
+        *,
+        tolerance: int = 0,
+        known: Tensor | None = None,
     ) -> None:
-        self.cameras, self.depth, self.tolerance = cameras, depth, tolerance
+        self.cameras, self.depth, self.tolerance, self.known = cameras, depth, tolerance, known
         inside = masks >= settings.COVERED
         self.size = (masks.shape[1], masks.shape[2])
-        self.distance = silhouette_distance(inside)
         edge = (inside[:, 0].any(1) | inside[:, -1].any(1)) | (
             inside[:, :, 0].any(1) | inside[:, :, -1].any(1)
         )
+        if known is not None:
+            edge |= (inside & _beside(~known)).any(2).any(1)
+            # where it may go on, the end of what is known is no silhouette
+            inside = inside | (~known & edge[:, None, None])
+        self.distance = silhouette_distance(inside)
         self.cut = edge.tolist()  # the object may go on beyond the image
         self.cosine = None if depth is None else facing(cameras, depth)
 
@@ -92,9 +113,11 @@ class Hull:
                 self.distance[i, None, None].to(z), where[None, None], align_corners=False,
                 padding_mode="border",
             ).view(-1) * per_pixel  # fmt: skip
+            column = u.nan_to_num(0).clamp(0, w - 1).long()
+            row = v.nan_to_num(0).clamp(0, h - 1).long()
+            if self.known is not None:
+                seen &= self.known[i, row, column]
             if self.depth is not None and self.cosine is not None:
-                column = u.nan_to_num(0).clamp(0, w - 1).long()
-                row = v.nan_to_num(0).clamp(0, h - 1).long()
                 found = self.depth[i, row, column].to(z)
                 cosine = self.cosine[i, row, column].to(z)
                 # across the surface; less two pixels, which a slanted one may be off its sample:

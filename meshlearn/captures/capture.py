@@ -1,0 +1,99 @@
+"""What a folder of posed photographs tells, before a picture is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from meshlearn.captures.lens import Lens
+
+_IMAGES = (
+    ".png", ".jpg", ".jpeg", ".npy", ".npz", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".gif",
+)  # fmt: skip
+KINDS = ("masks", "depth", "normals", "colors")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Views: where each camera stood, through what it looked, and the files of what it saw.
+
+    Attributes:
+        path: the file or folder that the cameras were read from.
+        poses: (N, 4, 4) float64, world to camera (OpenCV: x right, y down, z forward).
+        lenses: N of them.
+        paths: kind ("colors", "masks", "depth", "normals"; "known" for the pixels that a camera
+            saw) -> N paths, or None for a missing one.
+        names: N names of views.
+        depth_scale: unit of the numbers in depth images.
+        normal_space: "world" or "camera" (OpenGL axes).
+        masks_are_alpha: the files of "masks" are colours, whose alpha stands in.
+        remarks: sentences about what was decided, or left aside.
+    """
+
+    path: Path
+    poses: np.ndarray
+    lenses: tuple[Lens, ...]
+    paths: dict[str, list[Path | None]]
+    names: tuple[str, ...]
+    depth_scale: float = 1.0
+    normal_space: str = "world"
+    masks_are_alpha: bool = False
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.lenses)
+
+    def files(self, view: int) -> list[Path]:
+        """The files of a view."""
+        return [p for kind in KINDS if (p := self.paths.get(kind, {view: None})[view]) is not None]
+
+    def only(self, views: Iterable[int], *remarks: str) -> Capture:
+        """With these views only."""
+        views = list(views)
+        return replace(
+            self,
+            poses=self.poses[views],
+            lenses=tuple(self.lenses[i] for i in views),
+            paths={k: [v[i] for i in views] for k, v in self.paths.items()},
+            names=tuple(self.names[i] for i in views),
+            remarks=(*self.remarks, *remarks),
+        )
+
+
+def find_image(folder: Path, name: object, where: str) -> tuple[Path, bool]:
+    """The path of a named image below a folder, and whether it was found by an end of its name.
+
+    A name that leads out of the folder (an absolute path of another machine, "..") is looked for
+    below it by ever shorter ends; backslashes are slashes.
+
+    Raises:
+        ValueError: no name, or one that leads out of the folder and is not below it.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"{where}: expected a file name, got {name!r}")
+    root = folder.resolve()
+    plain = name if (folder / name).exists() else name.replace("\\", "/")
+    path = folder / plain
+    drive = len(plain) > 1 and plain[1] == ":"
+    if not Path(plain).is_absolute() and not drive and path.resolve().is_relative_to(root):
+        return path, False
+    parts = [part for part in Path(plain).parts if part not in ("..", ".", "/")]
+    for start in range(1 if drive else 0, len(parts)):
+        end = with_suffix(folder.joinpath(*parts[start:]))
+        if end.is_file() and end.resolve().is_relative_to(root):
+            return end, True
+    raise ValueError(f"{where}: {name!r} leads out of the folder {folder}; keep images in it")
+
+
+def with_suffix(path: Path) -> Path:
+    """The path, with an extension where one is left out, as in NeRF's synthetic scenes."""
+    if path.is_file():
+        return path
+    for suffix in (".png", ".jpg", ".jpeg"):
+        whole = path.with_name(path.name + suffix)
+        if whole.is_file():
+            return whole
+    return path if path.suffix.lower() in _IMAGES else path.with_name(path.name + ".png")

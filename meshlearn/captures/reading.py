@@ -1,0 +1,125 @@
+"""A capture from a path: which camera file it is, and which of its images are there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from meshlearn.captures.capture import KINDS, Capture
+from meshlearn.captures.colmap import is_colmap, read_colmap_model
+from meshlearn.captures.transforms import read_transforms_file, transforms_file
+
+
+def is_capture(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a file `transforms….json`, or a folder with one or with a COLMAP model."""
+    path = Path(path)
+    return transforms_file(path) is not None or (path.is_dir() and is_colmap(path))
+
+
+def read_capture(path: str | os.PathLike[str]) -> Capture:
+    """The capture of a `transforms….json`, of a folder with one, or of a COLMAP model.
+
+    Raises:
+        ValueError: none is there, or it has an error, see `read_transforms_file` and
+            `read_colmap_model`.
+    """
+    path = Path(path)
+    if path.is_dir() and transforms_file(path) is None and is_colmap(path):
+        return read_colmap_model(path)
+    return read_transforms_file(path)
+
+
+def scaled(capture: Capture) -> Capture:
+    """Where no image of a kind is there, those of images_2, images_4 or images_8 beside."""
+    paths, remarks = dict(capture.paths), []
+    for kind, files in capture.paths.items():
+        if any(file is not None and file.is_file() for file in files):
+            continue
+        for factor in (2, 4, 8):
+            other = [file and _beside(file, f"_{factor}") for file in files]
+            if any(file is not None and file.is_file() for file in other):
+                paths[kind] = other
+                first = next(file for file in files if file)
+                remarks.append(
+                    f"{capture.path}: the {kind} of {first.parent.name} are not there; those of "
+                    f"{first.parent.name}_{factor} are read in their place"
+                )
+                break
+    return replace(capture, paths=paths, remarks=(*capture.remarks, *remarks))
+
+
+def _beside(file: Path, tail: str) -> Path:
+    """a/images/b.png -> a/images_4/b.png"""
+    return file.parent.with_name(file.parent.name + tail) / file.name
+
+
+def wanted_kinds(capture: Capture, use: Sequence[str] | None, path: Path) -> Capture:
+    """The capture with the kinds of images that are asked for; by default those of every view.
+
+    Alpha of the colours stands in for masks, where there are none and they are asked for.
+
+    Raises:
+        ValueError: a kind that is not known, or not there.
+    """
+    there = {k: v for k in KINDS if (v := capture.paths.get(k))}
+    rest = {k: v for k, v in capture.paths.items() if k not in KINDS}
+    if use is None:
+        whole = {k: v for k, v in there.items() if all(v)}
+        if not whole:
+            raise ValueError(f"{path}: no kind of image is there for every view")
+        return replace(capture, paths=whole | rest)
+    if not list(use):
+        raise ValueError(f"use: expected some of {', '.join(KINDS)}, got none")
+    wanted = {}
+    for kind in use:
+        if kind not in KINDS:
+            raise ValueError(f"use: {kind!r} is not one of {', '.join(KINDS)}")
+        source = "colors" if kind == "masks" and kind not in there else kind
+        if source not in there:
+            raise ValueError(f"use: {path} has no {kind}, only {', '.join(there)}")
+        wanted[kind] = there[source]
+        if not all(there[source]):
+            name = capture.names[there[source].index(None)]
+            raise ValueError(
+                f"{path}: {kind} are missing for the view {name!r}; add them, or choose others by "
+                "use"
+            )
+    alpha = "masks" in wanted and "masks" not in there
+    return replace(capture, paths=wanted | rest, masks_are_alpha=alpha)
+
+
+def present(capture: Capture) -> Capture:
+    """Without the views of which no image is there.
+
+    Raises:
+        ValueError: no image is there, or of a view some and others not.
+    """
+    kinds = [k for k in KINDS if k in capture.paths]
+    there = [
+        [(file := capture.paths[k][i]) is not None and file.is_file() for k in kinds]
+        for i in range(len(capture))
+    ]
+    gone = [i for i, found in enumerate(there) if not any(found)]
+    if len(gone) == len(capture):
+        raise ValueError(
+            f"{capture.path}: none of the images of its {len(gone):,} views is there; the first is "
+            f"{capture.paths[kinds[0]][0]}"
+        )
+    for k, kind in enumerate(kinds):
+        part = [i for i, found in enumerate(there) if any(found) and not found[k]]
+        if part:
+            raise ValueError(
+                f"{capture.path}: {len(part):,} of {len(capture):,} {kind} "
+                f"{'is' if len(part) == 1 else 'are'} not there, the first of them "
+                f"{capture.paths[kind][part[0]]}; add what is missing, or choose other kinds by use"
+            )
+    if not gone:
+        return capture
+    keep = [i for i in range(len(capture)) if i not in set(gone)]
+    return capture.only(
+        keep,
+        f"{capture.path}: the images of {len(gone):,} of {len(capture):,} views are not there (the "
+        f"first: {capture.paths[kinds[0]][gone[0]]}); these views are left out",
+    )

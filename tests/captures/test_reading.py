@@ -1,0 +1,473 @@
+"""Captures as people have them: sizes, splits, names, models, what is missing; each is told."""
+
+import json
+import math
+import struct
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from meshlearn.captures.colmap import is_colmap, read_colmap_model
+from meshlearn.captures.describe import describe_capture
+from meshlearn.captures.image_heads import image_head
+from meshlearn.captures.lens import MODELS
+from meshlearn.captures.reading import is_capture, read_capture
+from meshlearn.captures.transforms import read_transforms_file
+from meshlearn.render import load_images
+from meshlearn.render.read_images import upright
+
+EYE = np.eye(4).tolist()
+
+
+def picture(path, width=40, height=30, mode="RGB", color=90, **more):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fill = (color,) * len(mode) if len(mode) > 1 else color
+    Image.new(mode, (width, height), fill).save(path, **more)
+    return path
+
+
+def write(folder, name="transforms.json", frames=1, width=40, height=30, pictures=True, **fields):
+    """A camera file with frames images/0.png …, and its pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = fields.pop("listed", None) or [
+        {"file_path": f"images/{i}.png", "transform_matrix": EYE} for i in range(frames)
+    ]
+    (folder / name).write_text(json.dumps({**fields, "frames": listed}))
+    if pictures:
+        for frame in listed:
+            picture(folder / frame["file_path"], width, height)
+    return folder
+
+
+def quiet(folder, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return load_images(folder, **options)
+
+
+def told(folder, **options) -> list[str]:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        load_images(folder, **options)
+    return [str(w.message) for w in seen]
+
+
+def pixels(images, view=0):
+    """fx, fy, cx, cy in pixels."""
+    k = images.cameras[view].intrinsics(images.size)
+    return [float(v) for v in (k[0, 0], k[1, 1], k[0, 2], k[1, 2])]
+
+
+# --- sizes --------------------------------------------------------------------------------------
+
+
+def test_a_size_that_is_not_said_is_that_of_the_images(tmp_path):
+    images = load_images(write(tmp_path / "a", fl_x=50.0, fl_y=48.0, cx=19.0))
+    assert pixels(images) == pytest.approx([50, 48, 19, 15], rel=1e-5)
+    images = load_images(write(tmp_path / "b", camera_angle_x=math.pi / 2))
+    assert pixels(images) == pytest.approx([20, 20, 20, 15], rel=1e-5)
+    angles = {"camera_angle_x": math.pi / 2, "camera_angle_y": math.pi / 3}
+    images = load_images(write(tmp_path / "c", **angles))
+    assert pixels(images) == pytest.approx([20, 15 * math.sqrt(3), 20, 15], rel=1e-5)
+    assert told(tmp_path / "a") == told(tmp_path / "b") == []
+
+
+def test_without_images_there_is_no_size(tmp_path):
+    folder = write(tmp_path, fl_x=50.0, pictures=False)
+    with pytest.raises(ValueError, match="w and h are missing, and its image is not there"):
+        load_images(folder)
+    # the angle alone needs none: that is how NeRF's scenes come
+    write(folder, camera_angle_x=1.0, pictures=False)
+    assert read_transforms_file(folder).lenses[0].relative
+
+
+def test_every_frame_may_have_its_own_camera_and_size(tmp_path):
+    listed = [
+        {"file_path": "0.png", "transform_matrix": EYE, "fl_x": 30.0, "w": 40, "h": 30},
+        {"file_path": "1.png", "transform_matrix": EYE, "fl_x": 20.0, "w": 20, "h": 50, "cy": 24},
+        {"file_path": "2.png", "transform_matrix": EYE, "camera_angle_x": math.pi / 2},
+    ]
+    folder = write(tmp_path, listed=listed, pictures=False, fl_x=99.0)
+    for name, size in (("0", (40, 30)), ("1", (20, 50)), ("2", (10, 10))):
+        picture(folder / f"{name}.png", *size, mode="RGBA", color=255)
+    with pytest.warns(UserWarning, match=r"different sizes \(40×30, 10×10, 20×50\)|laid on 40×50"):
+        images = load_images(folder)
+    assert images.size == (50, 40)
+    assert pixels(images, 0) == pytest.approx([30, 30, 20, 15], rel=1e-5)
+    assert pixels(images, 1) == pytest.approx([20, 20, 10, 24], rel=1e-5)
+    assert pixels(images, 2) == pytest.approx([5, 5, 5, 5], rel=1e-5)
+    assert images.known.sum((1, 2)).tolist() == [1200, 1000, 100]
+    assert torch.equal(images.known, images.colors[..., 3] == 1)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_folder_of_smaller_images_stands_in(tmp_path, factor):
+    """images_2 and images_4 of nerfstudio and mip-NeRF 360: intrinsics scaled, and told."""
+    folder = write(tmp_path, fl_x=400.0, w=401, h=300, cx=200.0, cy=140.0, pictures=False)
+    picture(folder / f"images_{factor}" / "0.png", 401 // factor, 300 // factor)
+    x = (401 // factor) / 401
+    assert pixels(quiet(folder)) == pytest.approx(
+        [400 * x, 400 / factor, 200 * x, 140 / factor], rel=1e-5
+    )
+    text = " ".join(told(folder))
+    assert f"those of images_{factor} are read" in text and "are scaled" in text
+
+
+def test_images_of_another_size_are_told_and_of_another_shape_refused(tmp_path):
+    folder = write(tmp_path, fl_x=80.0, w=80, h=60)
+    assert pixels(quiet(folder)) == pytest.approx([40, 40, 20, 15], rel=1e-5)
+    (text,) = told(folder)
+    assert "1 of 1 images are of another size" in text and "40×30 where 80×60" in text
+    for w, h in ((60, 60), (30, 40), (40, 40)):
+        write(folder, fl_x=80.0, w=w, h=h)
+        with pytest.raises(ValueError, match=rf"is 40×30 pixels, but its camera is for {w}×{h}"):
+            load_images(folder)
+
+
+# --- EXIF ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_as_pillow_has_it(tmp_path, orientation):
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 255, (5, 7, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    assert image_head(tmp_path / "a.png") == ((5, 7), orientation)
+    with Image.open(tmp_path / "a.png") as found:
+        wanted = np.asarray(ImageOps.exif_transpose(found))
+    assert np.array_equal(upright(torch.from_numpy(np.array(image)), orientation), wanted)
+
+
+def test_photographs_that_lie_on_their_side(tmp_path):
+    """Cameras of the upright image turn it; cameras of the stored one take it so; both tell."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    folder = write(tmp_path, fl_x=50.0, w=30, h=40, pictures=False)
+    picture(folder / "images" / "0.png", 40, 30, exif=exif)
+    assert quiet(folder).size == (40, 30)
+    assert "1 of 1 images are turned upright" in told(folder)[0]
+    write(folder, fl_x=50.0, w=40, h=30, pictures=False)
+    assert quiet(folder).size == (30, 40)
+    assert "taken as they are stored" in told(folder)[0]
+    write(folder, fl_x=50.0, pictures=False)
+    assert quiet(folder).size == (30, 40) and "taken as they are stored" in told(folder)[0]
+
+
+# --- which file, which images -------------------------------------------------------------------
+
+
+def test_nerf_synthetic(tmp_path):
+    """Splits, names without an extension, alpha as masks, a size from the images."""
+    for split, count in (("train", 3), ("test", 2), ("val", 1)):
+        listed = [
+            {"file_path": f"./{split}/r_{i}", "rotation": 0.1, "transform_matrix": EYE}
+            for i in range(count)
+        ]
+        write(tmp_path, f"transforms_{split}.json", listed=listed, pictures=False,
+              camera_angle_x=0.69)  # fmt: skip
+        for i in range(count):
+            picture(tmp_path / split / f"r_{i}.png", 20, 20, "RGBA")
+            picture(tmp_path / split / f"r_{i}_depth_0001.png", 20, 20, "RGBA")
+    assert is_capture(tmp_path) and is_capture(tmp_path / "transforms_test.json")
+    images = quiet(tmp_path)
+    assert images.names == ("r_0", "r_1", "r_2") and images.colors.shape == (3, 20, 20, 4)
+    assert pixels(images)[0] == pytest.approx(10 / math.tan(0.345), rel=1e-5)
+    (text,) = told(tmp_path)
+    assert "its 3 views are read" in text
+    assert "transforms_test.json and transforms_val.json are left aside" in text
+    assert len(load_images(tmp_path / "transforms_test.json")) == 2
+    assert quiet(tmp_path, use=("masks",)).masks.shape == (3, 20, 20)
+    write(tmp_path, camera_angle_x=0.5, listed=[{"file_path": "val/r_0", "transform_matrix": EYE}],
+          pictures=False)  # fmt: skip
+    assert len(load_images(tmp_path)) == 1  # transforms.json comes first
+
+
+def test_nerfstudio(tmp_path):
+    """What a processed capture carries beside: it is read as it stands."""
+    folder = write(
+        tmp_path, w=40, h=30, fl_x=50.0, fl_y=51.0, cx=20.0, cy=15.0, k1=0, k2=0, p1=0, p2=0,
+        camera_model="OPENCV", ply_file_path="sparse_pc.ply", aabb_scale=16,
+        applied_transform=[[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]], orientation_override="none",
+        listed=[{"file_path": "images/0.png", "transform_matrix": EYE, "colmap_im_id": 3}],
+    )  # fmt: skip
+    images = load_images(folder)
+    assert told(folder) == [] and images.known is None
+    assert torch.allclose(images.cameras.forward, torch.tensor([0.0, 0, -1]))
+
+
+def test_missing_images_are_counted_and_the_first_is_named(tmp_path):
+    folder = write(tmp_path, frames=5, fl_x=50.0)
+    for name in ("1", "3"):
+        (folder / "images" / f"{name}.png").unlink()
+    images = quiet(folder)
+    assert images.names == ("0", "2", "4") and len(images.cameras) == 3
+    (text,) = told(folder)
+    assert "of 2 of 5 views are not there (the first: " in text and "images/1.png" in text
+    for path in (folder / "images").iterdir():
+        path.unlink()
+    write(folder, frames=5, fl_x=50.0, w=40, h=30, pictures=False)
+    with pytest.raises(ValueError, match=r"none of the images of its 5 views .*images/0\.png"):
+        load_images(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/home/me/data/set/images/0.png", "C:\\data\\set\\images\\0.png", "../set/images/0.png",
+     "images\\0.png", "/elsewhere/0.png"],
+)  # fmt: skip
+def test_names_of_another_machine(tmp_path, name):
+    listed = [{"file_path": name, "transform_matrix": EYE}]
+    folder = write(tmp_path / "other", listed=listed, fl_x=50.0, w=40, h=30, pictures=False)
+    place = "0.png" if name.startswith("/elsewhere") else "images/0.png"
+    picture(folder / place)
+    capture = read_capture(folder)
+    assert capture.paths["colors"] == [folder / place]
+    assert bool(capture.remarks) == (name != "images\\0.png")
+    (folder / place).unlink()
+    if name != "images\\0.png":
+        with pytest.raises(ValueError, match="leads out of the folder"):
+            read_capture(folder)
+
+
+def test_known_pixels_are_kept_in_a_file(tmp_path):
+    from meshlearn.render import save_images
+
+    listed = [
+        {"file_path": "0.png", "transform_matrix": EYE, "fl_x": 30.0},
+        {"file_path": "1.png", "transform_matrix": EYE, "fl_x": 20.0},
+    ]
+    folder = write(tmp_path / "a", listed=listed, pictures=False)
+    picture(folder / "0.png", 40, 30), picture(folder / "1.png", 30, 40)
+    images = quiet(folder)
+    save_images(images, tmp_path / "b")
+    back = load_images(tmp_path / "b")
+    assert torch.equal(back.known, images.known) and back.size == images.size == (40, 40)
+    assert torch.allclose(back.cameras.focal, images.cameras.focal)
+    half = load_images(tmp_path / "b", max_size=20)
+    assert half.known.sum((1, 2)).tolist() == [300, 300]
+    Image.new("L", (7, 7)).save(tmp_path / "b" / "known" / "001.png")
+    Image.new("L", (7, 7)).save(tmp_path / "b" / "known" / "1.png")
+    with pytest.raises(ValueError, match=r"is 7×7 pixels, but the images of its view are 40×40"):
+        load_images(tmp_path / "b")
+
+
+# --- lenses of transforms.json ------------------------------------------------------------------
+
+SEEN = {"w": 40, "h": 30, "fl_x": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "model", "coefficients"),
+    [
+        ({}, "PINHOLE", ()),
+        ({"camera_model": "PERSPECTIVE", "k1": 0.0}, "PINHOLE", ()),
+        ({"k1": 0.1}, "OPENCV", (0.1, 0, 0, 0)),
+        ({"camera_model": "OPENCV", "k1": 0.1, "k4": 0, "p2": 0.2}, "OPENCV", (0.1, 0, 0, 0.2)),
+        ({"camera_model": "PINHOLE", "k2": 0.1}, "OPENCV", (0, 0.1, 0, 0)),
+        ({"k1": 0.1, "k3": 0.3}, "FULL_OPENCV", (0.1, 0, 0, 0, 0.3, 0, 0, 0)),
+        ({"camera_model": "SIMPLE_RADIAL", "k1": 0.1, "k2": 0}, "SIMPLE_RADIAL", (0.1,)),
+        ({"camera_model": "RADIAL", "k1": 0.1, "k2": 0.2}, "RADIAL", (0.1, 0.2)),
+        ({"camera_model": "OPENCV_FISHEYE"}, "OPENCV_FISHEYE", (0, 0, 0, 0)),
+        ({"camera_model": "fisheye", "k4": 0.4}, "OPENCV_FISHEYE", (0, 0, 0, 0.4)),
+        ({"is_fisheye": True, "k1": 0.1, "p1": 0}, "OPENCV_FISHEYE", (0.1, 0, 0, 0)),
+        ({"is_fisheye": True, "camera_model": "OPENCV"}, "OPENCV_FISHEYE", (0, 0, 0, 0)),
+        ({"is_fisheye": True, "camera_model": "RADIAL"}, "RADIAL_FISHEYE", (0, 0)),
+        ({"is_fisheye": False, "k1": 0.1}, "OPENCV", (0.1, 0, 0, 0)),
+        (
+            {"camera_model": "FULL_OPENCV", "k1": 1, "k4": 4, "k6": 6, "p1": 7},
+            "FULL_OPENCV", (1, 0, 7, 0, 0, 4, 0, 6),
+        ),
+        (
+            {"camera_model": "THIN_PRISM_FISHEYE", "k1": 1, "k3": 3, "sx1": 5},
+            "THIN_PRISM_FISHEYE", (1, 0, 0, 0, 3, 0, 5, 0),
+        ),
+        ({"camera_model": "FOV", "omega": 0.9}, "FOV", (0.9,)),
+        ({"distortion_params": [1, 2, 0, 0, 5, 6]}, "OPENCV", (1, 2, 5, 6)),
+        (
+            {"is_fisheye": True, "distortion_params": [1, 2, 3, 4, 0, 0]},
+            "OPENCV_FISHEYE", (1, 2, 3, 4),
+        ),
+    ],
+)  # fmt: skip
+def test_names_of_lenses(tmp_path, fields, model, coefficients):
+    write(tmp_path, **SEEN, **fields, pictures=False)
+    lens = read_transforms_file(tmp_path).lenses[0]
+    assert (lens.model, lens.coefficients) == (model, coefficients)
+    # in a frame it is the same
+    listed = [{"file_path": "0.png", "transform_matrix": EYE, **fields}]
+    write(tmp_path, listed=listed, **SEEN, pictures=False)
+    assert read_transforms_file(tmp_path).lenses[0] == lens
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"camera_model": "EQUIRECTANGULAR"}, "'EQUIRECTANGULAR' is not supported"),
+        ({"camera_model": "OMNIDIRECTIONALSTEREO_L"}, "'OMNIDIRECTIONALSTEREO_L' is not supp"),
+        ({"camera_model": "VR180_L"}, "'VR180_L' is not supported"),
+        ({"camera_model": 7}, "camera_model is 7, expected a name"),
+        ({"equirectangular": True}, "'EQUIRECTANGULAR' is not supported"),
+        ({"latlong": True}, "'LATLONG' is not supported"),
+        ({"ftheta_p0": 0.1}, "'FTHETA' is not supported"),
+        ({"k4": 0.1}, "k4 of the camera model OPENCV means other things"),
+        ({"k6": 0.1, "camera_model": "PINHOLE"}, "k6 of the camera model PINHOLE"),
+        ({"camera_model": "SIMPLE_RADIAL", "p1": 0.1}, "SIMPLE_RADIAL has no coefficient p1"),
+        ({"is_fisheye": True, "p1": 0.1}, "OPENCV_FISHEYE has no coefficient p1"),
+        ({"camera_model": "FOV"}, "FOV lacks its coefficient omega"),
+        ({"k1": "much"}, "k1 is 'much', expected a finite number"),
+        ({"k1": math.nan}, "k1 is nan, expected a finite number"),
+        ({"distortion_params": [1, 2]}, "distortion_params is .*, expected the 6 numbers"),
+        ({"fl_x": 10**400}, "fl_x is 1000+, expected a positive number"),
+        ({"cx": math.inf}, "cx is inf"),
+    ],
+)
+def test_lenses_that_are_refused_by_name(tmp_path, fields, text):
+    write(tmp_path, **{**SEEN, **fields}, pictures=False)
+    with pytest.raises(ValueError, match=text) as found:
+        read_capture(tmp_path)
+    assert "\n" not in str(found.value) and "frame 0" in str(found.value)
+
+
+def test_a_lens_that_folds_everything_is_refused_when_images_are_read(tmp_path):
+    write(tmp_path, w=40, h=30, fl_x=50.0, cx=1e7, k1=-9.0)
+    with pytest.raises(ValueError, match="OPENCV with k1 -9 shows nothing without folding"):
+        load_images(tmp_path)
+
+
+def test_rolling_shutters_are_told(tmp_path):
+    write(tmp_path, **SEEN, rolling_shutter=[0, 0, 0.01])
+    assert "rolling_shutter is not modelled" in told(tmp_path)[0]
+    write(tmp_path, **SEEN, rolling_shutter=[0.0, 0, 0])
+    assert told(tmp_path) == []
+
+
+# --- COLMAP ---------------------------------------------------------------------------------------
+
+
+def colmap(folder, cameras, images, binary=False, points=0):
+    """cameras: (id, model, w, h, parameters); images: (id, camera, name)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pose = (1.0, 0, 0, 0, 0, 0, 4)
+    if not binary:
+        (folder / "cameras.txt").write_text(
+            "\n".join(f"{k} {m} {w} {h} {' '.join(map(str, p))}" for k, m, w, h, p in cameras)
+        )
+        (folder / "images.txt").write_text(
+            "".join(f"{k} {' '.join(map(str, pose))} {c} {n}\n\n" for k, c, n in images)
+        )
+        return folder
+    data = struct.pack("<Q", len(cameras))
+    for k, m, w, h, p in cameras:
+        data += struct.pack(f"<iiQQ{len(p)}d", k, list(MODELS).index(m), w, h, *p)
+    (folder / "cameras.bin").write_bytes(data)
+    data = struct.pack("<Q", len(images))
+    for k, c, n in images:
+        data += struct.pack("<i7di", k, *pose, c) + n.encode() + b"\0"
+        data += struct.pack("<Q", points) + struct.pack("<ddq", 1.0, 2.0, -1) * points
+    (folder / "images.bin").write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_of_colmap(tmp_path, model, binary):
+    names = MODELS[model].parameters
+    values = [round(0.01 * (i + 1), 2) for i in range(len(names))]
+    start = names.index("cx")
+    values[:start] = [50.0, 51.0][:start]
+    values[start : start + 2] = [20.0, 15.0]
+    cameras = [(3, model, 40, 30, values)]
+    colmap(tmp_path, cameras, [(1, 3, "a.png")], binary, points=2000)
+    (lens,) = read_colmap_model(tmp_path).lenses
+    assert lens.model == model and lens.coefficients == tuple(values[start + 2 :])
+    assert lens.focal == (values[0], values[start - 1]) and lens.centre == (20.0, 15.0)
+    assert lens.size == (30, 40)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_panoramas_of_colmap_are_refused_by_name(tmp_path, binary):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path, cameras, [(1, 1, "a.png")], binary)
+    if binary:
+        data = bytearray((tmp_path / "cameras.bin").read_bytes())
+        data[12:16] = struct.pack("<i", 17)
+        (tmp_path / "cameras.bin").write_bytes(data)
+    else:
+        (tmp_path / "cameras.txt").write_text("1 EQUIRECTANGULAR 40 20 40 20\n")
+    with pytest.raises(ValueError, match="EQUIRECTANGULAR is not supported; cut the panoramas"):
+        read_capture(tmp_path)
+
+
+def test_cameras_of_different_sizes(tmp_path):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15]), (2, "SIMPLE_PINHOLE", 20, 20, [9, 8, 7])]
+    colmap(tmp_path / "sparse/0", cameras, [(1, 1, "left/a.png"), (2, 2, "right/a.png")])
+    picture(tmp_path / "images/left/a.png")
+    picture(tmp_path / "images/right/a.png", 20, 20)
+    images = quiet(tmp_path)
+    assert images.size == (30, 40)
+    assert pixels(images, 1) == pytest.approx([9, 9, 8, 7], rel=1e-5)
+
+
+@pytest.mark.parametrize("place", ["images", "images_4", "input", "."])
+@pytest.mark.parametrize("sparse", ["sparse/0", "sparse", "colmap/sparse/0"])
+def test_where_the_pictures_of_a_model_are(tmp_path, place, sparse):
+    cameras = [(1, "PINHOLE", 160, 120, [200, 200, 80, 60])]
+    colmap(tmp_path / sparse, cameras, [(1, 1, "a.png")])
+    picture(tmp_path / place / "a.png")
+    assert is_colmap(tmp_path)
+    assert pixels(quiet(tmp_path)) == pytest.approx([50, 50, 20, 15], rel=1e-5)
+    remarks = told(tmp_path)
+    assert any("is no folder images" in r for r in remarks) == (place != "images")
+    assert any("are scaled" in r for r in remarks)
+
+
+def test_other_models_beside_are_told(tmp_path):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    for number in ("0", "1", "2"):
+        colmap(tmp_path / "sparse" / number, cameras, [(1, 1, "a.png")])
+    picture(tmp_path / "images/a.png")
+    assert "2 models beside it are left aside" in told(tmp_path)[0]
+
+
+def test_what_a_model_says_behind_its_end_is_refused(tmp_path):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    images = [(i, 1, f"{i}.png") for i in range(3)]
+    colmap(tmp_path, cameras, images, binary=True)
+    path = tmp_path / "images.bin"
+    data = path.read_bytes()
+    path.write_bytes(struct.pack("<Q", 2) + data[8:])  # promises fewer than it holds
+    with pytest.raises(ValueError, match="bytes behind the last record"):
+        read_capture(tmp_path)
+
+
+def test_masks_beside_a_model_stay_in_the_folder(tmp_path):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path / "set/sparse/0", cameras, [(1, 1, "a.jpg")])
+    picture(tmp_path / "set/images/a.jpg")
+    picture(tmp_path / "set/masks/a.jpg.png", mode="L")
+    assert quiet(tmp_path / "set").kinds == ("masks", "colors")
+
+
+# --- what is told without reading ---------------------------------------------------------------
+
+
+def test_description(tmp_path):
+    folder = write(tmp_path, frames=3, **SEEN, k1=-0.1)
+    (folder / "images/1.png").unlink()
+    facts = describe_capture(folder)
+    assert facts["kind"] == "images" and facts["views"] == 3 and facts["images"] == {"colors": 2}
+    assert facts["missing"] == 1 and facts["first_missing"].endswith("images/1.png")
+    assert facts["sizes"] == [{"width": 40, "height": 30, "views": 2}]
+    (lens,) = facts["lenses"]
+    assert lens["model"] == "OPENCV" and lens["views"] == 3 and lens["bends_by"] == "k1 -0.1"
+    write(folder, frames=3, **SEEN, pictures=False)
+    (lens,) = describe_capture(folder)["lenses"]
+    assert lens["horizontal_angle"] == pytest.approx(2 * math.degrees(math.atan(0.4)))
+    write(tmp_path / "none", camera_angle_x=1.0, pictures=False)
+    (lens,) = describe_capture(tmp_path / "none")["lenses"]
+    assert lens["horizontal_angle"] == pytest.approx(math.degrees(1.0))
