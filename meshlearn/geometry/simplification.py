@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import check_tensor
-from meshlearn.geometry.bvh import MeshBVH
+from meshlearn.geometry.carry import carry_attributes
 from meshlearn.mesh import Mesh
 
 _LIBRARIES = ("fast_simplification", "open3d")
@@ -18,8 +18,10 @@ def simplify(mesh: Mesh, faces: int, *, library: str | None = None) -> Mesh:
     """About `faces` triangles in the shape of `mesh`, by quadric error (Garland, Heckbert, 1997).
 
     Vertices at one position are merged first. Vertex attributes are interpolated at the nearest
-    point of the old surface, face attributes are those of the face nearest to the centre; corner
-    attributes are not carried.
+    point of the old surface, face attributes are those of the face nearest to the centre. Corner
+    attributes (texture coordinates) are interpolated too, each face's within one chart, so that
+    seams stay; texture coordinates and normals of vertices that differ along seams become corner
+    attributes. Materials are kept.
 
     Args:
         faces: triangles wanted, at least 1; a mesh that has no more is given back as it is.
@@ -49,7 +51,7 @@ def simplify(mesh: Mesh, faces: int, *, library: str | None = None) -> Mesh:
     vertices = vertices.to(old.dtype)
     made = Mesh(vertices, triangles)
     if made.num_faces and old.num_faces:
-        made = _carry(old, made)
+        made = carry_attributes(old, made)
     return made.to(mesh.device)
 
 
@@ -92,27 +94,3 @@ def _open3d(mesh: Mesh, faces: int) -> tuple[Tensor, Tensor]:
     legacy.remove_unreferenced_vertices()
     points, triangles = np.asarray(legacy.vertices), np.asarray(legacy.triangles)
     return torch.from_numpy(points.copy()), torch.from_numpy(triangles.astype("int64"))
-
-
-def _carry(old: Mesh, made: Mesh) -> Mesh:
-    """The new mesh with attributes of the old one."""
-    if not old.vertex_attributes and not old.face_attributes:
-        return made
-    tree = MeshBVH(old)
-    _, face, weight = tree.closest(made.vertices)
-    corners = old.faces[face]  # (V', 3)
-    vertex = {}
-    for name, values in old.vertex_attributes.items():
-        rows = values[corners]  # (V', 3, ...)
-        weights = weight.view(-1, 3, *[1] * (values.dim() - 1))
-        if values.is_floating_point():
-            vertex[name] = (rows * weights.to(values.dtype)).sum(1)
-        elif name == "color" and values.dtype == torch.uint8:
-            vertex[name] = (rows * weights).sum(1).round().clamp(0, 255).to(torch.uint8)
-        else:  # labels: of the nearest corner
-            vertex[name] = rows[torch.arange(len(rows)), weight.argmax(1)]
-    faces = {}
-    if old.face_attributes:
-        _, nearest, _ = tree.closest(made.vertices[made.faces].mean(1))
-        faces = {name: values[nearest] for name, values in old.face_attributes.items()}
-    return Mesh(made.vertices, made.faces, vertex_attributes=vertex, face_attributes=faces)

@@ -250,11 +250,17 @@ def test_simplify_carries_fields_and_tells_what_it_cannot():
     part = document.parts[0]
     part.vertex_fields["x"] = part.vertices[:, 0].copy()
     part.face_fields["side"] = (part.vertices[part.polygon_index[::3], 2] > 0).astype(np.int64)
-    part.corner_fields["uv"] = CornerField(np.zeros((1, 2)), np.zeros(mesh.num_faces * 3, int))
+    part.corner_fields["uv"] = CornerField(part.vertices[:, :2], part.polygon_index)
+    part.corner_fields["some"] = CornerField(
+        np.zeros((1, 2)), np.arange(3 * mesh.num_faces) % 2 - 1
+    )
     changed = simplify(document, 500)
     small = changed.document.parts[0]
     assert 450 <= small.num_faces <= 500 and "from 5,120 to" in changed.done
-    assert [loss.what for loss in changed.losses] == ["corner field 'uv'"]
+    assert changed.done.endswith(", uv of corners taken from the nearest points")
+    assert [loss.what for loss in changed.losses] == ["corner field 'some'"]
+    uv = small.corner_fields["uv"]
+    assert np.abs(uv.values[uv.index] - small.vertices[small.polygon_index, :2]).max() < 0.05
     assert np.abs(small.vertex_fields["x"] - small.vertices[:, 0]).max() < 0.05
     centre = small.vertices[small.polygon_index].reshape(-1, 3, 3).mean(1)
     clear = np.abs(centre[:, 2]) > 0.2

@@ -115,7 +115,7 @@ def simplify(document: Document, wanted: float) -> Changed:
     target = wanted * total if wanted < 1 else wanted
     lost = partial(Loss, holder="simplification")
     parts, losses = [], []
-    after = 0
+    after, carried = 0, dict[str, None]()
     for part, mesh in zip(document.parts, meshes, strict=True):
         share = max(1, round(target * mesh.num_faces / max(total, 1)))
         small = simplify_mesh(mesh, share)
@@ -125,11 +125,13 @@ def simplify(document: Document, wanted: float) -> Changed:
             continue
         made = from_mesh(small).parts[0]
         losses += [
-            lost(LossKind.FIELD, "corner", name, len(field.index), "makes new corners")
+            lost(LossKind.FIELD, "corner", name, len(field.index), "carries numbers of all corners")
             for name, field in part.corner_fields.items()
+            if name not in made.corner_fields
         ]
+        carried |= dict.fromkeys(made.corner_fields)
         for domain in ("vertex", "face"):
-            kept = getattr(made, f"{domain}_fields")
+            kept = {**getattr(made, f"{domain}_fields"), **made.corner_fields}
             losses += [
                 lost(LossKind.FIELD, domain, name, len(values), "carries numbers only")
                 for name, values in getattr(part, f"{domain}_fields").items()
@@ -146,10 +148,12 @@ def simplify(document: Document, wanted: float) -> Changed:
             polygon_index=made.polygon_index,
             vertex_fields=made.vertex_fields,
             face_fields=made.face_fields,
-            corner_fields={},
+            corner_fields=made.corner_fields,
         )
         parts.append(own)
     done = f"simplified from {total:,} to {after:,} triangles" if after < total else ""
+    if carried and done:
+        done += f", {', '.join(carried)} of corners taken from the nearest points"
     return Changed(replace(document, parts=parts), done, tuple(losses))
 
 
