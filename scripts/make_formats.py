@@ -37,6 +37,9 @@ NOTES = """
 """.splitlines()
 
 
+NOTHING = "all of it, so that nothing is written"
+
+
 def measure() -> dict[str, dict[str, list[str]]]:
     """Losses by suffix and kind of mesh."""
     table: dict[str, dict[str, list[str]]] = {}
@@ -44,8 +47,11 @@ def measure() -> dict[str, dict[str, list[str]]]:
         for suffix in WRITTEN:
             table[suffix] = {}
             for name, document in documents().items():
-                report = mio.save_document(document, Path(folder) / f"x{suffix}")
-                table[suffix][name] = sorted(report.losses)
+                try:
+                    report = mio.save_document(document, Path(folder) / f"x{suffix}")
+                    table[suffix][name] = sorted(report.losses)
+                except mio.FileFormatError:
+                    table[suffix][name] = [NOTHING]
     return table
 
 

@@ -193,6 +193,14 @@ inline const char* read_numbers(const char* p, const char* eol, double* out, int
   return p;
 }
 
+// As `keyword`, in letters of any case; `word` is in lower case.
+inline bool keyword_of_any_case(const char* p, const char* end, const char* word, int64_t n) {
+  if (end - p < n || (end - p > n && !is_blank(p[n]))) return false;
+  for (int64_t k = 0; k < n; ++k)
+    if ((p[k] | 0x20) != word[k]) return false;
+  return true;
+}
+
 // Corners of the triangles of an ASCII STL: the numbers behind each "vertex".
 struct StlPiece {
   std::vector<double> corner;
@@ -206,7 +214,7 @@ inline void parse_stl(const char* data, int64_t begin, int64_t end, StlPiece& ou
   for (; p < stop; ++p) {
     const char *eol = line_end(p, stop), *q = skip_blanks(p, eol), *start = p;
     p = eol;
-    if (keyword(q, eol, "vertex", 6)) {
+    if (keyword_of_any_case(q, eol, "vertex", 6)) {
       double x[3];
       int n;
       if (!read_numbers(q + 6, eol, x, 3, &n) || n != 3) {
@@ -214,9 +222,9 @@ inline void parse_stl(const char* data, int64_t begin, int64_t end, StlPiece& ou
         return;
       }
       out.corner.insert(out.corner.end(), x, x + 3);
-    } else if (keyword(q, eol, "facet", 5)) {
+    } else if (keyword_of_any_case(q, eol, "facet", 5)) {
       ++out.facets;
-    } else if (eol - q >= 5 && std::memcmp(q, "solid", 5) == 0) {
+    } else if (keyword_of_any_case(q, eol, "solid", 5)) {
       const char* name = skip_blanks(q + 5, eol);
       const char* last = eol;
       while (last > name && is_blank(last[-1])) --last;

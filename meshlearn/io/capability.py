@@ -75,10 +75,17 @@ def _field_losses(part: Part, holds: Holds) -> Iterator[Loss | None]:
         yield _field("corner", key, corners.values, count, holds)
 
 
+def _is_cloud(part: Part) -> bool:
+    """Whether the vertices of a part are its points, in their order, and nothing else is there; so
+    readers understand vertices alone."""
+    alone = not (part.num_faces or part.lines or part.cells)
+    return alone and np.array_equal(part.points, np.arange(len(part.vertices)))
+
+
 def _element_losses(part: Part, holds: Holds) -> Iterator[Loss]:
     if part.lines and not holds.lines:
         yield Loss(LossKind.LINES, count=len(part.lines))
-    if len(part.points) and not holds.points:
+    if len(part.points) and not holds.points and not (holds.bare_vertices and _is_cloud(part)):
         yield Loss(LossKind.POINTS, count=len(part.points))
     for kind, cells in part.cells.items():
         if not _within(kind, holds.cells):

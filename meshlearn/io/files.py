@@ -9,10 +9,11 @@ from typing import Any
 
 from meshlearn import _files
 from meshlearn.io.capability import losses_of
+from meshlearn.io.contents import check_something, with_elements
 from meshlearn.io.document import Document, FileFormatError, Part, check_part, check_polygons
 from meshlearn.io.format import Bytes, Format
 from meshlearn.io.image_names import image_places, prefixed, with_images_named
-from meshlearn.io.left_behind import Loss, LossReport, report_of
+from meshlearn.io.left_behind import Loss, LossKind, LossReport, report_of
 from meshlearn.io.registry import format_of, source_of, suffix_of
 from meshlearn.io.resolver import safe_place
 
@@ -80,7 +81,7 @@ def read_document(
         ) from error
     for part in document.parts:
         check_polygons(part, str(path))
-    return document
+    return with_elements(document, path)
 
 
 def _check(document: object, format: Format, path: Path) -> None:
@@ -129,15 +130,25 @@ def prepared(
 
 
 def find_losses(
-    document: Document, path: str | os.PathLike[str], *, format: str | None = None
+    document: Document,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    ascii: bool = False,
 ) -> LossReport:
-    """What a format could not hold of a document; nothing is written."""
+    """What a format could not hold of a document; nothing is written.
+
+    Args:
+        ascii: the text variant of a format that has both.
+    """
     path = Path(path)
     found = format_of(path, format, writing=True)
     document = prepared(document, path, format=format)
-    losses = losses_of(document, found.holds)
+    losses = losses_of(document, found.holds_as(ascii=ascii))
     if found.losses is not None:
-        losses += _made(found, "losses", path, document)
+        whole = {(x.domain, x.name) for x in losses if x.kind is LossKind.FIELD and x.count}
+        more = _made(found, "losses", path, document)
+        losses += [x for x in more if not x.domain or (x.domain, x.name) not in whole]
     return report_of([*document.left_out, *losses], found.name)
 
 
@@ -206,6 +217,7 @@ def encode(
     named = path if format is None else path.with_suffix(suffix_of(path, format))
     key = "write" if whole or found.pieces is None else "pieces"
     document = prepared(document, path, format=format)
+    check_something(document, found.holds_as(ascii=ascii), path, found.name)
     made = _made(found, key, named, document, named, **options)
     if isinstance(made, Mapping):
         files = dict(made)
@@ -290,7 +302,7 @@ def save_document(
     """
     path = Path(path)
     document = prepared(document, path, format=format)
-    report = find_losses(document, path, format=format)
+    report = find_losses(document, path, format=format, ascii=ascii)
     if strict and report:
         raise FileFormatError(f"{path}: not written, since it would lose {report.listed}")
     if path.exists() and not overwrite:

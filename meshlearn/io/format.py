@@ -43,6 +43,8 @@ class Holds:
         double: coordinates in double precision; "local": in single precision about an origin of
             each part that is in double precision, see `meshlearn.io.local_origins`.
         shared: vertices that several faces use, and those that none does.
+        bare_vertices: vertices that no element uses, where they are shared.
+        most_corners: of a face; larger ones are cut; 0 for any number.
         lines, points: elements of one dimension and of none.
         cells: kinds of volume elements.
         parts: more than one object, each with its name.
@@ -65,6 +67,8 @@ class Holds:
     polygons: bool = True
     double: bool | str = True
     shared: bool = True
+    bare_vertices: bool = True
+    most_corners: int = 0
     lines: bool = False
     points: bool = False
     cells: frozenset[str] | None = NONE
@@ -118,6 +122,7 @@ class Format:
         pieces: as `write`, (document, path) -> an iterable of pieces for each file, for writers
             that need not have the whole file in memory; they are the same bytes.
         holds: what a file has a place for, from which the losses of a document are told.
+        text_holds: the same of its text variant, where that is something else.
         losses: (document) -> losses beyond those, where `holds` cannot say them.
         prepare: (document) -> the document as the format can have it, such as with images of other
             types, what was done noted in its `remarks`, what could not be in its `left_out`; asked
@@ -138,6 +143,7 @@ class Format:
     write: Writer | str | None = None
     pieces: Pieces | str | None = None
     holds: Holds = Holds()
+    text_holds: Holds | None = None
     losses: Losses | str | None = None
     prepare: Prepare | str | None = None
     text: tuple[str, ...] = ()
@@ -170,6 +176,14 @@ class Format:
                 )
         if not isinstance(self.holds, Holds):
             raise ValueError(f"holds: the format {self.name} gives {self.holds!r}, expected Holds")
+        if not isinstance(self.text_holds, Holds | None):
+            raise ValueError(
+                f"text_holds: the format {self.name} gives {self.text_holds!r}, expected Holds"
+            )
+
+    def holds_as(self, *, ascii: bool = False) -> Holds:
+        """What a file has a place for, or one of the text variant."""
+        return self.text_holds if ascii and self.text_holds is not None else self.holds
 
     def function(self, key: str) -> Callable[..., Any] | None:
         """One of `read`, `write`, `pieces`, `losses`, `prepare`, imported; None if there is none.

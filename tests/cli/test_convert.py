@@ -48,7 +48,7 @@ def files(folder: Path) -> set[str]:
 def test_one_file_with_its_losses(cli, quad, tmp_path):
     done = cli("convert", quad, tmp_path / "a.stl", "--json")
     facts = json.loads(done.stdout)
-    assert done.returncode == 0 and facts["vertices"] == 4 and facts["faces"] == 1
+    assert done.returncode == 0 and facts["vertices"] == 6 and facts["faces"] == 2
     names = {loss["name"]: loss for loss in facts["losses"]}
     assert names["polygons of more than 3 corners"]["count"] == 1
     assert "STL" in names["polygons of more than 3 corners"]["why"]

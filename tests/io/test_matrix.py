@@ -34,6 +34,10 @@ def test_what_differs_is_what_the_report_says(suffix, tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         path = folder / f"ü x{suffix}"
+        if expected[name] == ["all of it, so that nothing is written"]:
+            with pytest.raises(mio.FileFormatError, match="nothing would be in it"):
+                mio.save_document(document, path)
+            continue
         report = mio.save_document(document, path)
         assert losses_of(report) == expected[name], name
         assert all(loss.count > 0 and loss.why for loss in report.items), name
@@ -50,6 +54,8 @@ def test_what_differs_is_what_the_report_says(suffix, tmp_path):
 )
 def test_text_variants_hold_the_same(suffix, tmp_path):
     for name, document in documents().items():
+        if name == "points" and suffix == ".stl":
+            continue  # nothing of it
         a, b = tmp_path / f"{name} a{suffix}", tmp_path / f"{name} b{suffix}"
         mio.save_document(document, a, ascii=True)
         mio.save_document(document, b)

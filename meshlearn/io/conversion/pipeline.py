@@ -11,6 +11,7 @@ from pathlib import Path
 
 from meshlearn.io.changes import operations, placement, repair
 from meshlearn.io.changes.operations import Changed
+from meshlearn.io.contents import counts_in
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.files import (
     encode,
@@ -21,6 +22,7 @@ from meshlearn.io.files import (
     save_document,
 )
 from meshlearn.io.left_behind import Loss, LossKind, LossReport
+from meshlearn.io.registry import format_of
 
 
 @dataclass(frozen=True)
@@ -201,15 +203,16 @@ def _change(
     form = options.source_format or source.suffix
     document, steps, lost = apply(document, options, format=form)
     document = prepared(document, target, format=options.target_format)
-    found = find_losses(document, target, format=options.target_format).items
+    to = options.target_format
+    found = find_losses(document, target, format=to, ascii=options.ascii).items
     # what the user just said of the frame, and the file has no word for, is no loss
     asked = {LossKind.UNIT_UNSAID: options.unit, LossKind.UP_AXIS_UNSAID: options.up}
     found = tuple(loss for loss in found if asked.get(loss.kind) is None)
     report = LossReport((*lost, *found))
     if options.strict and report:
         raise FileFormatError(f"{target}: not written, since it would lose {report.listed}")
-    vertices = sum(len(p.vertices) for p in document.parts)
-    faces = sum(p.num_faces for p in document.parts)
+    holds = format_of(target, to, writing=True).holds_as(ascii=options.ascii)
+    vertices, faces = counts_in(document, holds)
     return document, Conversion(vertices, faces, (*document.remarks, *steps), report)
 
 

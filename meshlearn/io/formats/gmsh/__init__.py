@@ -12,6 +12,7 @@ FORMAT = Format(
     holds=Holds(
         vertex=ANY,
         face=ANY,
+        most_corners=4,
         lines=True,
         points=True,
         cells=frozenset({"tetra", "hexahedron", "wedge", "pyramid"}),

@@ -12,6 +12,7 @@ FORMAT = Format(
     holds=Holds(
         vertex=frozenset({"ref"}),
         face=frozenset({"ref"}),
+        most_corners=4,
         lines=True,
         cells=frozenset({"tetra", "hexahedron", "wedge", "pyramid"}),
         element_fields=True,

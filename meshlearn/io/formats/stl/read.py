@@ -1,4 +1,9 @@
-"""STL, binary and ascii: a soup of triangles; nothing is merged."""
+"""STL, binary and ascii: a soup of triangles; nothing is merged.
+
+Ascii files are read as people have them: keywords in letters of any case, lines that end in any
+way or not at all, several solids, no "endsolid". Binary ones by their size, where the count in
+their header does not fit it.
+"""
 
 from __future__ import annotations
 
@@ -9,68 +14,110 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.encoding import as_utf8, with_line_feeds, with_plain_infinities
+from meshlearn.io.formats.stl.colors import colors_of, plain_head
 
 HEAD = b"meshlearn"  # of a file whose part has no name
 FACET = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
 
+_BEGIN = re.compile(rb"\s*(solid|facet\s+normal)\b", re.IGNORECASE)
+_LOOKED = 1 << 16  # bytes of a text that may be its name
 # three words of which one has a comma inside: "vertex 1,5 0 0", not "vertex 1, 2, 3"
 _DECIMAL_COMMA = re.compile(
     rb"vertex[ \t]+(?=[^\r\n]*\d,\d)[-+.,\deE]*[\deE.][ \t]+[-+.,\deE]*[\deE.][ \t]+"
     rb"[-+.,\deE]*[\deE.][ \t]*[\r\n]",
     re.IGNORECASE,
 )
+# where a line should begin, in files that are one line
+_STATEMENT = re.compile(
+    rb"\s+(?=(?:facet\s+normal|outer\s+loop|endloop|endfacet|endsolid)\b|vertex\s+[-+.\dni])",
+    re.IGNORECASE,
+)
+_NEXT_SOLID = re.compile(rb"^(endsolid.*?)[ \t]+(?=solid\b)", re.IGNORECASE | re.MULTILINE)
 
 
-def read(data: bytes, path: Path) -> Document:
+def read(data: bytes | bytearray, path: Path) -> Document:
     """Reads an STL; told by its size, since binary files too may begin with "solid"."""
-    if len(data) >= 84:
-        count = int(np.frombuffer(data, "<u4", 1, 80)[0])
-        if len(data) == 84 + 50 * count or (
-            not data.lstrip()[:5].lower() == b"solid" and len(data) >= 84 + 50 * count
-        ):
-            held, rest = divmod(len(data) - 84, 50)
-            if rest or held == count:
-                return _binary(data, count)
-            document = _binary(data, held)
-            document.remarks.append(f"the header promises {count} triangles, {held} are read")
-            return document
-    if data.lstrip()[:5].lower() == b"solid" and b"\0" not in data[:4096]:
-        return _ascii(data, path)
-    if len(data) < 84:
+    size = len(data)
+    count = int(np.frombuffer(data, "<u4", 1, 80)[0]) if size >= 84 else 0
+    if size >= 84 and size == 84 + 50 * count:
+        return _binary(data, count)
+    text = _text(data, path)
+    if text is not None:
+        return _ascii(text, path)
+    if size < 84:
         raise FileFormatError(
             f"{path}: expected an STL file of at least 84 bytes or 'solid' in front, got "
-            f"{len(data)} bytes"
+            f"{size} bytes"
         )
+    bare = (size - 80) // 50
+    if size == 80 + 50 * bare and _fits(np.frombuffer(data, FACET, bare, 80)):
+        document = _binary(data, bare, 80)
+        document.remarks.append(f"there is no number of triangles in the header, {bare} are read")
+        return document
+    held, rest = divmod(size - 84, 50)
+    if held and (count == 0 or (count < held and not rest)):
+        document = _binary(data, held)
+        document.remarks.append(f"the header promises {count} triangles, {held} are read")
+        return document
+    if count <= held:
+        return _binary(data, count)
     raise FileFormatError(
         f"{path}: the header promises {count} triangles ({84 + 50 * count} bytes), the file has "
-        f"{len(data)} bytes"
+        f"{size} bytes"
     )
 
 
-def _binary(data: bytes, count: int) -> Document:
-    table = np.frombuffer(data, FACET, count, 84)
+def _text(data: bytes | bytearray, path: Path) -> bytes | bytearray | None:
+    """The text of an ascii file; None where it is binary."""
+    if b"\0" in data[:64]:
+        try:
+            data = as_utf8(data)
+        except ValueError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+    elif data[:3] == b"\xef\xbb\xbf":
+        data = data[3:]
+    return data if _BEGIN.match(data[:4096]) and b"\0" not in data[:_LOOKED] else None
+
+
+def _fits(table: np.ndarray) -> bool:
+    """Whether rows are triangles with their normals, and not anything else."""
+    with np.errstate(all="ignore"):
+        a, b, c = np.moveaxis(table["corners"].astype(np.float64), 1, 0)
+        normal = np.cross(b - a, c - a)
+        length = np.linalg.norm(normal, axis=1) * np.linalg.norm(table["normal"], axis=1)
+        alike = (normal * table["normal"]).sum(1) > 0.9 * length
+    return bool(len(table) and np.isfinite(table["corners"]).all() and alike.mean() > 0.9)
+
+
+def _binary(data: bytes | bytearray, count: int, at: int = 84) -> Document:
+    table = np.frombuffer(data, FACET, count, at)
     corners = np.ascontiguousarray(table["corners"], dtype=np.float32).reshape(-1, 3)
     part = Part.triangles(corners, np.arange(3 * count))
-    head = bytes(data[:80]).split(b"\0")[0].strip()
+    head = plain_head(bytes(data[:80]))
     part.name = "" if head == HEAD else head.decode("utf-8", errors="replace")
-    if table["extra"].any():
+    document = Document([part])
+    colors, remark = colors_of(bytes(data[:80]), table["extra"])
+    if colors is not None:
+        part.face_fields["color"] = colors
+        document.remarks.append(remark)
+    elif table["extra"].any():
         part.face_fields["attribute"] = table["extra"].astype(np.int32)
-    return Document([part])
+    return document
 
 
-def _ascii(data: bytes, path: Path) -> Document:
-    if b"endsolid" not in data[-512:].lower():
-        raise FileFormatError(f"{path}: expected 'endsolid' at the end of an ascii STL file")
-    if re.search(rb"\b(FACET|VERTEX|SOLID)\b", data[:4096]):
-        data = data.lower()
+def _ascii(data: bytes | bytearray, path: Path) -> Document:
+    data = with_line_feeds(data)
     remarks = []
     if b"," in data and _DECIMAL_COMMA.search(data):
         data = re.sub(rb"(?<=\d),(?=\d)", b".", data)
         remarks = ["commas were read as decimal points"]
     try:
-        corners, solids = _native(data) if HAS_COMPILED else _plain(data)
+        corners, solids = _corners(data)
     except ValueError as error:
         raise FileFormatError(f"{path}: {error}") from None
+    if b"endsolid" not in data[-512:].lower() and b"endsolid" not in data.lower():
+        remarks.append("'endsolid' is not at the end: the file may have been longer")
     document = Document(remarks=remarks)
     begins = [s[0] for s in solids] or [0]
     for (first, name), last in zip(
@@ -81,7 +128,31 @@ def _ascii(data: bytes, path: Path) -> Document:
     return document
 
 
-def _native(data: bytes):
+def _corners(data: bytes | bytearray) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """Corners (3 F, 3), and the first triangle and the name of each solid."""
+    parse = _native if HAS_COMPILED else _plain
+    try:
+        found = parse(data)
+        if len(found[0]) or b"vertex" not in data.lower():
+            return found
+        error = ValueError("expected lines that begin with 'facet' and 'vertex'")
+    except ValueError as first:
+        error = first
+    other = with_plain_infinities(data)
+    lines = _STATEMENT.sub(b"\n", data if other is None else other)
+    lines = _NEXT_SOLID.sub(rb"\1\n", lines)
+    if bytes(lines) == bytes(data):
+        raise error
+    try:
+        found = parse(lines)
+    except ValueError:
+        raise error from None
+    if not len(found[0]):
+        raise error
+    return found
+
+
+def _native(data: bytes | bytearray) -> tuple[np.ndarray, list[tuple[int, str]]]:
     corners, solids = call("stl_parse", threads(), as_bytes(data), kinds="di")
     named = [
         (int(first), data[offset : offset + length].decode("utf-8", errors="replace"))
@@ -90,15 +161,16 @@ def _native(data: bytes):
     return corners.reshape(-1, 3), named
 
 
-def _plain(data: bytes):
+def _plain(data: bytes | bytearray) -> tuple[np.ndarray, list[tuple[int, str]]]:
     corners: list[list[float]] = []
     solids: list[tuple[int, str]] = []
     facets = 0
     for number, line in enumerate(bytes(data).split(b"\n"), 1):
-        words = line.split()
+        words = line.replace(b",", b" ").split()
         if not words:
             continue
-        if words[0] == b"vertex":
+        word = words[0].lower()
+        if word == b"vertex":
             try:
                 x = [float(w) for w in words[1:4]]
             except ValueError:
@@ -106,9 +178,9 @@ def _plain(data: bytes):
             if len(x) != 3:
                 raise ValueError(f"line {number}: expected the 3 coordinates of a vertex")
             corners.append(x)
-        elif words[0] == b"facet":
+        elif word == b"facet":
             facets += 1
-        elif words[0].startswith(b"solid"):
+        elif word == b"solid":
             name = line.strip()[5:].strip().decode("utf-8", errors="replace")
             solids.append((facets, name))
     if len(corners) != 3 * facets:

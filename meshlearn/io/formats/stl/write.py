@@ -11,11 +11,31 @@ import numpy as np
 from meshlearn._compiled import HAS_COMPILED, call, threads
 from meshlearn.arrays.triangulation import as_points
 from meshlearn.io.document import Document, Part
+from meshlearn.io.formats.stl.colors import bits_of, is_color, rounded_colors, translucent
 from meshlearn.io.formats.stl.read import FACET, HEAD
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.surface import one_surface
 from meshlearn.io.text import rows_text
 
 _FACETS = 1 << 15  # of a piece
+
+
+def losses(document: Document) -> Iterator[Loss]:
+    """What a binary STL file cannot hold beyond what its `Holds` says."""
+    for part in document.parts:
+        color = part.face_fields.get("color")
+        if color is None or not part.num_faces:
+            continue
+        if not is_color(color):
+            limit = "has colours of 3 numbers"
+            yield Loss(LossKind.FIELD_SHAPE, "face", "color", len(color), limit)
+            continue
+        limit = "has 5 bits of each of red, green and blue"
+        yield Loss(LossKind.FIELD_DIGITS, "face", "color", rounded_colors(color), limit)
+        yield Loss(LossKind.ALPHA, "face", "color", translucent(color))
+        if "attribute" in part.face_fields:
+            limit = "has the colours of faces in its place"
+            yield Loss(LossKind.FIELD, "face", "attribute", part.num_faces, limit)
 
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
@@ -33,7 +53,11 @@ def pieces(
     name = " ".join(document.parts[0].name.split()) if len(document.parts) == 1 else ""
     head = name.encode()[:80].decode("utf-8", errors="ignore").encode() or HEAD
     head = b" " + head[:79] if head[:5].lower() == b"solid" else head
-    return {path.name: _table(head, surface, surface.face_fields.get("attribute"))}
+    color = surface.face_fields.get("color")
+    extra = surface.face_fields.get("attribute")
+    if color is not None and is_color(color):
+        extra = bits_of(color)
+    return {path.name: _table(head, surface, extra)}
 
 
 def _solid(part: Part) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ FORMAT = Format(
     holds=Holds(
         face=frozenset({"material"}),
         polygons=False,
+        bare_vertices=False,
         parts=True,
         names=True,
         transforms=True,
