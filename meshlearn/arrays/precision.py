@@ -6,6 +6,7 @@ how far a shape lies from the origin in sizes of itself, so nothing here depends
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -49,6 +50,19 @@ def is_far(box: np.ndarray | None) -> bool:
 def middle_of(box: np.ndarray) -> np.ndarray:
     """(3,) float64 middle of a box (2, 3)."""
     return box[0] + (box[1] - box[0]) / 2
+
+
+def corner_texts(box: np.ndarray, digits: int = 6) -> list[list[str]]:
+    """The corners of a box (2, 3) as people read them, with `digits` digits, or as many more as
+    tell its corners apart to four digits of its size."""
+    size, far = float((box[1] - box[0]).max()), float(np.abs(box).max())
+    if not (math.isfinite(far) and 0 < size <= far):
+        return [[f"{x:.{digits}g}" for x in row] for row in box.tolist()]
+    behind = digits - 2 - math.floor(math.log10(size))  # the point
+    more = digits - 1 + math.floor(math.log10(far) - math.log10(size))
+    if more <= digits or abs(behind) > 300:
+        return [[f"{x:.{digits}g}" for x in row] for row in box.tolist()]
+    return [[f"{round(x, behind):.{min(more, 17)}g}" for x in row] for row in box.tolist()]
 
 
 class Rounding(NamedTuple):

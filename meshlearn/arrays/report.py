@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from meshlearn.arrays.connectivity import Connectivity, first_equal
+from meshlearn.arrays.precision import corner_texts
 
 # name -> (what the indices point at, what is meant); errors first, then what may be meant so.
 _ERRORS = {
@@ -105,7 +106,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return "  to  ".join("(" + ", ".join(f"{x:.6g}" for x in row) + ")" for row in value)
+        corners = corner_texts(np.array(value, np.float64))
+        return "  to  ".join(f"({', '.join(row)})" for row in corners)
     return str(value)
 
 

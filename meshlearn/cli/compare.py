@@ -26,7 +26,7 @@ def compare(
     from meshlearn import metrics
     from meshlearn.io import load
 
-    found = metrics.compare(load(a), load(b), samples=samples, seed=seed)
+    found = metrics.compare(load(a, dtype=None), load(b, dtype=None), samples=samples, seed=seed)
     if as_json:
         print_json({"a": a, "b": b, **found})
     else:

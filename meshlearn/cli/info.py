@@ -194,6 +194,7 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
         if facts.get("polygons") == facts.get("faces"):
             facts.pop("polygons")
     rows: list[tuple[str, object]] = []
+    corners = _corners(facts)
     for name, value in facts.items():
         if name == "defects" and isinstance(value, dict):
             value = ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in value.items()) or "none"
@@ -201,6 +202,8 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
             value = _label_words(value)
         elif name in ("remarks", "arrays") and isinstance(value, list):
             value = "; ".join(value)
+        elif name in corners:
+            value = " ".join(corners[name])
         elif isinstance(value, dict):
             value = [key if not shape else f"{key} {shape}" for key, shape in value.items()]
         elif name == "material_names":
@@ -219,6 +222,19 @@ def _label_words(labels: list[dict]) -> str:
     ]
     rest = len(labels) - len(words)
     return ", ".join(words) + (f", … and {rest:,} more; --json lists them" if rest else "")
+
+
+def _corners(facts: dict[str, object]) -> dict[str, list[str]]:
+    """The corners of a file's box, with digits that tell them apart however far it is."""
+    import numpy as np
+
+    from meshlearn.arrays.precision import corner_texts
+
+    names = ("lower", "upper")
+    if any(facts.get(name) is None for name in names):
+        return {}
+    box = np.array([facts[name] for name in names], np.float64)
+    return dict(zip(names, corner_texts(box, 5), strict=True))
 
 
 def _part_rows(parts: list[dict]) -> list[list[object]]:

@@ -67,7 +67,7 @@ def render(
     if folder:
         check_folder(out, overwrite=overwrite)
     begin = time.perf_counter()
-    shape = load(mesh)
+    shape = load(mesh, dtype=None)
     if shape.num_faces == 0:
         raise ValueError(f"{mesh}: there are no faces to draw")
     facts: dict[str, object] = {"output": out, "faces": shape.num_faces}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from meshlearn._validate import check_tensor
 from meshlearn.geometry.carry import carry_attributes
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, far_middle, moved, used_vertices
 
 _LIBRARIES = ("fast_simplification", "open3d")
 
@@ -45,6 +45,8 @@ def simplify(mesh: Mesh, faces: int, *, library: str | None = None) -> Mesh:
     found = find_library(library)
     check_tensor(mesh.vertices, "mesh.vertices", finite=True)
     old = mesh.detach().to("cpu")
+    middle = far_middle(used_vertices(old))
+    old = old if middle is None else moved(old, -middle)
     welded = old.merge_vertices().mesh.remove_degenerate().mesh
     run = _fast if found == "fast_simplification" else _open3d
     vertices, triangles = run(welded, faces)
@@ -52,6 +54,13 @@ def simplify(mesh: Mesh, faces: int, *, library: str | None = None) -> Mesh:
     made = Mesh(vertices, triangles)
     if made.num_faces and old.num_faces:
         made = carry_attributes(old, made)
+    return _as_given(made, mesh, middle)
+
+
+def _as_given(made: Mesh, mesh: Mesh, middle: Tensor | None) -> Mesh:
+    """What was made near the origin, where the given mesh is, in its dtype and on its device."""
+    if middle is not None:
+        made = made.with_vertices((made.vertices.double() + middle).to(mesh.dtype))
     return made.to(mesh.device)
 
 

@@ -1,6 +1,7 @@
 """The data model: triangles, batches of them, polygons, tetrahedra, and their connectivity."""
 
 from meshlearn.mesh.attributes import CornerAttribute
+from meshlearn.mesh.centring import far_middle, kind_for, moved, used_vertices
 from meshlearn.mesh.connected import Components
 from meshlearn.mesh.cut import MeshCut, cut_mesh
 from meshlearn.mesh.join import Joined, cat
@@ -27,4 +28,8 @@ __all__ = [
     "Triangulation",
     "cat",
     "cut_mesh",
+    "far_middle",
+    "kind_for",
+    "moved",
+    "used_vertices",
 ]

@@ -11,6 +11,7 @@ from torch import Tensor
 from meshlearn import geometry
 from meshlearn._segment import stable_mean
 from meshlearn._validate import check_tensor
+from meshlearn.mesh.centring import far_middle, moved, used_vertices
 from meshlearn.metrics.boundary import boundary_points, compare_boundaries
 from meshlearn.metrics.edges import edge_points
 from meshlearn.metrics.quality import mesh_quality, triangle_shapes
@@ -100,7 +101,10 @@ def compare(
         >>> ml.metrics.compare(fit, target)["chamfer"]
     """
     _check(pred, target, samples)
-    used = target.vertices.detach().double()[torch.unique(target.faces)]
+    middle = far_middle(used_vertices(target))
+    if middle is not None:  # what is counted of pred must not depend on the place either
+        pred, target = moved(pred, -middle), moved(target, -middle)
+    used = used_vertices(target).double()
     low, high = used.amin(0), used.amax(0)
     scale = float((high - low).norm())
     middle = (low + high) / 2

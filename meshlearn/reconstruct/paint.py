@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import Incidence, segment_sum, stable_sum
-from meshlearn.mesh import CornerAttribute, Mesh
+from meshlearn.mesh import CornerAttribute, Mesh, far_middle, moved, used_vertices
 from meshlearn.reconstruct import settings
-from meshlearn.render import Camera, ImageSet, interpolate
+from meshlearn.render import ImageSet, interpolate
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
 
@@ -41,6 +41,12 @@ def _samples(mesh: Mesh, images: ImageSet, backend: str, seed: int) -> _Samples:
             f"images: expected on {mesh.device} (as mesh), got {images.colors.device}; move them "
             f"with .to('{mesh.device}')"
         )
+    middle = far_middle(used_vertices(mesh))
+    if middle is not None:
+        mesh = moved(mesh, -middle).to(torch.float32)
+        cameras = images.cameras.moved(-middle).to(torch.float32)
+    else:
+        cameras = images.cameras
     engine, normals = get_backend(backend), mesh.face_normals()
     masks = images.masks
     if masks is None and images.colors.shape[3] == 4:
@@ -49,7 +55,7 @@ def _samples(mesh: Mesh, images: ImageSet, backend: str, seed: int) -> _Samples:
     generator = torch.Generator().manual_seed(seed)
     most = max(1, settings.PAINT_PIXELS // len(images))
     for i in range(len(images)):
-        cam: Camera = images.cameras[i]
+        cam = cameras[i]
         fragments = engine.rasterize(mesh, cam, images.size)
         keep = (
             fragments.mask
@@ -156,7 +162,7 @@ def fit_vertex_colors(
     return Mesh(
         mesh.vertices,
         mesh.faces,
-        vertex_attributes={**mesh.vertex_attributes, "color": color},
+        vertex_attributes={**mesh.vertex_attributes, "color": color.to(mesh.dtype)},
         face_attributes=mesh.face_attributes,
         corner_attributes=mesh.corner_attributes,
         materials=mesh.materials or None,
@@ -244,7 +250,7 @@ def fit_texture(
         mesh = unwrap(mesh, size=size)
     samples = _samples(mesh, images, backend, seed)
     values, index = mesh.corner_attributes["uv"]
-    uv = interpolate(values[:, :2], samples.part, index)[0].double()
+    uv = interpolate(values[:, :2].to(samples.color), samples.part, index)[0].double()
     x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
     left, top = x.floor(), y.floor()
     fx, fy = x - left, y - top

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from meshlearn.mesh.centring import kind_for
 from meshlearn.render.homogeneous import Projection, homogeneous
 
 _FLIP = (1.0, -1.0, -1.0, 1.0)
@@ -36,7 +37,7 @@ def image_size(size: int | Sequence[int], name: str = "size") -> tuple[int, int]
 
 
 def vector(value: Vector | float, name: str, width: int = 3) -> Tensor:
-    out = value if isinstance(value, Tensor) else torch.tensor(value)
+    out = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
     out = out if out.is_floating_point() else out.to(torch.float32)
     if out.dim() == 0 or out.shape[-1] != width:
         raise ValueError(f"{name}: expected (..., {width}) numbers, got {tuple(out.shape)}")
@@ -53,6 +54,14 @@ def positive(value: float, name: str) -> float:
 
 def unit(v: Tensor) -> Tensor:
     return v / v.norm(dim=-1, keepdim=True)
+
+
+def nearest_rotation(matrix: Tensor) -> Tensor:
+    """The rigid motion (…, 4, 4) nearest to one that is rounded, in float64."""
+    out = matrix.double().clone()
+    u, _, v = torch.linalg.svd(out[..., :3, :3])
+    out[..., :3, :3] = u @ v
+    return out
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,9 @@ class Camera:
     ) -> Camera:
         """A camera at `eye` that looks at `target`.
 
+        Numbers make a float32 camera, or a float64 one where they lie far from the origin; tensors
+        one of their dtype.
+
         Args:
             eye: (3,) or (N, 3) positions in the world; N makes a batch.
             target: (3,) or (N, 3).
@@ -133,7 +145,10 @@ class Camera:
             tensor([128., 128.])
         """
         eye_t, target_t, up_t = vector(eye, "eye"), vector(target, "target"), vector(up, "up")
-        dtype = torch.promote_types(eye_t.dtype, target_t.dtype)
+        given = [t.dtype for t in (eye, target) if isinstance(t, Tensor) and t.is_floating_point()]
+        ends = (eye_t.detach().reshape(-1, 3), target_t.detach().reshape(-1, 3))
+        kind = kind_for(*(end.cpu() for end in ends))
+        dtype = kind if not given else given[0] if len(given) == 1 else torch.promote_types(*given)
         eye_t, target_t, up_t = (
             t.to(dtype=dtype, device=eye_t.device) for t in (eye_t, target_t, up_t)
         )
@@ -212,11 +227,10 @@ class Camera:
             * (torch.cos(angle)[:, None] * front + torch.sin(angle)[:, None] * side)
             + torch.sin(lift)[:, None] * up_t
         )
-        eye = vector(target, "target").to(torch.float64) + radius * direction
-        return Camera.look_at(
-            eye.to(torch.float32), torch.as_tensor(target, dtype=torch.float32), up, fov=fov,
-            height=height,
-        )  # fmt: skip
+        middle = vector(target, "target").to(torch.float64)
+        eye = middle + radius * direction
+        kind = kind_for(eye, middle.reshape(-1, 3))
+        return Camera.look_at(eye.to(kind), middle.to(kind), up, fov=fov, height=height)
 
     @staticmethod
     def framing(
@@ -228,12 +242,15 @@ class Camera:
         fov: float = 30.0,
         margin: float = 1.05,
     ) -> Camera:
-        """A perspective camera from `direction` that sees the whole box (lower, upper)."""
-        low, high = vector(lower, "lower").float(), vector(upper, "upper").float()
+        """A perspective camera from `direction` that sees the whole box (lower, upper): float32, or
+        float64 where the box lies far from the origin."""
+        low, high = vector(lower, "lower"), vector(upper, "upper")
+        kind = kind_for(torch.stack((low.detach().cpu().double(), high.detach().cpu().double())))
+        low, high = low.to(kind), high.to(kind)
         middle = (low + high) / 2
         radius = max(float((high - low).norm()) / 2, 1e-12)
         distance = margin * radius / math.sin(math.radians(fov) / 2)
-        eye = middle + distance * unit(vector(direction, "direction").float().to(middle.device))
+        eye = middle + distance * unit(vector(direction, "direction").to(middle))
         return Camera.look_at(eye, middle, up, fov=fov, near=1e-3 * distance)
 
     @staticmethod
@@ -280,6 +297,22 @@ class Camera:
             focal=self.focal.to(*args, **kwargs),
             centre=self.centre.to(*args, **kwargs),
         )
+
+    def moved(self, shift: Tensor) -> Camera:
+        """The camera moved by `shift` (3,) in the world, in float64: it sees of what is moved along
+        what it saw before.
+
+        Example:
+            >>> middle = far_middle(mesh.vertices)
+            >>> near = moved(mesh, -middle).to(torch.float32)
+            >>> image = render(near, cam.moved(-middle).to(torch.float32), 256)
+        """
+        old = self.view.double()
+        place = -torch.linalg.solve(old[..., :3, :3], old[..., :3, 3:])[..., 0] + shift.to(old)
+        # a rotation of float32 would turn a place far off by as much as it is rounded
+        view = nearest_rotation(old)
+        view[..., :3, 3] = -(view[..., :3, :3] * place[..., None, :]).sum(-1)
+        return replace(self.to(torch.float64), view=view)
 
     @property
     def position(self) -> Tensor:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from meshlearn.captures.poses import rigid_fault
-from meshlearn.render.camera import Camera, image_size
+from meshlearn.mesh.centring import kind_for
+from meshlearn.render.camera import Camera, image_size, nearest_rotation
 
 _FLIP = (1.0, -1.0, -1.0, 1.0)  # OpenGL camera axes <-> OpenCV's
 _TURN = (-1.0, -1.0, 1.0)  # PyTorch3D's camera axes <-> OpenCV's
@@ -29,14 +30,6 @@ def rigid(matrix: Tensor, name: str) -> Tensor:
     if fault:
         raise ValueError(f"{name}: {fault}")
     return matrix
-
-
-def nearest_rotation(matrix: Tensor) -> Tensor:
-    """The rigid motion (…, 4, 4) nearest to one that is rounded, in float64."""
-    out = matrix.double().clone()
-    u, _, v = torch.linalg.svd(out[..., :3, :3])
-    out[..., :3, :3] = u @ v
-    return out
 
 
 def from_camera_to_world(
@@ -58,7 +51,7 @@ def from_camera_to_world(
         name: what an error calls the matrix.
 
     Returns:
-        A float32 camera.
+        A float32 camera; float64 where several lie far from the origin, seen from their distance.
 
     Raises:
         ValueError: the matrix is singular, mirrored, scaled or not finite.
@@ -71,13 +64,20 @@ def from_camera_to_world(
     turned = nearest_rotation(rigid(torch.as_tensor(matrix), name))
     flip = turned.new_tensor(_FLIP)
     view = torch.linalg.inv(turned * flip)
-    return Camera(
-        view.float(),
-        torch.as_tensor(focal, dtype=torch.float32),
-        torch.as_tensor(centre, dtype=torch.float32),
-        near=near,
-        far=far,
+    return _narrow(
+        Camera(
+            view,
+            torch.as_tensor(focal, dtype=torch.float64),
+            torch.as_tensor(centre, dtype=torch.float64),
+            near=near,
+            far=far,
+        )
     )
+
+
+def _narrow(cam: Camera) -> Camera:
+    """The camera in float32, unless several stand where that would cost the places between them."""
+    return cam.to(kind_for(cam.position.reshape(-1, 3)))
 
 
 def to_camera_to_world(cam: Camera) -> Tensor:
@@ -130,13 +130,15 @@ def from_projection(view: Tensor, projection: Tensor, size: int | Sequence[int])
         near, far = b / (a - 1), b / (a + 1) if a != -1 else float("inf")
         shift = -p[..., :2, 2]
     flip = torch.tensor(_FLIP, dtype=torch.float64, device=view.device)
-    return Camera(
-        (flip[:, None] * nearest_rotation(rigid(view, "view"))).float(),
-        torch.stack((sx * w / (2 * h), sy / 2), -1).float(),
-        torch.stack(((1 + shift[..., 0]) / 2, (1 - shift[..., 1]) / 2), -1).float(),
-        orthographic=orthographic,
-        near=min(near, far),
-        far=max(near, far),
+    return _narrow(
+        Camera(
+            flip[:, None] * nearest_rotation(rigid(view, "view")),
+            torch.stack((sx * w / (2 * h), sy / 2), -1),
+            torch.stack(((1 + shift[..., 0]) / 2, (1 - shift[..., 1]) / 2), -1),
+            orthographic=orthographic,
+            near=min(near, far),
+            far=max(near, far),
+        )
     )
 
 
@@ -197,12 +199,14 @@ def from_pytorch3d(
     if in_ndc:
         half = min(h, w) / 2
         focal, point = focal * half, extent / 2 - point * half
-    return Camera(
-        nearest_rotation(rigid(view, "R")).float(),
-        (focal / h).float(),
-        (point / extent).float(),
-        near=near,
-        far=far,
+    return _narrow(
+        Camera(
+            nearest_rotation(rigid(view, "R")),
+            focal / h,
+            point / extent,
+            near=near,
+            far=far,
+        )
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from meshlearn.mesh.centring import far_middle, kind_for
 from meshlearn.render.camera import Camera, Vector, positive, unit, vector
 
 
@@ -61,20 +62,26 @@ def sphere_cameras(
     along = (direction * top).sum(1, keepdim=True)
     tilt = torch.tensor([0.0, 0.0, 1.0] if float(top[2].abs()) < 0.9 else [1.0, 0.0, 0.0])
     direction = torch.where(along.abs() > 0.9999, unit(direction + 0.02 * tilt), direction)
-    middle = vector(target, "target").float()
-    return Camera.look_at(middle + positive(radius, "radius") * direction, middle, up, fov=fov)
+    middle, radius = vector(target, "target"), positive(radius, "radius")
+    kind = kind_for(middle.detach().cpu().double() + radius * direction)
+    middle, direction = middle.to(kind), direction.to(kind)
+    return Camera.look_at(middle + radius * direction, middle, up, fov=fov)
 
 
 def views_around(points: Tensor, n: int, *, fov: float = 30.0, fill: float = 0.92) -> Camera:
     """`n` cameras on a sphere that see all `points` (P, 3) as large as they fit in a square image.
 
-    All share one focal length.
+    All share one focal length. They are float32, or float64 where the points lie far from the
+    origin.
 
     Raises:
         ValueError: there are no points, or they are not finite.
     """
     if points.dim() != 2 or points.shape[1] != 3 or not len(points):
         raise ValueError(f"points: expected (P, 3) with P > 0, got {tuple(points.shape)}")
+    far = far_middle(points)
+    if far is not None:
+        return views_around(points.detach().double() - far, n, fov=fov, fill=fill).moved(far.cpu())
     cloud = vector(points.detach().float().cpu(), "points")
     low, high = cloud.amin(0), cloud.amax(0)
     middle = (low + high) / 2

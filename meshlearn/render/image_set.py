@@ -16,6 +16,7 @@ from torch import Tensor
 
 from meshlearn.captures.capture import KINDS
 from meshlearn.captures.transforms import FILE
+from meshlearn.mesh.centring import far_middle, moved, used_vertices
 from meshlearn.progress import progress_bar
 from meshlearn.render import image_files
 from meshlearn.render.camera import Camera
@@ -83,10 +84,14 @@ class ImageSet:
 
     def to(self, *args: Any, **kwargs: Any) -> ImageSet:
         """As `Tensor.to`, for cameras and images."""
-        moved = {k: getattr(self, k).to(*args, **kwargs) for k in self.kinds}
+        images = {k: getattr(self, k).to(*args, **kwargs) for k in self.kinds}
         cameras = self.cameras.to(*args, **kwargs)
         known = None if self.known is None else self.known.to(cameras.view.device)
-        return replace(self, cameras=cameras, known=known, **moved)
+        return replace(self, cameras=cameras, known=known, **images)
+
+    def moved(self, shift: Tensor) -> ImageSet:
+        """With the cameras moved by `shift` (3,), in float64, see `Camera.moved`."""
+        return replace(self, cameras=self.cameras.moved(shift))
 
 
 def halved(kind: str, images: Tensor) -> Tensor:
@@ -143,6 +148,9 @@ def render_images(
         light: (9,) or (9, 3) spherical harmonics, fixed in the world, for colours; None shows the
             albedo itself.
 
+    Returns:
+        float32; cameras of a mesh far from the origin are float64, so that they are where it is.
+
     Raises:
         ValueError: there is nothing to see, or the sizes are out of range.
 
@@ -156,6 +164,15 @@ def render_images(
     if not isinstance(samples, int) or not 1 <= samples <= 16:
         raise ValueError(f"samples: expected 1 to 16, got {samples!r}")
     mesh = mesh.detach()
+    middle = far_middle(used_vertices(mesh))
+    if middle is not None:
+        near = moved(mesh, -middle).to(torch.float32)
+        given = views if isinstance(views, int) else views.moved(-middle.cpu()).to(torch.float32)
+        images = render_images(
+            near, given, size=size, samples=samples, smooth=smooth, light=light,
+            backend=backend, progress=progress,
+        )  # fmt: skip
+        return replace(images, cameras=images.cameras.moved(middle))
     if mesh.dtype != torch.float32:
         mesh = mesh.to(torch.float32)
     points = mesh.vertices[torch.unique(mesh.faces)]

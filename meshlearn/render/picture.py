@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from meshlearn._files import write_file
+from meshlearn.mesh.centring import far_middle, moved, used_vertices
 from meshlearn.render.camera import Camera, image_size
 from meshlearn.render.rasterize import Fragments, interpolate, rasterize
 from meshlearn.render.shading import STUDIO, lambert, surface_colors, toward_viewer
@@ -98,7 +99,7 @@ def shaded_view(
     h, w = image_size(size)
     if not isinstance(samples, int) or not 1 <= samples <= 16:
         raise ValueError(f"samples: expected an int from 1 to 16, got {samples!r}")
-    mesh = mesh.detach()
+    mesh, cam = _near(mesh.detach(), cam)
     big = (h * samples, w * samples)
     fragments = rasterize(mesh, cam, big)
     seen = fragments.mask
@@ -140,6 +141,14 @@ def shaded_view(
     canvas[seen] = torch.cat((lit.clamp(0, 1), torch.ones_like(lit[:, :1])), 1).float()
     pooled = canvas.view(h, samples, w, samples, 4).mean((1, 3))
     return pooled[..., :3] + backdrop * (1 - pooled[..., 3:])
+
+
+def _near(mesh: Mesh, cam: Camera) -> tuple[Mesh, Camera]:
+    """Mesh and camera in float32 about the origin, where the mesh lies far from it."""
+    middle = far_middle(used_vertices(mesh))
+    if middle is None:
+        return mesh, cam
+    return moved(mesh, -middle).to(torch.float32), cam.moved(-middle).to(torch.float32)
 
 
 def _safe_unit(v: Tensor) -> Tensor:
@@ -233,9 +242,18 @@ def render_png(
 ) -> Path:
     """Writes a lit picture of a mesh; by default from a camera that frames it."""
     if cam is None:
+        (mesh,) = _together([mesh])
         cam = _frames([mesh], [_VIEWS[0]], shared=True)[0][0]
     image = shaded_view(mesh, cam, size, samples=samples, smooth=smooth, wireframe=wireframe)
     return save_png(image, path)
+
+
+def _together(meshes: Sequence[Mesh]) -> list[Mesh]:
+    """The meshes in float32, detached; moved alike where they lie far from the origin."""
+    middle = far_middle(*(used_vertices(m).cpu() for m in meshes if m.num_faces))
+    plain = [m.detach() for m in meshes]
+    near = plain if middle is None else [moved(m, -middle) for m in plain]
+    return [m.to(torch.float32) for m in near]
 
 
 def _frames(
@@ -371,6 +389,10 @@ def contact_sheet(
     if title:
         text = drawable(title, head_font)
         draw.text((margin, margin - size // 40), text, fill=INK, font=head_font)
+    if frame == "shared":
+        meshes = _together(meshes)
+    else:
+        meshes = [near for mesh in meshes for near in _together([mesh])]
     cameras = _frames(meshes, views, shared=frame == "shared")
     for i, mesh in enumerate(meshes):
         x = margin + (i % per_row) * (cell_w + gap)

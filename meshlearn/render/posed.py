@@ -13,6 +13,7 @@ from meshlearn.captures.capture import Capture
 from meshlearn.captures.colmap import read_colmap_model
 from meshlearn.captures.lens import Lens, straightened
 from meshlearn.captures.transforms import read_transforms_file
+from meshlearn.mesh.centring import kind_for
 from meshlearn.render.camera import Camera
 
 
@@ -64,19 +65,19 @@ def posed(capture: Capture) -> PosedImages:
 
 
 def pinholes(capture: Capture, lenses: Sequence[Lens]) -> Camera:
-    """The cameras of a capture with other lenses, all of them pinholes."""
+    """The cameras of a capture with other lenses, all of them pinholes: float32, or float64 where
+    they stand far from the origin."""
     known = [lens if lens.size else lens.of_size((1, 1)) for lens in lenses]
     height = [lens.known_size[0] for lens in known]
     focal = [[f / h for f in lens.focal] for lens, h in zip(known, height, strict=True)]
     centre = [[lens.middle[0] / lens.known_size[1], lens.middle[1] / lens.known_size[0]]
               for lens in known]  # fmt: skip
-    return with_planes(
-        Camera(
-            torch.from_numpy(capture.poses).float(),
-            torch.tensor(focal, dtype=torch.float32),
-            torch.tensor(centre, dtype=torch.float32),
-        )
+    cameras = Camera(
+        torch.from_numpy(capture.poses).double(),
+        torch.tensor(focal, dtype=torch.float64),
+        torch.tensor(centre, dtype=torch.float64),
     )
+    return with_planes(cameras.to(kind_for(cameras.position)))
 
 
 def with_planes(cameras: Camera) -> Camera:

@@ -82,7 +82,7 @@ def load_images(
         known = None if bool(known.all()) else known
     if "normals" in found and capture.normal_space == "camera":
         flip = torch.tensor([1.0, -1.0, -1.0])
-        turn = cameras.view[:, None, None, :3, :3]  # rows: the camera's axes in the world
+        turn = cameras.view[:, None, None, :3, :3].float()  # rows: the camera's axes in the world
         found["normals"] = ((found["normals"] * flip)[..., :, None] * turn).sum(-2)
     return ImageSet(cameras, names=capture.names, known=known, **found)
 

@@ -11,21 +11,7 @@ import meshlearn as ml
 import meshlearn.io as mio
 from meshlearn.io.document import Document, Part
 from meshlearn.io.left_behind import LossKind
-
-UTM = np.array([431000.37, 5398000.21, 0.0])
-
-
-def survey(offset=UTM, *, cells=20, size=0.1):
-    """A relief of cells of 0.1 in the frame of UTM."""
-    at = np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), -1)
-    at = at.reshape(-1, 2) * size
-    height = 6 * size * np.sin(at[:, 0] * 0.13 / size) * np.cos(at[:, 1] * 0.11 / size)
-    vertices = np.column_stack([at, height]) + offset
-    k = (np.arange(cells - 1)[:, None] * cells + np.arange(cells - 1)).reshape(-1)
-    faces = np.concatenate(
-        [np.stack([k, k + cells, k + cells + 1], 1), np.stack([k, k + cells + 1, k + 1], 1)]
-    )
-    return Part.triangles(vertices, faces)
+from tests.survey import UTM, survey
 
 
 def saved(path, *parts):

@@ -10,6 +10,7 @@ import torch
 import meshlearn as ml
 from meshlearn.data import shapes
 from meshlearn.metrics import compare, edge_points, sharp_edges
+from tests.survey import NAMES, PLACES, survey_mesh
 
 DOUBLE = torch.float64
 SQUARE = math.sqrt(2)  # diagonal of a unit square
@@ -267,3 +268,26 @@ def test_the_seed_chooses_the_points():
     pred, target = sheet(0, 0.5), sheet(0, 1)
     one, again, other = (figures(pred, target, seed=s)["completeness"] for s in (0, 0, 1))
     assert one == again != other
+
+
+def bent(mesh: ml.Mesh, by: float) -> ml.Mesh:
+    wave = torch.sin(torch.arange(mesh.num_vertices)).to(mesh.dtype)
+    return mesh.with_vertices(mesh.vertices + by * wave[:, None])
+
+
+@pytest.mark.parametrize(("offset", "size"), PLACES, ids=NAMES)
+def test_figures_do_not_depend_on_the_place(offset, size):
+    near, far = (survey_mesh(at, size=size) for at in (0 * offset, offset))
+    first, second = (compare(bent(m, 0.1 * size), m, samples=4000) for m in (near, far))
+    for name in ("chamfer", "hausdorff", "area_error", "normal_consistency", "f1"):
+        assert second[name] == pytest.approx(first[name], rel=2e-3, abs=1e-6), name
+    for name in ("faces", "boundary_edges", "self_intersecting_percent", "degenerate_percent"):
+        assert second[name] == first[name]
+
+
+def test_single_precision_far_off_is_judged_as_what_it_holds():
+    target = survey_mesh().to(torch.float32)
+    pred = bent(target, 0.5)
+    assert compare(pred, target, samples=2000) == compare(
+        pred.to(DOUBLE), target.to(DOUBLE), samples=2000
+    )
