@@ -8,6 +8,7 @@ FORMAT = Format(
     read="meshlearn.io.formats.usd.read:read",
     write="meshlearn.io.formats.usd.write:write",
     losses="meshlearn.io.formats.usd.write:losses",
+    prepare="meshlearn.io.formats.usd.write:prepare",
     holds=Holds(
         vertex=ANY,
         face=ANY,

@@ -328,6 +328,8 @@ class _Dump:
                 out["primvars"].append(self.primvar(primvar))
         bound, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()
         out["material"] = self.material(bound) if bound else None
+        sided = prim.GetAttribute("doubleSided")
+        out["double_sided"] = bool(sided and sided.Get(self.time))
         for child in prim.GetChildren():
             if child.IsA(UsdGeom.Subset):
                 out["subsets"].append(self.subset(UsdGeom.Subset(child)))
@@ -364,10 +366,11 @@ class _Dump:
         if path in self.materials:
             return path
         entry: dict = {"name": _name(material.GetPrim()), "inputs": {}, "textures": {}}
+        entry |= {"surface": "", "beyond": []}
         self.materials[path] = entry
-        source = material.ComputeSurfaceSource()
-        shader = source[0] if isinstance(source, tuple) else source
-        if not shader or shader.GetIdAttr().Get() != "UsdPreviewSurface":
+        shader = self.surface(material)
+        entry["surface"] = str(shader.GetIdAttr().Get() or "without a name") if shader else ""
+        if entry["surface"] != "UsdPreviewSurface":
             return path
         for item in shader.GetInputs()[:100]:
             name = str(item.GetBaseName())
@@ -375,15 +378,54 @@ class _Dump:
             owner = _shader_of(feeds[0]) if feeds else None
             if owner is not None and owner.GetIdAttr().Get() == "UsdUVTexture":
                 entry["textures"][name] = self.texture(owner, feeds[0])
+            elif owner is not None:
+                kind = str(owner.GetIdAttr().Get() or "without a name")
+                told = _input(owner, "varname", self.time) if "PrimvarReader" in kind else None
+                if (name, told) == ("diffuseColor", "displayColor"):
+                    entry["colors"] = True
+                else:
+                    entry["beyond"].append(f"{name} by the shader {kind}")
             elif feeds:
                 entry["inputs"][name] = _number(feeds[0].Get(self.time))
         return path
+
+    def surface(self, material):
+        """The shader of a material's surface, that for every renderer where there is one."""
+        source = material.ComputeSurfaceSource()
+        found = source[0] if isinstance(source, tuple) else source
+        for output in [] if found else material.GetSurfaceOutputs()[:20]:
+            feeds = output.GetValueProducingAttributes()[:1]
+            found = _shader_of(feeds[0]) if feeds else None
+            if found:
+                break
+        return found
+
+    def coordinates(self, item, found: dict) -> None:
+        """Which primvar a texture is looked up at, and its transform."""
+        for _ in range(8):
+            feeds = item.GetValueProducingAttributes()[:1] if item else []
+            shader = _shader_of(feeds[0]) if feeds else None
+            kind = str(shader.GetIdAttr().Get() or "") if shader else ""
+            if shader and kind == "UsdTransform2d":
+                if "transform" in found:
+                    found["transforms"] = True
+                else:
+                    names = ("rotation", "scale", "translation")
+                    said = {n: _number(_input(shader, n, self.time)) for n in names}
+                    said = {n: v for n, v in said.items() if v is not None}
+                    found |= {"transform": said} if said else {}
+                item = shader.GetInput("in")
+                continue
+            if kind.startswith("UsdPrimvarReader_float2"):
+                found["varname"] = str(_input(shader, "varname", self.time) or "")
+            return
 
     def texture(self, shader, output) -> dict:
         found: dict[str, object] = {"channel": str(output.GetBaseName())}
         for item in shader.GetInputs()[:100]:
             name = str(item.GetBaseName())
             if name == "st":
+                self.coordinates(item, found)
                 continue
             feeds = item.GetValueProducingAttributes()[:1]
             value: Any = feeds[0].Get(self.time) if feeds else None
@@ -398,6 +440,13 @@ def _shader_of(attribute):
 
     name = attribute.GetName()
     return UsdShade.Shader(attribute.GetPrim()) if name.startswith("outputs:") else None
+
+
+def _input(shader, name: str, time) -> object:
+    """The value of a shader's input, its own or of the interface that feeds it."""
+    item = shader.GetInput(name)
+    feeds = item.GetValueProducingAttributes()[:1] if item else []
+    return feeds[0].Get(time) if feeds else None
 
 
 def _number(value: object) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshlearn.io.document import FileFormatError, Part
+from meshlearn.io.formats.usd.sets import field_of
 
 WIDEST = 64  # numbers of a constant that is repeated for each face
 
@@ -55,14 +56,19 @@ def _domain(prim: dict, interpolation: str) -> str:
 
 def _labels(prim: dict) -> dict[str, str]:
     """What the primvars of a prim are called in a document, by their own names."""
-    out: dict[str, str] = {}
-    for primvar in prim["primvars"]:
-        plain = primvar["plain"]
-        known = {"displayColor": "color", "normals": "normal", "st": "uv"}
-        out[plain] = known.get(plain, primvar["name"])
+    known = {"displayColor": "color", "normals": "normal"}
+    known |= {plain: field_of(number) for plain, number in prim["sets"].items()}
+    names = [primvar["plain"] for primvar in prim["primvars"]]
     texture = [p["plain"] for p in prim["primvars"] if p["role"].startswith("texCoord2")]
-    if "st" not in out and texture and "uv" not in out.values():
-        out[texture[0]] = "uv"
+    own = {p["plain"]: p["name"] for p in prim["primvars"]}
+    used = {known.get(name, own[name]) for name in names}
+    first = ["st"] if "st" in names else texture
+    if first and "uv" not in used:
+        known[first[0]] = "uv"
+    out = {name: known[name] for name in names if name in known}
+    for name in names:  # what has no meaning here must not take the name of what has one
+        if name not in known:
+            out[name] = own[name] + "_" if own[name] in out.values() else own[name]
     return out
 
 

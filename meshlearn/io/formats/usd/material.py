@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from meshlearn.io.document import Material
+from meshlearn.io.formats.usd.looks import words_of
 
 _INPUTS = {  # of UsdPreviewSurface, https://openusd.org/release/spec_usdpreviewsurface.html
     **dict.fromkeys(("diffuseColor", "emissiveColor", "specularColor"), "Color3f"),
     "normal": "Normal3f",
-    **dict.fromkeys(("useSpecularWorkflow", "opacityMode"), "Int"),
+    "useSpecularWorkflow": "Int",
+    "opacityMode": "Token",
     **dict.fromkeys(
         ("opacity", "opacityThreshold", "metallic", "roughness", "clearcoat", "ior"), "Float"
     ),
@@ -22,6 +24,8 @@ def inputs_of(material: Material) -> tuple[dict[str, Any], dict[str, dict]]:
     said = material.values.get("usd")
     if isinstance(said, dict):
         return dict(said.get("inputs", {})), dict(said.get("textures", {}))
+    if material.looks is not None:
+        return words_of(material.looks)[:2]
     inputs: dict[str, Any] = {}
     textures: dict[str, dict] = {}
     colour = material.values.get("base_color")

@@ -19,7 +19,10 @@ from meshlearn.io.changes.placement import METRES
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.formats.usd.child import dump, need_library
 from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
+from meshlearn.io.formats.usd.looks import looks_of
+from meshlearn.io.formats.usd.sets import count_sets, materials_of
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.looks import Looks
 from meshlearn.io.resolver import leave_out, take_image
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
@@ -76,23 +79,46 @@ def read(data: bytes, path: Path) -> Document:
         document.remarks.append(f"solids without points of their own were meshed: {kinds}")
     places = {key: k for k, key in enumerate(scene["materials"])}
     first = layers[0][0]
-    for entry in scene["materials"].values():
-        document.materials.append(_material(document, entry, path, archive, first))
+    sets = count_sets(scene)
+    for key, entry in scene["materials"].items():
+        material = _material(document, entry, sets[key], path, archive, first)
+        document.materials.append(material)
     groups: dict[str, Part] = {}
     for prim in scene["prims"]:
+        used = list(materials_of(prim))
+        prim["sets"] = sets[used[0]] if used else {}
+        for key in used if prim["double_sided"] else ():
+            looks = document.materials[places[key]].looks
+            if looks is not None:
+                looks.double_sided = True
         _add(document, prim, places, path, groups)
     return document
 
 
 def _material(
-    document: Document, entry: dict, path: Path, archive: Archive | None, layer: str
+    document: Document,
+    entry: dict,
+    sets: dict[str, int],
+    path: Path,
+    archive: Archive | None,
+    layer: str,
 ) -> Material:
     """A material; the images of its textures go into the document."""
+    if entry["surface"] != "UsdPreviewSurface":
+        other = f"the shader {entry['surface']}"
+        looks = Looks(beyond=(other,)) if entry["surface"] else None
+        return Material(entry["name"], {}, looks)
     values: dict = {"usd": {"inputs": entry["inputs"], "textures": {}}}
+    if entry.get("colors"):
+        values["usd"]["colors"] = True
+        entry["inputs"]["diffuseColor"] = [1.0, 1.0, 1.0]
     for key, texture in entry["textures"].items():
         texture = dict(texture)
         name = str(texture.get("file") or "").removeprefix("./")
         texture["file"] = _image(document, name, path, archive, layer)
+        number = sets[texture.pop("varname", "") or "st"]
+        texture.pop("transforms", None)
+        texture |= {"uv": number} if number else {}
         values["usd"]["textures"][key] = texture
     colour = entry["inputs"].get("diffuseColor")
     if isinstance(colour, list) and len(colour) == 3:
@@ -101,9 +127,13 @@ def _material(
     base = values["usd"]["textures"].get("diffuseColor")
     if base is not None and base["file"]:
         values["base_texture"] = base["file"]
-    if not entry["inputs"] and not entry["textures"]:
-        values = {}
-    return Material(entry["name"], values)
+    beyond = list(entry["beyond"])
+    for key, texture in entry["textures"].items():
+        beyond += [f"second transform of {key}"] if texture.pop("transforms", False) else []
+    if beyond:
+        values["usd"]["beyond"] = beyond
+    looks = looks_of(entry["inputs"], values["usd"]["textures"], beyond)
+    return Material(entry["name"], values, looks)
 
 
 def _image(document: Document, name: str, path: Path, archive: Archive | None, layer: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
 from meshlearn.io.changes.placement import metres
 from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.formats.usd.material import inputs_of, type_of_input
+from meshlearn.io.formats.usd.sets import field_of, primvar_of
 from meshlearn.io.local_origins import with_local_origins
 
 # dtype -> name of the type of one number, and of vectors of it
@@ -41,10 +45,16 @@ def make_stage(document: Document) -> Usd.Stage:
     if isinstance(custom, dict) and custom:
         layer.customLayerData = _custom(custom)
     names: set[str] = set()
-    materials = [_material(stage, m, names) for m in _all_materials(document)]
+    said = _all_materials(document)
+    materials = [_material(stage, m, names, document.images) for m in said]
+    sided = {k for k, m in enumerate(said) if m.looks is not None and m.looks.double_sided}
     names = {"Materials"} if materials else set()
     for part in document.parts:
         prim = _part(stage, part, materials, names)
+        label = part.face_fields.get("material")
+        if sided and label is not None and not sided.isdisjoint(np.unique(label).tolist()):
+            inside = prim.GetChild("mesh") if prim.IsA(UsdGeom.Xform) else prim
+            UsdGeom.Mesh(inside).CreateDoubleSidedAttr(True)
         if not layer.defaultPrim:
             layer.defaultPrim = prim.GetName()
     return stage
@@ -85,12 +95,18 @@ def _identifier(name: str, default: str, taken: set[str]) -> str:
     return made
 
 
-def _material(stage, material: Material, taken: set[str]) -> UsdShade.Material:
+def _material(
+    stage, material: Material, taken: set[str], images: Mapping[str, bytes]
+) -> UsdShade.Material:
     UsdGeom.Scope.Define(stage, "/Materials")
     made = _identifier(material.name, "material", taken)
     out = UsdShade.Material.Define(stage, f"/Materials/{made}")
     _named(out.GetPrim(), material.name, made)
     inputs, textures = inputs_of(material)
+    for name in [n for n, said in textures.items() if said.get("file") not in images]:
+        scale = textures.pop(name).get("scale")  # its image is not there: told when it was read
+        if type_of_input(name) == "Color3f" and scale:
+            inputs.setdefault(name, scale)
     if not inputs and not textures:
         return out
     base = f"/Materials/{made}"
@@ -102,19 +118,52 @@ def _material(stage, material: Material, taken: set[str]) -> UsdShade.Material:
             item = surface.CreateInput(name, getattr(Sdf.ValueTypeNames, kind))
             item.Set(Gf.Vec3f(*value[:3]) if kind.endswith("3f") else value)
     out.CreateSurfaceOutput().ConnectToSource(surface.ConnectableAPI(), "surface")
-    if textures:
-        reader = UsdShade.Shader.Define(stage, f"{base}/uv")
-        reader.CreateIdAttr("UsdPrimvarReader_float2")
-        reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
-        reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
+    said = material.values.get("usd")
+    if isinstance(said, dict) and said.get("colors"):
+        reader = _reader(stage, f"{base}/colors", "Float3", "displayColor")
+        item = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
+        item.ConnectToSource(reader.ConnectableAPI(), "result")
     for name, texture in textures.items():
         kind = type_of_input(name)
         if kind:
-            _texture(stage, base, surface, reader, name, kind, texture)
+            _texture(stage, base, surface, name, kind, texture)
     return out
 
 
-def _texture(stage, base: str, surface, reader, name: str, kind: str, texture: dict) -> None:
+def _reader(stage, path: str, kind: str, varname: str) -> UsdShade.Shader:
+    """The shader that gives a primvar."""
+    reader = UsdShade.Shader.Define(stage, path)
+    reader.CreateIdAttr(f"UsdPrimvarReader_{kind.lower()}")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set(varname)
+    reader.CreateOutput("result", getattr(Sdf.ValueTypeNames, kind))
+    return reader
+
+
+def _coordinates(stage, base: str, name: str, texture: dict) -> UsdShade.Shader:
+    """The shader that gives a texture its coordinates, one for each set and each transform."""
+    number = texture.get("uv")
+    number = number if isinstance(number, int) and number > 0 else 0
+    path = f"{base}/{field_of(number)}"
+    reader = UsdShade.Shader.Get(stage, path)
+    reader = reader or _reader(stage, path, "Float2", primvar_of(number))
+    said = texture.get("transform")
+    if not isinstance(said, dict):
+        return reader
+    place = UsdShade.Shader.Define(stage, f"{base}/place_{name}")
+    place.CreateIdAttr("UsdTransform2d")
+    if isinstance(said.get("rotation"), (int, float)):
+        place.CreateInput("rotation", Sdf.ValueTypeNames.Float).Set(said["rotation"])
+    for key in ("scale", "translation"):
+        if isinstance(said.get(key), list) and len(said[key]) == 2:
+            place.CreateInput(key, Sdf.ValueTypeNames.Float2).Set(Gf.Vec2f(*said[key]))
+    item = place.CreateInput("in", Sdf.ValueTypeNames.Float2)
+    item.ConnectToSource(reader.ConnectableAPI(), "result")
+    place.CreateOutput("result", Sdf.ValueTypeNames.Float2)
+    return place
+
+
+def _texture(stage, base: str, surface, name: str, kind: str, texture: dict) -> None:
+    reader = _coordinates(stage, base, name, texture)
     shader = UsdShade.Shader.Define(stage, f"{base}/texture_{name}")
     shader.CreateIdAttr("UsdUVTexture")
     file = str(texture.get("file", ""))
@@ -241,6 +290,7 @@ def _bind(mesh, label: np.ndarray, materials: list, taken: set[str]) -> None:
             index = _ints(np.nonzero(label == number)[0])
             subset = UsdGeom.Subset.CreateGeomSubset(mesh, made, "face", index, "materialBind")
             UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(materials[number])
+    UsdGeom.Subset.SetFamilyType(mesh, "materialBind", "nonOverlapping")
 
 
 def _fields(shape, fields: dict[str, np.ndarray], interpolation: str) -> None:
@@ -261,6 +311,15 @@ def _field(shape, key: str, values, interpolation: str, index: np.ndarray | None
             _primvar(shape, "displayOpacity", values[:, 3], interpolation, index)
     elif key == "uv" and floats and values.shape[1] == 2 and values.dtype.kind == "f":
         _primvar(shape, "st", values, interpolation, index, role=_role("TexCoord2", values))
+    elif (
+        re.fullmatch(r"uv[1-9]\d?", key)
+        and floats
+        and values.shape[1] == 2
+        and values.dtype.kind == "f"
+    ):
+        made, role = primvar_of(int(key[2:])), _role("TexCoord2", values)
+        primvar = _primvar(shape, made, values, interpolation, index, role=role)
+        _named(primvar.GetAttr(), key, made)
     elif (
         key == "normal"
         and floats

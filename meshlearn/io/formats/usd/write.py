@@ -12,8 +12,14 @@ from pathlib import Path
 from meshlearn.io.changes.placement import metres
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.formats.usd.child import need_library
+from meshlearn.io.formats.usd.looks import words_of
+from meshlearn.io.formats.usd.material import inputs_of
+from meshlearn.io.image_changes import with_images_as_png
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.looks import Looks, losses_of_looks
+
+_KEPT = ("png", "jpg", "exr", "avif", "hdr", "")  # types of images; the last is not known
 
 
 def losses(document: Document) -> Iterator[Loss]:
@@ -22,8 +28,15 @@ def losses(document: Document) -> Iterator[Loss]:
         yield Loss(LossKind.UP_AXIS, name="x", limit="has y or z up")
     if document.unit and metres(document.unit) is None:
         yield Loss(LossKind.UNIT, name=document.unit, limit="has units of metres")
+    yield from losses_of_looks(
+        (m.looks, words_of(m.looks)[2])
+        if "usd" not in m.values
+        else (Looks(beyond=tuple(m.values["usd"].get("beyond", ()))), ())
+        for m in document.materials
+        if m.looks is not None
+    )
     kept = {"base_color", "base_texture", "usd"}
-    beyond = sum(len(set(m.values) - kept) for m in document.materials)
+    beyond = sum(len(set(m.values) - kept) for m in document.materials if m.looks is None)
     limit = "files are written with colour and texture of other formats' materials"
     yield Loss(LossKind.MATERIAL_VALUES, count=beyond, limit=limit)
     for part in document.parts:
@@ -31,6 +44,12 @@ def losses(document: Document) -> Iterator[Loss]:
             for key, values in getattr(part, f"{domain}_fields").items():
                 if values.ndim > 2:
                     yield Loss(LossKind.FIELD_SHAPE, domain, key, len(values))
+
+
+def prepare(document: Document) -> Document:
+    """The document with images of types that programs of USD, and its packages, have."""
+    used = [str(said.get("file")) for m in document.materials for said in inputs_of(m)[1].values()]
+    return with_images_as_png(document, used, kept=_KEPT, format="USD")
 
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes | dict[str, bytes]:
