@@ -8,8 +8,9 @@ import numpy as np
 
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.changes.join import joined
-from meshlearn.io.document import CornerField, Document, Part, as_table, placed_vertices
+from meshlearn.io.document import CornerField, Document, Part, as_table
 from meshlearn.io.even_looks import even_looks, is_texture, without_gaps
+from meshlearn.io.placed import placed_part
 
 
 def take_corners(part: Part, corner: np.ndarray, start: np.ndarray, face: np.ndarray) -> Part:
@@ -40,13 +41,14 @@ def placed_triangles(part: Part, kind: type[np.floating] | None = None) -> Part:
     Args:
         kind: dtype of the vertices, before anything is cut; None keeps that of the file.
     """
-    vertices, mirrored = placed_vertices(part, part.vertices)
+    part, mirrored = placed_part(part)
+    vertices = part.vertices
     if kind is None and vertices.dtype not in (np.float32, np.float64):
         kind = np.float64
     if kind is not None:
         with np.errstate(over="ignore"):
             vertices = vertices.astype(kind, copy=False)
-    made = cut_polygons(replace(part, vertices=vertices, transform=None))
+    made = cut_polygons(replace(part, vertices=vertices))
     if mirrored:
         corner = np.arange(len(made.polygon_index)).reshape(-1, 3)[:, ::-1].reshape(-1)
         made = take_corners(made, corner, made.polygon_start, np.arange(made.num_faces))

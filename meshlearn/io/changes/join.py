@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from meshlearn.io.document import CornerField, Document, Part, placed_vertices
+from meshlearn.io.document import CornerField, Document, Part
+from meshlearn.io.placed import placed_part
 
 
 def mirrors(transform: np.ndarray) -> bool:
@@ -28,8 +29,9 @@ def joined(document: Document) -> Part:
     out = Part()
     if not parts:
         return out
-    placed = [placed_vertices(p, p.vertices) for p in parts]
-    out.vertices = np.concatenate([v for v, _ in placed])
+    placed = [placed_part(p) for p in parts]
+    parts = [part for part, _ in placed]
+    out.vertices = np.concatenate([p.vertices for p in parts])
     starts, index, base, held = [np.zeros(1, np.int64)], [], 0, 0
     order = []  # corners, reversed within polygons of mirrored parts
     for part, (_, mirrored) in zip(parts, placed, strict=True):

@@ -8,11 +8,12 @@ import numpy as np
 
 from meshlearn.io.document import Document, Material
 from meshlearn.io.formats.gltf.file import File
+from meshlearn.io.formats.gltf.legal import legal_material
 from meshlearn.io.formats.gltf.looks import looks_of, words_of
 from meshlearn.io.formats.gltf.specular import NAME as SPECULAR
 from meshlearn.io.formats.gltf.specular import metallic_roughness
 from meshlearn.io.image_types import ENDINGS, type_of
-from meshlearn.io.resolver import UnreadableError, leave_out, take_image
+from meshlearn.io.resolver import UnreadableError, confined, find_named, leave_out, take_image
 
 _ENDINGS = {"png": "png", "jpeg": "jpg", "webp": "webp", "ktx2": "ktx2"}
 _MIME = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "ktx2": "image/ktx2"}
@@ -65,6 +66,7 @@ def read_images(file: File, document: Document) -> list[str | None]:
     textures, images = file.json.get("textures", []), file.json.get("images", [])
     out: list[str | None] = [None] * len(textures)
     known: dict[int, str | None] = {}
+    _check_places(file, images)
     taken = {e["uri"] for e in images if isinstance(e, dict) and isinstance(e.get("uri"), str)}
     others: dict[str, int] = {}
     for number in sorted(_used_textures(file.json.get("materials", []), set())):
@@ -88,6 +90,15 @@ def read_images(file: File, document: Document) -> list[str | None]:
             f"read from the other image that the file has for it"
         )
     return out
+
+
+def _check_places(file: File, images: list) -> None:
+    """Raises FileFormatError where an image lies outside the file's folder."""
+    for entry in images:
+        uri = entry.get("uri") if isinstance(entry, dict) else None
+        if isinstance(uri, str) and not uri.startswith("data:"):
+            if find_named(file.path, uri, percent=True) is None:
+                confined(file.path, uri, percent=True)
 
 
 def _read_image(
@@ -255,7 +266,7 @@ def write_materials(
         return {"index": out["textures"].index(entry), **said}
 
     for material in materials:
-        said = _textures(gltf_of(material), texture)
+        said = legal_material(_textures(gltf_of(material), texture))
         out["materials"].append({"name": material.name, **said})
     return {key: value for key, value in out.items() if value}
 

@@ -56,7 +56,7 @@ def _vertices(file: File, attributes: dict, names: dict, part: Part) -> None:
         more = re.fullmatch(r"TEXCOORD_([1-9]\d*)", key)  # "uv1" and so on, as `Texture.uv` counts
         label = known.get(key) or names.get(key) or key.lower().lstrip("_")
         label = f"uv{more[1]}" if more else label
-        if key == "POSITION":
+        if key == "POSITION" or names.get(key) == "":  # there for other programs only
             continue
         values = file.accessor(where)
         if len(values) != len(vertices):

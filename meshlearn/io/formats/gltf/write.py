@@ -12,8 +12,10 @@ import numpy as np
 
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
-from meshlearn.io.document import CornerField, Document, Material, Part, as_table
+from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.even_looks import is_texture
+from meshlearn.io.formats.gltf.coordinates import needed_by, needed_sets, usable
+from meshlearn.io.formats.gltf.legal import finite, legal_part, placing_of
 from meshlearn.io.formats.gltf.looks import words_of
 from meshlearn.io.formats.gltf.material import IMAGE_EXTENSIONS, flipped_v, write_materials
 from meshlearn.io.left_behind import Loss, LossKind
@@ -33,7 +35,9 @@ def losses(document: Document) -> Iterator[Loss]:
         if m.looks is not None and "gltf" not in m.values
     )
     digits = "has attributes of single precision and 16 bits"
-    for part in document.parts:
+    for part in with_local_origins(document).parts:
+        part, changed = legal_part(part)
+        yield from changed
         for key, values in part.vertex_fields.items():
             if is_numeric(values) and values.size <= 4 * max(len(values), 1):
                 yield Loss(LossKind.FIELD_DIGITS, "vertex", key, _rounded(key, values), digits)
@@ -44,7 +48,7 @@ def losses(document: Document) -> Iterator[Loss]:
                 yield Loss(LossKind.FIELD, "corner", key, len(corners.index), limit)
         for values in _normals(part):
             yield Loss(LossKind.OTHER, name="lengths of normals", count=_uneven(values), limit=UNIT)
-        for key, corners in _usable(part).items():
+        for key, corners in usable(part).items():
             rounded = _rounded(key, corners.values)
             yield Loss(LossKind.FIELD_DIGITS, "corner", key, rounded, digits)
         limit = "has attributes of vertices; they were split at seams"
@@ -53,8 +57,8 @@ def losses(document: Document) -> Iterator[Loss]:
 
 def _normals(part: Part) -> list[np.ndarray]:
     """The normals of a part that are written as NORMAL."""
-    usable = _usable(part)
-    found = [usable["normal"].values] if "normal" in usable else []
+    corners = usable(part)
+    found = [corners["normal"].values] if "normal" in corners else []
     if not found and "normal" in part.vertex_fields:
         found = [part.vertex_fields["normal"]]
     return [v for v in found if is_numeric(v) and v.shape[1:] == (3,)]
@@ -126,17 +130,9 @@ def _texture(uv: np.ndarray) -> np.ndarray:
         return flipped_v(uv).astype(np.float32)
 
 
-def _usable(part: Part) -> dict[str, CornerField]:
-    return {
-        key: field
-        for key, field in part.corner_fields.items()
-        if key in ("uv", "normal") and len(field.values) and not (field.index < 0).any()
-    }
-
-
 def _split_count(part: Part) -> int:
     """Vertices that become more than one, since their corners have different values."""
-    fields = _usable(part)
+    fields = usable(part)
     if not fields or not len(part.polygon_index):
         return 0
     keys = np.stack([part.polygon_index, *(f.index for f in fields.values())], 1)
@@ -194,7 +190,7 @@ class _Writer:
 
 def _unshared(part: Part, faces: np.ndarray, corner: np.ndarray | None):
     """Vertices split where corner attributes differ: faces, source vertex, attribute rows."""
-    fields = _usable(part)
+    fields = usable(part)
     if not fields or not len(faces):
         return faces, None, {}
     corner = np.arange(faces.size) if corner is None else corner.reshape(-1)
@@ -254,7 +250,8 @@ def _attributes(
     return out, names
 
 
-def _write_part(writer: _Writer, part: Part) -> dict | None:
+def _write_part(writer: _Writer, part: Part, sets: int) -> dict | None:
+    """The mesh of a part, with so many sets of texture coordinates at least."""
     if len(part.vertices) == 0:
         return None
     corner = owner = None
@@ -265,6 +262,11 @@ def _write_part(writer: _Writer, part: Part) -> dict | None:
         faces = part.polygon_index[corner]
     faces, source, rows = _unshared(part, faces, corner)
     attributes, names = _attributes(writer, part, faces, source, rows)
+    for number in range(sets):
+        if f"TEXCOORD_{number}" not in attributes:  # where a texture without any is looked up
+            zeros = np.zeros((len(part.vertices if source is None else source), 2), np.float32)
+            attributes[f"TEXCOORD_{number}"] = writer.add(zeros, 34962)
+            names[f"TEXCOORD_{number}"] = ""
     kind = np.uint16 if len(part.vertices if source is None else source) <= 65535 else np.uint32
     first: dict[int, int] = {}  # new vertex of an old one, for lines and points
     if source is not None and (part.lines or len(part.points)):
@@ -322,25 +324,37 @@ def _extensions(value: object) -> set[str]:
     return found.union(*map(_extensions, value.values()))
 
 
+def _kept_asset(document: Document) -> dict:
+    """What a file says of itself and goes along: copyright and extras."""
+    said = finite(document.metadata.get("asset"))
+    said = said if isinstance(said, dict) else {}
+    kept = {k: v for k, v in said.items() if k in ("copyright", "extras")}
+    if not isinstance(kept.get("copyright", ""), str):
+        del kept["copyright"]
+    return kept
+
+
 def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
     """The file of `write` in pieces."""
     document = with_local_origins(document)
     writer = _Writer()
     meshes: list[dict] = []
     nodes: list[dict] = []
+    needed = needed_sets(document)
     for part in document.parts:
-        mesh = _write_part(writer, part)
+        part = legal_part(part)[0]
+        mesh = _write_part(writer, part, needed_by(part, needed))
         if mesh is None:
             continue
         node: dict = {"mesh": len(meshes)}
         if part.name:
             node["name"] = part.name
         if part.transform is not None:
-            node["matrix"] = [float(v) for v in np.asarray(part.transform).T.reshape(-1)]
+            node |= placing_of(part.transform) or {}
         meshes.append(mesh)
         nodes.append(node)
     scene = {"nodes": list(range(len(nodes)))} if nodes else {}
-    asset = {"version": "2.0", "generator": "meshlearn", **document.metadata.get("asset", {})}
+    asset = {"version": "2.0", "generator": "meshlearn", **_kept_asset(document)}
     body: dict = {"asset": asset, "scene": 0, "scenes": [scene]}
     used = max((p.get("material", -1) for m in meshes for p in m["primitives"]), default=-1)
     materials = list(document.materials)

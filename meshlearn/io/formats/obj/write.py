@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.io.changes.join import mirrors, reversed_corners
-from meshlearn.io.document import CornerField, Document, Part, placed_vertices
+from meshlearn.io.changes.join import reversed_corners
+from meshlearn.io.document import CornerField, Document, Part
 from meshlearn.io.formats.obj.looks import statements
 from meshlearn.io.formats.obj.material import names_of, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import losses_of_looks
 from meshlearn.io.names import distinct, on_one_line
+from meshlearn.io.placed import placed_part
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
 
@@ -65,7 +66,8 @@ def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryvi
     for number, (name, part) in enumerate(zip(names, document.parts, strict=True)):
         if name or number:
             yield f"o {name}\n".encode()
-        rows, _ = placed_vertices(part, part.vertices)
+        part, mirrored = placed_part(part)
+        rows = part.vertices
         colour = part.vertex_fields.get("color")
         if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3:
             colour = colour[:, :3]
@@ -92,7 +94,7 @@ def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryvi
                 fields.append(corner.index)
                 bases.append(base[key])
                 base[key] += len(corner.values)
-        yield from _faces(document, part, fields, bases)
+        yield from _faces(document, part, fields, bases, mirrored)
         for line in part.lines:
             yield ("l " + " ".join(str(i + base["v"]) for i in line) + "\n").encode()
         if len(part.points):
@@ -102,7 +104,11 @@ def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryvi
 
 
 def _faces(
-    document: Document, part: Part, fields: list[np.ndarray], bases: list[int]
+    document: Document,
+    part: Part,
+    fields: list[np.ndarray],
+    bases: list[int],
+    mirrored: bool,
 ) -> Iterator[bytes | memoryview]:
     """Face lines, with a line where group, object, material or smoothing changes."""
     nameless = "group" if part.groups.count("") > 1 else ""
@@ -117,7 +123,6 @@ def _faces(
         for kind, (_, names) in tables.items()
         if kind in part.face_fields and names
     }
-    mirrored = part.transform is not None and mirrors(part.transform)
     if mirrored:
         turn = reversed_corners(part)
         fields = [f[turn] for f in fields]
