@@ -30,8 +30,8 @@ def extract(
         Path,
         typer.Argument(
             metavar="FIELD",
-            help="A volume: .npy, .npz, NIfTI, NRRD, MetaImage, .mgh, .mgz, or a folder of DICOM "
-            "slices.",
+            help="A volume: .npy, .npz, NIfTI, NRRD, MetaImage, .mgh, .mgz, a grid of VTK, or a "
+            "folder of DICOM slices.",
         ),
     ],
     out: Annotated[
@@ -82,7 +82,9 @@ def extract(
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="Name of the array in an .npz, or number of the series in a folder."),
+        typer.Option(
+            help="Name of the array in an .npz or a grid, number of the series in a folder."
+        ),
     ] = None,
     fill: Annotated[
         float | None, typer.Option(help="Replaces NaN and infinities, which are refused otherwise.")

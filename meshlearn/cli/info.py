@@ -171,7 +171,11 @@ def describe(path: Path) -> dict[str, object]:
                 f"{error}; nor are there cameras of images (transforms.json, a COLMAP model)"
             ) from None
     if is_volume(path):
-        return {**size, **_describe_volume(path)}
+        try:
+            return {**size, **_describe_volume(path)}
+        except ValueError:
+            if path.suffix.lower() not in (".vtk", ".vti", ".pvti"):
+                raise  # those of VTK may be flat, or have no numbers: a sheet
     return {**size, **_describe_mesh(load_document(path))}
 
 

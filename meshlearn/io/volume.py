@@ -141,11 +141,13 @@ def load_volume(
 
     Args:
         path: .npy; .npz (with ``spacing``, ``origin`` or ``affine`` beside the array, if they are
-            there); NIfTI; NRRD; MetaImage; .mgh and .mgz; a folder of DICOM slices (extra `dicom`).
+            there); NIfTI; NRRD; MetaImage; .mgh and .mgz; grids of VTK (legacy .vtk, .vti, .vtr,
+            .vts, and parallel ones); a folder of DICOM slices (extra `dicom`).
             Files that say where a patient's right, front and top are give positions in millimetres
             in these directions ("ras", as NIfTI has them).
         key: the array of an .npz to read (default: the only 3-D one, or one named sdf, field,
-            volume, values or data); the series of a DICOM folder, by its number or name.
+            volume, values or data); that of a grid of VTK; the series of a DICOM folder, by its
+            number or name.
         frame: which of several volumes (time steps, components), from 0; they must be named.
         label: the volume is one of labels, and what is wanted is a field that is -0.5 in samples of
             this label and 0.5 elsewhere; it reaches one sample beyond them.

@@ -30,9 +30,9 @@ if str(ROOT) not in sys.path:
 from meshlearn import io as mio  # noqa: E402
 from tests.io.illegal import ILLEGAL  # noqa: E402
 from tests.io.legal import LEGAL  # noqa: E402
-from tests.io.samples import ALIASES, documents  # noqa: E402
+from tests.io.samples import ALIASES, NAMING, documents  # noqa: E402
 
-SUFFIXES = [s for s in mio.readable_suffixes() if s not in ALIASES]
+SUFFIXES = [s for s in mio.readable_suffixes() if s not in (*ALIASES, *NAMING)]
 SECONDS, MEGABYTES = 2.0, 500.0
 _NUMBERS = [
     b"0",

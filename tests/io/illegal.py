@@ -10,6 +10,7 @@ import numpy as np
 from tests.io.pieces import (
     DAE_INPUT,
     EXTERNAL,
+    GRID,
     LAUGHS,
     MESH3,
     MSH2,
@@ -32,6 +33,7 @@ from tests.io.pieces import (
     ply,
     texts_of_kind,
     threemf,
+    vti,
     vtp,
 )
 from tests.io.usd_files import USD_ILLEGAL
@@ -251,7 +253,40 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
         VTK + "POLYGONS 1 4\n3 0 1 2\nPOINT_DATA 9\nSCALARS a float\n1 2\n",
         "promises 9 rows",
     ),
-    "grid.vtk": ("# vtk DataFile Version 3.0\n\nASCII\nDATASET STRUCTURED_POINTS\n", "is not read"),
+    "field.vtk": ("# vtk DataFile Version 3.0\n\nASCII\nDATASET FIELD\n", "is not read"),
+    "grid.vtk": ("# vtk DataFile Version 3.0\n\nASCII\nDATASET STRUCTURED_POINTS\n", "a grid of 0"),
+    "lying grid.vtk": (GRID.replace("2 2 2", "99999 99999 99999"), "promises 8 rows"),
+    "bare grid.vtk": (
+        "# vtk DataFile Version 3.0\n\nASCII\nDATASET STRUCTURED_POINTS\n"
+        "DIMENSIONS 99999 99999 99999\n",
+        "nothing is said",
+    ),
+    "axes.vtk": (
+        "# vtk DataFile Version 3.0\n\nASCII\nDATASET RECTILINEAR_GRID\nDIMENSIONS 2 2 2\n"
+        "X_COORDINATES 2 float\n0 1\n",
+        "0 coordinates for 2 points",
+    ),
+    "lying.vti": (vti("0 99999 0 99999 0 99999"), "8 values of 'a' for"),
+    "extent.vti": (vti("0 1 0 1 1 0"), "Extent: expected six whole numbers"),
+    "origin.vti": (vti("0 1 0 1 0 1", "Origin='0 0 nan'"), "Origin: expected 3 numbers"),
+    "kind.vti": (vtp(POINTS + POLYS), "expected ImageData"),
+    "kind.vtr": (vti("0 1 0 1 0 1").replace("ImageData", "RectilinearGrid"), "three arrays"),
+    "kind.vts": (vti("0 1 0 1 0 1").replace("ImageData", "StructuredGrid"), "expected the points"),
+    "none.pvtu": (
+        '<VTKFile type="PUnstructuredGrid"><PUnstructuredGrid><Piece Source="a.vtu"/>'
+        "</PUnstructuredGrid></VTKFile>",
+        "none of the files",
+    ),
+    "none.pvti": (
+        '<VTKFile type="PImageData"><PImageData><Piece Source="a.vti"/></PImageData></VTKFile>',
+        "it has no piece",
+    ),
+    "kind.vtm": ('<VTKFile type="PolyData"/>', "expected a parallel data set"),
+    "itself.vtm": (
+        '<VTKFile type="vtkMultiBlockDataSet"><vtkMultiBlockDataSet><DataSet file="itself.vtm"/>'
+        "</vtkMultiBlockDataSet></VTKFile>",
+        "more than 16 deep",
+    ),
     "lying.mesh": (
         "MeshVersionFormatted 1\nDimension 3\nVertices\n999999999\n0 0 0 0\n",
         "promises 999999999",

@@ -9,6 +9,7 @@ import struct
 from tests.io.pieces import (
     APPENDED,
     DAE_INPUT,
+    GRID,
     MESH3,
     MSH2,
     MSH4,
@@ -24,6 +25,8 @@ from tests.io.pieces import (
     V3,
     V4,
     VTK,
+    VTR,
+    VTS,
     XYZ3,
     XYZ9,
     dae,
@@ -32,6 +35,7 @@ from tests.io.pieces import (
     off_binary,
     ply,
     threemf,
+    vti,
     vtp,
 )
 from tests.io.usd_files import USD_LEGAL
@@ -246,6 +250,24 @@ LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
         1,
         0.5,
     ),
+    "grid.vtk": (GRID, 8, 6, 6.0),
+    "sheet.vtk": (
+        GRID.replace("2 2 2", "4 2 1").replace("SPACING 1 1 1", "ASPECT_RATIO 1 1 0"),
+        8,
+        3,
+        3.0,
+    ),
+    "axes.vtk": (
+        "# vtk DataFile Version 3.0\n\nASCII\nDATASET RECTILINEAR_GRID\nDIMENSIONS 2 2 2\n"
+        "X_COORDINATES 2 float\n0 1\nY_COORDINATES 2 double\n0 2\nZ_COORDINATES 2 int\n0 3\n",
+        8,
+        6,
+        22.0,
+    ),
+    "plain.vtr": (VTR, 8, 6, 22.0),
+    "plain.vts": (VTS, 8, 6, 6.0),
+    "box.vti": (vti("3 4 0 1 0 1"), 8, 6, 6.0),
+    "turned.vti": (vti("0 1 0 1 0 1", "Direction='0 1 0 1 0 0 0 0 1'"), 8, 6, 6.0),
     "plain.mesh": (
         "MeshVersionFormatted 1\nDimension\n3\nVertices\n3\n0 0 0 1\n1 0 0 1\n0 1 0 1\nTriangles\n1\n1 2 3 7\nEnd\n",
         3,

@@ -217,6 +217,32 @@ MSH4 = (
     "$EndNodes\n$Elements\n1 1 1 1\n2 1 2 1\n1 1 2 3\n$EndElements\n"
 )
 PCD = "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {w}\nHEIGHT 1\nPOINTS {p}\nDATA {d}\n"
+GRID = (
+    "# vtk DataFile Version 3.0\n\nASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 2 2 2\n"
+    "ORIGIN 0 0 0\nSPACING 1 1 1\nPOINT_DATA 8\nSCALARS a float\nLOOKUP_TABLE default\n"
+    "0 1 2 3 4 5 6 7\n"
+)
+
+
+def vti(extent: str, more: str = "") -> str:
+    return (
+        f'<VTKFile type="ImageData"><ImageData WholeExtent="{extent}" {more}><Piece '
+        f'Extent="{extent}"><PointData><DataArray type="Float32" Name="a" format="ascii">'
+        "0 1 2 3 4 5 6 7</DataArray></PointData></Piece></ImageData></VTKFile>"
+    )
+
+
+_ROW = '<DataArray type="Float64" format="ascii">0 {}</DataArray>'
+VTR = (
+    '<VTKFile type="RectilinearGrid"><RectilinearGrid><Piece Extent="0 1 0 1 0 1"><Coordinates>'
+    f"{_ROW.format(1)}{_ROW.format(2)}{_ROW.format(3)}"
+    "</Coordinates></Piece></RectilinearGrid></VTKFile>"
+)
+VTS = (
+    '<VTKFile type="StructuredGrid"><StructuredGrid><Piece Extent="0 1 0 1 0 1"><Points><DataArray '
+    'type="Float32" NumberOfComponents="3" format="ascii">0 0 0 1 0 0 0 1 0 1 1 0 0 0 1 1 0 1 0 1 1 '
+    "1 1 1</DataArray></Points></Piece></StructuredGrid></VTKFile>"
+)
 VTK = "# vtk DataFile Version 3.0\n\nASCII\nDATASET POLYDATA\nPOINTS 3 float\n0 0 0 1 0 0 0 1 0\n"
 STL = "facet normal 0 0 1\n outer loop\n  vertex 0 0 0\n  vertex 1 0 0\n  vertex 0 1 0\n endloop\nendfacet\n"
 

@@ -20,6 +20,7 @@ TWO = [[0, 1, 2], [0, 2, 3]]
 
 
 ALIASES = (".coff", ".noff", ".pts", ".usd")  # other extensions of a format that has one already
+NAMING = (".pvtu", ".pvtp", ".pvti", ".pvtr", ".pvts", ".vtm", ".vtmb")  # nothing but other files
 WRITTEN = [s for f in BUILT_IN if f.write for s in f.suffixes if s not in ALIASES]
 
 

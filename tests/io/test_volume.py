@@ -102,7 +102,7 @@ def test_bad_files_get_one_sentence(tmp_path, array):
         "text.nii": (b"x" * 400, "."),
         "text.nii.gz": (b"x" * 400, "."),
         "short.nii.gz": (gzip.compress(b"x" * 4000)[:-10], "."),
-        "a.vtk": (b"x", "unknown kind of volume '.vtk'"),
+        "a.obj": (b"x", "unknown kind of volume '.obj'"),
     }
     for name, (data, text) in cases.items():
         (tmp_path / name).write_bytes(data)

@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 
 from meshlearn._memory import check_memory
+from meshlearn.io.document import FileFormatError
 from meshlearn.io.numpy_files import DEFLATE
 
 _PIECE = 1 << 24
@@ -146,6 +147,6 @@ def named(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.strerror:
             raise
         text = " ".join(str(error).split()) or "it is damaged"
-        if text.startswith(f"{path}: "):
+        if isinstance(error, FileFormatError):  # names its file itself
             raise
         raise ValueError(f"{path}: {text}") from error

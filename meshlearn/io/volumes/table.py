@@ -12,6 +12,7 @@ from meshlearn.io.volumes.stream import named
 
 _NIFTI, _ARRAYS = "meshlearn.io.volumes.nifti", "meshlearn.io.volumes.arrays"
 _NRRD, _META = "meshlearn.io.volumes.nrrd", "meshlearn.io.volumes.metaimage"
+_VTK = "meshlearn.io.volumes.vtk"
 _MGH, _DICOM = "meshlearn.io.volumes.mgh", "meshlearn.io.volumes.dicom"
 # the module of each suffix, whose function `read` is
 _READERS = {
@@ -29,27 +30,35 @@ _READERS = {
     ".mgh": _MGH,
     ".mgz": _MGH,
     ".dcm": _DICOM,
+    ".vti": _VTK,
+    ".pvti": _VTK,
 }
+# kinds of files that may hold a volume, but are taken for meshes where nobody asks for one
+_ALSO = dict.fromkeys((".vtk", ".vtr", ".vts", ".pvtr", ".pvts"), _VTK)
 SUFFIXES = tuple(_READERS)
 
 
 def reader_of(path: str | os.PathLike[str]) -> str | None:
     """The module that reads a file by its name, or a folder of DICOM slices; None for none."""
     name = Path(path).name.lower()
-    found = [suffix for suffix in _READERS if name.endswith(suffix)]
-    if found:
-        return _READERS[max(found, key=len)]
+    for suffix, reader in {**_READERS, **_ALSO}.items():
+        if name.endswith(suffix):
+            return reader
     return _DICOM if Path(path).is_dir() else None
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a volume by its name; a .npz file with an array of vertices is a mesh."""
+    """Whether a file is a volume by its name; a .npz file with an array of vertices is a mesh, a
+    .vtk file of samples at even distances a volume."""
     name = Path(path).name.lower()
     if name.endswith(".npz") and Path(path).is_file():
         try:
             return not {"vertices", "0/vertices"} & set(peek_shapes(path))
         except ValueError:
             return True
+    if name.endswith(".vtk") and Path(path).is_file():
+        with open(path, "rb") as file:
+            return b"DATASET STRUCTURED_POINTS" in file.read(2048).upper()
     return name.endswith(SUFFIXES)
 
 

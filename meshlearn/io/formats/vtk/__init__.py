@@ -1,4 +1,4 @@
-"""The files of VTK: legacy .vtk, and XML with cells (.vtu) and of surfaces (.vtp)."""
+"""The files of VTK: legacy .vtk, and XML of cells (.vtu), surfaces (.vtp) and lattices."""
 
 from dataclasses import replace
 
@@ -34,4 +34,14 @@ VTP = Format(
     losses="meshlearn.io.formats.vtk.data:surface_losses",
     ascii=True,
 )
-FORMATS = (VTK, VTU, VTP)
+VTI = Format(
+    name="VTK grid",
+    suffixes=(".vti", ".vtr", ".vts"),
+    read="meshlearn.io.formats.vtk.xml_lattice:read",
+)
+PARALLEL = Format(
+    name="VTK of several files",
+    suffixes=(".pvtu", ".pvtp", ".pvti", ".pvtr", ".pvts", ".vtm", ".vtmb"),
+    read="meshlearn.io.formats.vtk.parallel:read",
+)
+FORMATS = (VTK, VTU, VTP, VTI, PARALLEL)

@@ -25,6 +25,8 @@ _CURVED |= dict.fromkeys((26, 31, 32, 73, 80), 13) | dict.fromkeys((27, 37, 74, 
 _VOXEL, _VOXEL_ORDER = 11, [0, 1, 3, 2, 4, 5, 7, 6]
 _OTHER = {0: "empty", 15: "pentagonal prism", 16: "hexagonal prism", 41: "convex point set"}
 _OTHER |= {42: "polyhedron"}
+GHOSTS = "vtkGhostType"
+GHOST_BITS = 32 | 1  # cells that are hidden, and those that another piece has too
 _NAMES = {"normal": "Normals", "uv": "TCoords"}
 _READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Texture": "uv"}
 _READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
@@ -118,6 +120,20 @@ def _straight(path, cells: Cells) -> Cells:
     return Cells(kind, start, index, cells.fields)
 
 
+def _without_ghosts(cells: Cells) -> Cells:
+    """The cells that are not another piece's, and not hidden."""
+    ghosts = cells.fields.get(GHOSTS)
+    if ghosts is None or ghosts.dtype.kind not in "iu" or ghosts.shape != cells.kind.shape:
+        return cells
+    keep = (ghosts & GHOST_BITS) == 0
+    fields = {k: v[keep] for k, v in cells.fields.items() if k != GHOSTS and len(v) == len(keep)}
+    if len(fields) < len(cells.fields) - 1:
+        return cells
+    sizes = np.diff(cells.start)
+    start = np.concatenate([[0], np.cumsum(sizes[keep])]).astype(np.int64)
+    return Cells(cells.kind[keep], start, cells.index[np.repeat(keep, sizes)], fields)
+
+
 def _check_cells(path, cells: Cells) -> None:
     start, sizes = cells.start, np.diff(cells.start)
     if len(start) != len(cells.kind) + 1 or start[0] != 0 or (sizes < 0).any():
@@ -142,6 +158,7 @@ def to_part(
         FileFormatError: cells that cannot be.
     """
     _check_cells(path, cells)
+    cells = _without_ghosts(cells)
     whole, cells = cells.index, _straight(path, cells)
     if len(whole) > len(cells.index):
         inside = (whole >= 0) & (whole < len(vertices))

@@ -1,7 +1,9 @@
-"""VTK legacy files: POLYDATA and UNSTRUCTURED_GRID, ascii and binary, with fields."""
+"""VTK legacy files: surfaces, cells and lattices, ascii and binary, with fields."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
+from meshlearn.io.formats.vtk.lattice import Lattice, check, skin
 from meshlearn.io.left_behind import Loss
 
 _TYPES = {
@@ -28,6 +31,9 @@ _TYPES = {
     "double": "f8",
 }
 _ORDER = (2, 4, 7, 6)  # in which data of cells counts: vertices, lines, polygons, strips
+_LATTICES = ("STRUCTURED_POINTS", "STRUCTURED_GRID", "RECTILINEAR_GRID")
+_COORDINATES = ("X_COORDINATES", "Y_COORDINATES", "Z_COORDINATES")
+_SHAPE = ("DIMENSIONS", "ORIGIN", "SPACING", "ASPECT_RATIO", *_COORDINATES)
 _KINDS = {"VERTICES": 2, "LINES": 4, "POLYGONS": 7, "TRIANGLE_STRIPS": 6}
 
 
@@ -95,7 +101,45 @@ class _Cursor:
 
 
 def read(data: bytes, path: Path) -> Document:
-    """Reads a .vtk of versions 1 to 5."""
+    """Reads a .vtk of versions 1 to 5; of a lattice, its outer skin."""
+    document = Document()
+    with _sentences(path):
+        reader = _Reader(*_opened(data, path))
+        reader.sections()
+        if reader.kind in _LATTICES:
+            document.parts.append(skin(path, reader.lattice(), document.left_out))
+        else:
+            document.parts.append(reader.part(document.left_out))
+    return document
+
+
+def read_lattice(data: bytes, path: Path) -> Lattice:
+    """The lattice of a .vtk file.
+
+    Raises:
+        FileFormatError: it holds none.
+    """
+    with _sentences(path):
+        reader = _Reader(*_opened(data, path))
+        if reader.kind not in _LATTICES:
+            raise reader.cursor.error(f"expected samples on a grid, got a {reader.kind}")
+        reader.sections()
+        return check(path, reader.lattice())
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """What is wrong inside becomes a FileFormatError."""
+    try:
+        yield
+    except (IndexError, ValueError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{path}: a line of its header is damaged ({error})") from None
+
+
+def _opened(data: bytes, path: Path) -> tuple[_Cursor, float, str]:
+    """The file behind its head, its version, and the kind of its data set."""
     cursor = _Cursor(data, path)
     head = cursor.line()
     if head is None or [w.lower() for w in head[:3]] != ["#", "vtk", "datafile"]:
@@ -110,34 +154,45 @@ def read(data: bytes, path: Path) -> Document:
     kind = cursor.line()
     if kind is None or kind[0].upper() != "DATASET" or len(kind) < 2:
         raise FileFormatError(f"{path}: expected a line DATASET")
-    if kind[1].upper() not in ("POLYDATA", "UNSTRUCTURED_GRID"):
-        raise FileFormatError(
-            f"{path}: a data set {kind[1]} is not read; POLYDATA and UNSTRUCTURED_GRID are"
-        )
-    try:
-        document = Document()
-        document.parts.append(_Reader(cursor, version).part(document.left_out))
-        return document
-    except (IndexError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(f"{path}: a line of its header is damaged ({error})") from None
+    if kind[1].upper() not in ("POLYDATA", "UNSTRUCTURED_GRID", *_LATTICES):
+        known = ", ".join(("POLYDATA", "UNSTRUCTURED_GRID", *_LATTICES))
+        raise FileFormatError(f"{path}: a data set {kind[1]} is not read; {known} are")
+    return cursor, version, kind[1].upper()
 
 
 class _Reader:
     """Collects the sections of a file."""
 
-    def __init__(self, cursor: _Cursor, version: float) -> None:
-        self.cursor, self.version = cursor, version
+    def __init__(self, cursor: _Cursor, version: float, kind: str) -> None:
+        self.cursor, self.version, self.kind = cursor, version, kind
+        self.size = (0, 0, 0)
+        self.origin, self.steps = np.zeros(3), np.ones(3)
+        self.axes: list[np.ndarray] = [np.zeros(0)] * 3
         self.vertices = np.zeros((0, 3), np.float32)
         self.groups: list[tuple[int, np.ndarray, np.ndarray]] = []
         self.types: np.ndarray | None = None
         self.fields: dict[str, dict[str, np.ndarray]] = {"point": {}, "cell": {}}
         self.where, self.rows = "", 0
 
-    def part(self, left_out: list[Loss]) -> Part:
+    def sections(self) -> None:
+        """Reads the file to its end."""
         while (words := self.cursor.line()) is not None:
             self.section(words[0].upper(), words)
+
+    def lattice(self) -> Lattice:
+        """The lattice that was read."""
+        fields = (self.fields["point"], self.fields["cell"])
+        if self.kind == "STRUCTURED_GRID":
+            return Lattice(self.size, None, None, self.vertices, *fields)
+        if self.kind == "RECTILINEAR_GRID":
+            x, y, z = self.axes
+            return Lattice(self.size, None, (x, y, z), None, *fields)
+        affine = np.diag([*self.steps, 1.0])
+        affine[:3, 3] = self.origin
+        return Lattice(self.size, affine, None, None, *fields)
+
+    def part(self, left_out: list[Loss]) -> Part:
+        """The surface or the cells that were read."""
         kinds, starts, indices, base = [], [np.zeros(1, np.int64)], [], 0
         order = {kind: k for k, kind in enumerate(_ORDER)}  # of VTK's cells, whatever the file's
         for kind, start, index in sorted(self.groups, key=lambda group: order.get(group[0], 0)):
@@ -173,9 +228,11 @@ class _Reader:
             self._cells(_KINDS.get(name, 0), int(words[1]), int(words[2]))
         elif name == "CELL_TYPES":
             self.types = cursor.array(int(words[1]), "int").astype(np.int64)
+        elif self.kind in _LATTICES and name in _SHAPE:
+            self._shape(name, words)
         elif name in ("POINT_DATA", "CELL_DATA"):
             self.where, self.rows = name[:5].lower().rstrip("_"), int(words[1])
-            wanted = len(self.vertices) if self.where == "point" else self._count()
+            wanted = self._points() if self.where == "point" else self._count()
             if self.rows != wanted:
                 raise cursor.error(f"{name} promises {self.rows} rows, there are {wanted}")
         elif name == "METADATA":
@@ -196,7 +253,33 @@ class _Reader:
             if not line:
                 return
 
+    def _shape(self, name: str, words: list[str]) -> None:
+        """What says where the points of a lattice are."""
+        if name == "DIMENSIONS":
+            sizes = [int(word) for word in words[1:4]]
+            if len(sizes) != 3 or min(sizes) < 1:
+                raise self.cursor.error(f"expected three positive DIMENSIONS, got {sizes}")
+            self.size = (sizes[0], sizes[1], sizes[2])
+        elif name in ("ORIGIN", "SPACING", "ASPECT_RATIO"):
+            found = np.array([float(word) for word in words[1:4]])
+            if len(found) != 3 or not np.isfinite(found).all():
+                raise self.cursor.error(f"{name}: expected three numbers, got {words[1:4]}")
+            if name == "ORIGIN":
+                self.origin = found
+            else:
+                self.steps = found
+        else:
+            self.axes["XYZ".index(name[0])] = self.cursor.array(int(words[1]), words[2])
+
+    def _points(self) -> int:
+        if self.kind in _LATTICES:
+            return self.size[0] * self.size[1] * self.size[2]
+        return len(self.vertices)
+
     def _count(self) -> int:
+        if self.kind in _LATTICES:
+            x, y, z = (max(n - 1, 1) for n in self.size)
+            return x * y * z
         return sum(len(start) - 1 for _, start, _ in self.groups)
 
     def _cells(self, kind: int, rows: int, size: int) -> None:

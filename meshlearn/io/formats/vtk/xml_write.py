@@ -12,7 +12,7 @@ import numpy as np
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.vtk import data as vtk_data
-from meshlearn.io.formats.vtk.xml_read import TYPES
+from meshlearn.io.formats.vtk.xml_file import TYPES
 
 _LABELS = {kind: name for name, kind in TYPES.items()}
 
