@@ -24,14 +24,21 @@ NOTES = """
   written as they were. A vertex has 3 numbers, 4 (homogeneous), 6 or 7 (a colour, with alpha).
 - **PLY** textures are those of MeshLab: remarks `comment TextureFile NAME`, a number `texnumber`
   of each face, coordinates by vertex (`u v`, `s t`, …) or by corner (a list `texcoord`).
+- **3MF** colours of vertices and corners are a colorgroup, textures a texture2dgroup with their
+  placing in the coordinates; where a material's colour, its texture and colours of corners come
+  together, they are a multiproperties that multiplies. Colours have 8 bits.
+- **COLLADA** is read as it stands: morphs by their default weights, skins by their joints' nodes.
+  Effects of the common profile are looks; an opacity by which nothing at all would be seen is
+  taken as opaque, with a remark.
 - Formats of other packages: see `adding_a_format.md`.
 - **OFF** is written as text; binary files (`OFF BINARY`, as Geomview writes) are read. Their
   numbers have 32 bits, so that writing them would lose what the text keeps.
 - **USD** (`pip install 'meshlearn[usd]'`) is read as its stage composes it, at its first time:
   references, inherits, variants and instances within the file. Layers in other files are not
   opened (flatten it first), nor clips; textures are read from the file's folder or package.
-  Shapes that are no mesh, points or curves, and those for proxies and guides, are listed under
-  `not read` in the metadata. A constant primvar becomes a field of every face (a colour: of every
+  Shapes that are no mesh, points or curves, and those for proxies and guides, are told as losses.
+  Surfaces are those of UsdPreviewSurface, with UsdUVTexture, UsdPrimvarReader and
+  UsdTransform2d. A constant primvar becomes a field of every face (a colour: of every
   vertex), cubic curves their control polygons. A process of its own opens the layers, its memory
   and time bounded by the size of the file.
 """.splitlines()

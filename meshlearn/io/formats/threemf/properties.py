@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -42,6 +42,9 @@ class Group:
     varies: bool = False  # corners of one triangle have several of its colours
 
 
+_Layer = tuple[Group, np.ndarray]  # and (N, 3) indices of its entries
+
+
 def colour_of(text: str) -> tuple[list[float] | None, bool]:
     """(red, green, blue, alpha) in [0, 1] of a colour, and whether it is written by the rule.
 
@@ -71,6 +74,8 @@ class Properties:
         self.images: dict[str, str] = {}  # member of the archive: image of the document
         self.lost: Counter[tuple[str, str]] = Counter()
         self.odd = 0
+        self.tinted: dict[tuple[int, int], int] = {}  # of a base and a texture
+        self.parts_of_tinted: set[int] = set()  # those, which may be nothing by themselves
 
     def model(
         self, name: str, groups: dict[str, Group], textures: dict[str, dict[str, str]]
@@ -201,7 +206,7 @@ class Properties:
         if uv.used:
             part.corner_fields["uv"] = CornerField(uv.values(), uv.index.reshape(-1))
 
-    def _layers(self, model: str, key: str, index: np.ndarray) -> list[tuple[Group, np.ndarray]]:
+    def _layers(self, model: str, key: str, index: np.ndarray) -> list[_Layer]:
         """What is one over the other: a group and (N, 3) indices of its entries."""
         group = self.groups.get((model, key))
         if group is None:
@@ -225,11 +230,43 @@ class Properties:
             column = np.array([row[k] if k < len(row) else 0 for row in entries] + [-1], np.int64)
             chosen = column[index]
             out.append((found, np.where(chosen < len(found.rows), chosen, -1)))
-        if len(ids) > 1:
+        ways = group.attributes.get("blendmethods", "").split()
+        if len(ids) > 1 and not (len(ways) >= len(ids) - 1 and set(ways) == {"multiply"}):
             self.lost["blending of properties over each other", "keeps each by itself"] += len(
                 index
             )
+        elif len(out) > 1:
+            out = self._multiplied(out)
         return out
+
+    def _multiplied(self, layers: list[_Layer]) -> list[_Layer]:
+        """Layers that multiply: a texture has the colour and the name of the base under it."""
+        (base, below), (image, above) = layers[:2]
+        if base.kind != "basematerials" or image.kind != "texture2dgroup" or not len(image.places):
+            return layers
+        one = (below == below[:, :1]).all(axis=1) & (below[:, 0] >= 0)
+        if not one.all():
+            return layers
+        made: list[_Layer] = []
+        for number in np.unique(below[:, 0]).tolist():
+            place = self._tinted(base, number, int(image.places[0]))
+            mine = np.where(below[:, :1] == number, above, -1)
+            made.append((replace(image, places=np.full(len(image.rows), place)), mine))
+        return [*made, *layers[2:]]
+
+    def _tinted(self, base: Group, number: int, textured: int) -> int:
+        """The material of a texture times a base's colour, made once."""
+        key = (int(base.places[number]), textured)
+        if key not in self.tinted:
+            plain, image = (self.document.materials[k] for k in key)
+            color = base.values[number].tolist()
+            looks = replace(image.appearance, base_color=(color[0], color[1], color[2]))
+            if color[3] < 1:
+                looks.alpha, looks.alpha_mode = color[3], "BLEND"
+            values = {**image.values, "base_color": color}
+            self.tinted[key] = self._add(Material(plain.name, values, looks))
+            self.parts_of_tinted |= set(key)
+        return self.tinted[key]
 
     def _layer(
         self,
@@ -270,6 +307,8 @@ class Properties:
         for group in self.groups.values():
             if group.varies:
                 keep[group.places] = here[:-1][group.places]
+        for number in self.parts_of_tinted:
+            keep[number] = here[number]
         place = np.concatenate([np.cumsum(keep) - 1, [-1]]).astype(np.int32)
         for part in document.parts:
             if "material" in part.face_fields:
