@@ -22,6 +22,7 @@ from meshlearn.render import image_files
 from meshlearn.render.camera import Camera
 from meshlearn.render.camera_paths import views_around
 from meshlearn.render.lighting import DAYLIGHT
+from meshlearn.render.materials import has_looks
 from meshlearn.render.picture import save_png
 from meshlearn.render.shading import render
 from meshlearn.render.transforms import transforms_record
@@ -175,6 +176,9 @@ def render_images(
         return replace(images, cameras=images.cameras.moved(middle))
     if mesh.dtype != torch.float32:
         mesh = mesh.to(torch.float32)
+    if not has_looks(mesh, plain=False):
+        mesh = mesh.detach()
+        mesh.materials = ()
     points = mesh.vertices[torch.unique(mesh.faces)]
     if isinstance(views, int) and not bool(torch.isfinite(points).all()):
         raise ValueError("mesh: holds NaN or infinite vertices; remove them first")

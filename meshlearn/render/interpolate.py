@@ -133,9 +133,31 @@ def barycentric_derivatives(
             f"{tuple(fragments.face.shape)}"
         )
     n, h, w = face.shape
-    clip = cam.homogeneous(mesh.vertices, (h, w) if size is None else size).reshape(n, -1, 4)
+    whole = (h, w) if size is None else size
     view, row, col = torch.nonzero(face >= 0, as_tuple=True)
-    rows = mesh.faces[face[view, row, col]] + (view * clip.shape[1])[:, None]
+    change = barycentric_changes(mesh, cam, whole, face[view, row, col], (view, row, col))
+    out = change.new_zeros(n, h, w, 3, 2).index_put((view, row, col), change)
+    return out if cam.batched else out[0]
+
+
+def barycentric_changes(
+    mesh: Mesh,
+    cam: Camera,
+    size: int | Sequence[int],
+    face: Tensor,
+    pixels: tuple[Tensor, Tensor, Tensor],
+) -> Tensor:
+    """`barycentric_derivatives` (P, 3, 2) of P pixels alone.
+
+    Args:
+        size: of the whole image.
+        face: (P,) the face that each sees.
+        pixels: view, row and column (P,) of each; of one camera, view is 0.
+    """
+    view, row, col = pixels
+    clip = cam.homogeneous(mesh.vertices, size)
+    clip = clip if cam.batched else clip[None]
+    rows = mesh.faces[face] + (view * clip.shape[1])[:, None]
     flat = clip.reshape(-1, 4)
     if flat.requires_grad and torch.is_grad_enabled():
         corner = gather(flat, Incidence(rows.reshape(-1), flat.shape[0])).view(-1, 3, 4)
@@ -149,6 +171,4 @@ def barycentric_derivatives(
     edge = xj * yk - yj * xk
     slope = torch.stack((yj * wk - wj * yk, wj * xk - xj * wk), -1)
     total = edge.sum(1)[:, None, None]
-    change = (slope - (edge[..., None] / total) * slope.sum(1, keepdim=True)) / total
-    out = clip.new_zeros(n, h, w, 3, 2).index_put((view, row, col), change)
-    return out if cam.batched else out[0]
+    return (slope - (edge[..., None] / total) * slope.sum(1, keepdim=True)) / total

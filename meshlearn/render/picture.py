@@ -16,9 +16,12 @@ from torch import Tensor
 
 from meshlearn._files import write_file
 from meshlearn.mesh.centring import far_middle, moved, used_vertices
+from meshlearn.render.backends import get_backend
 from meshlearn.render.camera import Camera, image_size
+from meshlearn.render.materials import has_looks
 from meshlearn.render.rasterize import Fragments, interpolate, rasterize
 from meshlearn.render.shading import STUDIO, lambert, surface_colors, toward_viewer
+from meshlearn.render.visible import pixels_of, visible
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
@@ -89,7 +92,8 @@ def shaded_view(
     """A lit picture of a mesh on a light ground, (H, W, 3) float in 0 to 1.
 
     Three lights that move with the camera, cavities darkened by the depth around them, the
-    inner side of faces in orange, `samples` × `samples` rays a pixel.
+    inner side of faces in orange (where the mesh has no colours, materials or textures),
+    `samples` × `samples` rays a pixel.
 
     Args:
         smooth: True mixes vertex normals, False shows facets; None mixes them on faces that bend
@@ -101,7 +105,12 @@ def shaded_view(
         raise ValueError(f"samples: expected an int from 1 to 16, got {samples!r}")
     mesh, cam = _near(mesh.detach(), cam)
     big = (h * samples, w * samples)
-    fragments = rasterize(mesh, cam, big)
+    dressed = has_looks(mesh, plain=False)
+    if dressed:
+        fragments = visible(mesh, cam, big, get_backend("native"))
+    else:
+        mesh.materials = ()
+        fragments = rasterize(mesh, cam, big)
     seen = fragments.mask
     ground = torch.linspace(0, 1, h, device=mesh.vertices.device)[:, None, None]
     top, bottom = (torch.tensor(c, device=ground.device) for c in (_TOP, _BOTTOM))
@@ -120,8 +129,9 @@ def shaded_view(
             normal = _crease_normals(mesh, part, crease)
     position = interpolate(mesh.vertices, part, mesh.faces)
     front = toward_viewer(flat, position, cam)
-    colored = "color" in mesh.vertex_attributes or "color" in mesh.face_attributes
-    albedo = surface_colors(mesh, part, _FRONT)
+    colored = dressed or "color" in mesh.vertex_attributes or "color" in mesh.face_attributes
+    change = pixels_of(mesh, fragments, cam, big).change[None] if dressed else None
+    albedo = surface_colors(mesh, part, _FRONT, change=change)
     if not colored:
         albedo = torch.where(front > 0, albedo, albedo.new_tensor(_BACK))
     normal = normal * front

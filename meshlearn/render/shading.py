@@ -13,7 +13,9 @@ from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
 from meshlearn.render.lighting import HEADLIGHT, STUDIO, Lights, lambert, sh_light
+from meshlearn.render.materials import attribute_colors, has_looks, material_colors
 from meshlearn.render.texture import texture as look_up
+from meshlearn.render.visible import pixels_of, visible
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
@@ -44,34 +46,34 @@ def surface_colors(
     *,
     texture: Tensor | None = None,
     cam: Camera | None = None,
+    change: Tensor | None = None,
 ) -> Tensor:
     """Albedo of what is seen, (…, H, W, 3), 0 where nothing is.
 
-    From `texture` by the corner (or vertex) attribute "uv"; else the vertex, corner or face
-    attribute "color" (uint8, or float in 0 to 1; alpha dropped); else `default`.
+    From `texture` by the corner (or vertex) attribute "uv"; else of the mesh's materials, see
+    `meshlearn.render.materials`; else the vertex, corner or face attribute "color" (bytes, or
+    float in 0 to 1; alpha dropped); else `default`.
 
     Args:
         texture: (R, S, 3), row 0 at v = 1.
         cam: the camera, which chooses the mipmap level; without it the lookup is bilinear.
+        change: (…, H, W, 3, 2) as from `barycentric_derivatives`, which chooses it too.
     """
     if texture is not None:
         return _textured(mesh, fragments, texture, cam)
-    rows: Tensor | None = mesh.faces
-    color = mesh.vertex_attributes.get("color")
-    if color is None and "color" in mesh.corner_attributes:
-        color, rows = mesh.corner_attributes["color"]
-    if color is None and mesh.face_attributes.get("color") is not None:
-        color, rows = mesh.face_attributes["color"], None
-    if color is None:
+    if has_looks(mesh):
+        place = torch.nonzero(fragments.mask, as_tuple=True)
+        part = Fragments(*(t[place] for t in fragments))
+        slopes = None if change is None else change[place]
+        if cam is not None and change is None:
+            slopes = pixels_of(mesh, fragments, cam, fragments.face.shape[-2:]).change
+        colors = material_colors(mesh, part, default, slopes)
+        return colors.new_zeros(*fragments.face.shape, 3).index_put(place, colors)
+    found = attribute_colors(mesh, fragments)
+    if found is None:
         out = mesh.vertices.new_tensor(default).expand(*fragments.face.shape, 3)
         return out * fragments.mask[..., None]
-    if color.dim() != 2 or color.shape[1] < 3:
-        raise ValueError(
-            f'mesh: expected attribute "color" of shape (*, 3) or (*, 4), got {tuple(color.shape)}'
-        )
-    scale = 255 if color.dtype == torch.uint8 else 1
-    color = color[:, :3].to(mesh.vertices.dtype) / scale
-    return interpolate(color, fragments, rows)
+    return found[..., :3]
 
 
 def _textured(mesh: Mesh, fragments: Fragments, image: Tensor, cam: Camera | None) -> Tensor:
@@ -114,6 +116,9 @@ def render(
 ) -> dict[str, Tensor]:
     """Images of a mesh, differentiable in its vertices, colours and texture.
 
+    What its materials cut out (alpha masks, textures that are clear in places) is looked through,
+    in every channel; see `meshlearn.render.materials` for what is drawn of materials.
+
     Args:
         mesh: V or F may be 0: the image is empty.
         cam: one camera or a batch of N, which adds a leading dimension to every image.
@@ -123,8 +128,8 @@ def render(
             - "mask" (H, W), 1 where the mesh is seen;
             - "depth" (H, W), camera-space z;
             - "normal" (H, W, 3), outward unit normals in the world;
-            - "color" (H, W, 3), `texture`, or attribute "color" of vertices, corners or faces, else
-              `default_color`;
+            - "color" (H, W, 3), `texture`, or the colours and textures of `mesh.materials`, or
+              attribute "color" of vertices, corners or faces, else `default_color`;
             - "position" (H, W, 3), the point seen, in the world;
             - "face" (H, W) int64, the face seen or -1;
             - "shaded" (H, W, 3), lit by `lights`, clamped to 1.
@@ -138,7 +143,7 @@ def render(
         lights: for "shaded": `Lights`, which move with the camera, or (9,) or (9, 3) spherical
             harmonics fixed in the world, see `meshlearn.render.lighting.sh_light`.
         two_sided: light the back of a face like its front; else it is lit by its outward normal.
-        texture: (R, S, 3), looked up by the attribute "uv".
+        texture: (R, S, 3), looked up by the attribute "uv"; materials then do not matter.
         default_color: albedo of a mesh without colour.
         background: colour behind "color" and "shaded" instead of 0.
 
@@ -155,7 +160,10 @@ def render(
     if unknown:
         raise ValueError(f"channels: {unknown[0]!r} is not one of {', '.join(CHANNELS)}")
     engine = get_backend(backend)
-    fragments = engine.rasterize(mesh, cam, size)
+    if texture is None and has_looks(mesh):
+        fragments = visible(mesh, cam, size, engine)
+    else:
+        fragments = engine.rasterize(mesh, cam, size)
 
     def albedo() -> Tensor:
         return surface_colors(mesh, fragments, default_color, texture=texture, cam=cam)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -72,20 +74,66 @@ def texture(
         raise ValueError(f"levels: expected an int of 0 or more, got {levels!r}")
     if mask is not None:
         check_tensor(mask, "mask", shape=uv.shape[:-1], dtype=torch.bool, device=tex.device)
-    lead, channels = uv.shape[:-1], tex.shape[2]
-    pyramid, level = [tex], None
+    change = None
     if filter == "trilinear":
         if uv_derivatives is None:
             raise ValueError("uv_derivatives: expected (..., 2, 2) for filter='trilinear'")
-        check_tensor(uv_derivatives, "uv_derivatives", shape=(*lead, 2, 2), device=tex.device)
-        pyramid = mipmaps(tex, levels)
-        level = _level(uv_derivatives.detach().reshape(-1, 2, 2).to(tex.dtype), tex, len(pyramid))
+        shape = (*uv.shape[:-1], 2, 2)
+        check_tensor(uv_derivatives, "uv_derivatives", shape=shape, device=tex.device)
+        change = uv_derivatives
+    pyramid = Pyramid.of(tex, 0 if change is None else levels)
+    nearest, native = filter == "nearest", backend == "native"
+    return look_up(pyramid, uv, change, wrap=wrap, nearest=nearest, mask=mask, native=native)
+
+
+class Pyramid(NamedTuple):
+    """A texture with its mipmaps, made once for many lookups.
+
+    Attributes:
+        values: (T, C) texels of all levels.
+        layout: (L, 3) int64 rows, columns and first texel of each level.
+        size: rows and columns of the texture itself.
+    """
+
+    values: Tensor
+    layout: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, tex: Tensor, levels: int | None = None) -> Pyramid:
+        """That of a texture (R, S, C), with at most so many halvings (None: all)."""
+        levels_ = mipmaps(tex, levels)
+        values = torch.cat([p.reshape(-1, tex.shape[2]) for p in levels_])
+        return cls(values, _layout(levels_).to(tex.device), (tex.shape[0], tex.shape[1]))
+
+
+def look_up(
+    pyramid: Pyramid,
+    uv: Tensor,
+    change: Tensor | None = None,
+    *,
+    wrap: str = "repeat",
+    nearest: bool = False,
+    mask: Tensor | None = None,
+    native: bool = True,
+) -> Tensor:
+    """`texture` of arguments that are checked: (..., C) at (..., 2).
+
+    Args:
+        change: (..., 2, 2) as `uv_derivatives` there; None looks up the texture alone.
+    """
+    values, layout = pyramid.values, pyramid.layout
+    level = None
+    if change is None:
+        layout = layout[:1]
+    else:
+        slopes = change.detach().reshape(-1, 2, 2).to(values.dtype)
+        level = _level(slopes, pyramid.size, len(layout))
     seen = None if mask is None else mask.reshape(-1).contiguous()
-    options = (level, seen, _layout(pyramid).to(tex.device), WRAPS.index(wrap), filter == "nearest")
-    take = taps_reference if backend == "reference" or not use_native(tex) else _Taps.apply
-    rows, weight = take(uv.reshape(-1, 2).contiguous(), *options)
-    values = torch.cat([p.reshape(-1, channels) for p in pyramid])
-    return mix_rows(values, rows, weight).view(*lead, channels)
+    take = _Taps.apply if native and use_native(values) else taps_reference
+    places = uv.reshape(-1, 2).contiguous()
+    rows, weight = take(places, level, seen, layout, WRAPS.index(wrap), nearest)
+    return mix_rows(values, rows, weight).view(*uv.shape[:-1], values.shape[1])
 
 
 def mipmaps(tex: Tensor, levels: int | None = None) -> list[Tensor]:
@@ -117,13 +165,13 @@ def _layout(pyramid: list[Tensor]) -> Tensor:
     return torch.cat((shape, (torch.cumsum(count, 0) - count)[:, None]), 1)
 
 
-def _level(change: Tensor, tex: Tensor, count: int) -> Tensor:
+def _level(change: Tensor, size: tuple[int, int], count: int) -> Tensor:
     """Mipmap level (M,): log2 of the longer side of a pixel's image on the texture, in texels.
 
     Source: Williams (1983), "Pyramidal parametrics"; the scale factor of the OpenGL specification,
     section "Scale Factor and Level of Detail".
     """
-    scale = change.new_tensor([tex.shape[1], tex.shape[0]])[:, None]
+    scale = change.new_tensor([size[1], size[0]])[:, None]
     length = (change * scale).square().sum(1).amax(1)
     level = 0.5 * torch.log2(length.nan_to_num(0.0, 1e30, 1e30).clamp(1e-30, 1e30))
     return level.clamp(0, count - 1)
