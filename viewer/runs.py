@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from meshlearn.mesh import Mesh, cut_mesh
+from meshlearn.mesh import Mesh, cut_mesh, moved
 from meshlearn.viewer.items import Item, item_of
 
 HISTORY, SETTINGS, SNAPSHOTS = "history.json", "run.json", "snapshots"
@@ -106,9 +106,16 @@ class Run:
             words += "; it kept no meshes on the way"
         return words
 
+    def _mesh(self, *names: str) -> Mesh | None:
+        """A mesh that was kept, where the source of the fit is."""
+        mesh, origin = _read_mesh(self.folder.joinpath(*names)), self.settings.get("origin")
+        if mesh is None or not isinstance(origin, list) or len(origin) != 3:
+            return mesh
+        return moved(mesh, torch.tensor(origin, dtype=torch.float64))
+
     def shape(self, step: int) -> Item | None:
         """The mesh of a step, or None where it cannot be read (yet)."""
-        mesh = _read_mesh(self.folder / SNAPSHOTS / f"step_{step:06d}.safetensors")
+        mesh = self._mesh(SNAPSHOTS, f"step_{step:06d}.safetensors")
         if mesh is None:
             return None
         item = item_of(f"{self.folder.name}: fit", mesh)
@@ -117,12 +124,12 @@ class Run:
 
     def target(self) -> Item | None:
         """What it was fitted to, as far as it was kept."""
-        mesh = _read_mesh(self.folder / TARGET)
+        mesh = self._mesh(TARGET)
         return None if mesh is None else item_of(f"{self.folder.name}: target", mesh)
 
     def template(self) -> Item | None:
         """What an open fit was cut from, with its field "msdf" and the cut as lines."""
-        mesh = _read_mesh(self.folder / TEMPLATE)
+        mesh = self._mesh(TEMPLATE)
         if mesh is None or "msdf" not in mesh.vertex_attributes:
             return None
         value = mesh.vertex_attributes["msdf"]

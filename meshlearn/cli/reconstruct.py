@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -237,9 +237,12 @@ def _predicted(given: Input, folder: Path, resolution: int) -> FitResult:
     from meshlearn.reconstruct.sources import as_source
     from meshlearn.train.bspnet import load_bspnet
 
-    mesh = as_source(given).surface(resolution)
-    found = infer_convexes(load_bspnet(folder), mesh)
-    return FitResult(found.colored(), {}, found.seconds, found.representation, found.convexes)
+    source = as_source(given)
+    origin = source.far_middle()
+    near = source if origin is None else source.moved(-origin)
+    found = infer_convexes(load_bspnet(folder), near.surface(resolution))
+    made = FitResult(found.colored(), {}, found.seconds, found.representation, found.convexes)
+    return made if origin is None else made.moved(origin)
 
 
 def _painted(mesh: Mesh, given: Input, options: ImageOptions) -> tuple[Mesh, Tensor | None]:
@@ -260,14 +263,20 @@ def _painted(mesh: Mesh, given: Input, options: ImageOptions) -> tuple[Mesh, Ten
 
 def _draw(given: Input, mesh: Mesh, sheet: Path, names: list[str]) -> None:
     """What was given and what came, side by side."""
-    from meshlearn.mesh import Mesh
+    import torch
+
+    from meshlearn.mesh import Mesh, far_middle, moved
     from meshlearn.reconstruct.targets import FromImages
     from meshlearn.render import ImageSet
     from meshlearn.render.picture import contact_sheet
 
     mesh = mesh.to("cpu")
     if isinstance(given, ImageSet):
-        FromImages(given).write_sheet(mesh, sheet)
+        origin = far_middle(given.cameras.position)
+        if origin is not None:
+            given, mesh = given.moved(-origin), moved(mesh, -origin)
+        near = replace(given, cameras=given.cameras.to(torch.float32))
+        FromImages(near).write_sheet(mesh.to(torch.float32), sheet)
     elif isinstance(given, Mesh) and given.num_faces:
         contact_sheet([given, mesh], sheet, labels=names)
     else:

@@ -107,6 +107,13 @@ class Volume:
         )
         return sampled.reshape(-1)
 
+    def moved(self, shift: Tensor) -> Volume:
+        """The volume moved by `shift` (3,) in the world."""
+        affine = self.affine.clone()
+        affine[:3, 3] += shift.to(affine)
+        points = None if self.points is None else self.points + shift.to(self.points)
+        return Volume(self.values, affine, self.unit, points)
+
     def to(self, device: str | torch.device) -> Volume:
         """The volume with its values on `device`."""
         return Volume(self.values.to(device), self.affine, self.unit, self.points)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,8 +13,12 @@ from meshlearn.reconstruct import settings
 from meshlearn.representations.flexicubes import topology_of
 
 
-def _at(point: Tensor) -> str:
-    return "(" + ", ".join(f"{float(x):.4g}" for x in point) + ")"
+def _at(point: Tensor, scale: float, origin: Tensor | None) -> str:
+    if origin is None:
+        return "(" + ", ".join(f"{float(x):.4g}" for x in point) + ")"
+    place = (point.double().cpu() + origin.cpu()).tolist()
+    behind = max(0, 1 - math.floor(math.log10(scale)))  # the point: a tenth of a cell
+    return "(" + ", ".join(f"{x:.{behind}f}" for x in place) + ")"
 
 
 def _smallest(mesh: Mesh) -> Tensor:
@@ -22,13 +28,14 @@ def _smallest(mesh: Mesh) -> Tensor:
     return mesh.vertices[mesh.faces[labels == least]].mean((0, 1))
 
 
-def disagreements(mesh: Mesh, solid: Mesh, scale: float) -> list[str]:
+def disagreements(mesh: Mesh, solid: Mesh, scale: float, origin: Tensor | None = None) -> list[str]:
     """Sentences on what a fit has otherwise than the closed mesh that it should be.
 
     Args:
         mesh: the fit.
         solid: the target, see `Target.solid`.
         scale: edge of a cell; what is thinner than 1.5 of it is not resolved.
+        origin: (3,) what is added to the places that are told; None for nothing.
 
     Returns:
         Of components and Euler number, and of the place where the target is farthest from the fit,
@@ -41,7 +48,11 @@ def disagreements(mesh: Mesh, solid: Mesh, scale: float) -> list[str]:
     said = []
     (parts, euler), (wanted_parts, wanted_euler) = topology_of(mesh), topology_of(solid)
     if parts != wanted_parts:
-        where = f", the smallest at {_at(_smallest(mesh))}" if parts > wanted_parts else ""
+        where = (
+            f", the smallest at {_at(_smallest(mesh), scale, origin)}"
+            if parts > wanted_parts
+            else ""
+        )
         said.append(
             f"the fit has {parts} component{'s' * (parts != 1)}{where}; its target has "
             f"{wanted_parts}: raise the resolution (a cell is {scale:.4g}, parts and gaps "
@@ -62,6 +73,6 @@ def disagreements(mesh: Mesh, solid: Mesh, scale: float) -> list[str]:
     if float(away[far]) > settings.FAR_OFF * scale:
         said.append(
             f"the fit is {float(away[far]) / scale:.1f} cells from its target at "
-            f"{_at(points[far])}: a part of it is missing there"
+            f"{_at(points[far], scale, origin)}: a part of it is missing there"
         )
     return said

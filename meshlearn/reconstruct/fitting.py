@@ -6,15 +6,15 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from meshlearn.fields import NonFiniteField
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, moved
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.agreement import disagreements
@@ -54,6 +54,8 @@ class FitResult:
         seconds: wall time of all steps, earlier runs of a resumed fit included.
         representation: the fitted module.
         convexes: what the mesh is the union of, where the method gives that.
+        origin: (3,) float64 place that the source was moved from to be fitted, since it lies far
+            from the origin: mesh and convexes are there, the representation is about the origin.
     """
 
     mesh: Mesh
@@ -61,6 +63,15 @@ class FitResult:
     seconds: float = 0.0
     representation: nn.Module | None = field(default=None, repr=False)
     convexes: Convexes | None = field(default=None, repr=False)
+    origin: Tensor | None = None
+
+    def moved(self, origin: Tensor) -> FitResult:
+        """Mesh and convexes, found about the origin, at the place `origin`, in float64."""
+        convexes = self.convexes
+        if convexes is not None:
+            vertices = convexes.vertices.double()
+            convexes = replace(convexes, vertices=vertices + origin.to(vertices))
+        return replace(self, mesh=moved(self.mesh, origin), convexes=convexes, origin=origin)
 
 
 def rate_factor(step: int, total: int) -> float:
@@ -100,6 +111,7 @@ def fit(
     resume: bool = False,
     progress: bool | None = None,
     callback: Callable[[int, Mesh, dict[str, float]], None] | None = None,
+    origin: Tensor | None = None,
 ) -> FitResult:
     """Fits a representation to a target by gradient descent (Adam).
 
@@ -122,6 +134,8 @@ def fit(
         resume: go on from the checkpoint in that folder, to the same result as without a stop.
         progress: show a bar; default: on a terminal.
         callback: called after each step with the step, the mesh and the loss terms.
+        origin: (3,) what is added to places that are told, and by the viewer to what it shows, of a
+            target that was moved to the origin.
 
     Returns:
         FitResult(mesh, history, seconds, representation).
@@ -154,6 +168,8 @@ def fit(
         )
     weights = {**known, **(weights or {})}
     state = _Fit(representation, target, stages_of(resolution, steps), lr, weights, seed)
+    if origin is not None:
+        state.settings["origin"] = origin.tolist()
     state.folder = Path(checkpoint) if checkpoint is not None else None
     state.begin(resume, initialize)
     try:
@@ -178,7 +194,7 @@ def fit(
     mesh = target.finish(mesh) if mesh.num_faces else mesh
     solid = target.solid
     if solid is not None and mesh.num_faces and steps:
-        for sentence in disagreements(mesh, solid, representation.scale):
+        for sentence in disagreements(mesh, solid, representation.scale, origin):
             warnings.warn(sentence, stacklevel=2)
     if state.folder is not None:
         state.save()

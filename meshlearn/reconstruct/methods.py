@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from meshlearn.reconstruct.fitting import FitResult
     from meshlearn.reconstruct.sources import Input, Source
@@ -40,6 +41,8 @@ class Task:
         device, dtype: where and in which precision to compute.
         network: a trained model whose code is fitted, or None.
         checkpoint, resume, progress: of the fitting loop, see `fit`.
+        origin: (3,) float64 place that the source was moved from to the origin, since it lies far
+            off; None where it stands as given.
     """
 
     source: Source
@@ -53,6 +56,7 @@ class Task:
     checkpoint: str | Path | None = None
     resume: bool = False
     progress: bool | None = None
+    origin: Tensor | None = None
 
     @cached_property
     def target(self) -> Target:
@@ -111,6 +115,7 @@ class Task:
             checkpoint=self.checkpoint,
             resume=self.resume,
             progress=self.progress,
+            origin=self.origin,
             **options,
         )
 
@@ -224,6 +229,11 @@ def reconstruct(
             fitted, to a source that stands as its shapes did; None fits a new network to `source`.
         checkpoint, resume, progress: as in `fit`.
 
+    Returns:
+        The mesh where the source is. One that lies far from the origin, by more than 8 of its
+        sizes, is fitted about it: the mesh is then float64, `FitResult.origin` says where it was,
+        and the representation and a checkpoint are about the origin.
+
     Raises:
         ValueError: bad options, an empty source, a resolution beyond memory.
 
@@ -238,11 +248,13 @@ def reconstruct(
         take_installed()
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    import torch
+
     from meshlearn._validate import check_device
-    from meshlearn.reconstruct.sources import as_source, precision
+    from meshlearn.reconstruct.sources import as_source
 
     chosen, given = METHODS[method], as_source(source)
-    where, dtype = check_device(device), precision(given.extent())
+    where = check_device(device)
     asked = {"network": network is not None, "sparse": sparse, "checkpoint": checkpoint is not None}
     for option, used in asked.items():
         if used and option not in chosen.options:
@@ -256,10 +268,14 @@ def reconstruct(
             f"closed mesh around it; method {able} fits it open",
             stacklevel=2,
         )
+    origin = given.far_middle()
     task = Task(
-        given, resolution, sparse, steps, seed, where, dtype, network, checkpoint, resume, progress
-    )
-    return chosen.fit(task)
+        given if origin is None else given.moved(-origin),
+        resolution, sparse, steps, seed, where, torch.float32, network, checkpoint, resume,
+        progress, origin,
+    )  # fmt: skip
+    found = chosen.fit(task)
+    return found if origin is None else found.moved(origin)
 
 
 def _flexicubes(task: Task) -> FitResult:

@@ -30,7 +30,6 @@ COARSE_FROM_WITH_DEPTH = 128  # the same with depth, whose start has thin parts 
 SPARSE_START = 64  # cells that a sparse grid begins with at most, all of them kept; by hand
 SPARSE_LEAST = 16  # cells that it begins with at least; by hand
 SPARSE_FROM = 32  # cells from which on a grid that need not be halved is halved once; by hand
-FAR = 1000.0  # sizes from the origin, where float32 resolves 6e-5 of the size; beyond: float64
 HOLLOWS_BY_NORMALS: dict[str, Any] = {"lr": 0.05, "weights": {"normal": 6.0, "smooth": 0.03}}
 # options of `fit` where normals, without depth, have to find hollows far from the hull: larger
 # steps; by hand

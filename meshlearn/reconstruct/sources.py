@@ -6,6 +6,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from meshlearn.captures.reading import is_capture
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, far_middle, moved, used_vertices
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target
 
@@ -33,8 +34,12 @@ class Source(ABC):
     only_normals: bool = False  # of its hollows nothing but normals tells
 
     @abstractmethod
-    def extent(self) -> Tensor | None:
-        """(2, 3) box around it; None where that is not known beforehand."""
+    def far_middle(self) -> Tensor | None:
+        """(3,) float64 middle of it where it lies far from the origin; None near it."""
+
+    @abstractmethod
+    def moved(self, shift: Tensor) -> Source:
+        """It moved by `shift` (3,), in double precision."""
 
     @abstractmethod
     def to(self, device: torch.device, dtype: torch.dtype) -> Source:
@@ -74,8 +79,11 @@ class MeshSource(Source):
                 mesh = joined
         self.mesh = mesh
 
-    def extent(self) -> Tensor | None:
-        return _box(self.mesh.vertices)
+    def far_middle(self) -> Tensor | None:
+        return far_middle(used_vertices(self.mesh))
+
+    def moved(self, shift: Tensor) -> MeshSource:
+        return MeshSource(moved(self.mesh, shift))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> MeshSource:
         return MeshSource(self.mesh.to(device, dtype))
@@ -119,8 +127,13 @@ class PointSource(Source):
     def __init__(self, cloud: PointCloud) -> None:
         self.cloud = cloud
 
-    def extent(self) -> Tensor | None:
-        return _box(self.cloud.points)
+    def far_middle(self) -> Tensor | None:
+        return far_middle(self.cloud.points)
+
+    def moved(self, shift: Tensor) -> PointSource:
+        points = self.cloud.points.double() + shift.to(self.cloud.points.device)
+        normals = None if self.cloud.normals is None else self.cloud.normals.double()
+        return PointSource(PointCloud(points, normals))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> PointSource:
         normals = None if self.cloud.normals is None else self.cloud.normals.to(device, dtype)
@@ -138,8 +151,11 @@ class VolumeSource(Source):
     def __init__(self, volume: Volume) -> None:
         self.volume = volume
 
-    def extent(self) -> Tensor | None:
-        return self.volume.bounds()
+    def far_middle(self) -> Tensor | None:
+        return far_middle(self.volume.bounds())
+
+    def moved(self, shift: Tensor) -> VolumeSource:
+        return VolumeSource(self.volume.moved(shift))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> VolumeSource:
         return VolumeSource(Volume(self.volume.values.to(device, dtype), self.volume.affine))
@@ -161,11 +177,15 @@ class ImageSource(Source):
         if images.depth is not None:
             self.coarse_from = settings.COARSE_FROM_WITH_DEPTH
 
-    def extent(self) -> Tensor | None:
-        return None
+    def far_middle(self) -> Tensor | None:
+        return far_middle(self.images.cameras.position.reshape(-1, 3))
+
+    def moved(self, shift: Tensor) -> ImageSource:
+        return ImageSource(self.images.moved(shift))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> ImageSource:
-        return ImageSource(self.images.to(device))
+        cameras = self.images.cameras.to(torch.float32)
+        return ImageSource(replace(self.images, cameras=cameras).to(device))
 
     def target(self) -> Target:
         from meshlearn.reconstruct.targets.images import FromImages
@@ -220,21 +240,7 @@ def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = Non
         return load_volume(path)
     from meshlearn.io import load
 
-    mesh = load(path)
+    mesh = load(path, dtype=None)
     if mesh.num_faces or not mesh.num_vertices:
         return mesh
     return PointCloud(mesh.vertices, mesh.vertex_attributes.get("normal"))
-
-
-def precision(box: Tensor | None) -> torch.dtype:
-    """float32, unless a box is so far from the origin that its details would be lost."""
-    if box is None:
-        return torch.float32
-    far, size = float(box.abs().max()), float((box[1] - box[0]).max())
-    return torch.float64 if far > settings.FAR * size else torch.float32
-
-
-def _box(points: Tensor) -> Tensor | None:
-    """(2, 3) box around those of (P, 3) points that are finite; None where none is."""
-    points = points[torch.isfinite(points).all(1)]
-    return torch.stack([points.amin(0), points.amax(0)]) if len(points) else None

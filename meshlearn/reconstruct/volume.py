@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from meshlearn.io.volume import Volume
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, far_middle, moved
 from meshlearn.reconstruct.methods import EXTRACTIONS
 
 
@@ -32,7 +32,8 @@ def extract_volume(
             default: it is open there.
 
     Returns:
-        The mesh, in the dtype and on the device of the samples; empty, with a RuntimeWarning, where
+        The mesh, in the dtype and on the device of the samples (float64 where the volume lies far
+        from the origin); empty, with a RuntimeWarning, where
         nothing passes the level.
 
     Example:
@@ -42,6 +43,11 @@ def extract_volume(
 
     if method not in EXTRACTIONS:
         raise ValueError(f"method: expected one of {', '.join(EXTRACTIONS)}, got {method!r}")
+    middle = far_middle(volume.bounds())
+    if middle is not None:
+        near = volume.moved(-middle)
+        mesh = extract_volume(near, level=level, method=method, above=above, close=close)
+        return moved(mesh, middle)
     values = -volume.values if above else volume.values
     level = -float(level) if above else float(level)
     affine = volume.affine.clone()

@@ -11,7 +11,7 @@ from meshlearn.io.points import PointCloud
 from meshlearn.io.volume import Volume
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import Method, fit, methods, reconstruct, register_method
-from meshlearn.reconstruct.sources import MeshSource, as_source, precision
+from meshlearn.reconstruct.sources import MeshSource, as_source
 from meshlearn.render import render_images
 from meshlearn.representations import MarchingCubes
 from tests.cli.runner import ROOT, environment
@@ -137,15 +137,6 @@ def test_sources_say_how_they_are_best_fitted():
     assert as_source(shapes.plane()).openings() == 1
     with pytest.raises(ValueError, match="expected a mesh, points or a volume"):
         as_source(images).surface(16)
-
-
-def test_precision_follows_the_distance_from_the_origin():
-    box = torch.tensor([[0.0, 0, 0], [1, 1, 1]])
-    assert precision(None) is torch.float32
-    assert precision(box) is torch.float32 and precision(box + 998) is torch.float32
-    assert precision(box + 1001) is torch.float64
-    none = Mesh(torch.full((3, 3), float("nan")), torch.tensor([[0, 1, 2]]))
-    assert as_source(none).extent() is None
 
 
 def test_only_what_is_asked_for_is_loaded():
