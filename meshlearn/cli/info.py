@@ -96,6 +96,20 @@ def _describe_mesh(document: Document) -> dict[str, object]:
     }
 
 
+def _describe_points(document: Document) -> dict[str, object]:
+    """Facts of a table of points."""
+    (part,) = document.parts
+    points, fields = part.vertices, part.vertex_fields
+    return {
+        "kind": "points",
+        "points": len(points),
+        "lower": points.min(0).tolist() if len(points) else None,
+        "upper": points.max(0).tolist() if len(points) else None,
+        "normals": "normal" in fields,
+        "fields": {k: _field(v) for k, v in fields.items()},
+    }
+
+
 def frame_of(document: Document, key: str) -> str | None:
     """The unit or the up axis that a file states."""
     return getattr(document, key, None) or document.metadata.get(key)
@@ -148,7 +162,7 @@ def describe(path: Path) -> dict[str, object]:
     """What a mesh, point cloud or volume file, or a set of posed images, holds."""
     from meshlearn.captures.reading import is_capture
     from meshlearn.io import load_document
-    from meshlearn.io.numpy_files import is_points
+    from meshlearn.io.numpy_files import POINTS_SUFFIXES, is_points
     from meshlearn.io.volumes.table import is_volume
 
     if is_capture(path):
@@ -156,6 +170,8 @@ def describe(path: Path) -> dict[str, object]:
 
         return {"file": str(path), **describe_capture(path)}
     size = {"file": str(path), "bytes": path.stat().st_size}
+    if path.suffix.lower() in POINTS_SUFFIXES:
+        return {**size, **_describe_points(load_document(path))}
     if is_points(path):
         from meshlearn.io.points import load_points
 

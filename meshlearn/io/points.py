@@ -1,4 +1,4 @@
-"""Point clouds: .npy, .npz and text (.xyz, .txt, .csv, .pts), with or without normals."""
+"""Point clouds: .npy, .npz and text (.xyz, .txt, .csv, .pts, .asc), with or without normals."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.io.files import load_document
 from meshlearn.io.numpy_files import POINTS_SUFFIXES, is_points, read_arrays
 
 __all__ = ["SUFFIXES", "PointCloud", "is_points", "load_points"]
@@ -46,19 +47,20 @@ class PointCloud:
 
 
 def load_points(path: str | os.PathLike[str]) -> PointCloud:
-    """Reads points, and unit normals where each row has six numbers.
+    """Reads points, and unit normals where there are such.
 
     Args:
         path: .npy of shape (P, 3) or (P, 6); .npz with ``points`` and perhaps ``normals``; text of
-            three or six numbers a line, split by spaces or commas, ``#`` starting a comment.
+            three numbers a line or more, with or without names of columns, see
+            `meshlearn.io.formats.xyz`.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not such a file, is damaged, or has NaN or infinite numbers.
 
     Warns:
-        UserWarning: the last three of six columns are not unit vectors (perhaps colours) and were
-            left out.
+        UserWarning: normals are not unit vectors (perhaps colours), or there are other columns;
+            they were left out.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -70,7 +72,16 @@ def load_points(path: str | os.PathLike[str]) -> PointCloud:
         raise ValueError(f"{path}: the file is empty")
     normals = None
     if suffix in POINTS_SUFFIXES:
-        rows = _read_text(path)
+        part = load_document(path).parts[0]
+        rows, fields = part.vertices, dict(part.vertex_fields)
+        normals = fields.pop("normal", None)
+        if fields and normals is None and list(fields) == ["color"]:
+            warnings.warn(
+                f"{path}: the last three columns are not unit normals and were left out",
+                stacklevel=2,
+            )
+        elif fields:
+            warnings.warn(f"{path}: {', '.join(fields)} of the points are left out", stacklevel=2)
     else:
         arrays = read_arrays(path)
         name = "points" if "points" in arrays else next(iter(arrays))
@@ -104,16 +115,3 @@ def load_points(path: str | os.PathLike[str]) -> PointCloud:
     return PointCloud(
         torch.from_numpy(rows), None if normals is None else torch.from_numpy(normals)
     )
-
-
-def _read_text(path: Path) -> np.ndarray:
-    try:
-        with open(path, encoding="utf-8") as file:
-            comma = any("," in line.split("#")[0] for line, _ in zip(file, range(50), strict=False))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of an empty file: said below
-            return np.loadtxt(path, delimiter="," if comma else None, ndmin=2, dtype=np.float64)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: it is not a text file") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error

@@ -19,8 +19,10 @@ RING = np.array([[np.cos(a), np.sin(a), 0.25] for a in np.arange(7) * 2 * np.pi 
 TWO = [[0, 1, 2], [0, 2, 3]]
 
 
-ALIASES = (".coff", ".noff", ".pts", ".usd")  # other extensions of a format that has one already
+# other extensions of a format that has one already
+ALIASES = (".coff", ".noff", ".pts", ".txt", ".usd")
 NAMING = (".pvtu", ".pvtp", ".pvti", ".pvtr", ".pvts", ".vtm", ".vtmb")  # nothing but other files
+POINTS_ONLY = (".xyz", ".csv", ".asc", ".pcd")  # without faces
 WRITTEN = [s for f in BUILT_IN if f.write for s in f.suffixes if s not in ALIASES]
 
 

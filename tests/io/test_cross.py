@@ -10,7 +10,7 @@ import torch
 import meshlearn as ml
 from meshlearn import io as mio
 from meshlearn.data import shapes
-from tests.io.samples import WRITTEN, available
+from tests.io.samples import POINTS_ONLY, WRITTEN, available
 from tests.shared_data import shared_data
 
 PEERS = {
@@ -196,7 +196,7 @@ def test_all_shared_meshes_have_the_counts_of_their_manifest():
 def test_shared_meshes_go_through_every_format_and_back(most, least, tmp_path):
     """Triangles in their order, to single precision, whatever the format on the way."""
     folder, seen = shared_data("meshes"), 0
-    suffixes = [s for s in WRITTEN if s not in (".xyz", ".pcd") and available(s)]
+    suffixes = [s for s in WRITTEN if s not in POINTS_ONLY and available(s)]
     for entry in _manifest():
         path = folder / entry["file"]
         readable = path.suffix.lower() in mio.readable_suffixes()

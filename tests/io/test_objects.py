@@ -7,7 +7,7 @@ from meshlearn import io as mio
 from meshlearn.io import CornerField, Document, Part
 from meshlearn.io.files import encode
 from meshlearn.io.formats.obj import read as obj
-from tests.io.samples import WRITTEN, documents, parameters, part_of
+from tests.io.samples import POINTS_ONLY, WRITTEN, documents, parameters, part_of
 
 TEXT = """o A
 v 0 0 0
@@ -129,7 +129,7 @@ def test_parts_behind_one_without_faces(suffix, tmp_path):
     parts = [part_of(corners + 2 * k, [[0, 1, 2]], name=f"part {k}") for k in range(2)]
     path = tmp_path / f"x{suffix}"
     mio.save_document(Document([parts[0], bare, parts[1]]), path)
-    if suffix in (".xyz", ".pcd"):
+    if suffix in POINTS_ONLY:
         assert mio.load_document(path).parts
         return
     mesh = mio.load(path)

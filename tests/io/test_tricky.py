@@ -16,7 +16,7 @@ from meshlearn.data import shapes
 from meshlearn.io import FileFormatError
 from tests.io.illegal import ILLEGAL
 from tests.io.legal import LEGAL
-from tests.io.samples import WRITTEN, available, documents, parameters
+from tests.io.samples import POINTS_ONLY, WRITTEN, available, documents, parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,9 +116,9 @@ def test_cut_files_are_refused_or_whole_lines(suffix, tmp_path):
         else:
             assert (
                 sum(p.num_faces for p in found.parts) < document.parts[0].num_faces
-                or suffix == ".xyz"
+                or suffix in POINTS_ONLY
             )
-    assert refused >= (1 if suffix in (".obj", ".xyz", ".mesh") else 10)
+    assert refused >= (1 if suffix in (".obj", ".xyz", ".csv", ".asc", ".mesh") else 10)
 
 
 def test_a_texture_and_a_buffer_beside_the_file(tmp_path):

@@ -17,6 +17,7 @@ from meshlearn.io.left_behind import Loss
 from meshlearn.io.registry import readable_suffixes
 
 JOURNAL = ".meshlearn-convert.jsonl"
+_SELDOM = (".txt", ".csv")  # hold points seldom: only where they are named
 _MAGIC = re.compile(r"[*?[]")
 
 
@@ -66,7 +67,8 @@ def is_pattern(text: str) -> bool:
 def find_inputs(texts: Sequence[str], *, format: str | None = None) -> list[tuple[Path, Path]]:
     """Files that are meant -> (file, its place in the output folder, by its old name).
 
-    A file is itself; a folder stands for all files in it and below whose extension can be read; a
+    A file is itself; a folder stands for all files in it and below whose extension can be read, but
+    for .txt and .csv, which mostly are something else; a
     glob (``**`` goes into folders) for what it matches. Folders below the given one, or below the
     first wildcard, are kept.
 
@@ -77,7 +79,7 @@ def find_inputs(texts: Sequence[str], *, format: str | None = None) -> list[tupl
         ValueError: a name or a pattern that stands for no file.
     """
     found: list[tuple[Path, Path]] = []
-    known = tuple(readable_suffixes())
+    known = tuple(suffix for suffix in readable_suffixes() if suffix not in _SELDOM)
 
     def reads(path: str) -> bool:
         hidden = os.path.basename(path).startswith(".")

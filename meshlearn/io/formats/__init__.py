@@ -36,7 +36,7 @@ BUILT_IN: tuple[Format, ...] = (
     gmsh.FORMAT,
     dae.FORMAT,
     usd.FORMAT,
-    xyz.FORMAT,
+    *xyz.FORMATS,
     pcd.FORMAT,
     npz.FORMAT,
     safetensors.FORMAT,

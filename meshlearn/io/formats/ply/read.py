@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call
+from meshlearn.io.columns import fields_of, together
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
 from meshlearn.io.encoding import as_utf8, with_line_feeds
 from meshlearn.io.formats.ply.ascii import read_ascii
@@ -140,64 +140,6 @@ def _walk_plain(data: bytes | bytearray, path: Path, element: Element, at: int, 
     return [np.array(o, np.int64) for o in offsets], at
 
 
-def _together(columns: Columns, names: tuple[str, ...]) -> np.ndarray | None:
-    found = [columns.get(n) for n in names]
-    if any(f is None or isinstance(f, List) for f in found):
-        return None
-    return np.stack(found, axis=1)  # type: ignore[arg-type]
-
-
-_VECTORS: dict[str, list[tuple[str, ...]]] = {
-    "normal": [("nx", "ny", "nz")],
-    "color": [
-        ("red", "green", "blue", "alpha"),
-        ("red", "green", "blue"),
-        ("r", "g", "b", "a"),
-        ("r", "g", "b"),
-        ("diffuse_red", "diffuse_green", "diffuse_blue"),
-    ],
-    "uv": [
-        ("u", "v"),
-        ("s", "t"),
-        ("texture_u", "texture_v"),
-        ("texture_s", "texture_t"),
-        ("texture_x", "texture_y"),
-        ("tu", "tv"),
-        ("tx", "ty"),
-    ],
-}
-
-
-def _fields(columns: Columns, skip: set[str]) -> dict[str, np.ndarray]:
-    """Scalar columns as fields; those that are parts of a vector together."""
-    out: dict[str, np.ndarray] = {}
-    used = set(skip)
-    for name, choices in _VECTORS.items():
-        for parts in choices:
-            vector = None if used & set(parts) else _together(columns, parts)
-            if vector is not None:
-                out[name] = vector
-                used |= set(parts)
-                break
-    for name, values in columns.items():
-        series = re.fullmatch(r"(.+)_0", name)
-        if series and name not in used and isinstance(values, np.ndarray):  # name_0, name_1 …
-            label, n = series[1], 1
-            while (
-                isinstance(columns.get(f"{label}_{n}"), np.ndarray) and f"{label}_{n}" not in used
-            ):
-                n += 1
-            parts = tuple(f"{label}_{k}" for k in range(n))
-            vector = _together(columns, parts)
-            if len(parts) > 1 and vector is not None and label not in columns:
-                out[label] = vector
-                used |= set(parts)
-    for name, values in columns.items():
-        if name not in used and isinstance(values, np.ndarray):
-            out[name] = values
-    return out
-
-
 def _raw(columns: Columns) -> dict[str, np.ndarray]:
     return {k: v if isinstance(v, np.ndarray) else v.values for k, v in columns.items()}
 
@@ -256,7 +198,7 @@ def _corners_of(columns: Columns) -> tuple[set[str], List | None]:
         return {whole[0]}, found
     for triple in _TRIPLES:
         names = [lower.get(name, "") for name in triple]
-        table = _together(columns, tuple(names))
+        table = together(columns, tuple(names))
         if table is not None and table.dtype.kind in "iu":
             start = np.arange(len(table) + 1, dtype=np.int64) * 3
             return set(names), List(table.reshape(-1), start)
@@ -270,19 +212,19 @@ def _lines_and_points(part: Part, name: str, columns: Columns) -> bool:
         if not all(isinstance(e, np.ndarray) and e.dtype.kind in "iu" for e in ends):
             return False
         part.lines += list(np.stack(ends, axis=1).astype(np.int64))  # type: ignore[arg-type]
-        part.line_fields = _fields(columns, {"vertex1", "vertex2"})
+        part.line_fields = fields_of(columns, {"vertex1", "vertex2"})
     elif name == "polyline":
         found = columns.get("vertex_indices")
         if not isinstance(found, List) or found.values.dtype.kind not in "iu":
             return False
         part.lines += np.split(found.values.astype(np.int64), found.start[1:-1])
-        part.line_fields = _fields(columns, {"vertex_indices"})
+        part.line_fields = fields_of(columns, {"vertex_indices"})
     else:
         index = columns.get("vertex_index")
         if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu":
             return False
         part.points = index.astype(np.int64)
-        part.point_fields = _fields(columns, {"vertex_index"})
+        part.point_fields = fields_of(columns, {"vertex_index"})
     return True
 
 
@@ -317,13 +259,13 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     other: dict[str, Any] = {}
     for element, columns in source:
         if element.name == "vertex":
-            xyz = _together(columns, ("x", "y", "z"))
+            xyz = together(columns, ("x", "y", "z"))
             if xyz is None:
                 raise FileFormatError(f"{path}: expected properties x, y and z of vertices")
             if xyz.dtype not in (np.float32, np.float64):
                 xyz = xyz.astype(np.float64)
             part.vertices = xyz
-            part.vertex_fields = _fields(columns, {"x", "y", "z"})
+            part.vertex_fields = fields_of(columns, {"x", "y", "z"})
         elif element.name == "face":
             names, corners = _corners_of(columns)
             if corners is None:
@@ -332,7 +274,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
                 continue
             part.polygon_start = corners.start
             part.polygon_index = corners.values.astype(np.int64)
-            part.face_fields = _fields(columns, names)
+            part.face_fields = fields_of(columns, names)
             other |= _corner_fields(part, columns, next(iter(names)))
         elif element.name in ("edge", "polyline", "point"):
             if not _lines_and_points(part, element.name, columns):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.capability import beyond_double, is_numeric
+from meshlearn.io.columns import Table, columns_of, fitting_type, plain_numbers
 from meshlearn.io.document import Document, Part, as_table
 from meshlearn.io.formats.ply import textures
 from meshlearn.io.image_names import image_places
@@ -47,71 +48,14 @@ def losses(document: Document) -> Iterator[Loss]:
 def _inexact(values: np.ndarray) -> int:
     """Whole numbers that neither 32 bits nor a double hold."""
     wide = values.dtype.kind in "iu" and values.dtype.itemsize == 8
-    return beyond_double(values) if wide and _fits(values) == np.float64 else 0
-
-
-def _fits(values: np.ndarray) -> np.dtype:
-    """The type that 64-bit whole numbers are written in."""
-    if values.size == 0 or (values.min() >= -(2**31) and values.max() < 2**31):
-        return np.dtype(np.int32)
-    if values.min() >= 0 and values.max() < 2**32:
-        return np.dtype(np.uint32)
-    return np.dtype(np.float64)
-
-
-_COMPONENTS = {
-    "normal": ("nx", "ny", "nz"),
-    "color": ("red", "green", "blue", "alpha"),
-    "uv": ("u", "v"),
-}
-
-
-_Table = list[tuple[str, np.ndarray]]
-
-
-def _label(name: str, used: set[str]) -> str:
-    """A name without blanks that is not taken."""
-    label = "_".join(name.split()) or "field"
-    while label in used:
-        label += "_"
-    used.add(label)
-    return label
-
-
-def _plain(values: np.ndarray) -> np.ndarray:
-    """Values in a type that PLY has."""
-    if values.dtype.itemsize == 8 and values.dtype.kind in "iu":
-        return values.astype(_fits(values))
-    if values.dtype == bool:
-        return values.astype(np.uint8)
-    if values.dtype.kind == "f" and values.dtype not in (np.float32, np.float64):
-        return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
-    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
-
-
-def _columns_of(fields: dict[str, np.ndarray], used: set[str]) -> _Table:
-    """(name, values (R,)) of fields, vectors by component."""
-    out: _Table = []
-    for name, values in fields.items():
-        if not is_numeric(values):
-            continue
-        values = _plain(values)
-        flat = as_table(values)
-        names = _COMPONENTS.get(name, ())
-        if flat.shape[1] == 1 and not names:
-            out.append((_label(name, used), flat[:, 0]))
-            continue
-        named = flat.shape[1] in (len(names), 3 if name == "color" else len(names))
-        for k in range(flat.shape[1]):
-            out.append((_label(names[k] if named else f"{name}_{k}", used), flat[:, k]))
-    return out
+    return beyond_double(values) if wide and fitting_type(values) == np.float64 else 0
 
 
 def _lists_of(part: Part) -> list[tuple[str, np.ndarray]]:
     """(name, values (C, D)) of corner fields, a vector for each corner."""
     out = []
     for name, corners in part.corner_fields.items():
-        values = _plain(corners.values)
+        values = plain_numbers(corners.values)
         values = as_table(values)
         none = corners.index < 0
         if not is_numeric(values) or (none.any() and values.dtype.kind != "f"):
@@ -148,9 +92,9 @@ def pieces(
 def _body(part: Part, comments: list[str], ascii: bool) -> Iterator[bytes | memoryview]:
     used = {"x", "y", "z"}
     vertex = [(n, part.vertices[:, k]) for k, n in enumerate("xyz")]
-    vertex += _columns_of(part.vertex_fields, used)
+    vertex += columns_of(part.vertex_fields, used)
     lists = _lists_of(part)
-    face = _columns_of(part.face_fields, {"vertex_indices", *(n for n, _ in lists)})
+    face = columns_of(part.face_fields, {"vertex_indices", *(n for n, _ in lists)})
     sizes = part.sizes
     widest = int(sizes.max(initial=0)) * max([1, *(v.shape[1] for _, v in lists)])
     count = "uchar" if widest < 256 else "uint"
@@ -216,7 +160,7 @@ class _Other:
             "point": ["property int vertex_index"],
         }[name]
         taken = {"vertex_indices", "vertex1", "vertex2", "vertex_index"}
-        self.fields = _columns_of(fields, taken)
+        self.fields = columns_of(fields, taken)
         self.head += [f"property {_NAMES[v.dtype.str[1:]]} {n}" for n, v in self.fields]
 
     def text(self) -> bytes:
@@ -238,7 +182,7 @@ class _Other:
 
 
 def _binary_faces(
-    part: Part, sizes: np.ndarray, lists: _Table, face: _Table, kind: str
+    part: Part, sizes: np.ndarray, lists: Table, face: Table, kind: str
 ) -> Iterator[memoryview]:
     for size, rows in _runs(sizes):  # polygons of one size after another make a table
         for first in range(rows.start, rows.stop, _ROWS):
@@ -270,7 +214,7 @@ def _runs(sizes: np.ndarray) -> list[tuple[int, slice]]:
     return [(int(sizes[a]), slice(a, b)) for a, b in zip(starts, ends, strict=True)]
 
 
-def _ascii_faces(part: Part, lists: _Table, face: _Table) -> Iterator[bytes | memoryview]:
+def _ascii_faces(part: Part, lists: Table, face: Table) -> Iterator[bytes | memoryview]:
     plain = polygons_text(part.polygon_start, [part.polygon_index], counted=True)
     if not lists and not face:
         yield from plain

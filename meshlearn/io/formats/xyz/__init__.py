@@ -1,10 +1,10 @@
-"""Lines of points: .xyz, and .pts with their number in front."""
+"""Lines of points: .xyz and .txt, .pts with their number in front, .csv and .asc with names."""
 
-from meshlearn.io.format import Format, Holds
+from meshlearn.io.format import ANY, Format, Holds
 
-FORMAT = Format(
+XYZ = Format(
     name="XYZ",
-    suffixes=(".xyz", ".pts"),
+    suffixes=(".xyz", ".pts", ".txt"),
     read="meshlearn.io.formats.xyz.read:read",
     write="meshlearn.io.formats.xyz.write:write",
     pieces="meshlearn.io.formats.xyz.write:pieces",
@@ -13,5 +13,16 @@ FORMAT = Format(
         faces=False,
         points=True,
     ),
-    text=(".xyz", ".pts"),
+    text=(".xyz", ".pts", ".txt"),
 )
+TABLE = Format(
+    name="CSV",
+    suffixes=(".csv", ".asc"),
+    read="meshlearn.io.formats.xyz.read:read",
+    write="meshlearn.io.formats.xyz.write_table:write",
+    pieces="meshlearn.io.formats.xyz.write_table:pieces",
+    losses="meshlearn.io.formats.xyz.write_table:losses",
+    holds=Holds(vertex=ANY, faces=False, points=True),
+    text=(".csv", ".asc"),
+)
+FORMATS = (XYZ, TABLE)
