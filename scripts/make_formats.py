@@ -34,8 +34,9 @@ NOTES = """
 - **OFF** is written as text; binary files (`OFF BINARY`, as Geomview writes) are read. Their
   numbers have 32 bits, so that writing them would lose what the text keeps.
 - **USD** (`pip install 'meshlearn[usd]'`) is read as its stage composes it, at its first time:
-  references, inherits, variants and instances within the file. Layers in other files are not
-  opened (flatten it first), nor clips; textures are read from the file's folder or package.
+  references, payloads, inherits, variants and instances, also from layers in the file's folder or
+  below it (none outside), and without clips. Instancers may be prototypes of others; meshes with
+  a skeleton stand as it does first. Smoothing of subdivision surfaces is told, not done.
   Shapes that are no mesh, points or curves, and those for proxies and guides, are told as losses.
   Surfaces are those of UsdPreviewSurface, with UsdUVTexture, UsdPrimvarReader and
   UsdTransform2d. A constant primvar becomes a field of every face (a colour: of every

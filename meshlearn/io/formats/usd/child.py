@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from meshlearn.io.formats.usd import dump as usd_dump
 FREE, RATIO = 20 << 20, 64  # bytes above what the process has, and for each byte of the file
 SECONDS, SECONDS_EACH = 2.0, 4e-6  # of computing for a file, and for each of its bytes
 PATIENCE = 10  # times as long it may take on a busy machine
+MOST_LAYERS, MOST_BYTES = 1000, 1 << 30  # of a file and those that it names
 MOST_FILES = 500  # of one process
 
 
@@ -113,13 +115,18 @@ def close() -> None:
         _child = None
 
 
-def dump(path: Path, layers: list[tuple[str, bytes]]) -> dict:
-    """What the layers of a file hold.
+def dump(
+    path: Path,
+    layers: list[tuple[str, bytes]],
+    fetch: Callable[[str], bytes | None] = lambda place: None,
+) -> dict:
+    """What the layers of a file hold, and those that they name.
 
     Args:
         path: the file, for messages.
         layers: name in its package and content of each; the first is opened, and the others where
             it needs them.
+        fetch: content of a layer that another names, by its place from that of the first.
 
     Returns:
         The scene of `usd_dump`, its arrays in place.
@@ -129,6 +136,27 @@ def dump(path: Path, layers: list[tuple[str, bytes]]) -> dict:
         ImportError: the library is absent.
         RuntimeError: it does not start.
     """
+    layers = list(layers)
+    while True:
+        body = _dump(path, layers)
+        if "needs" not in body:
+            return body
+        found = {}
+        for place, asset in body["needs"]:
+            data = fetch(place) if place not in found else None
+            if data is not None:
+                found[place] = data
+            elif place not in found:
+                raise FileFormatError(
+                    f"{path}: it needs the layer {asset[:200]!r}, which is not found with it; put "
+                    f"it beside the file, or flatten it first (usdcat --flatten)"
+                )
+        layers += found.items()
+        if len(layers) > MOST_LAYERS or sum(len(data) for _, data in layers) > MOST_BYTES:
+            raise FileFormatError(f"{path}: it needs more than {MOST_LAYERS:,} layers, or 1 GB")
+
+
+def _dump(path: Path, layers: list[tuple[str, bytes]]) -> dict:
     need_library()
     size = sum(len(data) for _, data in layers)
     with _lock, tempfile.TemporaryDirectory(prefix="meshlearn-usd-") as folder:

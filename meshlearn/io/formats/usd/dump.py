@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 MOST_PRIMS = 1_000_000
-_SOLIDS = ("Sphere", "Cube", "Cylinder", "Cone", "Capsule")
+_SOLIDS = ("Sphere", "Cube", "Cylinder", "Cone", "Capsule", "Plane")
 _GEOMETRY = ("Mesh", "Points", "BasisCurves", *_SOLIDS)
 AROUND, ALONG = 64, 16  # faces around the axis of a round solid, and from its pole to its equator
 
@@ -72,11 +72,19 @@ def limit(memory: int, seconds: float) -> None:
         pass
 
 
+class _Needs(Exception):
+    """Layers that are not there yet: the place of each in the package, and as it is named."""
+
+    def __init__(self, layers: list[list[str]]) -> None:
+        super().__init__()
+        self.layers = layers
+
+
 def _layers(folder: str, names: list[list[str]]) -> list:
     """The layers without a place on the disk; the dependencies among them bent to them."""
     from pxr import Sdf
 
-    found = []
+    found, needs = [], []
     for name in names:
         layer = Sdf.Layer.OpenAsAnonymous(os.path.join(folder, name[0]))
         if layer is None:
@@ -91,12 +99,12 @@ def _layers(folder: str, names: list[list[str]]) -> list:
             inner = os.path.normpath(os.path.join(base, asset))
             place = places.get(inner) or places.get(os.path.normpath(asset))
             if place is None:
-                raise ValueError(
-                    f"it needs the layer {asset[:200]!r}, and layers of other files are not "
-                    f"read; flatten it first (usdcat --flatten)"
-                )
+                needs.append([inner, asset])
+                continue
             layer.UpdateCompositionAssetDependency(asset, place)
         _drop_clips(layer)
+    if needs:
+        raise _Needs(needs)
     return found
 
 
@@ -115,6 +123,12 @@ def _solid(kind: str, said: dict) -> dict:
     """Points and faces of a solid of UsdGeom about the origin, wound outwards."""
     import numpy as np
 
+    if kind == "Plane":
+        u, v = said["width"] / 2, said["length"] / 2
+        corners = [[-u, -v, 0.0], [u, -v, 0.0], [u, v, 0.0], [-u, v, 0.0]]
+        order = {"X": [2, 1, 0], "Y": [0, 2, 1]}.get(str(said.get("axis") or "Z"), [0, 1, 2])
+        turned = [[corner[k] for k in order] for corner in corners]
+        return _polygons(turned, [[0, 1, 2, 3] if order == [0, 1, 2] else [3, 2, 1, 0]])
     if kind == "Cube":
         corners = [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
         points = np.array(corners) * (said["size"] / 2)
@@ -175,15 +189,24 @@ def _polygons(points, faces: list) -> dict:
 
 
 class _Dump:
-    def __init__(self, stage, answer: _Answer) -> None:
+    """The content of a stage.
+
+    Args:
+        folders: where each layer is in the package, by its identifier.
+    """
+
+    def __init__(self, stage, answer: _Answer, folders: dict[str, str]) -> None:
         from pxr import Usd, UsdGeom
 
-        self.stage, self.answer = stage, answer
+        self.stage, self.answer, self.folders = stage, answer, folders
+        self.moving = 0
+        self.within: list[str] = []  # instancers whose prototypes are being taken
         self.time = Usd.TimeCode.EarliestTime()
         self.places = UsdGeom.XformCache(self.time)
         self.materials: dict[str, dict] = {}
         self.skipped: dict[str, int] = {}
         self.meshed: dict[str, int] = {}
+        self.posed = _pose(stage, self.skip)
 
     def value(self, attribute) -> object:
         return self.answer.keep(attribute.Get(self.time)) if attribute else None
@@ -200,11 +223,14 @@ class _Dump:
             if count > MOST_PRIMS:
                 raise ValueError(f"it has more than {MOST_PRIMS:,} prims")
             kind = str(prim.GetTypeName())
+            if prim.IsA(UsdGeom.Xformable):
+                self.moving += UsdGeom.Xformable(prim).TransformMightBeTimeVarying()
             if prim.IsA(UsdShade.Material):
                 self.material(UsdShade.Material(prim))
             elif prim.IsA(UsdGeom.PointInstancer):
                 stream.PruneChildren()  # its prototypes are no geometry where they stand
-                prims += self.instances(UsdGeom.PointInstancer(prim), len(prims))
+                for entry, matrix in self.instances(UsdGeom.PointInstancer(prim), len(prims)):
+                    prims.append({**entry, "matrix": _flat(matrix)})
             elif kind in _GEOMETRY:
                 if self.invisible(prim):
                     self.skip(f"invisible {kind}")
@@ -212,8 +238,6 @@ class _Dump:
                     self.skip(f"{kind} of another purpose than rendering")
                 else:
                     prims.append(self.geometry(prim, kind))
-                    if prims[-1]["attributes"].get("type") == "cubic":
-                        self.skip("BasisCurves bent between their points, which are joined")
             elif prim.IsA(UsdGeom.Gprim):
                 self.skip(kind)
         said = stage.HasAuthoredMetadata
@@ -222,6 +246,8 @@ class _Dump:
             "materials": self.materials,
             "skipped": self.skipped,
             "meshed": self.meshed,
+            "moving": self.moving,
+            "posed": self.posed,
             "up": UsdGeom.GetStageUpAxis(stage) if said("upAxis") else None,
             "unit": UsdGeom.GetStageMetersPerUnit(stage) if said("metersPerUnit") else None,
             "comment": root.comment,
@@ -236,10 +262,13 @@ class _Dump:
 
         return UsdGeom.Imageable(prim).ComputeVisibility(self.time) == UsdGeom.Tokens.invisible
 
-    def instances(self, instancer, before: int) -> list[dict]:
-        """The geometry of prototypes once for each place; the copies share their arrays."""
-        from pxr import Usd, UsdGeom
+    def instances(self, instancer, before: int) -> list[tuple[dict, Any]]:
+        """The geometry of prototypes once for each place, and the matrix that puts it there; the
+        copies share their arrays."""
+        from pxr import UsdGeom
 
+        if str(instancer.GetPath()) in self.within:
+            raise ValueError(f"{instancer.GetPath()} is a prototype of itself")
         if self.invisible(instancer.GetPrim()):
             self.skip("invisible PointInstancer")
             return []
@@ -256,25 +285,15 @@ class _Dump:
                 )
             return []
         world = self.places.GetLocalToWorldTransform(instancer.GetPrim())
-        found: list[list[tuple[dict, object]]] = []
+        found: list[list[tuple[dict, Any]]] = []
+        self.within.append(str(instancer.GetPath()))
         for target in instancer.GetPrototypesRel().GetForwardedTargets():
             root = self.stage.GetPrimAtPath(target)
-            found.append([])
+            found.append(self.prototype(root, before) if root else [])
             if not root:
                 self.skip("prototype that is not there")
-                continue
-            away = self.places.GetLocalToWorldTransform(root).GetInverse()
-            every = Usd.TraverseInstanceProxies(Usd.PrimAllPrimsPredicate)
-            for prim in Usd.PrimRange(root, every):
-                kind = str(prim.GetTypeName())
-                if kind in _GEOMETRY:
-                    entry = self.geometry(prim, kind)
-                    entry.pop("group", None)
-                    own = self.places.GetLocalToWorldTransform(prim) * away
-                    found[-1].append((entry, own))
-                elif prim.IsA(UsdGeom.Gprim) or prim.IsA(UsdGeom.PointInstancer):
-                    self.skip(f"{kind} as a prototype")
-        out: list[dict] = []
+        self.within.pop()
+        out: list[tuple[dict, Any]] = []
         for k, (number, place) in enumerate(zip(chosen, places, strict=True)):
             if len(mask) and not mask[k]:
                 self.skip("invisible instance")
@@ -282,11 +301,39 @@ class _Dump:
                 raise ValueError(f"{instancer.GetPath()} names prototype {number}, which it lacks")
             else:
                 for entry, own in found[number]:
-                    matrix = own * place * world
-                    flat = [matrix[column][row] for row in range(4) for column in range(4)]
-                    out.append({**entry, "matrix": flat})
+                    out.append((entry, own * place * world))
                     if before + len(out) > MOST_PRIMS:
                         raise ValueError(f"it has more than {MOST_PRIMS:,} prims")
+        return out
+
+    def prototype(self, root, before: int) -> list[tuple[dict, Any]]:
+        """The geometry below a prototype, with its place in it."""
+        from pxr import Usd, UsdGeom
+
+        out: list[tuple[dict, Any]] = []
+        away = self.places.GetLocalToWorldTransform(root).GetInverse()
+        every = Usd.TraverseInstanceProxies(Usd.PrimAllPrimsPredicate)
+        stream = iter(Usd.PrimRange(root, every))
+        for prim in stream:
+            kind = str(prim.GetTypeName())
+            if prim.IsA(UsdGeom.PointInstancer):
+                stream.PruneChildren()
+                inner = self.instances(UsdGeom.PointInstancer(prim), before + len(out))
+                out += [(entry, matrix * away) for entry, matrix in inner]
+                continue
+            said = set()
+            if prim.IsA(UsdGeom.Imageable):
+                names = ("visibility", "purpose")
+                said = {str(prim.GetAttribute(n).Get(self.time)) for n in names}
+            if said & {"invisible", "proxy", "guide"}:
+                stream.PruneChildren()  # of the prototype alone: what is above it does not count
+                self.skip(f"invisible {kind}" if "invisible" in said else f"{kind} for proxies")
+            elif kind in _GEOMETRY:
+                entry = self.geometry(prim, kind)
+                entry.pop("group", None)
+                out.append((entry, self.places.GetLocalToWorldTransform(prim) * away))
+            elif prim.IsA(UsdGeom.Gprim):
+                self.skip(f"{kind} as a prototype")
         return out
 
     def geometry(self, prim, kind: str) -> dict:
@@ -298,7 +345,7 @@ class _Dump:
             "path": str(prim.GetPath()),
             "name": _name(prim),
             "parent": str(prim.GetParent().GetPath()),
-            "matrix": [matrix[column][row] for row in range(4) for column in range(4)],
+            "matrix": _flat(matrix),
             "attributes": {},
             "primvars": [],
             "subsets": [],
@@ -316,15 +363,23 @@ class _Dump:
         if kind in _SOLIDS:
             out["type"] = "Mesh"
             self.meshed[kind] = self.meshed.get(kind, 0) + 1
-            names = ("size", "radius", "height", "axis")
+            names = ("size", "radius", "height", "axis", "width", "length")
             said = {n: prim.GetAttribute(n).Get(self.time) for n in names if prim.GetAttribute(n)}
             for name, array in _solid(kind, said).items():
                 out["attributes"][name] = self.answer.keep(array)
             out["normals"] = "vertex"
         else:
             out["normals"] = str(UsdGeom.PointBased(prim).GetNormalsInterpolation())
+            self.moving += prim.GetAttribute("points").ValueMightBeTimeVarying()
+            if out["attributes"].get("type") == "cubic":
+                self.skip("BasisCurves bent between their points, which are joined")
+            scheme = prim.GetAttribute("subdivisionScheme")
+            smooth = scheme and scheme.HasAuthoredValue() and kind == "Mesh"
+            if smooth and str(scheme.Get()) in ("catmullClark", "loop"):
+                self.skip("smoothing of subdivision surfaces")
         for primvar in UsdGeom.PrimvarsAPI(prim).FindPrimvarsWithInheritance():
-            if primvar.HasValue():
+            carried = self.posed and str(primvar.GetPrimvarName()).startswith("skel:")
+            if primvar.HasValue() and not carried:
                 out["primvars"].append(self.primvar(primvar))
         bound, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()
         out["material"] = self.material(bound) if bound else None
@@ -431,6 +486,10 @@ class _Dump:
             value: Any = feeds[0].Get(self.time) if feeds else None
             if type(value).__name__ == "AssetPath":
                 value = value.path
+                specs = feeds[0].GetPropertyStack(self.time)[:1]
+                home = self.folders.get(specs[0].layer.identifier, "") if specs else ""
+                if home:
+                    found["folder"] = home
             found[name] = _number(value)
         return found
 
@@ -440,6 +499,47 @@ def _shader_of(attribute):
 
     name = attribute.GetName()
     return UsdShade.Shader(attribute.GetPrim()) if name.startswith("outputs:") else None
+
+
+def _flat(matrix) -> list[float]:
+    """A matrix of USD, which is applied to rows, as one that is applied to columns."""
+    return [matrix[column][row] for row in range(4) for column in range(4)]
+
+
+def _pose(stage, skip) -> int:
+    """Puts skinned meshes where their skeletons have them first; how many skeletons there are."""
+    from pxr import Gf, Tf, Usd, UsdSkel
+
+    proxies = Usd.TraverseInstanceProxies()
+    count, times = 0, set()
+    stage.SetEditTarget(stage.GetSessionLayer())
+    for number, prim in enumerate(Usd.PrimRange.Stage(stage, proxies)):
+        if number > MOST_PRIMS:
+            break
+        if prim.IsA(UsdSkel.Animation):
+            for name in ("translations", "rotations", "scales", "blendShapeWeights"):
+                times |= set(prim.GetAttribute(name).GetTimeSamples()[:1])
+        count += prim.IsA(UsdSkel.Skeleton)
+    if not count:
+        return 0
+    for _ in range(64):  # instances share what would be changed
+        held = [p for p in stage.Traverse() if p.IsInstance() and _has_skeleton(p)]
+        for prim in held[:MOST_PRIMS]:
+            prim.SetInstanceable(False)
+        if not held:
+            break
+    first = min(times, default=0.0)
+    try:
+        UsdSkel.BakeSkinning(Usd.PrimRange.Stage(stage), Gf.Interval(first, first))
+    except Tf.ErrorException:
+        skip("skinning of meshes")
+    return count
+
+
+def _has_skeleton(prim) -> bool:
+    from pxr import Usd, UsdSkel
+
+    return any(p.IsA(UsdSkel.Root) for p in Usd.PrimRange(prim, Usd.TraverseInstanceProxies()))
 
 
 def _input(shader, name: str, time) -> object:
@@ -482,7 +582,11 @@ def serve(folder: str, names: list[list[str]]) -> None:
     try:
         layers = _layers(folder, names)
         stage = Usd.Stage.Open(layers[0])
-        body = _Dump(stage, answer).scene()
+        pairs = zip(names, layers, strict=True)
+        folders = {layer.identifier: os.path.dirname(name) for (_, name), layer in pairs}
+        body = _Dump(stage, answer, folders).scene()
+    except _Needs as needs:
+        body = {"needs": needs.layers}
     except Tf.ErrorException as error:
         body, answer = {"error": _sentence(error, folder)}, _Answer()
     except (ValueError, TypeError, RuntimeError) as error:

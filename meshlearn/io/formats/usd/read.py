@@ -1,13 +1,14 @@
 """USD by an extra (usd-core): meshes, points and curves of .usd, .usda, .usdc and .usdz.
 
-Layers are opened in a process of their own (see `usd_child`), alone: no other file is opened for
-them, textures beside them and the members of a .usdz apart. Schemas:
+Layers are opened in a process of their own (see `usd_child`), which opens no other file: layers
+and textures that they name are taken from the file's folder or below, or from its package. Schemas:
 https://openusd.org/release/api/usd_geom_page_front.html.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -23,7 +24,7 @@ from meshlearn.io.formats.usd.looks import looks_of
 from meshlearn.io.formats.usd.sets import count_sets, materials_of
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import Looks
-from meshlearn.io.resolver import leave_out, take_image
+from meshlearn.io.resolver import find_named, leave_out, read_beside, take_image
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
 _LAYERS = (".usd", ".usda", ".usdc")
@@ -60,7 +61,7 @@ def read(data: bytes, path: Path) -> Document:
                 raise FileFormatError(
                     f"{path}: the text{inner} is not UTF-8 at byte {error.start}"
                 ) from None
-    scene = dump(path, layers)
+    scene = dump(path, layers, lambda place: _beside(path, place, archive))
     document = Document()
     document.up = {"Y": "y", "Z": "z"}.get(scene["up"] or "")
     if 0 < (scene["unit"] or 0) < math.inf:  # else it says nothing
@@ -77,6 +78,12 @@ def read(data: bytes, path: Path) -> Document:
     if scene["meshed"]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in scene["meshed"].items())
         document.remarks.append(f"solids without points of their own were meshed: {kinds}")
+    if scene["moving"]:
+        document.remarks.append(f"{scene['moving']} shapes move; they are read as they stand first")
+    if scene["posed"]:
+        document.remarks.append(
+            f"meshes are posed by {scene['posed']} skeletons as they stand first"
+        )
     places = {key: k for k, key in enumerate(scene["materials"])}
     first = layers[0][0]
     sets = count_sets(scene)
@@ -115,7 +122,8 @@ def _material(
     for key, texture in entry["textures"].items():
         texture = dict(texture)
         name = str(texture.get("file") or "").removeprefix("./")
-        texture["file"] = _image(document, name, path, archive, layer)
+        home = texture.pop("folder", "") or str(PurePosixPath(layer).parent)
+        texture["file"] = _image(document, name, path, archive, home)
         number = sets[texture.pop("varname", "") or "st"]
         texture.pop("transforms", None)
         texture |= {"uv": number} if number else {}
@@ -136,21 +144,36 @@ def _material(
     return Material(entry["name"], values, looks)
 
 
-def _image(document: Document, name: str, path: Path, archive: Archive | None, layer: str) -> str:
-    """Takes an image that is a member of the package or lies in the file's folder -> its key."""
-    if not name or name in document.images:
+def _image(document: Document, name: str, path: Path, archive: Archive | None, home: str) -> str:
+    """Takes an image that a layer in the folder `home` names, and that is a member of the package
+    or lies in the file's folder -> its key."""
+    if not name:
         return name
-    if archive is not None:
-        for inner in (str(PurePosixPath(layer).parent / name), name):
-            if archive.info(inner) is not None:
-                try:
-                    document.images[name] = archive.read(inner)
-                except ValueError as error:
-                    raise FileFormatError(f"{path}: {error}") from None
-                return name
-        leave_out(document, name)
-        return name
-    return take_image(document, path, name)
+    inside = os.path.normpath(os.path.join(home, name)).replace(os.sep, "/")
+    if archive is None:
+        found = find_named(path, inside)
+        return take_image(document, path, inside if found is not None else name)
+    for inner in (inside, name):
+        if archive.info(inner) is not None:
+            try:
+                data = archive.read(inner)
+            except ValueError as error:
+                raise FileFormatError(f"{path}: {error}") from None
+            key = name if document.images.get(name, data) == data else inner
+            document.images[key] = data
+            return key
+    leave_out(document, name)
+    return name
+
+
+def _beside(path: Path, place: str, archive: Archive | None) -> bytes | None:
+    """Content of a layer that another one names, in the file's folder or below."""
+    try:
+        data = read_beside(path, place) if archive is None else None
+    except FileFormatError:
+        return None
+    good = data is not None and (data[:8] == b"PXR-USDC" or data[:5] in (b"#usda", b"#sdf "))
+    return data if good else None
 
 
 def _add(
