@@ -40,7 +40,8 @@ def load_images(
         folder: the folder, or a `transforms.json`.
         use: which of "masks", "depth", "normals", "colors"; default: all that are there for every
             view. Colours with alpha serve as masks where there are no others.
-        max_size: images are halved until neither side is longer.
+        max_size: images are halved until neither side is longer; straightened, they may be twice
+            as large.
 
     Raises:
         ValueError: bad camera files (see `read_transforms` and `read_colmap`), images that are
@@ -200,11 +201,16 @@ def _resampling(lens: Lens) -> Resampling:
 
 @lru_cache(maxsize=512)
 def _shrunk(lens: Lens, most: int) -> tuple[Lens, Lens, int]:
-    """A lens halved until its straightened image fits, that image's pinhole, and how often."""
+    """A lens halved until its image fits, the pinhole of that, and how often it was halved.
+
+    A straightened image may be twice as large as one that is read as it is: the border that it
+    has is not to cost what is in the middle its detail.
+    """
     count = 0
     while True:
         flat = lens if lens.straight else straightened(lens)
-        if max(flat.known_size) <= most or min(lens.known_size) < 2:
+        fits = max(lens.known_size) <= most and max(flat.known_size) <= 2 * most
+        if fits or min(lens.known_size) < 2:
             return lens, flat, count
         lens, count = lens.halved(), count + 1
 

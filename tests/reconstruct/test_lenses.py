@@ -73,6 +73,19 @@ def test_a_fit_through_lenses_is_as_good(bent, cameras, straight, tmp_path):
     assert chamfer(quietly(folder)) > 2 * found  # the lens taken for a pinhole
 
 
+def test_a_border_costs_the_middle_no_detail(cameras, tmp_path):
+    """Images that fit are not halved because their straightened ones are larger."""
+    bent = [lens("OPENCV", OPENCV)] * 2
+    folder = write_capture(tmp_path / "views", shapes.torus(), cameras[:2], bent)
+    images = quietly(folder, max_size=160)
+    assert images.size == quietly(folder).size and max(images.size) > 160
+    focal = images.cameras.focal[0] * images.size[0]
+    assert focal.tolist() == pytest.approx([100.0, 100.0])
+    half = quietly(folder, max_size=159)
+    assert (half.cameras.focal[0] * half.size[0]).tolist() == pytest.approx([50.0, 50.0])
+    assert max(half.size) <= max(images.size) / 2 + 2
+
+
 def test_depth_through_a_lens_is_where_the_surface_is(cameras, tmp_path):
     from meshlearn import point_mesh_distance
     from meshlearn.reconstruct.targets.visual_hull import backproject
