@@ -6,7 +6,6 @@ trusted beyond the bytes behind it.
 
 from __future__ import annotations
 
-import math
 import os
 import struct
 from collections.abc import Sequence
@@ -16,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from meshlearn.captures.capture import Capture, find_image
-from meshlearn.captures.lens import MODELS, Lens
+from meshlearn.captures.lens import MODELS, Lens, lens_fault
 from meshlearn.captures.poses import from_quaternion
 
 _NAMES = tuple(MODELS)
 _EQUIRECTANGULAR = 17  # COLMAP's number of the one model that is no lens
 _FOLDERS = ("images", "images_2", "images_4", "images_8", "input", ".")
-_MOST = 1 << 20  # pixels of a side
 
 
 class _Pose(NamedTuple):
@@ -118,7 +116,8 @@ def read_colmap_model(
             raise ValueError(f"{file}: image {pose.name!r} names no camera {pose.camera}")
         matrix = from_quaternion(pose.quaternion, pose.translation)
         if matrix is None:
-            raise ValueError(f"{file}: image {pose.name!r} has no rotation ({pose.quaternion})")
+            numbers = " ".join(f"{v:.6g}" for v in (*pose.quaternion, *pose.translation))
+            raise ValueError(f"{file}: image {pose.name!r} has no rotation and place ({numbers})")
         poses.append(matrix)
     project = top if model != top or (top / "images").is_dir() else _project(top)
     remarks = []
@@ -211,12 +210,11 @@ def _lens(name: str, width: int, height: int, values: Sequence[float], path: Pat
         raise ValueError(f"{path}: {name} takes {number} parameters, got {len(values)}")
     start = model.parameters.index("cx")
     focal, (cx, cy) = values[:start], values[start : start + 2]
-    finite = all(map(math.isfinite, values))
-    if not finite or min(focal) <= 0 or not (1 <= width <= _MOST and 1 <= height <= _MOST):
-        raise ValueError(
-            f"{path}: a camera of size {width}×{height} and parameters {tuple(values)} has no image"
-        )
-    return Lens(name, (focal[0], focal[-1]), (cx, cy), (height, width), tuple(values[start + 2 :]))
+    lens = Lens(name, (focal[0], focal[-1]), (cx, cy), (height, width), tuple(values[start + 2 :]))
+    fault = lens_fault(lens)
+    if fault:
+        raise ValueError(f"{path}: a camera {name} {fault}; it makes no image")
+    return lens
 
 
 def _cameras_binary(path: Path) -> dict[int, Lens]:

@@ -21,15 +21,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 WIDEST = math.tan(math.radians(60.0))  # of a straightened image, on each side of the axis
-_RAYS, _RINGS = 64, 512  # where a lens is looked at for a fold
-_SEARCH = (97, 97, 97, 97, 769)  # samples a side of the searches for what a lens sees
+_RAYS, _RINGS = 32, 384  # where a lens is looked at for a fold
+_ROUNDS, _GRID = 4, 65  # searches for what a lens sees, and samples a side of each
+_STRIP = (33, 385)  # samples across and along a side of it, in the last search
 _SHARE = 385  # samples a side, where pixels are counted
 _GROWTH = 1.5  # most extent of a straightened image on each side of the axis, in image sizes
+
+_MOST = 1 << 20  # pixels of a side
+_FAR = 1e6  # most focal length and centre, in sides of the image
 
 Array = np.ndarray
 Bend = Callable[[Array, Array, Sequence[float]], tuple[Array, Array]]
@@ -157,6 +162,20 @@ MODELS = {
 }
 
 
+@lru_cache(maxsize=1024)
+def _reach(lens: Lens) -> float:
+    r = np.geomspace(1e-3, math.sqrt(2) * WIDEST, _RINGS)[:, None]
+    turn = np.arange(_RAYS) * (2 * math.pi / _RAYS)
+    x, y = r * np.cos(turn), r * np.sin(turn)
+    step = 1e-5 * r
+    with np.errstate(all="ignore"):
+        along = np.array(lens.bent(x + step, y)) - np.array(lens.bent(x - step, y))
+        across = np.array(lens.bent(x, y + step)) - np.array(lens.bent(x, y - step))
+        area = (along[0] * across[1] - along[1] * across[0]) / (4 * step * step)
+        bad = ~(area > 1e-6).all(1)  # NaN, too
+    return float(r[max(int(bad.argmax()) - 1, 0), 0]) if bad.any() else float(r[-1, 0])
+
+
 @dataclass(frozen=True)
 class Lens:
     """The inside of a camera.
@@ -237,24 +256,17 @@ class Lens:
     def reach(self) -> float:
         """The largest r = tan of the angle to the axis up to which no two directions fall on one
         pixel, at most that of a straightened image's corner."""
-        r = np.geomspace(1e-3, math.sqrt(2) * WIDEST, _RINGS)[:, None]
-        turn = np.arange(_RAYS) * (2 * math.pi / _RAYS)
-        x, y = r * np.cos(turn), r * np.sin(turn)
-        step = 1e-5 * r
-        along = np.array(self.bent(x + step, y)) - np.array(self.bent(x - step, y))
-        across = np.array(self.bent(x, y + step)) - np.array(self.bent(x, y - step))
-        area = (along[0] * across[1] - along[1] * across[0]) / (4 * step * step)
-        bad = ~(area > 1e-6).all(1)  # NaN, too
-        return float(r[max(int(bad.argmax()) - 1, 0), 0]) if bad.any() else float(r[-1, 0])
+        return _reach(self)
 
     def sees(self, x: Array, y: Array, reach: float) -> Array:
         """Which directions (x, y, 1) fall into the image."""
         h, w = self.known_size
-        u, v = self.pixels(x, y)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
+            u, v = self.pixels(x, y)
             return (u >= 0) & (u <= w) & (v >= 0) & (v <= h) & (np.hypot(x, y) <= reach)
 
 
+@lru_cache(maxsize=1024)
 def straightened(lens: Lens) -> Lens:
     """The pinhole whose image shows what a lens sees, as large as the lens shows it in the middle.
 
@@ -268,39 +280,72 @@ def straightened(lens: Lens) -> Lens:
     reach = lens.reach()
     right, down = min(WIDEST, _GROWTH * w / fx), min(WIDEST, _GROWTH * h / fy)
     box = np.array([[-right, -down], [right, down]])
-    for count in _SEARCH:
-        x, y = np.meshgrid(*(np.linspace(box[0, a], box[1, a], count) for a in (0, 1)))
+    for _ in range(_ROUNDS):
+        x, y = np.meshgrid(*(np.linspace(box[0, a], box[1, a], _GRID) for a in (0, 1)))
         seen = lens.sees(x, y, reach)
         if not seen.any():
-            break
-        step = (box[1] - box[0]) / (count - 1)
+            raise ValueError(
+                f"lens: {lens.model} with {text_of(lens)} shows nothing without folding over "
+                "itself; check its focal length, centre and coefficients"
+            )
+        step = (box[1] - box[0]) / (_GRID - 1)
         found = np.array([[x[seen].min(), y[seen].min()], [x[seen].max(), y[seen].max()]])
         box = np.stack([np.maximum(box[0], found[0] - step), np.minimum(box[1], found[1] + step)])
-    else:
-        low = np.floor(box[0] * (fx, fy)).astype(int)
-        high = np.ceil(box[1] * (fx, fy)).astype(int)
-        width, height = (int(n) for n in high - low)
-        centre = (float(-low[0]), float(-low[1]))
-        return Lens("PINHOLE", lens.focal, centre, (height, width))
-    raise ValueError(
-        f"lens: {lens.model} with {text_of(lens)} shows nothing without folding over itself; check "
-        "its coefficients"
-    )
+    box = _trimmed(lens, box, step, reach)
+    low = np.floor(box[0] * (fx, fy)).astype(int)
+    high = np.ceil(box[1] * (fx, fy)).astype(int)
+    width, height = (int(n) for n in high - low)
+    return Lens("PINHOLE", lens.focal, (float(-low[0]), float(-low[1])), (height, width))
+
+
+def _trimmed(lens: Lens, box: Array, step: Array, reach: float) -> Array:
+    """The box (2, 2) without the strips at its sides, up to two steps wide, that show nothing."""
+    out = box.copy()
+    for axis in (0, 1):
+        along = np.linspace(box[0, 1 - axis], box[1, 1 - axis], _STRIP[1])
+        for end, sign in ((0, 1), (1, -1)):
+            across = box[end, axis] + sign * np.linspace(0, 2 * step[axis], _STRIP[0])
+            x, y = np.meshgrid(across, along) if axis == 0 else np.meshgrid(along, across)
+            hit = lens.sees(x, y, reach).any(axis)
+            if hit.any():
+                out[end, axis] = across[max(int(hit.argmax()) - 1, 0)]
+    return out
 
 
 def shown_share(lens: Lens) -> float:
     """Share of the pixels of a lens's image that its straightened image shows, 0 to 1."""
-    flat = straightened(lens)
+    try:
+        flat = straightened(lens)
+    except ValueError:
+        return 0.0
     (h, w), (height, width) = lens.known_size, flat.known_size
     n = _SHARE
     x = (width * (np.arange(n) + 0.5) / n - flat.middle[0]) / flat.focal[0]
     y = (height * (np.arange(n) + 0.5) / n - flat.middle[1]) / flat.focal[1]
     x, y = np.meshgrid(x, y)
-    u, v = lens.pixels(x, y)
-    a, b = np.gradient(u, axis=1), np.gradient(u, axis=0)
-    c, d = np.gradient(v, axis=1), np.gradient(v, axis=0)
-    seen = lens.sees(x, y, lens.reach())
-    return min(1.0, float(np.abs(a * d - b * c)[seen].sum()) / (h * w))
+    with np.errstate(all="ignore"):  # beyond the reach
+        u, v = lens.pixels(x, y)
+        a, b = np.gradient(u, axis=1), np.gradient(u, axis=0)
+        c, d = np.gradient(v, axis=1), np.gradient(v, axis=0)
+        area = np.abs(a * d - b * c)
+    seen = lens.sees(x, y, lens.reach()) & np.isfinite(area)
+    return min(1.0, float(area[seen].sum()) / (h * w))
+
+
+def lens_fault(lens: Lens) -> str:
+    """What is wrong with the numbers of a lens; "" for nothing."""
+    numbers = (*lens.focal, *(lens.centre or ()), *lens.coefficients)
+    if not all(map(math.isfinite, numbers)):
+        return "holds NaN or infinite numbers"
+    h, w = lens.size or (1, 1)
+    if not (1 <= h <= _MOST and 1 <= w <= _MOST):
+        return f"is {w}×{h} pixels large"
+    side = max(h, w) if lens.size or lens.relative else _MOST
+    if not all(1 / _FAR <= f / side <= _FAR for f in lens.focal):
+        return f"has focal lengths {lens.focal[0]:g} and {lens.focal[1]:g} for {side} pixels"
+    if lens.centre and max(map(abs, lens.centre)) > side * _FAR:
+        return f"has its centre at {lens.centre[0]:g}, {lens.centre[1]:g} for {side} pixels"
+    return ""
 
 
 def text_of(lens: Lens) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+FARTHEST = 1e15  # of a camera from the origin; float32 holds squares of it
 FLIP = np.array([1.0, -1.0, -1.0, 1.0])  # OpenGL camera axes <-> OpenCV's
 
 
@@ -19,9 +20,12 @@ def rigid_fault(matrix: np.ndarray) -> str:
         return "holds NaN or infinite values; give finite numbers"
     if (np.abs(wide[..., 3, :] - (0.0, 0, 0, 1)) > 1e-6).any():
         return "expected 0 0 0 1 as its last row; pass a rigid motion"
+    if (np.abs(wide[..., :3, 3]) > FARTHEST).any():
+        return f"stands more than {FARTHEST:g} away from the origin; give a place nearer"
     linear = wide[..., :3, :3]
-    det = np.linalg.det(linear)
-    size = np.linalg.norm(linear, axis=-1).prod(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        det = np.linalg.det(linear)
+        size = np.linalg.norm(linear, axis=-1).prod(-1)
     if (np.abs(det) <= 1e-9 * np.maximum(size, 1e-300)).any():
         return "is singular, so it turns space into a plane; give a rotation"
     if (det < 0).any():
@@ -44,12 +48,17 @@ def from_opengl(matrix: np.ndarray) -> np.ndarray:
 
 
 def from_quaternion(quaternion: Sequence[float], translation: Sequence[float]) -> np.ndarray | None:
-    """(4, 4) of a quaternion (w, x, y, z), of any length, and a translation; None of NaN or 0."""
-    length = math.sqrt(sum(min(abs(q), 1e150) ** 2 for q in quaternion))
+    """(4, 4) of a quaternion (w, x, y, z), of any length, and a translation; None of NaN, of a
+    quaternion 0, and of a place beyond all measure."""
     numbers = (*quaternion, *translation)
-    if not (all(map(math.isfinite, numbers)) and length > 1e-9):
+    largest = max(map(abs, quaternion))
+    if not (all(map(math.isfinite, numbers)) and largest > 1e-9):
         return None
-    w, x, y, z = (q / length for q in quaternion)
+    if max(map(abs, translation)) > FARTHEST:
+        return None
+    scaled = [q / largest for q in quaternion]
+    length = math.sqrt(sum(q * q for q in scaled))
+    w, x, y, z = (q / length for q in scaled)
     out = np.eye(4)
     out[:3, :3] = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],

@@ -30,7 +30,7 @@ import numpy as np
 
 from meshlearn.captures.capture import Capture, find_image, with_suffix
 from meshlearn.captures.image_heads import image_head
-from meshlearn.captures.lens import MODELS, Lens
+from meshlearn.captures.lens import MODELS, Lens, lens_fault
 from meshlearn.captures.poses import from_opengl, rigid_fault
 
 FILE = "transforms.json"
@@ -253,7 +253,11 @@ def _lens(
                 f"{where}: the fields w and h are missing, which cx is relative to, and its image "
                 "is not there to tell them"
             )
-    return Lens(model, focal, centre, size, coefficients, relative)
+    lens = Lens(model, focal, centre, size, coefficients, relative)
+    fault = lens_fault(lens)
+    if fault:
+        raise ValueError(f"{where}: its camera {model} {fault}; it makes no image")
+    return lens
 
 
 def _tangent(record: Mapping[str, Any], key: str, where: str) -> float:

@@ -48,7 +48,13 @@ class PosedImages:
 
 def posed(capture: Capture) -> PosedImages:
     """What a capture tells, with cameras."""
-    flat = {lens: lens if lens.straight else straightened(lens) for lens in set(capture.lenses)}
+    flat: dict[Lens, Lens] = {}
+    for name, lens in zip(capture.names, capture.lenses, strict=True):
+        if lens not in flat:
+            try:
+                flat[lens] = lens if lens.straight else straightened(lens)
+            except ValueError as error:
+                raise ValueError(f"{capture.path}: view {name!r}: {error}") from None
     lenses = [flat[lens] for lens in capture.lenses]
     stored = {lens.size for lens in capture.lenses}
     return PosedImages(

@@ -174,7 +174,10 @@ def _view(capture: Capture, i: int, most: int, told: _Told) -> _View:
                 f"{_text(stored.known_size)}; the images of a view have to be of one size"
             )
         images[kind] = image
-    small, flat, halvings = _shrunk(stored, most)
+    try:
+        small, flat, halvings = _shrunk(stored, most)
+    except ValueError as error:
+        raise ValueError(f"{capture.path}: view {capture.names[i]!r}: {error}") from None
     known = _known_file(capture, i, stored)
     if known is not None:
         images["known"] = known

@@ -324,6 +324,10 @@ def test_names_of_lenses(tmp_path, fields, model, coefficients):
         ({"distortion_params": [1, 2]}, "distortion_params is .*, expected the 6 numbers"),
         ({"fl_x": 10**400}, "fl_x is 1000+, expected a positive number"),
         ({"cx": math.inf}, "cx is inf"),
+        ({"fl_x": 1e-300}, "PINHOLE has focal lengths 1e-300 and 1e-300 for 40 pixels"),
+        ({"fl_y": 1e300}, "PINHOLE has focal lengths 50 and 1e.300 for 40 pixels"),
+        ({"cy": -1e300}, "PINHOLE has its centre at 20, -1e.300"),
+        ({"w": 1e9, "h": 1e9}, "PINHOLE is 1000000000×1000000000 pixels large"),
     ],
 )
 def test_lenses_that_are_refused_by_name(tmp_path, fields, text):
@@ -333,9 +337,20 @@ def test_lenses_that_are_refused_by_name(tmp_path, fields, text):
     assert "\n" not in str(found.value) and "frame 0" in str(found.value)
 
 
+def test_a_camera_beyond_all_measure_is_refused(tmp_path):
+    far = np.eye(4)
+    far[0, 3] = 1e30
+    write(tmp_path, **SEEN, listed=[{"file_path": "a.png", "transform_matrix": far.tolist()}],
+          pictures=False)  # fmt: skip
+    with pytest.raises(ValueError, match=r"frame 0: transform_matrix: stands more than 1e.15 away"):
+        read_capture(tmp_path)
+
+
 def test_a_lens_that_folds_everything_is_refused_when_images_are_read(tmp_path):
     write(tmp_path, w=40, h=30, fl_x=50.0, cx=1e7, k1=-9.0)
-    with pytest.raises(ValueError, match="OPENCV with k1 -9 shows nothing without folding"):
+    with pytest.raises(
+        ValueError, match=r"transforms.json: view '0': .*OPENCV with k1 -9 shows nothing without"
+    ):
         load_images(tmp_path)
 
 
@@ -443,6 +458,49 @@ def test_what_a_model_says_behind_its_end_is_refused(tmp_path):
     path.write_bytes(struct.pack("<Q", 2) + data[8:])  # promises fewer than it holds
     with pytest.raises(ValueError, match="bytes behind the last record"):
         read_capture(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ("1 PINHOLE 40 30 nan 50 20 15", "PINHOLE holds NaN or infinite numbers"),
+        ("1 PINHOLE 40 30 1e999 50 20 15", "PINHOLE holds NaN or infinite numbers"),
+        ("1 PINHOLE 40 30 -50 50 20 15", "PINHOLE has focal lengths -50 and 50"),
+        ("1 SIMPLE_PINHOLE 40 30 1e-40 20 15", "SIMPLE_PINHOLE has focal lengths 1e-40"),
+        ("1 PINHOLE 0 30 50 50 20 15", "PINHOLE is 0×30 pixels large"),
+        ("1 OPENCV 40 30 50 50 20 15", "OPENCV takes 8 parameters, got 4"),
+    ],
+)
+def test_cameras_that_make_no_image(tmp_path, row, text):
+    colmap(tmp_path, [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])], [(1, 1, "a.png")])
+    (tmp_path / "cameras.txt").write_text(row)
+    with pytest.raises(ValueError, match=text):
+        read_capture(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pose", "text"),
+    [
+        ("nan 0 0 0 0 0 4", "has no rotation and place"),
+        ("0 0 0 0 0 0 4", "has no rotation and place"),
+        ("1 0 0 0 0 inf 4", "has no rotation and place"),
+        ("1 0 0 0 0 0 1e30", "has no rotation and place"),
+    ],
+)
+def test_poses_that_are_none(tmp_path, pose, text):
+    colmap(tmp_path, [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])], [(1, 1, "a.png")])
+    (tmp_path / "images.txt").write_text(f"1 {pose} 1 a.png\n\n")
+    with pytest.raises(ValueError, match=text):
+        read_capture(tmp_path)
+
+
+def test_a_quaternion_of_any_length_is_the_same_rotation(tmp_path):
+    for length in (1e-6, 1.0, 1e300):
+        q = " ".join(str(v * length) for v in (0.5, -0.5, 0.5, 0.5))
+        colmap(tmp_path, [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])], [(1, 1, "a.png")])
+        (tmp_path / "images.txt").write_text(f"1 {q} 0 0 4 1 a.png\n\n")
+        turn = read_capture(tmp_path).poses[0, :3, :3]
+        np.testing.assert_allclose(turn, [[0, -1, 0], [0, 0, 1], [-1, 0, 0]], atol=1e-12)
 
 
 def test_masks_beside_a_model_stay_in_the_folder(tmp_path):

@@ -28,11 +28,13 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from meshlearn import io as mio  # noqa: E402
+from tests.fuzz import cameras  # noqa: E402
 from tests.io.illegal import ILLEGAL  # noqa: E402
 from tests.io.legal import LEGAL  # noqa: E402
 from tests.io.samples import ALIASES, NAMING, documents  # noqa: E402
 
-SUFFIXES = [s for s in mio.readable_suffixes() if s not in (*ALIASES, *NAMING)]
+_MESHES = [s for s in mio.readable_suffixes() if s not in (*ALIASES, *NAMING)]
+SUFFIXES = [*_MESHES, *cameras.NAMES]
 SECONDS, MEGABYTES = 2.0, 500.0
 _NUMBERS = [
     b"0",
@@ -64,6 +66,8 @@ class Finding(Exception):
 def seeds(suffix: str) -> list[bytes]:
     """Files of a format to begin with."""
     out: list[bytes] = []
+    if suffix in cameras.NAMES:
+        return cameras.seeds(suffix)
     if suffix in mio.writable_suffixes():
         from meshlearn.io.files import encode
 
@@ -157,10 +161,14 @@ def check(suffix: str, data: bytes) -> bool:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     legal = False
     try:
-        if data:
+        if suffix in cameras.NAMES:
+            legal = _cameras(suffix, data)
+        elif data:
             document = mio.read_document(bytearray(data), Path("/nonexistent") / f"x{suffix}")
             legal = True
             mio.to_mesh(document)
+    except Finding:
+        raise
     except mio.FileFormatError as error:
         if "\n" in str(error) or len(str(error)) > 2000:
             raise Finding(f"{suffix}: a message of several lines: {error}", data) from error
@@ -175,6 +183,18 @@ def check(suffix: str, data: bytes) -> bool:
     if more > MEGABYTES:
         raise Finding(f"{suffix}: it took {more:.0f} MB", data)
     return legal
+
+
+def _cameras(name: str, data: bytes) -> bool:
+    """Whether a camera file was legal, told in one line where it was not."""
+    try:
+        cameras.read(name, data)
+    except ValueError as error:
+        text = str(error)
+        if type(error) is not ValueError or "\n" in text or len(text) > 2000:
+            raise Finding(f"{name}: no sentence: {type(error).__name__}: {text}", data) from error
+        return False
+    return True
 
 
 def spent() -> float:

@@ -325,7 +325,7 @@ def test_colmap_text_that_is_none(tmp_path):
         read_colmap(tmp_path)
     write_text(tmp_path, cameras())
     (tmp_path / "images.txt").write_text("1 0 0 0 0 0 0 0 4 a.png\n\n")
-    with pytest.raises(ValueError, match="no rotation"):
+    with pytest.raises(ValueError, match="no rotation and place"):
         read_colmap(tmp_path)
     (tmp_path / "images.txt").write_text("1 1 0 0 0 0 0 0 9 a.png\n\n")
     with pytest.raises(ValueError, match="names no camera 9"):
