@@ -22,6 +22,7 @@ OPTIONAL = {
         "segmentations of hearts in NIfTI (pip install 'meshlearn[nifti]')",
     ),
     "pydicom": ("pydicom", "folders of DICOM slices (pip install 'meshlearn[dicom]')"),
+    "laspy": ("laspy", "LAS and LAZ files (pip install 'meshlearn[las]')"),
     "viser": ("viser", "`view` (pip install 'meshlearn[viewer]')"),
     "xatlas": ("xatlas", "textures of fits to images (pip install 'meshlearn[texture]')"),
     "trimesh": ("trimesh", "meshlearn.interop; a peer in `bench`"),

@@ -21,7 +21,7 @@ import numpy as np
 
 from meshlearn._memory import check_memory
 
-POINTS_SUFFIXES = (".xyz", ".txt", ".csv", ".pts", ".asc")
+POINTS_SUFFIXES = (".xyz", ".txt", ".csv", ".pts", ".asc", ".las", ".laz")
 DAMAGED = (ValueError, EOFError, RuntimeError, struct.error, zlib.error)
 DEFLATE = 1032  # what deflate compresses at most, to one
 

@@ -1,4 +1,4 @@
-"""Point clouds: .npy, .npz and text (.xyz, .txt, .csv, .pts, .asc), with or without normals."""
+"""Point clouds: .npy, .npz, text (.xyz, .txt, .csv, .pts, .asc) and laser scans (.las, .laz)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def load_points(path: str | os.PathLike[str]) -> PointCloud:
     Args:
         path: .npy of shape (P, 3) or (P, 6); .npz with ``points`` and perhaps ``normals``; text of
             three numbers a line or more, with or without names of columns, see
-            `meshlearn.io.formats.xyz`.
+            `meshlearn.io.formats.xyz`; .las and .laz.
 
     Raises:
         OSError: the file cannot be read.

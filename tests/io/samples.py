@@ -28,6 +28,8 @@ WRITTEN = [s for f in BUILT_IN if f.write for s in f.suffixes if s not in ALIASE
 
 def available(name: str) -> bool:
     """Whether the library is there that files of this name need."""
+    if name.endswith((".las", ".laz")):
+        return find_spec("laspy") is not None
     return ".usd" not in name or find_spec("pxr") is not None
 
 

@@ -1,0 +1,97 @@
+"""Points of LAS and LAZ files by laspy: positions in double precision, and what else they have.
+
+The names of fields are those of the standard (ASPRS LAS 1.4 R15); colours are the field "color", in
+bytes where the file's 16 bits hold no more. Fields that are 0 everywhere are left out.
+"""
+
+from __future__ import annotations
+
+import io
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meshlearn.io.document import Document, FileFormatError, Part
+
+FREE, RATIO = 64 << 20, 200  # bytes that points may take, and for each byte of the file
+_COLORS = ("red", "green", "blue")
+_POSITION = ("X", "Y", "Z")
+
+
+def need_library() -> None:
+    """Raises ImportError, which names the extra, where a library is absent."""
+    for name in ("laspy", "lazrs"):
+        if find_spec(name) is None:
+            raise ImportError(f"LAS and LAZ files need {name}: pip install 'meshlearn[las]'")
+
+
+def read(data: bytes | bytearray, path: Path) -> Document:
+    """Reads a LAS or LAZ file.
+
+    Raises:
+        FileFormatError: it is damaged, or promises more points than it can hold.
+        ImportError: laspy or lazrs is not installed; names the extra.
+    """
+    need_library()
+    if data[:4] != b"LASF":
+        raise FileFormatError(f"{path}: expected a LAS file, which begins with 'LASF'")
+    import laspy
+
+    try:
+        with laspy.open(io.BytesIO(data), closefd=False) as reader:
+            header = reader.header
+            size = int(header.point_count) * int(header.point_format.size)
+            if size > FREE + RATIO * len(data):
+                raise FileFormatError(
+                    f"{path}: the header promises {header.point_count:,} points, the file has "
+                    f"{len(data):,} bytes"
+                )
+            cloud = reader.read()
+    except FileFormatError:
+        raise
+    except Exception as error:  # of several classes, by what is damaged
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileFormatError(f"{path}: not a legal LAS file: {text[:200]}") from None
+    if len(cloud.points) != header.point_count:
+        raise FileFormatError(
+            f"{path}: the header promises {header.point_count:,} points, the file has "
+            f"{len(cloud.points):,}"
+        )
+    vertices = np.ascontiguousarray(cloud.xyz, dtype=np.float64)
+    part = Part(vertices=vertices, points=np.arange(len(vertices)))
+    part.vertex_fields = _fields(cloud)
+    document = Document([part])
+    for record in header.vlrs:
+        words = getattr(record, "string", None)
+        if isinstance(words, str) and words:
+            document.metadata["crs"] = words.rstrip("\0")
+    return document
+
+
+def _fields(cloud: Any) -> dict[str, np.ndarray]:
+    """Everything of the points but their positions."""
+    names = [n for n in cloud.point_format.dimension_names if n not in _POSITION]
+    out: dict[str, np.ndarray] = {}
+    if set(_COLORS) <= set(names):
+        color = np.stack([np.asarray(cloud[name]) for name in _COLORS], axis=1)
+        if color.any():
+            out["color"] = _bytewise(color)
+    for name in names:
+        if name in _COLORS:
+            continue
+        values = np.array(cloud[name])
+        if values.any():
+            out[name] = values
+    return out
+
+
+def _bytewise(color: np.ndarray) -> np.ndarray:
+    """Colours of 16 bits in bytes, where these hold them: as they are, or one behind the other."""
+    if color.max() <= 255:
+        return color.astype(np.uint8)
+    high, low = color >> 8, color & 255
+    if not low.any() or np.array_equal(high, low):
+        return high.astype(np.uint8)
+    return color.astype(np.uint16)
