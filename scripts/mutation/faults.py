@@ -1501,6 +1501,20 @@ KEPT = [
         ("tests/io/test_gltf_validator.py",),
     ),
     Mutant(
+        "io: bits of meshopt's channels turn to the right",
+        "meshlearn/io/formats/gltf/meshopt.py",
+        "(values >> np.uint32(turn)) | (values << np.uint32(32 - turn))",
+        "(values << np.uint32(turn)) | (values >> np.uint32(32 - turn))",
+        ("tests/io/test_gltf_compressed.py",),
+    ),
+    Mutant(
+        "io: meshopt's colours have alpha of one bit less",
+        "meshlearn/io/formats/gltf/meshopt.py",
+        "(a << 1) | (a & 1)",
+        "a << 1",
+        ("tests/io/test_gltf_compressed.py",),
+    ),
+    Mutant(
         "io: placed coordinates are turned",
         "meshlearn/io/texture_placing.py",
         "offset[1] + s * u + c * v",

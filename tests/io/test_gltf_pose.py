@@ -146,6 +146,5 @@ def test_required_extensions_of_looks_do_not_hinder_geometry(tmp_path):
     assert document.parts[0].num_faces == 1
     report = mio.convert(tmp_path / "a.gltf", tmp_path / "a.ply")
     assert all(any(name in loss.what for loss in report.items) for name in names)
-    for name in ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "ACME_wonder"):
-        with pytest.raises(FileFormatError, match=name):
-            scene.read(tmp_path, [{"mesh": 0}], extensionsRequired=[name])
+    with pytest.raises(FileFormatError, match="ACME_wonder"):
+        scene.read(tmp_path, [{"mesh": 0}], extensionsRequired=["ACME_wonder"])

@@ -12,9 +12,10 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 
 from meshlearn.io.document import FileFormatError
+from meshlearn.io.formats.gltf import meshopt
 from meshlearn.io.resolver import UnreadableError, read_beside
 
-_COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 
 
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
@@ -23,7 +24,7 @@ _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "M
 _KNOWN_EXTENSIONS = {
     "KHR_mesh_quantization", "KHR_texture_transform", "EXT_mesh_gpu_instancing",
     "EXT_texture_webp", "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds",
-    "KHR_node_visibility",
+    "KHR_node_visibility", "KHR_draco_mesh_compression", *meshopt.NAMES,
 }  # fmt: skip
 # of looks, light and motion: what they add is not there, and the geometry is as without them
 _NO_GEOMETRY = re.compile(
@@ -62,6 +63,7 @@ class File:
                 f"it requires the extension {beyond[0]}, which is not read; write it without that"
             )
         self._buffers: dict[int, bytes | memoryview] = {}
+        self._unpacked: dict[int, bytes] = {}
 
     def error(self, text: str) -> FileFormatError:
         return FileFormatError(f"{self.path}: {text}")
@@ -148,11 +150,37 @@ class File:
     def view(self, index: int) -> tuple[bytes | memoryview, int, int, int]:
         """Buffer, offset, length and stride (0: packed) of a buffer view."""
         entry = self.item("bufferViews", index)
+        stride = self.number(entry, "byteStride", 0)
+        extensions = entry.get("extensions")
+        for name in meshopt.NAMES:
+            said = extensions.get(name) if isinstance(extensions, dict) else None
+            if isinstance(said, dict):
+                if index not in self._unpacked:
+                    self._unpacked[index] = self._decoded(said, index)
+                found = self._unpacked[index]
+                return found, 0, len(found), stride
         data = self.buffer(self.number(entry, "buffer"))
         offset, length = self.number(entry, "byteOffset", 0), self.number(entry, "byteLength")
         if offset + length > len(data):
             raise self.error(f"bufferViews[{index}] ends at byte {offset + length} of {len(data)}")
-        return data, offset, length, self.number(entry, "byteStride", 0)
+        return data, offset, length, stride
+
+    def _decoded(self, said: dict, index: int) -> bytes:
+        """The bytes of a view that is compressed."""
+        data = self.buffer(self.number(said, "buffer"))
+        offset, length = self.number(said, "byteOffset", 0), self.number(said, "byteLength")
+        if offset + length > len(data):
+            raise self.error(f"bufferViews[{index}] ends at byte {offset + length} of {len(data)}")
+        try:
+            return meshopt.decoded(
+                bytes(data[offset : offset + length]),
+                mode=str(said.get("mode")),
+                filter=str(said.get("filter", "NONE")),
+                count=self.number(said, "count"),
+                stride=self.number(said, "byteStride"),
+            )
+        except ValueError as error:
+            raise self.error(f"bufferViews[{index}] cannot be decoded: {error}") from None
 
     def _packed(self, where: dict, dtype: np.dtype, width: int, count: int) -> np.ndarray:
         data, offset, length, stride = self.view(self.number(where, "bufferView"))
@@ -174,7 +202,7 @@ class File:
     def accessor(self, index: object) -> np.ndarray:
         """(count, width) values, normalised integers as float32."""
         entry = self.item("accessors", index)
-        dtype = _COMPONENT.get(entry.get("componentType", -1))
+        dtype = COMPONENTS.get(entry.get("componentType", -1))
         width = _WIDTH.get(entry.get("type", ""))
         if dtype is None or width is None:
             raise self.error(f"accessors[{index}] has an unknown type")
@@ -191,7 +219,7 @@ class File:
         if "sparse" in entry:
             sparse = entry["sparse"]
             n = self.number(sparse, "count")
-            index_kind = np.dtype(_COMPONENT.get(sparse["indices"].get("componentType"), "V"))
+            index_kind = np.dtype(COMPONENTS.get(sparse["indices"].get("componentType"), "V"))
             if index_kind.kind != "u":
                 raise self.error(f"accessors[{index}] has sparse indices of an unknown type")
             where = self._packed(sparse["indices"], index_kind, 1, n)[:, 0]
@@ -199,7 +227,12 @@ class File:
                 raise self.error(f"accessors[{index}] has a sparse index out of range")
             values = values.copy()
             values[where] = self._packed(sparse["values"], kind, width, n)
-        if entry.get("normalized") and kind.kind in "iu":
-            top = np.float32(np.iinfo(kind).max)
+        return self.normalised(entry, values)
+
+    def normalised(self, entry: dict, values: np.ndarray) -> np.ndarray:
+        """Values of an accessor as the numbers that they mean: whole ones as fractions of their
+        largest where it says so."""
+        if entry.get("normalized") and values.dtype.kind in "iu":
+            top = np.float32(np.iinfo(values.dtype).max)
             values = np.maximum(values.astype(np.float32) / top, -1.0).astype(np.float32)
         return values.astype(values.dtype.newbyteorder("="), copy=False)

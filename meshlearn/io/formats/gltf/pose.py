@@ -47,12 +47,13 @@ def morph(file: File, part: Part, targets: Sequence[object], weights: object) ->
             if key == "POSITION":
                 part.vertices = new
             else:
-                part.vertex_fields["normal"] = _unit(new)
+                part.vertex_fields["normal"] = unit(new)
             moved = True
     return moved
 
 
-def _unit(normal: np.ndarray) -> np.ndarray:
+def unit(normal: np.ndarray) -> np.ndarray:
+    """Directions (N, 3) of length 1; those that have none stay."""
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.linalg.norm(normal.astype(np.float64), axis=1, keepdims=True)
     return (normal / np.where(np.isfinite(length) & (length > 0), length, 1)).astype(np.float32)
@@ -111,7 +112,7 @@ def pose(file: File, part: Part, attributes: dict, matrices: np.ndarray) -> bool
                 turned[rows] = np.einsum("vij,vj->vi", sides, normal[rows].astype(np.float64))
     part.vertices = vertices
     if turned is not None:
-        part.vertex_fields["normal"] = _unit(turned)
+        part.vertex_fields["normal"] = unit(turned)
     return True
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.document import Document, Part
+from meshlearn.io.formats.gltf import draco
 from meshlearn.io.formats.gltf.file import File
 from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_material
-from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, pose
+from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, pose, unit
 from meshlearn.io.formats.gltf.unread import losses
 from meshlearn.io.left_behind import Loss, LossKind
 
@@ -46,27 +47,41 @@ def _index(file: File, entry: dict, count: int) -> np.ndarray:
     return values[:, 0].astype(np.int64)
 
 
-def _vertices(file: File, attributes: dict, names: dict, part: Part) -> None:
-    vertices = file.accessor(attributes["POSITION"])
+def _vertices(
+    file: File, attributes: dict, names: dict, part: Part, given: dict[str, np.ndarray]
+) -> None:
+    """Takes the attributes of vertices; those that are `given` are decoded already."""
+
+    def values_of(key: str) -> np.ndarray:
+        return given[key] if key in given else file.accessor(attributes[key])
+
+    vertices = values_of("POSITION")
     if vertices.shape[1] != 3:
         raise file.error("expected POSITION of three components")
     part.vertices = np.array(vertices, np.float32)  # a copy: the file's memory is let go
     known = {"NORMAL": "normal", "COLOR_0": "color", "TEXCOORD_0": "uv", "TANGENT": "tangent"}
-    for key, where in attributes.items():
+    for key in attributes:
         more = re.fullmatch(r"TEXCOORD_([1-9]\d*)", key)  # "uv1" and so on, as `Texture.uv` counts
         label = known.get(key) or names.get(key) or key.lower().lstrip("_")
         label = f"uv{more[1]}" if more else label
         if key == "POSITION" or names.get(key) == "":  # there for other programs only
             continue
-        values = file.accessor(where)
+        values = values_of(key)
         if len(values) != len(vertices):
             raise file.error(f"{key} has {len(values)} entries for {len(vertices)} vertices")
         values = np.array(values[:, 0] if values.shape[1] == 1 else values)
+        if key in ("NORMAL", "TANGENT") and _is_whole(file, attributes[key]):
+            values[:, :3] = unit(values[:, :3])  # as long as bytes or 16 bits let them be
         if key.startswith("TEXCOORD_") and values.shape[1:] == (2,):
             values = flipped_v(values)
         if not isinstance(label, str) or label in part.vertex_fields:
             label = key
         part.vertex_fields[label] = values.astype(bool) if names.get(key + "?") else values
+
+
+def _is_whole(file: File, index: object) -> bool:
+    """Whether an accessor's components are whole numbers, which fractions were rounded to."""
+    return file.item("accessors", index).get("componentType") != 5126
 
 
 def _part(file: File, entries: list[dict], name: str) -> Part | None:
@@ -77,13 +92,22 @@ def _part(file: File, entries: list[dict], name: str) -> Part | None:
     part = Part(name=name)
     extras = entries[0].get("extras")
     names = extras.get("names", {}) if isinstance(extras, dict) else {}
-    _vertices(file, attributes, names if isinstance(names, dict) else {}, part)
+    said = draco.words_of(file, entries[0])
+    packed = None if said is None else draco.decoded(file, said, attributes)
+    given = {} if packed is None else packed.attributes
+    _vertices(file, attributes, names if isinstance(names, dict) else {}, part, given)
     faces, labels, points = [], [], []
     for entry in entries:
         mode = entry.get("mode", 4)
         if isinstance(entry.get("extras"), dict) and entry["extras"].get("unused") is True:
             continue
-        index = _index(file, entry, len(part.vertices))
+        if packed is not None and packed.corners is not None:
+            mode = 4  # strips too are triangles there
+            index = packed.corners.reshape(-1)
+            if len(index) and index.max() >= len(part.vertices):
+                raise file.error("its Draco data names vertices that are not there")
+        else:
+            index = _index(file, entry, len(part.vertices))
         if mode in (4, 5, 6):
             faces.append(_triangles(mode, index))
             label = entry.get("material")
@@ -223,6 +247,9 @@ def _mesh_parts(
     shared: dict[str, list[dict]] = {}  # primitives of the same vertices are one part
     for entry in mesh.get("primitives", []):
         alike = [entry.get("attributes", {}), entry.get("targets", [])]
+        extensions = entry.get("extensions")
+        if isinstance(extensions, dict):
+            alike.append(extensions.get(draco.NAME, {}))
         shared.setdefault(json.dumps(alike, sort_keys=True), []).append(entry)
     for entries in shared.values():
         part = _part(file, entries, name or str(mesh.get("name", "")))
