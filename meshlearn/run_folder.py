@@ -6,9 +6,10 @@ steps), ``target.safetensors``; each file is written whole or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -149,10 +150,28 @@ def read_tensors(
     return tensors, moments, state
 
 
+def fingerprint(tensors: Iterable[Tensor | None]) -> str:
+    """A hash of tensors, of their types, shapes and bits: 32 hexadecimal digits."""
+    found = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        if tensor is None:
+            found.update(b"none;")
+            continue
+        held = tensor.detach().cpu().contiguous()
+        found.update(f"{held.dtype} {tuple(held.shape)};".encode())
+        found.update(held.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
 def same_settings(folder: Path, theirs: dict, mine: dict, what: str) -> None:
     """Raises ValueError where a checkpoint was made with other settings than these."""
-    mine = json.loads(json.dumps(mine))
+    theirs, mine = (json.loads(json.dumps(s)) for s in (theirs, mine))
     if theirs != mine:
+        if {**theirs, "content": None} == {**mine, "content": None}:
+            raise ValueError(
+                f"{folder}: the checkpoint is of another {what}, to another source than this; give "
+                "the same source, or another folder, or start without resume"
+            )
         key = next((k for k in mine if theirs.get(k) != mine[k]), next(iter(theirs), "settings"))
         raise ValueError(
             f"{folder}: the checkpoint is of another {what} ({key} was {theirs.get(key)}, is "

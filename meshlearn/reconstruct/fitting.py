@@ -24,6 +24,7 @@ from meshlearn.run_folder import (
     CHECKPOINT,
     History,
     NonFiniteLoss,
+    fingerprint,
     forget_snapshots,
     optimizer_tensors,
     read_tensors,
@@ -131,7 +132,9 @@ def fit(
         checkpoint_every: steps between checkpoints. An interrupt (Ctrl-C) writes one too.
         snapshot_every: steps between meshes kept in that folder for looking at, with the history
             so far; 0 keeps none.
-        resume: go on from the checkpoint in that folder, to the same result as without a stop.
+        resume: go on from the checkpoint in that folder, to the same result as without a stop. The
+            target and the options must be the same; more steps in all are allowed, and stages that
+            are behind stay as they were.
         progress: show a bar; default: on a terminal.
         callback: called after each step with the step, the mesh and the loss terms.
         origin: (3,) what is added to places that are told, and by the viewer to what it shows, of a
@@ -145,7 +148,7 @@ def fit(
             are known, or is more than 3 cells away from it somewhere; with the place.
 
     Raises:
-        ValueError: bad options, or a checkpoint of another fit.
+        ValueError: bad options, or a checkpoint of another fit, such as one to another target.
         NonFiniteLoss: the loss became NaN or infinite.
 
     Example:
@@ -167,10 +170,10 @@ def fit(
             f"weights: unknown term {unknown[0]!r}; there are {', '.join(sorted(known))}"
         )
     weights = {**known, **(weights or {})}
-    state = _Fit(representation, target, stages_of(resolution, steps), lr, weights, seed)
+    folder = Path(checkpoint) if checkpoint is not None else None
+    state = _Fit(representation, target, stages_of(resolution, steps), lr, weights, seed, folder)
     if origin is not None:
         state.settings["origin"] = origin.tolist()
-    state.folder = Path(checkpoint) if checkpoint is not None else None
     state.begin(resume, initialize)
     try:
         if state.folder is not None:
@@ -209,8 +212,6 @@ def fit(
 class _Fit:
     """State of one fit."""
 
-    folder: Path | None = None
-
     def __init__(
         self,
         representation: Representation,
@@ -219,7 +220,9 @@ class _Fit:
         lr: float,
         weights: dict[str, float],
         seed: int,
+        folder: Path | None,
     ) -> None:
+        self.folder = folder
         self.representation, self.target = representation, target
         self.stages, self.lr, self.weights = stages, lr, weights
         self.generator = torch.Generator().manual_seed(seed)
@@ -233,6 +236,9 @@ class _Fit:
             "weights": weights,
             "seed": seed,
         }
+        if folder is not None:
+            device = next(representation.parameters()).device
+            self.settings["content"] = fingerprint(target.given(device))
 
     def begin(self, resume: bool, initialize: bool) -> None:
         if resume:
@@ -347,6 +353,32 @@ class _Fit:
         write_tensors(self.folder / CHECKPOINT, tensors, _FORMAT, state)
         self.save_history()
 
+    def _lengthen(self, folder: Path, theirs: list[list[int | None]]) -> None:
+        """Stages of a fit that has more steps now: those that are behind stay as they were, and the
+        others share the steps that are left as they would from the start."""
+        steps, before = (sum(count or 0 for _, count in s) for s in (self.stages, theirs))
+        levels = [level for level, _ in self.stages]
+        if levels != [level for level, _ in theirs]:
+            same_settings(folder, {"stages": theirs}, {"stages": self.stages}, "fit")
+        if steps == before:
+            self.stages = [(level, count or 0) for level, count in theirs]
+            self.settings["stages"] = self.stages
+            return
+        if steps < self.step:
+            raise ValueError(
+                f"{folder}: the checkpoint has {self.step} steps behind it; expected at least as "
+                f"many steps in all, got {steps}"
+            )
+        behind = [count or 0 for _, count in theirs[: self.stage]]
+        rest = stages_of(levels[self.stage :], steps - sum(behind))
+        within = self.step - sum(behind)
+        if len(rest) > 1 and rest[0][1] < within:  # this stage has had its share
+            rest = [(levels[self.stage], within)]
+            rest += stages_of(levels[self.stage + 1 :], steps - self.step)
+        counts = [*behind, *(count for _, count in rest)]
+        self.stages = list(zip(levels, counts, strict=True))
+        self.settings["stages"] = self.stages
+
     def _resume(self, folder: Path) -> None:
         path = folder / CHECKPOINT
         tensors, moments, state = read_tensors(path, _FORMAT, "a fit")
@@ -354,8 +386,10 @@ class _Fit:
             raise ValueError(f"{path}: not a readable checkpoint (it has no random state)")
         random_state = tensors.pop("generator")
         parameters = {name.removeprefix("parameter."): v for name, v in tensors.items()}
-        same_settings(folder, state["settings"], self.settings, "fit")
         self.step, self.stage = state["step"], state["stage"]
+        theirs = state["settings"]
+        self._lengthen(folder, theirs["stages"])
+        same_settings(folder, {**theirs, "stages": self.settings["stages"]}, self.settings, "fit")
         self.seconds, self.history = state["seconds"], state["history"]
         resolution = self.stages[self.stage][0]
         if resolution is not None:

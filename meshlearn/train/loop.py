@@ -64,7 +64,8 @@ def train(
             missing. An interrupt (Ctrl-C) finishes the step, writes a checkpoint and then raises
             KeyboardInterrupt.
         resume: go on from the checkpoint in that folder; the curve is then bit for bit that of a
-            training without the stop.
+            training without the stop. Options must be the same; more steps are allowed, of the
+            stage that it is in and of those after.
         seed: of order and randomness; initial weights are the caller's.
         device: "cpu", "cuda" (that of ``LOCAL_RANK``) or one by number.
         amp: None, "bf16" or "fp16" (with scaled gradients): losses under autocast.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import warnings
@@ -130,7 +131,7 @@ class Training:
         if resume:
             assert self.folder is not None
             weights, moments, state = read_training(self.folder)
-            same_settings(self.folder, state["settings"], self.settings, "training")
+            self._same_but_longer(self.folder, state)
             while self.number < state["stage"]:
                 self._next_stage()
             put_weights(self.model, weights, self.folder)
@@ -147,6 +148,26 @@ class Training:
             if self.hooks.target is not None:
                 save_target(self.folder, self.hooks.target)
             save_history(self.folder, self.history, self.settings)
+
+    def _same_but_longer(self, folder: Path, state: dict) -> None:
+        """Holds a checkpoint's settings against these; the stage that it is in, and those after,
+        may have more steps."""
+        theirs, mine = state["settings"], json.loads(json.dumps(self.settings))
+        within = state["step"]
+        for number, (_, steps) in enumerate(theirs["stages"]):
+            if number < state["stage"]:
+                within -= steps
+            elif number < len(self.stages):
+                least = within if number == state["stage"] else 0
+                if self.stages[number].steps < least:
+                    raise ValueError(
+                        f"{folder}: the checkpoint has {least} steps of stage "
+                        f"{self.stages[number].name!r} behind it; expected at least as many, got "
+                        f"{self.stages[number].steps}"
+                    )
+                theirs["stages"][number][1] = mine["stages"][number][1]
+                theirs["parts"][number]["steps"] = mine["parts"][number]["steps"]
+        same_settings(folder, theirs, mine, "training")
 
     def advance(self, stop: bool) -> dict[str, float]:
         """One step; moves to the next stage where its time has come."""

@@ -12,6 +12,7 @@ from meshlearn.data import shapes
 from meshlearn.isosurface import VoxelGrid, marching_cubes
 from meshlearn.reconstruct import NonFiniteLoss, fit, targets
 from meshlearn.representations import FlexiCubes
+from meshlearn.run_folder import fingerprint
 
 SMALL = {"samples": 2000}
 
@@ -75,6 +76,59 @@ def test_the_number_of_threads_does_not_matter():
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found[0].vertices, found[1].vertices)
+
+
+def test_resume_knows_its_target(tmp_path):
+    """Another target of the same kind and size is refused, the same one again is not."""
+
+    def run(target, resume=False):
+        shape = FlexiCubes(12, bounds=target.bounds)
+        return fit(shape, target, steps=4, seed=1, checkpoint=tmp_path, resume=resume,
+                   progress=False)  # fmt: skip
+
+    ball = shapes.icosphere(2)
+    moved = Mesh(ball.vertices * ball.vertices.new_tensor([1, 0.9, 1]), ball.faces)
+    first = run(targets.FromMesh(ball))
+    with pytest.raises(ValueError, match=r"another fit, to another source than this; give the"):
+        run(targets.FromMesh(moved), resume=True)
+    assert torch.equal(run(targets.FromMesh(ball), resume=True).mesh.vertices, first.mesh.vertices)
+    for make in (
+        lambda m: targets.FromPoints(m.vertices, m.vertices),
+        lambda m: targets.FromPoints(m.vertices),
+        lambda m: targets.FromContours([m.vertices[:20]]),
+        lambda m: targets.FromField(
+            lambda p: p.norm(dim=1) - m.vertices[:, 1].max() * 0.8, bounds=[[-1.0] * 3, [1.0] * 3]
+        ),
+    ):
+        here = torch.device("cpu")
+        assert fingerprint(make(ball).given(here)) == fingerprint(make(ball).given(here))
+        assert fingerprint(make(ball).given(here)) != fingerprint(make(moved).given(here))
+
+
+def test_resume_with_more_steps(tmp_path):
+    """The total grows; stages behind stay; fewer than are behind are refused."""
+    target = targets.FromMesh(shapes.icosphere(2))
+
+    def run(steps, resume=True, stop=None):
+        def callback(step, mesh, terms):
+            if step == stop:
+                raise KeyboardInterrupt
+
+        shape = FlexiCubes(8, bounds=target.bounds)
+        return fit(shape, target, steps=steps, resolution=(8, 12), seed=1, checkpoint=tmp_path,
+                   resume=resume, progress=False, callback=callback)  # fmt: skip
+
+    run(9, resume=False)
+    with pytest.raises(ValueError, match="has 9 steps behind it; expected at least as many steps"):
+        run(6)
+    more = run(18)
+    assert more.history["step"] == list(range(1, 19))
+    assert more.history["resolution"] == [8.0] * 3 + [12.0] * 15
+    again = run(18)  # the stages of the checkpoint, not those of 18 steps from the start
+    assert torch.equal(again.mesh.vertices, more.mesh.vertices)
+    with pytest.raises(KeyboardInterrupt):
+        run(9, resume=False, stop=2)  # in the first stage, which grows with the second
+    assert run(18).history["resolution"] == [8.0] * 6 + [12.0] * 12
 
 
 @pytest.mark.parametrize("resolution", [None, (8, 12)])

@@ -115,6 +115,24 @@ def test_resumes_bit_for_bit(tmp_path, stop):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_resume_with_more_steps(tmp_path):
+    """Of the stage that it is in, and of those after; fewer than are behind are refused."""
+
+    def run(first, second, resume=True):
+        stages = [Stage(fit_loss, Curves(), steps=first, name="a"),
+                  Stage(fit_loss, Curves(), steps=second, name="b")]  # fmt: skip
+        return train(Small(), stages, folder=tmp_path, resume=resume, progress=False)
+
+    run(3, 2, resume=False)
+    assert run(3, 6).history["step"] == list(range(1, 10))
+    with pytest.raises(ValueError, match="has 6 steps of stage 'b' behind it; expected at least"):
+        run(3, 5)
+    with pytest.raises(ValueError, match=r"another training \(stages was"):
+        run(4, 6)
+    with pytest.raises(ValueError, match=r"another training \(stages was"):
+        train(Small(), Stage(fit_loss, Curves(), steps=9), folder=tmp_path, resume=True)
+
+
 def test_folder_holds_what_the_viewer_reads(tmp_path):
     sys.path.insert(0, str(HERE.parents[1]))
     from meshlearn.viewer.runs import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -23,6 +24,11 @@ class Target:
     def solid(self) -> Mesh | None:
         """The closed mesh whose components, handles and cavities a fit should have, where known."""
         return None
+
+    def given(self, device: torch.device) -> Iterable[Tensor | None]:
+        """What it was made of, bit for bit, by which a checkpoint knows it again; on
+        `device`, where it has to compute."""
+        return ()
 
     @property
     def bounds(self) -> Tensor:

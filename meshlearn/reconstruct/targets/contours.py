@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -71,6 +71,10 @@ class FromContours(Target):
         part = (at * total - reach[piece] + length[piece]) / length[piece].clamp(min=1e-300)
         first, last = self.segments[piece].unbind(1)
         self.points = first + (last - first) * part[:, None].to(first)
+
+    def given(self, device: torch.device) -> Iterable[Tensor | None]:
+        """See `Target.given`."""
+        return (self.segments,)
 
     @property
     def bounds(self) -> Tensor:

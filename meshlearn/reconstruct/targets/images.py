@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -109,6 +109,7 @@ class FromImages(Target):
         images = checked_images(
             cameras, {k: v for k, v in given.items() if v is not None}, background
         )
+        self._given = (cameras.view, cameras.focal, cameras.centre, *given.values(), known)
         if known is not None:
             _check_known(known, images["masks"])
             if not bool(known.all()):
@@ -135,6 +136,10 @@ class FromImages(Target):
         told = {_CHANNELS[k] for k in images if k in _CHANNELS}
         self.default_weights = {k: v for k, v in settings.IMAGE_WEIGHTS.items() if k in told}
         self.default_weights["smooth"] = settings.IMAGE_SMOOTH
+
+    def given(self, device: torch.device) -> Iterable[Tensor | None]:
+        """See `Target.given`."""
+        return self._given
 
     @property
     def bounds(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 
 import torch
@@ -66,6 +67,10 @@ class FromMesh(Target):
         self._sharp, self._sharp_length = self._sharp_edges(sharp_angle)
         self.is_open = is_open(self.mesh)
         self.boundary = MeshBoundary(self.mesh)
+
+    def given(self, device: torch.device) -> Iterable[Tensor | None]:
+        """See `Target.given`."""
+        return self.mesh.vertices, self.mesh.faces
 
     @property
     def bounds(self) -> Tensor:

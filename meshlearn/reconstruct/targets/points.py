@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -63,6 +64,7 @@ class FromPoints(Target):
         if normals is not None:
             check_tensor(normals, "normals", shape=tuple(points.shape), finite=True)
             normals = torch.nn.functional.normalize(normals.to(points), dim=1)
+        self._given = (points.detach(), normals)
         self.points, self.normals, self.samples = points.detach(), normals, int(samples)
         self._unoriented = normals is None
         self._bounds = torch.stack([points.amin(0), points.amax(0)])
@@ -76,6 +78,10 @@ class FromPoints(Target):
         if noise is None and self.noise > settings.NOISY * self.spacing:
             self.points = smooth_points(self.points, self.noise)
             self.noise *= settings.NOISE_LEFT
+
+    def given(self, device: torch.device) -> Iterable[Tensor | None]:
+        """See `Target.given`."""
+        return self._given
 
     @property
     def bounds(self) -> Tensor:
