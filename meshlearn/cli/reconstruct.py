@@ -130,7 +130,7 @@ def reconstruct(
     result = _fitted(given, fit)
     mesh, texture = result.mesh, None
     if images_given:
-        mesh, texture = _painted(mesh, given, images)
+        mesh, texture = _painted(mesh, given, images, _atlas(out).name)
     facts: dict[str, object] = {"method": fit.method}
     if result.convexes is None:
         facts["resolution"] = fit.resolution
@@ -245,8 +245,10 @@ def _predicted(given: Input, folder: Path, resolution: int) -> FitResult:
     return made if origin is None else made.moved(origin)
 
 
-def _painted(mesh: Mesh, given: Input, options: ImageOptions) -> tuple[Mesh, Tensor | None]:
-    """The mesh with colours as wanted, and its texture where that is."""
+def _painted(
+    mesh: Mesh, given: Input, options: ImageOptions, name: str
+) -> tuple[Mesh, Tensor | None]:
+    """The mesh with colours as wanted, and its texture, an image of that name, where that is."""
     from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
     from meshlearn.render import ImageSet
 
@@ -257,7 +259,7 @@ def _painted(mesh: Mesh, given: Input, options: ImageOptions) -> tuple[Mesh, Ten
         return mesh, None
     images = given.to(mesh.device)
     if options.colors == "texture":
-        return fit_texture(mesh, images, size=options.texture_size)
+        return fit_texture(mesh, images, size=options.texture_size, name=name)
     return fit_vertex_colors(mesh, images), None
 
 

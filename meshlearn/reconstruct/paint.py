@@ -8,17 +8,21 @@ what the images show, light included.
 
 from __future__ import annotations
 
+import io
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._segment import Incidence, segment_sum, stable_sum
+from meshlearn.io.document import Material
+from meshlearn.io.looks import Looks, Texture
 from meshlearn.mesh import CornerAttribute, Mesh, far_middle, moved, used_vertices
 from meshlearn.reconstruct import settings
 from meshlearn.render import ImageSet, interpolate
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
+from meshlearn.render.picture import to_pil
 
 
 class _Samples(NamedTuple):
@@ -225,8 +229,10 @@ def fit_texture(
     iterations: int = 40,
     backend: str = "native",
     seed: int = 0,
+    name: str = "texture.png",
 ) -> tuple[Mesh, Tensor]:
-    """A texture (size, size, 3) that makes the mesh look like the images, and the mesh with "uv".
+    """A texture (size, size, 3) that makes the mesh look like the images, and the mesh with "uv"
+    and the texture as its one material, so that it is saved and drawn with it.
 
     A mesh that has the corner attribute "uv" keeps it, else it is unwrapped by xatlas (the extra
     `texture`). Row 0 of the texture is v = 1, as `meshlearn.render.texture` reads it.
@@ -234,6 +240,7 @@ def fit_texture(
     Args:
         mesh, images, smooth, iterations, backend, seed: as in `fit_vertex_colors`.
         size: texels of a side.
+        name: of the image in the material; a file of that name beside an OBJ.
 
     Raises:
         ImportError: the mesh has no "uv" and xatlas is not installed.
@@ -241,7 +248,7 @@ def fit_texture(
 
     Example:
         >>> mesh, texture = fit_texture(result.mesh, load_images("views"))
-        >>> meshlearn.render.save_png(texture, "texture.png")
+        >>> mesh.save("textured.glb")
     """
     if not isinstance(size, int) or not 8 <= size <= 8192:
         raise ValueError(f"size: expected 8 to 8192 texels, got {size!r}")
@@ -272,4 +279,30 @@ def fit_texture(
         torch.stack(rows, 1), torch.stack(mix, 1), samples, size * size, pairs,
         smooth=smooth, iterations=iterations,
     )  # fmt: skip
-    return mesh, texels.view(size, size, 3)
+    texture = texels.view(size, size, 3)
+    return textured(mesh, texture, name=name), texture
+
+
+def textured(mesh: Mesh, texture: Tensor, *, name: str = "texture.png") -> Mesh:
+    """The mesh with a texture (R, S, 3) as its one material, looked up at the attribute "uv".
+
+    Args:
+        texture: sRGB in 0 to 1, row 0 at v = 1.
+        name: of the image, which a format that keeps images beside its file writes it to.
+
+    Example:
+        >>> textured(mesh, texture).save("textured.obj")
+    """
+    stream = io.BytesIO()
+    to_pil(texture).save(stream, format="PNG")
+    looks = Looks(base_texture=Texture(name, wrap=("clamp", "clamp")), metallic=0.0)
+    material = Material("texture", {}, looks, {name: stream.getvalue()})
+    label = torch.zeros(mesh.num_faces, dtype=torch.int64, device=mesh.device)
+    return Mesh(
+        mesh.vertices,
+        mesh.faces,
+        vertex_attributes={k: v for k, v in mesh.vertex_attributes.items() if k != "color"},
+        face_attributes={**mesh.face_attributes, "material": label},
+        corner_attributes=mesh.corner_attributes,
+        materials=[material],
+    )

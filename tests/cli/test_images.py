@@ -57,6 +57,8 @@ def test_use_and_colors(cli, views, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "uv" in load(out).corner_attributes and (tmp_path / "b_texture.png").is_file()
+    image = (tmp_path / "b_texture.png").read_bytes()
+    assert [m.images for m in load(out).materials] == [{"b_texture.png": image}]
 
 
 def test_info_tells_of_a_set(cli, views, tmp_path):

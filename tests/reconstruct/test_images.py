@@ -9,7 +9,7 @@ from PIL import Image
 from meshlearn import Mesh, load, metrics
 from meshlearn.data import shapes
 from meshlearn.reconstruct import fit, reconstruct, targets
-from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors
+from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors, textured
 from meshlearn.reconstruct.targets.images import FromImages
 from meshlearn.reconstruct.targets.sheets import image_sheet
 from meshlearn.reconstruct.targets.visual_hull import Hull, silhouette_distance
@@ -191,17 +191,39 @@ def test_vertex_colors_come_back(painted, wanted):
     assert off.mean() < 0.02 and off.quantile(0.95) < 0.06
 
 
-def test_a_texture_looks_like_the_images(painted, wanted):
+def test_a_texture_looks_like_the_images(painted, wanted, tmp_path):
     pytest.importorskip("xatlas")
     images = painted[1]
-    textured, texture = fit_texture(wanted, images, size=128)
+    made, texture = fit_texture(wanted, images, size=128)
     assert texture.shape == (128, 128, 3) and texture.min() >= 0 and texture.max() <= 1
-    assert torch.equal(textured.vertices, wanted.vertices)
-    uv = textured.corner_attributes["uv"]
+    assert torch.equal(made.vertices, wanted.vertices)
+    uv = made.corner_attributes["uv"]
     assert uv.values.min() >= 0 and uv.values.max() <= 1
-    seen = render(textured, images.cameras[0:4], 96, channels=("color",), texture=texture)["color"]
+    seen = render(made, images.cameras[0:4], 96, channels=("color",), texture=texture)["color"]
     inside = images.masks[:4] == 1
     assert (seen - images.colors[:4, ..., :3])[inside].abs().mean() < 0.03
+    # and by itself, from a file, as it does with the texture beside it
+    made.save(tmp_path / "a.glb")
+    back = render(load(tmp_path / "a.glb"), images.cameras[0:4], 96, channels=("color",))["color"]
+    assert (back - seen)[inside].abs().mean() < 0.005
+
+
+def test_photographs_of_a_textured_mesh_give_its_texture_back(wanted, tmp_path):
+    """From a file with a texture through a folder of images to another one."""
+    pytest.importorskip("xatlas")
+    texels = torch.zeros(64, 64, 3)
+    texels[:, :32, 0] = texels[:32, :, 1] = texels[:, 20:44, 2] = 1
+    uv = wanted.vertices[:, :2] - wanted.vertices[:, :2].amin(0)
+    mesh = Mesh(wanted.vertices, wanted.faces, vertex_attributes={"uv": uv / uv.amax(0)})
+    textured(mesh, texels).save(tmp_path / "a.glb")
+    save_images(render_images(load(tmp_path / "a.glb"), 12, size=96, light=None), tmp_path / "d")
+    images = load_images(tmp_path / "d")
+    found, _ = fit_texture(wanted, images, size=256)
+    found.save(tmp_path / "b.obj")
+    seen = render(load(tmp_path / "b.obj"), images.cameras, 96, channels=("color",))["color"]
+    inside = images.masks == 1
+    off = (seen - images.colors[..., :3])[inside].abs()
+    assert off.mean() < 0.03 and images.colors[..., :3][inside].std() > 0.3
 
 
 def test_without_xatlas_the_error_names_the_extra(wanted, painted, monkeypatch):
