@@ -65,6 +65,18 @@ class MeshReport:
         """Nothing is there that is always an error."""
         return all(len(self.defects[name]) == 0 for name in _ERRORS)
 
+    @property
+    def errors(self) -> str:
+        """The errors with their numbers, in words; empty where there is none."""
+        counts = self.counts
+        return ", ".join(f"{counts[k]:,} {_ERRORS[k][1]}" for k in _ERRORS if counts[k])
+
+    @property
+    def has_open_seams(self) -> bool:
+        """Whether edges of one face may be seams only: vertices stand where others do."""
+        counts = self.counts
+        return bool(counts["boundary_edges"] and counts["duplicate_vertices"])
+
     def to_dict(self, *, max_indices: int | None = 100) -> dict[str, Any]:
         """Facts, and counts and indices of defects, in types that JSON has.
 

@@ -32,6 +32,10 @@ _DEFECTS = (
     "unreferenced_vertices boundary_edges short_polygons duplicate_polygons self_intersections"
 ).split()
 _GROUPS = ("error", "any")
+SEAMS = (
+    "vertices stand where others do, so that seams count as boundaries; "
+    "meshlearn check --merge 0 counts without them, meshlearn convert --merge 0 joins them"
+)
 
 
 def wanted_defects(texts: list[str]) -> tuple[list[str], bool]:
@@ -61,8 +65,10 @@ def wanted_defects(texts: list[str]) -> tuple[list[str], bool]:
     return list(found), errors
 
 
-def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshReport, dict]:
-    """The report of a file, and the counts that are not the report's."""
+def _check_one(
+    path: Path, merge: float | None, crossings: bool
+) -> tuple[MeshReport, dict, list[str]]:
+    """The report of a file, the counts that are not the report's, and what else there is to say."""
     from meshlearn.arrays.report import report_of
     from meshlearn.io import load_document
     from meshlearn.io.changes.repair import first_of_same
@@ -85,7 +91,11 @@ def _check_one(path: Path, merge: float | None, crossings: bool) -> tuple[MeshRe
 
         partner = self_intersections(to_mesh(document, dtype=None))
         more["self_intersections"] = int((partner >= 0).sum())
-    return report_of(surface.vertices, surface.polygon_index.reshape(-1, 3)), more
+    report = report_of(surface.vertices, surface.polygon_index.reshape(-1, 3))
+    words = [*document.remarks, *(f"not read: {loss}" for loss in document.left_out)]
+    if merge is None and report.has_open_seams:
+        words.append(SEAMS)
+    return report, more, words
 
 
 @command("check")
@@ -123,7 +133,7 @@ def check(
     failed = False
     for number, path in enumerate(meshes):
         try:
-            report, more = _check_one(path, merge, "self_intersections" in wanted)
+            report, more, words = _check_one(path, merge, "self_intersections" in wanted)
         except (ValueError, OSError) as error:
             if len(meshes) == 1:
                 raise
@@ -143,6 +153,8 @@ def check(
             for name, count in more.items():
                 if count:
                     typer.echo(f"  {count:>9}  {name.replace('_', ' ')}")
+            for sentence in words:
+                message(f"  {sentence}")
         if bad and fail_on:
             message(f"failed: {path} has {', '.join(bad)}")
     if as_json:

@@ -120,8 +120,11 @@ def _known_suffix(path: Path) -> None:
 def _tell(made: Conversion) -> None:
     for step in made.steps:
         message(f"  {step}")
+    from meshlearn.io.conversion.mends import mend_of
+
     for loss in made.report.items:
-        message(f"  lost: {loss}")
+        mend = mend_of(loss)
+        message(f"  lost: {loss}" + (f"; {mend}" if mend else ""))
 
 
 @command("convert")

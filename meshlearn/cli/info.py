@@ -91,6 +91,7 @@ def _describe_mesh(document: Document) -> dict[str, object]:
         "materials": len(document.materials),
         "material_names": [material.name for material in document.materials],
         "defects": {name: count for name, count in report.counts.items() if count},
+        "remarks": _words(document, seams=report.has_open_seams),
         "metadata": document.metadata,
         "parts": [_part(part) for part in document.parts],
     }
@@ -107,7 +108,16 @@ def _describe_points(document: Document) -> dict[str, object]:
         "upper": points.max(0).tolist() if len(points) else None,
         "normals": "normal" in fields,
         "fields": {k: _field(v) for k, v in fields.items()},
+        "remarks": _words(document),
     }
+
+
+def _words(document: Document, *, seams: bool = False) -> list[str]:
+    """What a reader understood otherwise than it is written or could not read, and a way on."""
+    from meshlearn.cli.check import SEAMS
+
+    words = [*document.remarks, *(f"not read: {loss}" for loss in document.left_out)]
+    return [*words, SEAMS] if seams else words
 
 
 def frame_of(document: Document, key: str) -> str | None:
@@ -201,7 +211,8 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
         from meshlearn.captures.describe import rows_of
 
         return rows_of(facts)
-    facts = {k: v for k, v in facts.items() if k not in ("affine", "metadata", "parts")}
+    apart = ("affine", "metadata", "parts", "remarks")
+    facts = {k: v for k, v in facts.items() if k not in apart}
     facts = {k: v for k, v in facts.items() if k != "remarks" or v}
     quiet = ("quads", "larger_polygons", "lines", "points", "non_finite_vertices", "materials")
     if facts.get("kind") == "volume":
@@ -302,6 +313,8 @@ def info(
         if number:
             typer.echo()
         print_table(_rows(facts))
+        for sentence in facts.get("remarks") or ():  # type: ignore[attr-defined]
+            message(f"  {sentence}")
         parts = facts.get("parts", [])
         if isinstance(parts, list) and len(parts) > 1:
             typer.echo()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from meshlearn.arrays.connectivity import first_equal, labels_of
-from meshlearn.arrays.report import triangle_areas
+from meshlearn.arrays.report import report_of, triangle_areas
 from meshlearn.io.changes.operations import (
     Changed,
     as_corner_field,
@@ -21,6 +21,7 @@ from meshlearn.io.changes.operations import (
     used_vertices,
 )
 from meshlearn.io.document import Document, Part
+from meshlearn.io.surface import one_surface
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
@@ -148,7 +149,8 @@ def _without_repeats(line: np.ndarray) -> np.ndarray:
 
 
 def repair(document: Document) -> Changed:
-    """The steps of `STEPS` in this order; holes are not filled, and nothing else is touched."""
+    """The steps of `STEPS` in this order; holes are not filled, and nothing else is touched. What
+    errors are left is said."""
     done: list[str] = []
 
     def count(text: str, number: int) -> None:
@@ -177,7 +179,13 @@ def repair(document: Document) -> Changed:
     texts = ("faces without area removed", "repeated faces removed", "faces turned")
     for text, number in zip((*texts, "unused vertices removed"), numbers.tolist(), strict=True):
         count(text, number)
-    return Changed(replace(merged.document, parts=parts), "; ".join(done) or "nothing to repair")
+    made = replace(merged.document, parts=parts)
+    surface = one_surface(made)
+    left = report_of(surface.vertices, surface.polygon_index.reshape(-1, 3)).errors
+    if left:
+        done = done or ["nothing of what this mends"]
+        done.append(f"left: {left}; meshlearn reconstruct makes a manifold surface in its place")
+    return Changed(made, "; ".join(done) or "nothing to repair")
 
 
 def _mend(part: Part) -> tuple[Part, np.ndarray]:

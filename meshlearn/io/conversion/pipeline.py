@@ -12,6 +12,7 @@ from pathlib import Path
 from meshlearn.io.changes import operations, placement, repair
 from meshlearn.io.changes.operations import Changed
 from meshlearn.io.contents import counts_in
+from meshlearn.io.conversion.mends import refusal
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.files import (
     encode,
@@ -210,7 +211,9 @@ def _change(
     found = tuple(loss for loss in found if asked.get(loss.kind) is None)
     report = LossReport((*lost, *found))
     if options.strict and report:
-        raise FileFormatError(f"{target}: not written, since it would lose {report.listed}")
+        raise FileFormatError(
+            f"{target}: not written, since it would lose {report.listed}{refusal(report.items)}"
+        )
     holds = format_of(target, to, writing=True).holds_as(ascii=options.ascii)
     vertices, faces = counts_in(document, holds)
     return document, Conversion(vertices, faces, (*document.remarks, *steps), report)
