@@ -159,10 +159,17 @@ def test_opaque_is_no_blending(tmp_path, body):
 
 
 def test_what_would_not_be_seen_at_all_is_opaque_and_said(tmp_path):
-    looks, document = looks_of(
-        tmp_path, "<phong><transparency><float>0</float></transparency></phong>"
-    )
-    assert looks.alpha_mode is None and "read as opaque" in document.remarks[0]
+    """Then the program counts the other way, also for the materials that are half seen."""
+    shader = "<phong><transparency><float>{}</float></transparency></phong>"
+    first = effect(shader.format(0))
+    second = effect(shader.format(0.25), key="f").replace('"m"', '"n"').replace("#e", "#f")
+    document = load(tmp_path, collada(first + second))
+    one, other = (m.looks for m in document.materials)
+    assert (one.alpha, one.alpha_mode) == (None, None)
+    assert (other.alpha, other.alpha_mode) == (0.75, "BLEND")
+    assert "1 materials would not be seen" in document.remarks[0]
+    alone = load(tmp_path, collada(second.replace("#f", "#e").replace('"f"', '"e"')))
+    assert alone.materials[0].looks.alpha == 0.25 and alone.remarks == []
 
 
 TEXTURED = '<phong><diffuse><texture texture="samp" texcoord="UVMAP"/></diffuse>{}</phong>'
@@ -174,6 +181,12 @@ def test_a_texture_through_sampler_surface_and_image(tmp_path):
     assert (texture.image, texture.wrap) == ("tex/a b.png", ("mirror", "clamp"))
     assert texture.nearest and looks.base_color == (1, 1, 1)
     assert document.images == {"tex/a b.png": png()} and document.left_out == []
+
+
+def test_sources_of_nothing(tmp_path):
+    text = collada(geometries=geometry(points="", primitives=TRIANGLES.format(more="", p="")))
+    part = load(tmp_path, text.replace('count="0" stride="3"', 'count="0" stride="0"')).parts[0]
+    assert len(part.vertices) == 0 and part.num_faces == 0
 
 
 @pytest.mark.parametrize("label", ["img", "tex/a b.png"])

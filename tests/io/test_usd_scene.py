@@ -196,7 +196,7 @@ def test_what_moves_is_read_at_first_and_said(tmp_path):
     )
     document = load(tmp_path, f'def Xform "x" {{ {move}\n{MESH} }}')
     assert firsts(document) == [[4, 0, 0]]
-    assert document.remarks == ["1 shapes move; they are read as they stand first"]
+    assert document.remarks == ["what moves is read as it stands first"]
     assert load(tmp_path, MESH).remarks == []
 
 
@@ -261,7 +261,7 @@ def test_skinned_meshes_stand_as_their_skeleton_does_first(tmp_path, animation, 
     part = document.parts[0]
     found = placed_vertices(part, part.vertices)[0]
     assert found.tolist() == [[10, 0, 0], [11, 0, z], [11, 1, z], [10, 1, 0]]
-    assert "meshes are posed by 1 skeletons as they stand first" in document.remarks
+    assert "meshes of skeletons are posed as these stand first" in document.remarks
     assert part.vertex_fields == {} and told(document) == {}
 
 
@@ -291,6 +291,11 @@ def test_instances_and_variants_and_handedness_together(tmp_path):
     assert firsts(document) == [[1, 0, 0]]
     p = part.vertices[part.polygon_index]
     assert np.cross(p[1] - p[0], p[2] - p[1])[2] < 0
+
+
+def test_a_unit_in_single_precision(tmp_path):
+    document = load(tmp_path, MESH, f"metersPerUnit = {float(np.float32(0.01))!r}")
+    assert document.unit == "cm"
 
 
 def test_units_of_no_name_reach_other_formats(tmp_path):

@@ -30,7 +30,6 @@ class File:
         if self.root.tag != "COLLADA":
             raise self.error(f"expected COLLADA, got {self.root.tag!r}")
         self.commas = 0  # arrays whose decimals are written with a comma
-        self.opaque = 0  # materials that would not be seen at all, and are taken as opaque
         self.lost: Counter[tuple[str, str]] = Counter()  # what is not read, and what is done
         self.ids = {e.get("id"): e for e in self.root.iter() if e.get("id")}
 
@@ -81,6 +80,7 @@ class File:
         if accessor is not None:
             stride, offset = int(accessor.get("stride", "1")), int(accessor.get("offset", "0"))
             count = int(accessor.get("count", "0"))
+            stride = stride or (1 if count == 0 else 0)  # of no rows
             if stride < 1 or offset < 0 or offset + count * stride > len(values):
                 raise self.error(
                     f"a source promises {count} rows of {stride}, it has {len(values)} numbers"

@@ -37,11 +37,31 @@ class Materials:
             key = entry.get("id", "")
             looks, words = _effect(file, document, entry)
             material = Material(entry.get("name") or key, looks=looks)
-            if looks is not None:
-                material.values = _values(looks)
             self.places[key] = len(document.materials)
             self.words[key] = words
             document.materials.append(material)
+        self._as_meant()
+
+    def _as_meant(self) -> None:
+        """Fills in the opacities; where some material would not be seen at all, its program counted
+        the other way, and did so for all."""
+        looks = [m.looks for m in self.document.materials if m.looks is not None]
+        said = [x for x in looks if x.alpha is not None]
+        hidden = sum(x.alpha == 0 and x.alpha_texture is None for x in said)
+        if hidden:
+            self.document.remarks.append(
+                f"{hidden} materials would not be seen at all as the file says their transparency; "
+                f"it was read the other way, as their program means it"
+            )
+        for found in said:
+            alpha = 1.0 if found.alpha is None else found.alpha
+            alpha = 1 - alpha if hidden and found.alpha_texture is None else alpha
+            found.alpha, found.alpha_mode = alpha, "BLEND"
+            if alpha == 1 and found.alpha_texture is None:
+                found.alpha = found.alpha_mode = None
+        for material in self.document.materials:
+            if material.looks is not None:
+                material.values = _values(material.looks)
 
     def place(self, key: str, bound: Mapping[str, int], sets: Mapping[int, int]) -> int:
         """The number of a material; -1 where there is none.
@@ -234,12 +254,7 @@ def _opacity(effect: _Effect, shader: Element, looks: Looks) -> list[str]:
         looks.alpha_texture = texture
     alpha = factor * solid
     alpha = 1 - alpha if mode in ("A_ZERO", "RGB_ZERO") else alpha
-    if alpha <= 0 and looks.alpha_texture is None:
-        # nothing would be seen: programs that count the other way write an opaque material so
-        effect.file.opaque += 1
-        return []
-    if alpha < 1 or looks.alpha_texture is not None:
-        looks.alpha, looks.alpha_mode = min(max(alpha, 0.0), 1.0), "BLEND"
+    looks.alpha = min(max(alpha, 0.0), 1.0)
     return []
 
 

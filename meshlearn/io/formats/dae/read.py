@@ -38,11 +38,6 @@ def read(data: bytes, path: Path) -> Document:
         document.remarks.append(
             f"{file.commas} arrays have decimal commas (0,5), which were read as points (0.5)"
         )
-    if file.opaque:
-        document.remarks.append(
-            f"{file.opaque} materials would not be seen at all as the file says their "
-            f"transparency; they were read as opaque"
-        )
     return document
 
 

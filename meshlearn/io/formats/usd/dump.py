@@ -249,7 +249,7 @@ class _Dump:
             "moving": self.moving,
             "posed": self.posed,
             "up": UsdGeom.GetStageUpAxis(stage) if said("upAxis") else None,
-            "unit": UsdGeom.GetStageMetersPerUnit(stage) if said("metersPerUnit") else None,
+            "unit": _number(stage.GetMetadata("metersPerUnit")) if said("metersPerUnit") else None,
             "comment": root.comment,
             "custom": _plain(root.customLayerData),
         }

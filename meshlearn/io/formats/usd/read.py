@@ -64,8 +64,9 @@ def read(data: bytes, path: Path) -> Document:
     scene = dump(path, layers, lambda place: _beside(path, place, archive))
     document = Document()
     document.up = {"Y": "y", "Z": "z"}.get(scene["up"] or "")
-    if 0 < (scene["unit"] or 0) < math.inf:  # else it says nothing
-        unit = next((k for k, v in METRES.items() if abs(v - scene["unit"]) < 1e-9 * v), None)
+    if isinstance(scene["unit"], (int, float)) and 0 < scene["unit"] < math.inf:
+        near = 1e-7  # some programs write it in single precision
+        unit = next((k for k, v in METRES.items() if abs(v - scene["unit"]) < near * v), None)
         document.unit = unit or f"{scene['unit']!r} m"
     if scene["comment"]:
         document.metadata["comments"] = scene["comment"].splitlines()
@@ -79,11 +80,9 @@ def read(data: bytes, path: Path) -> Document:
         kinds = ", ".join(f"{count} {kind}" for kind, count in scene["meshed"].items())
         document.remarks.append(f"solids without points of their own were meshed: {kinds}")
     if scene["moving"]:
-        document.remarks.append(f"{scene['moving']} shapes move; they are read as they stand first")
+        document.remarks.append("what moves is read as it stands first")
     if scene["posed"]:
-        document.remarks.append(
-            f"meshes are posed by {scene['posed']} skeletons as they stand first"
-        )
+        document.remarks.append("meshes of skeletons are posed as these stand first")
     places = {key: k for k, key in enumerate(scene["materials"])}
     first = layers[0][0]
     sets = count_sets(scene)
