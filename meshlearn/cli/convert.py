@@ -143,6 +143,14 @@ def convert(
     target_format: Annotated[
         str | None, typer.Option("--to", metavar="EXT", help="Write OUT as of this extension.")
     ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="Of STEP and IGES: how far triangles may be from a surface, in the file's unit; "
+            "default a thousandth of each edge's size.",
+        ),
+    ] = None,
     select: Annotated[
         list[str] | None,
         typer.Option(
@@ -243,6 +251,7 @@ def convert(
         strict=strict,
         overwrite=overwrite,
         source_format=source_format,
+        tolerance=tolerance,
         target_format=target_format,
     )
     if outdir is None:

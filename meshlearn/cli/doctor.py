@@ -23,6 +23,7 @@ OPTIONAL = {
     ),
     "pydicom": ("pydicom", "folders of DICOM slices (pip install 'meshlearn[dicom]')"),
     "laspy": ("laspy", "LAS and LAZ files (pip install 'meshlearn[las]')"),
+    "cascadio": ("cascadio", "STEP and IGES files (pip install 'meshlearn[cad]')"),
     "viser": ("viser", "`view` (pip install 'meshlearn[viewer]')"),
     "xatlas": ("xatlas", "textures of fits to images (pip install 'meshlearn[texture]')"),
     "trimesh": ("trimesh", "meshlearn.interop; a peer in `bench`"),

@@ -44,7 +44,11 @@ def _function(format: Format, key: str, path: Path) -> Callable[..., Any]:
 
 
 def read_document(
-    data: bytes | bytearray, path: str | os.PathLike[str], *, format: str | None = None
+    data: bytes | bytearray,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    tolerance: float | None = None,
 ) -> Document:
     """Everything that the bytes of a mesh file hold.
 
@@ -52,6 +56,8 @@ def read_document(
         data: the file's content.
         path: its name, for messages and for files that it names.
         format: an extension such as "ply"; default: that of `path`.
+        tolerance: of formats of curved solids, how far triangles may be from them, in the file's
+            unit.
 
     Raises:
         FileFormatError: not what the format asks for; in one sentence.
@@ -60,9 +66,14 @@ def read_document(
     found = format_of(path, format)
     if not data:
         raise FileFormatError(f"{path}: expected a mesh, the file is empty")
+    if tolerance is not None and not found.tolerance:
+        raise FileFormatError(
+            f"{path}: tolerance is for curved solids (STEP, IGES), {found.name} has none; leave it "
+            f"out"
+        )
     read = _function(found, "read", path)
     try:
-        document = read(data, path)
+        document = read(data, path) if tolerance is None else read(data, path, tolerance=tolerance)
         if source_of(found):
             _check(document, found, path)
     except (FileFormatError, MemoryError):
@@ -95,11 +106,14 @@ def _check(document: object, format: Format, path: Path) -> None:
         check_part(path, part)
 
 
-def load_document(path: str | os.PathLike[str], *, format: str | None = None) -> Document:
+def load_document(
+    path: str | os.PathLike[str], *, format: str | None = None, tolerance: float | None = None
+) -> Document:
     """Everything a mesh file holds.
 
     Args:
         format: an extension such as "ply", where the file's name does not say it.
+        tolerance: as `read_document`.
 
     Raises:
         FileFormatError: the file is missing, a directory, empty, of an unknown extension, or not
@@ -117,7 +131,7 @@ def load_document(path: str | os.PathLike[str], *, format: str | None = None) ->
         raise FileFormatError(f"{path}: there is no such file") from None
     except OSError as error:
         raise FileFormatError(f"{path}: it cannot be read ({error.strerror})") from None
-    return read_document(data, path, format=format)
+    return read_document(data, path, format=format, tolerance=tolerance)
 
 
 def prepared(

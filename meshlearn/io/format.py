@@ -129,6 +129,8 @@ class Format:
             before `losses` and `write`, and again of what it gave, which it then leaves as it is.
         text: those of the suffixes whose files are text always.
         ascii: whether `write` takes ``ascii=True`` for a text variant.
+        tolerance: whether `read` takes ``tolerance=``, how far its triangles may be from what is
+            curved in a file, in the file's unit.
 
     Raises:
         ValueError: a description that means nothing; it names the argument.
@@ -148,6 +150,7 @@ class Format:
     prepare: Prepare | str | None = None
     text: tuple[str, ...] = ()
     ascii: bool = False
+    tolerance: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():

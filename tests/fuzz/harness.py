@@ -33,7 +33,8 @@ from tests.io.illegal import ILLEGAL  # noqa: E402
 from tests.io.legal import LEGAL  # noqa: E402
 from tests.io.samples import ALIASES, NAMING, documents  # noqa: E402
 
-_MESHES = [s for s in mio.readable_suffixes() if s not in (*ALIASES, *NAMING)]
+CAD = (".step", ".stp", ".iges", ".igs")  # a process for each file: tests/io/test_cad.py
+_MESHES = [s for s in mio.readable_suffixes() if s not in (*ALIASES, *NAMING, *CAD)]
 SUFFIXES = [*_MESHES, *cameras.NAMES]
 SECONDS, MEGABYTES = 2.0, 500.0
 _NUMBERS = [

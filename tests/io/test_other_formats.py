@@ -297,4 +297,4 @@ def test_every_format_of_this_package_is_whole():
             value = getattr(format, key)
             assert (value is None) == (format.function(key) is None), (suffix, key)
         if format.write is None:
-            assert format.name in ("COLLADA", "VTK grid", "VTK of several files")
+            assert format.name in {"COLLADA", "CAD", "LAS", "VTK grid", "VTK of several files"}

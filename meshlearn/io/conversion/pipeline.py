@@ -44,6 +44,7 @@ class ConvertOptions:
         strict: a loss is an error.
         overwrite: replace an existing target.
         source_format: extension that stands for the source's own.
+        tolerance: of curved solids, how far triangles may be from them, in the source's unit.
         target_format: extension that stands for the target's own.
 
     Raises:
@@ -63,6 +64,7 @@ class ConvertOptions:
     strict: bool = False
     overwrite: bool = False
     source_format: str | None = None
+    tolerance: float | None = None
     target_format: str | None = None
 
     def __post_init__(self) -> None:
@@ -76,6 +78,8 @@ class ConvertOptions:
             raise ValueError(f"scale: expected a finite factor above 0, got {self.scale:g}")
         if self.merge is not None and not (math.isfinite(self.merge) and self.merge >= 0):
             raise ValueError(f"merge: expected a distance of at least 0, got {self.merge:g}")
+        if self.tolerance is not None and not 0 < self.tolerance < math.inf:
+            raise ValueError(f"tolerance: expected a length above 0, got {self.tolerance:g}")
         wanted = self.simplify
         if wanted is not None and not (0 < wanted < 1 or (wanted >= 1 and wanted % 1 == 0)):
             raise ValueError(
@@ -220,9 +224,10 @@ def _change(
 
 
 def _read(source: Path, data: bytes | None, options: ConvertOptions) -> Document:
+    form, tolerance = options.source_format, options.tolerance
     if data is None:
-        return load_document(source, format=options.source_format)
-    return read_document(bytearray(data), source, format=options.source_format)
+        return load_document(source, format=form, tolerance=tolerance)
+    return read_document(bytearray(data), source, format=form, tolerance=tolerance)
 
 
 def convert_file(

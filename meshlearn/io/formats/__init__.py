@@ -6,6 +6,7 @@ imported when a file asks for them.
 
 from meshlearn.io.format import Format
 from meshlearn.io.formats import (
+    cad,
     dae,
     gltf,
     gmsh,
@@ -36,6 +37,7 @@ BUILT_IN: tuple[Format, ...] = (
     medit.FORMAT,
     gmsh.FORMAT,
     dae.FORMAT,
+    cad.FORMAT,
     usd.FORMAT,
     *xyz.FORMATS,
     las.FORMAT,
