@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 
 from meshlearn.io.document import FileFormatError
-from meshlearn.io.formats.gltf import meshopt
+from meshlearn.io.formats.gltf import meshopt, version1
+from meshlearn.io.left_behind import Loss
 from meshlearn.io.resolver import UnreadableError, read_beside
 
 COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -47,11 +48,17 @@ class File:
             self.json = json.loads(text.decode("utf-8-sig"))
         except (UnicodeDecodeError, ValueError, RecursionError):
             raise self.error("expected the JSON of a glTF file") from None
+        self.left_out: list[Loss] = []
+        if isinstance(self.json, dict) and version1.is_old(self.json):
+            try:
+                self.json, self.left_out = version1.upgraded(self.json)
+            except (ValueError, AttributeError, TypeError) as error:
+                raise self.error(f"not a legal file of glTF 1.0: {error}") from None
         if not isinstance(self.json, dict) or not isinstance(self.json.get("asset"), dict):
             raise self.error("expected a glTF object with 'asset'")
         version = str(self.json["asset"].get("version", ""))
         if not version.startswith("2"):
-            raise self.error(f"expected glTF version 2, got {version!r}")
+            raise self.error(f"expected glTF version 2, or 1 with objects by name, got {version!r}")
         required = self.json.get("extensionsRequired", [])
         if not isinstance(required, list) or not all(isinstance(x, str) for x in required):
             raise self.error("expected a list of names for 'extensionsRequired'")
@@ -75,10 +82,16 @@ class File:
         if len(data) < 20:
             raise self.error(f"expected a GLB of at least 20 bytes, got {len(data)}")
         _, version, total = struct.unpack_from("<III", data)
-        if version != 2:
-            raise self.error(f"expected GLB version 2, got {version}")
+        if version not in (1, 2):
+            raise self.error(f"expected GLB version 1 or 2, got {version}")
         if total > len(data):
             raise self.error(f"the header promises {total} bytes, the file has {len(data)}")
+        if version == 1:  # KHR_binary_glTF: JSON of so many bytes, and the rest
+            length, kind = struct.unpack_from("<II", data, 12)
+            if kind != 0 or length > total - 20:
+                raise self.error(f"its JSON promises {length} bytes, {total - 20} are left")
+            self.chunk = memoryview(data)[20 + length : total]
+            return bytes(data[20 : 20 + length])
         at, text = 12, None
         while at + 8 <= total:
             length, kind = struct.unpack_from("<II", data, at)
@@ -119,7 +132,7 @@ class File:
             uri = entry.get("uri")
             found: bytes | memoryview
             if uri is None:
-                if self.chunk is None or index != 0:
+                if self.chunk is None or (index != 0 and not entry.get("body")):
                     raise self.unreadable(f"buffers[{index}] has no data")
                 found = self.chunk
             else:

@@ -65,13 +65,24 @@ def joint_matrices(file: File, skin: dict, worlds: dict[int, np.ndarray]) -> np.
     if not isinstance(joints, list) or not joints:
         raise file.error("a skin has no joints")
     at = np.stack([worlds.get(k, np.eye(4)) if isinstance(k, int) else np.eye(4) for k in joints])
+    shape = _bind_shape(file, skin)
     if "inverseBindMatrices" not in skin:
-        return at
+        return at @ shape
     bind = file.accessor(skin["inverseBindMatrices"]).astype(np.float64)
     if bind.shape[1] != 16 or len(bind) < len(joints):
         raise file.error(f"a skin of {len(joints)} joints has {len(bind)} inverse bind matrices")
     with np.errstate(over="ignore", invalid="ignore"):
-        return at @ bind[: len(joints)].reshape(-1, 4, 4).transpose(0, 2, 1)
+        return at @ bind[: len(joints)].reshape(-1, 4, 4).transpose(0, 2, 1) @ shape
+
+
+def _bind_shape(file: File, skin: dict) -> np.ndarray:
+    """(4, 4) what stands before the inverse bind matrices; version 1 of the format has it."""
+    if "bindShapeMatrix" not in skin:
+        return np.eye(4)
+    found = _numbers(file, skin["bindShapeMatrix"], "the bind shape of a skin")
+    if found.shape != (16,):
+        raise file.error(f"expected 16 numbers for the bind shape of a skin, got {found.size}")
+    return found.reshape(4, 4).T
 
 
 def pose(file: File, part: Part, attributes: dict, matrices: np.ndarray) -> bool:

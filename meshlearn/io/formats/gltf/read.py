@@ -165,7 +165,7 @@ def read(data: bytes, path: Path) -> Document:
     transform."""
     file = File(data, path)
     document = Document(up="y", unit="m")
-    document.left_out += losses(file.json, file.without)
+    document.left_out += [*file.left_out, *losses(file.json, file.without)]
     kept = {k: v for k, v in file.json["asset"].items() if k in ("copyright", "extras")}
     if kept:
         document.metadata["asset"] = kept
