@@ -24,12 +24,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._segment import gather, stable_mean, stable_sum
 from meshlearn.geometry import chamfer_distance, laplacian, sample_surface
 from meshlearn.geometry.laplacian import LaplacianMethod
 from meshlearn.mesh import Mesh
 
 
+@eager
 def normal_consistency_loss(mesh: Mesh) -> Tensor:
     """Mean over inner edges of 1 - cosine between the normals of the two faces; 0 for a plane.
 
@@ -51,6 +53,7 @@ def normal_consistency_loss(mesh: Mesh) -> Tensor:
     return stable_sum(bend) / real.sum().clamp(min=1)
 
 
+@eager
 def edge_length_loss(mesh: Mesh, *, target_length: float = 0.0) -> Tensor:
     """Mean over edges of (length - target_length)^2, in the mesh's unit squared.
 
@@ -77,6 +80,7 @@ def edge_length_loss(mesh: Mesh, *, target_length: float = 0.0) -> Tensor:
     return _mean(squared)
 
 
+@eager
 def laplacian_loss(mesh: Mesh, *, method: LaplacianMethod = "uniform") -> Tensor:
     """Mean over vertices of the squared length of the Laplacian, in the mesh's unit squared.
 
@@ -93,6 +97,7 @@ def laplacian_loss(mesh: Mesh, *, method: LaplacianMethod = "uniform") -> Tensor
     return _mean((laplacian(mesh, method) ** 2).sum(1))
 
 
+@eager
 def chamfer_loss(
     mesh: Mesh,
     target_points: Tensor,  # (N, 3)

@@ -43,6 +43,7 @@ FLOOR = {
     "fields": 1,
     "progress": 1,
     "_compiled": 0,
+    "_compile": 0,
     "arrays": 1,
     "captures": 1,
     "_native": 1,

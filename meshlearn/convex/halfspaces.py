@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.convex._ops import intersect
@@ -127,6 +128,7 @@ class Convexes:
         return segment_sum(self.vertices, Incidence(which, len(self))) / sizes[:, None]
 
 
+@eager
 def intersect_halfspaces(
     planes: Tensor,
     *,
@@ -215,6 +217,7 @@ def check_box(bounds: Bounds) -> Tensor:
     return box
 
 
+@eager
 def convexes_from_halfspaces(
     planes: Tensor, *, mask: Tensor | None = None, bounds: Bounds
 ) -> list[PolygonMesh]:

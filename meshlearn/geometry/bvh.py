@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, segment_sum
 from meshlearn._validate import check_tensor
@@ -164,6 +165,7 @@ def _bvh(mesh: Mesh | MeshBVH) -> MeshBVH:
     return mesh if isinstance(mesh, MeshBVH) else MeshBVH(mesh)
 
 
+@eager
 def point_mesh_distance(points: Tensor, mesh: Mesh | MeshBVH) -> ClosestPoints:
     """Squared distance from points to the surface of a mesh, by a tree of boxes.
 
@@ -188,6 +190,7 @@ def point_mesh_distance(points: Tensor, mesh: Mesh | MeshBVH) -> ClosestPoints:
     return _bvh(mesh).closest(points)
 
 
+@eager
 def winding_number(points: Tensor, mesh: Mesh | MeshBVH, *, beta: float = 2.0) -> Tensor:
     """Generalised winding number: 1 inside a closed, outward-oriented mesh, 0 outside.
 
@@ -212,6 +215,7 @@ def winding_number(points: Tensor, mesh: Mesh | MeshBVH, *, beta: float = 2.0) -
     return _bvh(mesh).winding_number(points, beta=beta)
 
 
+@eager
 def signed_distance(points: Tensor, mesh: Mesh | MeshBVH) -> Tensor:
     """Distance to the surface of a mesh, negative inside.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum, stable_mean
 from meshlearn._validate import FLOATS, check_tensor
@@ -88,6 +90,7 @@ def _check_k(k: object, size: int) -> int:
     return k
 
 
+@eager
 def knn(x: Tensor, y: Tensor | PointTree, k: int = 1) -> Neighbours:
     """The k nearest points of `y` for each point of `x`.
 
@@ -115,15 +118,19 @@ def knn(x: Tensor, y: Tensor | PointTree, k: int = 1) -> Neighbours:
     return PointTree(y)._knn(x, k, None)
 
 
+@eager
 def chamfer_distance(
-    x: Tensor,
-    y: Tensor,
+    x: Tensor | Sequence[Tensor],
+    y: Tensor | Sequence[Tensor],
     *,
     norm: int = 2,
     single_directional: bool = False,
-    x_normals: Tensor | None = None,
-    y_normals: Tensor | None = None,
+    x_normals: Tensor | Sequence[Tensor] | None = None,
+    y_normals: Tensor | Sequence[Tensor] | None = None,
     normal_weight: float = 1.0,
+    x_lengths: Tensor | Sequence[int] | None = None,
+    y_lengths: Tensor | Sequence[int] | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
     """Chamfer distance between point clouds: how far each point is from the other cloud.
 
@@ -132,15 +139,19 @@ def chamfer_distance(
     two means, as in PyTorch3D; halve them for an average of both ways.
 
     Args:
-        x, y: (N, 3) and (M, 3), or batches (B, N, 3) and (B, M, 3), whose results are averaged;
-            float32 or float64, finite, not empty.
+        x, y: (N, 3) and (M, 3), or batches (B, N, 3) and (B, M, 3), or lists of B clouds of their
+            own sizes, (N_b, 3) and (M_b, 3); float32 or float64, finite, not empty.
         norm: 2 for squared Euclidean distances, 1 for Euclidean distances.
         single_directional: only from x to y.
+        x_lengths, y_lengths: (B,) how many points of each cloud of a padded batch count, the first
+            ones; the padding may hold anything.
+        reduction: of a batch: "mean" or "sum" over its clouds, or "none" for one number each.
         x_normals, y_normals: unit normals, shaped as x and y; adds ``normal_weight`` times the
             mean of one minus the absolute cosine between normals of a point and of its nearest.
 
     Returns:
-        () scalar; gradients reach x and y (and the normals), and like the value do not depend on
+        () scalar, (B,) with reduction "none" of a batch; gradients reach x and y
+        (and the normals), and like the value do not depend on
         the number of threads.
 
     Raises:
@@ -155,33 +166,74 @@ def chamfer_distance(
         raise ValueError(
             "x_normals, y_normals: expected both or neither, got one; give the other too"
         )
-    check_tensor(x, "x", dtype=FLOATS)
-    check_tensor(y, "y", dtype=x.dtype, device=x.device, like="x")
-    if x.dim() != 3:
-        x, y = _batch(x, "x"), _batch(y, "y")
-        if x_normals is not None and y_normals is not None:
-            x_normals, y_normals = _batch(x_normals, "x_normals"), _batch(y_normals, "y_normals")
-    check_tensor(x, "x", shape=("B", "N", 3))
-    check_tensor(y, "y", shape=(x.shape[0], "M", 3))
-    if x.numel() == 0 or y.numel() == 0:
-        raise ValueError(
-            f"{'y' if x.numel() else 'x'}: expected at least one point, got none; "
-            "leave empty clouds out"
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
+    single = isinstance(x, Tensor) and x.dim() == 2
+    xs, ys = _clouds(x, "x", x_lengths), _clouds(y, "y", y_lengths)
+    if len(xs) != len(ys):
+        raise ValueError(f"y: expected as many clouds as in x, {len(xs)}, got {len(ys)}")
+    normals: list[tuple[Tensor, Tensor] | None] = [None] * len(xs)
+    if x_normals is not None and y_normals is not None:
+        both = (
+            _clouds(x_normals, "x_normals", x_lengths),
+            _clouds(y_normals, "y_normals", y_lengths),
         )
-    if x_normals is not None:
-        check_tensor(x_normals, "x_normals", shape=x.shape, dtype=x.dtype, device=x.device)
-        check_tensor(y_normals, "y_normals", shape=y.shape, dtype=x.dtype, device=x.device)
-    total = x.new_zeros(())
-    for b in range(x.shape[0]):
-        normals = None
-        if x_normals is not None and y_normals is not None:
-            normals = (x_normals[b], y_normals[b])
-        total = total + _chamfer(x[b], y[b], normals, normal_weight, norm, single_directional)
-    return total / x.shape[0]
+        for clouds, given, name in zip((xs, ys), both, ("x_normals", "y_normals"), strict=True):
+            if [c.shape for c in clouds] != [g.shape for g in given]:
+                raise ValueError(
+                    f"{name}: expected the shape of {name[0]}, a normal for each point"
+                )
+        normals = list(zip(*both, strict=True))
+    found = []
+    for b, (one, other) in enumerate(zip(xs, ys, strict=True)):
+        which = "" if len(xs) == 1 else f" in cloud {b}"
+        if len(one) == 0 or len(other) == 0:
+            name = "y" if len(one) else "x"
+            raise ValueError(
+                f"{name}: expected at least one point, got none{which}; leave empty clouds out"
+            )
+        check_tensor(other, "y", dtype=xs[0].dtype, device=xs[0].device, like="x")
+        check_tensor(one, "x", dtype=xs[0].dtype, device=xs[0].device)
+        found.append(_chamfer(one, other, normals[b], normal_weight, norm, single_directional))
+    if single:
+        return found[0]
+    if reduction == "none":
+        return torch.stack(found)
+    total = found[0].new_zeros(())
+    for value in found:
+        total = total + value
+    return total / len(found) if reduction == "mean" else total
 
 
-def _batch(points: Tensor, name: str) -> Tensor:
-    return check_tensor(points, name, shape=("N", 3))[None]
+def _clouds(
+    points: Tensor | Sequence[Tensor], name: str, lengths: Tensor | Sequence[int] | None
+) -> list[Tensor]:
+    """The clouds of a batch, padded or a list, without their padding."""
+    if not isinstance(points, Tensor):
+        clouds = list(points)
+        if lengths is not None:
+            raise ValueError(f"{name}_lengths: expected with a padded batch (B, N, 3), got a list")
+        if not clouds:
+            raise ValueError(f"{name}: expected one cloud or more, got none")
+        for b, cloud in enumerate(clouds):
+            check_tensor(cloud, f"{name}[{b}]", shape=("N", 3), dtype=FLOATS)
+        return clouds
+    check_tensor(points, name, dtype=FLOATS)
+    if points.dim() != 3:
+        check_tensor(points, name, shape=("N", 3))
+        points = points[None]
+    check_tensor(points, name, shape=("B", "N", 3))
+    if points.shape[0] == 0:
+        raise ValueError(f"{name}: expected one cloud or more, got none")
+    if lengths is None:
+        return list(points)
+    counts = [int(n) for n in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
+    most = points.shape[1]
+    if len(counts) != points.shape[0] or any(not 0 <= n <= most for n in counts):
+        raise ValueError(
+            f"{name[0]}_lengths: expected {points.shape[0]} numbers of 0 to {most}, got {counts}"
+        )
+    return [cloud[:n] for cloud, n in zip(points, counts, strict=True)]
 
 
 def _chamfer(

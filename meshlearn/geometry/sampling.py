@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple, overload
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, Meshes
 
 
 class SurfaceSamples(NamedTuple):
@@ -20,6 +21,7 @@ class SurfaceSamples(NamedTuple):
     barycentric: Tensor  # (n, 3)
 
 
+@eager
 def sample_surface(
     mesh: Mesh,
     n: int,
@@ -101,18 +103,23 @@ def device_of(generator: torch.Generator | None) -> torch.device:
 
 @overload
 def sample_points(
-    mesh: Mesh, n: int, *, normals: Literal[False] = False, generator: torch.Generator | None = None
+    mesh: Mesh | Meshes,
+    n: int,
+    *,
+    normals: Literal[False] = False,
+    generator: torch.Generator | None = None,
 ) -> Tensor: ...
 
 
 @overload
 def sample_points(
-    mesh: Mesh, n: int, *, normals: Literal[True], generator: torch.Generator | None = None
+    mesh: Mesh | Meshes, n: int, *, normals: Literal[True], generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]: ...
 
 
+@eager
 def sample_points(
-    mesh: Mesh,
+    mesh: Mesh | Meshes,
     n: int,
     *,
     normals: bool = False,
@@ -121,13 +128,14 @@ def sample_points(
     """Samples a mesh uniformly by area; see `sample_surface` for where the points lie.
 
     Args:
-        mesh: at least one face of positive area.
-        n: number of points.
+        mesh: at least one face of positive area; of `Meshes` each is sampled.
+        n: number of points, of each mesh.
         normals: also return the unit normals of the faces the points lie on.
         generator: source of randomness, on any device; the CPU's global one by default.
 
     Returns:
-        points (n, 3), or (points, normals), in the order of faces. Differentiable in the vertices.
+        points (n, 3), or (B, n, 3) of `Meshes`, or (points, normals), in the order of
+        faces. Differentiable in the vertices.
 
     Raises:
         ValueError: nothing to sample, or n < 0.
@@ -136,6 +144,12 @@ def sample_points(
         >>> mesh = ml.data.shapes.icosphere(2)
         >>> points, normals = ml.sample_points(mesh, 10_000, normals=True)
     """
+    if isinstance(mesh, Meshes):
+        if not len(mesh):
+            raise ValueError("mesh: expected one mesh or more to sample, got none")
+        each = [sample_points(m, n, normals=True, generator=generator) for m in mesh]
+        found = tuple(torch.stack(part) for part in zip(*each, strict=True))
+        return (found[0], found[1]) if normals else found[0]
     samples = sample_surface(mesh, n, generator=generator)
     if not normals:
         return samples.points

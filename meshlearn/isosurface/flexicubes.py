@@ -39,6 +39,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import use_native
 from meshlearn._segment import Incidence, gather, stable_mean
 from meshlearn.isosurface._ops import FlexiCubesTensors
@@ -73,6 +74,7 @@ class FlexiCubesOutput:
         return iter((self.mesh, self.dev_loss))
 
 
+@eager
 def flexicubes(
     grid: VoxelGrid,
     sdf: Tensor,
@@ -229,6 +231,7 @@ def _mean(deviation: Tensor) -> Tensor:
     return stable_mean(deviation) if deviation.numel() else deviation.sum()
 
 
+@eager
 def dual_marching_cubes(
     grid: VoxelGrid,
     sdf: Tensor,

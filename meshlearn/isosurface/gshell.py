@@ -22,6 +22,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._validate import check_tensor
 from meshlearn.isosurface.checks import check_deform, check_grid
 from meshlearn.isosurface.flexicubes import flexicubes_surface
@@ -64,6 +65,7 @@ class GShellOutput:
         return self.mesh.topology.boundary_loops()
 
 
+@eager
 def gshell(
     grid: VoxelGrid | TetGrid,
     sdf: Tensor,

@@ -20,6 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.fields.neural import check_output
 from meshlearn.isosurface.constants import MIN_SLOPE
@@ -207,6 +208,7 @@ def extract(grid: VoxelGrid | TetGrid, values: Tensor, level: float, method: obj
     raise ValueError(f"method: expected mc, dmc, flexicubes or a function, got {method!r}")
 
 
+@eager
 def level_set_mesh(
     field: Field,
     grid: VoxelGrid | TetGrid | SurfaceTracker,

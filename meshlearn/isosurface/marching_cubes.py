@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import use_native
 from meshlearn.isosurface._ops import MarchingCubesTensors
 from meshlearn.isosurface.checks import (
@@ -28,6 +29,7 @@ from meshlearn.isosurface.tables import triangle_table
 from meshlearn.mesh import Mesh
 
 
+@eager
 def marching_cubes(
     grid: VoxelGrid,
     sdf: Tensor,

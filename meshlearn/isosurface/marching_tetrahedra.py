@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._zeros import zeros_lazily
 from meshlearn.isosurface.checks import check_deform, check_tetgrid
@@ -16,6 +17,7 @@ from meshlearn.isosurface.tetgrid import TetGrid, TetSurface, tet_table
 from meshlearn.mesh import Mesh
 
 
+@eager
 def marching_tetrahedra(grid: TetGrid, sdf: Tensor, *, deform: Tensor | None = None) -> Mesh:
     """The surface where a field on a tetrahedral grid changes sign.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from meshlearn import geometry
+from meshlearn._compile import eager
 from meshlearn._segment import stable_mean
 from meshlearn._validate import check_tensor
 from meshlearn.mesh.centring import far_middle, moved, used_vertices
@@ -36,6 +37,7 @@ class _Reach(NamedTuple):
     worst: float  # over samples and vertices
 
 
+@eager
 def compare(
     pred: Mesh,
     target: Mesh,

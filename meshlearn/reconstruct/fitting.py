@@ -84,7 +84,9 @@ def rate_factor(step: int, total: int) -> float:
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def stages_of(resolution: Sequence[int] | int | None, steps: int) -> list[tuple[int | None, int]]:
+def stages_of(
+    resolution: Sequence[int | None] | int | None, steps: int
+) -> list[tuple[int | None, int]]:
     """(resolution, steps) of each stage; earlier stages get half the steps of the next."""
     levels: list[int | None]
     levels = [resolution] if resolution is None or isinstance(resolution, int) else [*resolution]

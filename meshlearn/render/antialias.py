@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import FLOATS, check_tensor
@@ -23,6 +24,7 @@ from meshlearn.render.fragments import Fragments
 STEPS = 64  # faces a walk between two pixel centres may cross
 
 
+@eager
 def antialias(
     image: Tensor,
     fragments: Fragments,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_index, check_tensor
 from meshlearn.render.camera import Camera
@@ -36,6 +37,7 @@ def interpolate(
     background: float = ...,
     derivatives: Tensor,
 ) -> tuple[Tensor, Tensor]: ...
+@eager
 def interpolate(
     attributes: Tensor,
     fragments: Fragments,

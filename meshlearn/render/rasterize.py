@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_tensor
@@ -18,6 +19,7 @@ from meshlearn.render.interpolate import interpolate
 __all__ = ["Fragments", "interpolate", "peel", "rasterize", "rasterize_homogeneous"]
 
 
+@eager
 def rasterize(
     mesh: Mesh | Meshes,
     cam: Camera,

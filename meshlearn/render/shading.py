@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
+from meshlearn.mesh import Mesh, Meshes
 from meshlearn.render.backends import get_backend
 from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
@@ -16,9 +17,6 @@ from meshlearn.render.lighting import HEADLIGHT, STUDIO, Lights, lambert, sh_lig
 from meshlearn.render.materials import attribute_colors, has_looks, material_colors
 from meshlearn.render.texture import texture as look_up
 from meshlearn.render.visible import pixels_of, visible
-
-if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh
 
 __all__ = ["HEADLIGHT", "STUDIO", "Lights", "lambert", "render", "surface_colors"]
 
@@ -99,8 +97,9 @@ def _textured(mesh: Mesh, fragments: Fragments, image: Tensor, cam: Camera | Non
     return look_up(image, place, change, mask=fragments.mask)
 
 
+@eager
 def render(
-    mesh: Mesh,
+    mesh: Mesh | Meshes,
     cam: Camera,
     size: int | Sequence[int],
     *,
@@ -120,8 +119,10 @@ def render(
     in every channel; see `meshlearn.render.materials` for what is drawn of materials.
 
     Args:
-        mesh: V or F may be 0: the image is empty.
-        cam: one camera or a batch of N, which adds a leading dimension to every image.
+        mesh: V or F may be 0: the image is empty. Of `Meshes` each has an image of its own, which
+            adds a leading dimension.
+        cam: one camera or a batch of N, which adds a leading dimension to every image. Of `Meshes`
+            one camera for all, or one each.
         size: height and width in pixels, or one int for both.
         channels: any of
 
@@ -159,6 +160,21 @@ def render(
     unknown = [c for c in channels if c not in CHANNELS]
     if unknown:
         raise ValueError(f"channels: {unknown[0]!r} is not one of {', '.join(CHANNELS)}")
+    if isinstance(mesh, Meshes):
+        cams = [cam[i] for i in range(len(cam))] if cam.batched else [cam] * len(mesh)
+        if len(cams) != len(mesh) or not cams:
+            raise ValueError(
+                f"cam: expected one camera or {len(mesh)}, one for each mesh, got {len(cams)}"
+            )
+        each = [
+            render(
+                mesh[i], cams[i], size, channels=channels, backend=backend, smooth=smooth,
+                antialias=antialias, lights=lights, two_sided=two_sided, texture=texture,
+                default_color=default_color, background=background,
+            )
+            for i in range(len(mesh))
+        ]  # fmt: skip
+        return {channel: torch.stack([images[channel] for images in each]) for channel in each[0]}
     engine = get_backend(backend)
     if texture is None and has_looks(mesh):
         fragments = visible(mesh, cam, size, engine)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.render.weighted_rows import mix_rows
@@ -15,6 +16,7 @@ WRAPS = ("repeat", "clamp", "mirror")
 FILTERS = ("auto", "nearest", "bilinear", "trilinear")
 
 
+@eager
 def texture(
     tex: Tensor,
     uv: Tensor,
