@@ -96,7 +96,9 @@ def rows_of(facts: dict[str, object]) -> list[tuple[str, object]]:
     assert isinstance(images, dict)
     rows.append(("images", ", ".join(f"{n:,} {kind}" for kind, n in images.items()) or "none"))
     if facts["missing"]:
-        rows.append(("missing", f"{facts['missing']:,} files, the first: {facts['first_missing']}"))
+        count = facts["missing"]
+        what = f"{count:,} file{'' if count == 1 else 's'}, the first: {facts['first_missing']}"
+        rows.append(("missing", what))
     sizes, told = (_text(facts[key]) for key in ("sizes", "camera_sizes"))
     if sizes:
         rows.append(("size", sizes))

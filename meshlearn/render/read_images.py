@@ -111,6 +111,7 @@ class _Told:
     rescaled: list[tuple[Lens, tuple[int, int]]] = field(default_factory=list)
     turned: list[Path] = field(default_factory=list)
     lying: list[Path] = field(default_factory=list)
+    enlarged: list[tuple[str, tuple[int, int], tuple[int, int]]] = field(default_factory=list)
 
     def sentences(
         self, capture: Capture, sizes: set[tuple[int, int]], size: tuple[int, int]
@@ -133,6 +134,12 @@ class _Told:
                 f"{path}: {len(self.rescaled):,} of {total:,} images are of another size than "
                 f"their cameras ({_text(native)} where {_text(lens.known_size)} are told); focal "
                 "lengths and centres are scaled"
+            )
+        if self.enlarged:
+            kind, small, large = Counter(self.enlarged).most_common(1)[0][0]
+            out.append(
+                f"{path}: {len(self.enlarged):,} images are smaller than others of their view and "
+                f"are enlarged ({kind} of {_text(small)} to {_text(large)} pixels)"
             )
         if self.turned:
             out.append(
@@ -160,20 +167,20 @@ def _text(size: tuple[int, int]) -> str:
 
 
 def _view(capture: Capture, i: int, most: int, told: _Told) -> _View:
-    lens, images, first = capture.lenses[i], {}, None
-    for kind in [k for k in KINDS if k in capture.paths]:
+    lens, images = capture.lenses[i], {}
+    kinds = [k for k in KINDS if k in capture.paths]
+    found: dict[str, Lens] = {}
+    # colours first: they are what cameras are found from
+    for kind in sorted(kinds, key=lambda k: k != "colors"):
         file = capture.paths[kind][i]
         assert file is not None
         image = _read(kind, file, capture)
-        fitted, image = _fitted(lens, image, file, told, again=first is not None)
-        if first is None:
-            first, stored = file, fitted
-        elif fitted.known_size != stored.known_size:
-            raise ValueError(
-                f"{file}: is {_text(fitted.known_size)} pixels, but {first} is "
-                f"{_text(stored.known_size)}; the images of a view have to be of one size"
-            )
-        images[kind] = image
+        found[kind], images[kind] = _fitted(lens, image, file, told, again=bool(found))
+    stored = max(found.values(), key=lambda fitted: fitted.known_size[0])
+    for kind in kinds:
+        if found[kind].known_size != stored.known_size:
+            images[kind] = _enlarged(kind, images[kind], stored.known_size)
+            told.enlarged.append((kind, found[kind].known_size, stored.known_size))
     try:
         small, flat, halvings = _shrunk(stored, most)
     except ValueError as error:
@@ -216,6 +223,18 @@ def _shrunk(lens: Lens, most: int) -> tuple[Lens, Lens, int]:
         if fits or min(lens.known_size) < 2:
             return lens, flat, count
         lens, count = lens.halved(), count + 1
+
+
+def _enlarged(kind: str, image: Tensor, size: tuple[int, int]) -> Tensor:
+    """A smaller image of the same view at a size: depth beside photographs, mostly."""
+    nearest = kind in ("depth", "normals")
+    flat = image[..., None] if image.dim() == 2 else image
+    options = {} if nearest else {"align_corners": False}
+    mode = "nearest-exact" if nearest else "bilinear"
+    out = torch.nn.functional.interpolate(
+        flat.permute(2, 0, 1)[None], size=size, mode=mode, **options
+    )[0].permute(1, 2, 0)
+    return (out[..., 0] if image.dim() == 2 else out).contiguous()
 
 
 def _known_file(capture: Capture, i: int, lens: Lens) -> Tensor | None:

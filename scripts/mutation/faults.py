@@ -1537,7 +1537,95 @@ KEPT = [
     ),
 ]
 
+CAPTURES = [
+    Mutant(
+        "captures: tangential terms change places",
+        "meshlearn/captures/lens.py",
+        "return x * factor + dx, y * factor + dy\n\n\ndef _radial",
+        "return x * factor + dy, y * factor + dx\n\n\ndef _radial",
+        ("tests/captures/test_lens.py",),
+    ),
+    Mutant(
+        "captures: a fisheye without coefficients bends",
+        "meshlearn/captures/lens.py",
+        "        if model.fisheye:\n            return False\n",
+        "",
+        ("tests/captures/test_lens.py",),
+    ),
+    Mutant(
+        "captures: a straightened image ends at the fold",
+        "meshlearn/captures/lens.py",
+        "        bad = ~(area > 1e-6).all(1)  # NaN, too",
+        "        bad = area[:, 0] > np.inf",
+        ("tests/captures/test_lens.py",),
+    ),
+    Mutant(
+        "captures: the centre scales with the width",
+        "meshlearn/captures/lens.py",
+        "(self.centre[0] * sx, self.centre[1] * sy)",
+        "(self.centre[0] * sy, self.centre[1] * sy)",
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
+        "captures: coefficients of a pinhole count",
+        "meshlearn/captures/transforms.py",
+        'name = "FULL_OPENCV" if "k3" in bent else "OPENCV"',
+        'return "PINHOLE", ()',
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
+        "captures: a frame's own angle counts",
+        "meshlearn/captures/transforms.py",
+        'shared = {k: v for k, v in shared.items() if k not in ("fl_x", "fl_y")}',
+        "pass",
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
+        "render: images turned by EXIF",
+        "meshlearn/render/read_images.py",
+        "elif head.lies and",
+        "elif False and",
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
+        "render: depth is not mixed when straightened",
+        "meshlearn/render/straighten.py",
+        'mode="nearest" if kind in ("depth", "normals") else "bilinear"',
+        'mode="bilinear"',
+        ("tests/render/test_straighten.py",),
+    ),
+    Mutant(
+        "render: what no lens saw is not known",
+        "meshlearn/render/straighten.py",
+        "torch.from_numpy(known))",
+        "torch.from_numpy(known) | True)",
+        ("tests/render/test_straighten.py",),
+    ),
+    Mutant(
+        "fits: what no camera saw carves nothing",
+        "meshlearn/reconstruct/targets/visual_hull.py",
+        "seen &= self.known[i, row, column]",
+        "pass",
+        ("tests/reconstruct/test_lenses.py",),
+    ),
+    Mutant(
+        "fits: what no camera saw is not compared",
+        "meshlearn/reconstruct/targets/images.py",
+        'off = off * wanted["known"]',
+        "pass",
+        ("tests/reconstruct/test_lenses.py",),
+    ),
+    Mutant(
+        "fits: the end of what is known is no silhouette",
+        "meshlearn/reconstruct/targets/visual_hull.py",
+        "inside = inside | (~known & edge[:, None, None])",
+        "pass",
+        ("tests/reconstruct/test_lenses.py",),
+    ),
+]
+
 MUTANTS: list[Mutant] = [
+    *CAPTURES,
     *LOOKS,
     *ISOSURFACE,
     *GEOMETRY,

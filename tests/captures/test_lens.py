@@ -101,6 +101,17 @@ def test_the_published_formula(model):
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_what_is_straight(model):
+    """Without coefficients a perspective lens is a pinhole; a fisheye never is."""
+    bare = Lens(model, (400.0, 400.0), CENTRE, SIZE, (0.0,) * len(BENT[model]))
+    points = directions()
+    x, y = bare.bent(points[:, 0], points[:, 1])
+    off = np.hypot(x - points[:, 0], y - points[:, 1]).max()
+    assert bare.straight == (off < 1e-12) == ("FISHEYE" not in model)
+    assert lens(model).straight == model.endswith("PINHOLE")
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_the_axis_falls_on_the_centre(model):
     u, v = lens(model).pixels(np.zeros(1), np.zeros(1))
     assert (float(u[0]), float(v[0])) == pytest.approx(CENTRE)

@@ -529,3 +529,26 @@ def test_description(tmp_path):
     write(tmp_path / "none", camera_angle_x=1.0, pictures=False)
     (lens,) = describe_capture(tmp_path / "none")["lenses"]
     assert lens["horizontal_angle"] == pytest.approx(math.degrees(1.0))
+
+
+@pytest.mark.parametrize("kind", ["depth", "masks"])
+def test_depth_smaller_than_its_photograph_is_enlarged(tmp_path, kind):
+    """As telephones give it; no depth is mixed, and the photograph keeps its detail."""
+    key = {"depth": "depth_file_path", "masks": "mask_path"}[kind]
+    listed = [{"file_path": "0.png", key: "small.png", "transform_matrix": EYE}]
+    folder = write(tmp_path, listed=listed, fl_x=50.0, pictures=False)
+    picture(folder / "0.png")
+    small = np.zeros((15, 20), np.uint8)
+    small[:, :10] = 250
+    Image.fromarray(small).save(folder / "small.png")
+    images = quiet(folder)
+    assert images.size == (30, 40) and pixels(images) == pytest.approx([50, 50, 20, 15], rel=1e-5)
+    assert f"({kind} of 20×15 to 40×30 pixels)" in " ".join(told(folder))
+    if kind == "depth":
+        assert images.depth.unique().tolist() == pytest.approx([0, 0.25])
+        assert (images.depth > 0).sum() == 600
+    Image.fromarray(small[:10]).save(folder / "small.png")
+    with pytest.raises(
+        ValueError, match=r"small\.png: is 20×10 pixels, but its camera is for 40×30"
+    ):
+        load_images(folder)

@@ -118,6 +118,9 @@ def test_what_no_camera_saw_carves_nothing():
     assert (Hull(cams, seen).field(point) < 0).tolist() == [False, True, False, False]
     field = Hull(cams, seen, known=known).field(point)
     assert (field < 0).tolist() == [True, True, False, True]
+    # a point that only such pixels show is seen by nobody, and outside
+    alone = Hull(cams[:1], seen[:1], known=known[:1]).field(point[:2])
+    assert (alone < 0).tolist() == [False, True]
     # nor is the end of what is known a silhouette
     near = Hull(cams, seen, known=known).field(torch.tensor([[-0.1, 0.0, 0.0]]))
     assert float(near) == pytest.approx(float(Hull(cams, masks).field(torch.zeros(1, 3))), abs=0.15)

@@ -116,8 +116,9 @@ def masks_of(images: dict[str, Tensor], background: Sequence[float] | None) -> T
         return color[..., 3].contiguous()
     if background is None:
         raise ValueError(
-            "masks: are missing, and the colours have no alpha to take them from; give masks, or "
-            "the colour of the background"
+            "masks: are missing, and the colours have no alpha to take them from; give masks "
+            "(mask_path in transforms.json, masks/NAME.png beside images/NAME for COLMAP) or, in "
+            "Python, the colour of the background"
         )
     off = (color - color.new_tensor(tuple(background))).abs().amax(-1)
     return (off > settings.BACKGROUND_SLACK).float()
