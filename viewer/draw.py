@@ -14,7 +14,6 @@ from meshlearn.metrics import sharp_edges
 from meshlearn.viewer.coarse import clustered
 from meshlearn.viewer.glb import smooth_normals, surface_glb
 from meshlearn.viewer.items import Item, drawable_faces
-from meshlearn.viewer.material_patches import corner_uv
 from meshlearn.viewer.page import Page
 
 COLORS = (
@@ -285,33 +284,29 @@ class Drawing:
         return made
 
     def _dressed(self, look: Look) -> bool:
-        """Whether materials are drawn: their textures, or their colours if vertices have none."""
-        patches = self.item.patches if look.colors and self.values is None else []
-        return bool(patches) and (
-            any(patch.image is not None for patch in patches) or vertex_colors(self.item) is None
-        )
+        """Whether materials are drawn, their textures and colours times those of vertices."""
+        return bool(self.item.patches) and look.colors and self.values is None
 
     def _patches(self, vertices: np.ndarray, keep: np.ndarray, look: Look) -> list:
         """One surface for each material; triangles are parted, as coordinates differ at seams."""
         faces, smooth = self.mesh.faces.numpy(), look.shading == "smooth"
         normals = smooth_normals(vertices, faces[keep]) if smooth else None
-        uv, made = corner_uv(self.mesh), []
+        colors, made = vertex_colors(self.item), []
         for number, patch in enumerate(self.item.patches):
-            chosen = (
-                patch.faces[np.isin(patch.faces, keep)] if len(keep) < len(faces) else patch.faces
-            )
-            corner = faces[chosen].reshape(-1)
+            there = np.isin(patch.faces, keep)
+            corner = faces[patch.faces[there]].reshape(-1)
             if not len(corner):
                 continue
             data = surface_glb(
                 vertices[corner],
                 np.arange(len(corner)).reshape(-1, 3),
                 normals=None if normals is None else normals[corner],
-                uv=None if uv is None else uv[chosen].reshape(-1, 2),
+                vertex_colors=None if colors is None else colors[corner],
+                uv=None if patch.uv is None else patch.uv[there].reshape(-1, 2),
                 image=patch.image,
                 smooth=smooth,
                 opacity=look.opacity,
-                color=patch.color,
+                looks=patch.looks,
             )
             made.append(self.scene.add_glb(f"{self.root}/surface{number}", data, cast_shadow=False))
         return made

@@ -6,12 +6,14 @@ written by `meshlearn.io.formats.gltf`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from meshlearn.io.document import Document, Material, Part
 from meshlearn.io.formats.gltf.write import write
+from meshlearn.io.looks import Looks, Texture
 
 
 def _linear_bytes() -> np.ndarray:
@@ -35,7 +37,7 @@ def surface_glb(
     image: bytes | None = None,  # PNG or JPEG
     smooth: bool = True,
     opacity: float = 1.0,
-    color: tuple[float, float, float] = (1.0, 1.0, 1.0),  # linear, of the whole
+    looks: Looks | None = None,  # colour, opacity, and how "image" is looked up
 ) -> bytes:
     """The bytes of a .glb with one double-sided mesh.
 
@@ -62,19 +64,18 @@ def surface_glb(
         fields["color"][:, :3] = LINEAR[vertex_colors]
     if uv is not None:
         fields["uv"] = uv
-    surface: dict = {
-        "baseColorFactor": [*color, opacity], "metallicFactor": 0.0, "roughnessFactor": 0.9
-    }  # fmt: skip
+    looks = replace(looks or Looks(), metallic=0.0, roughness=0.9, double_sided=True)
+    looks.base_color = looks.base_color or (1.0, 1.0, 1.0)
+    looks.alpha = opacity * (1.0 if looks.alpha is None else looks.alpha)
+    if opacity < 1:
+        looks.alpha_mode = "BLEND"
     images: dict[str, bytes] = {}
     if image is not None and uv is not None:
         images["image"] = image
-        surface["baseColorTexture"] = {"image": "image"}
-    said: dict = {"doubleSided": True, "pbrMetallicRoughness": surface}
-    if opacity < 1:
-        said["alphaMode"] = "BLEND"
+        looks.base_texture = looks.base_texture or Texture("image")
     of_faces = {"material": np.zeros(len(faces), np.int64)}
     part = Part.triangles(vertices, faces, vertex_fields=fields, face_fields=of_faces)
-    document = Document([part], materials=[Material("surface", {"gltf": said})], images=images)
+    document = Document([part], materials=[Material("surface", {}, looks)], images=images)
     return write(document, Path("surface.glb"))
 
 

@@ -67,7 +67,7 @@ def _from_document(path: Path) -> Item:
     document = load_document(path)
     mesh = to_mesh(document, dtype=None)
     item = item_of(path.name, mesh, path)
-    item.patches = patches_of(document, mesh)
+    item.patches = patches_of(mesh)
     counts = [len(part.vertices) for part in document.parts]
     item.parts = parts_of(mesh, np.repeat(np.arange(len(counts)), counts))
     segments = [

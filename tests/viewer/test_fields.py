@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from meshlearn.data import shapes
-from meshlearn.io import load_document
+from meshlearn.io import Looks, load_document
 from meshlearn.mesh import Mesh
 from meshlearn.viewer.draw import Frame
 from meshlearn.viewer.fields import (
@@ -119,7 +119,7 @@ def test_glb_holds_a_texture_and_says_when_it_is_flat_and_opaque(tmp_path):
     Image.new("RGB", (2, 2), (1, 2, 3)).save(picture, "PNG")
     data = surface_glb(
         square.vertices.numpy(), square.faces.numpy(), uv=uv, image=picture.getvalue(),
-        smooth=False, color=(0.5, 0.25, 1.0),
+        smooth=False, looks=Looks(base_color=(0.5, 0.25, 1.0)),
     )  # fmt: skip
     (tmp_path / "square.glb").write_bytes(data)
     document = load_document(tmp_path / "square.glb")
