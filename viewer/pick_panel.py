@@ -41,7 +41,9 @@ class Picked:
         if self.face is not None:
             rows.append(("face", f"{self.face}"))
         rows += [("vertex" if self.face is not None else "point", f"{self.vertex}")]
-        rows.append(("position", " ".join(f"{v:.6g}" for v in self.position)))
+        rows.append(
+            ("position", " ".join(f"{v:.{10 if abs(v) >= 1e4 else 6}g}" for v in self.position))
+        )
         rows += list(self.attributes.items())
         cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
         return f"<table class='ml-picked' style='font-size:0.85em;margin:0 1em'>{cells}</table>"

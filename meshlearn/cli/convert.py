@@ -168,6 +168,13 @@ def convert(
         str | None,
         typer.Option(metavar="TO|FROM:TO", help="Turn so that x, y or z points up, as y:z."),
     ] = None,
+    center: Annotated[
+        bool | None,
+        typer.Option(
+            "--center/--no-center",
+            help="Move the middle to the origin and say the offset in OUT; or move back by it.",
+        ),
+    ] = None,
     merge: Annotated[
         float | None,
         typer.Option(metavar="TOL", help="Merge vertices at most so far apart; seams are kept."),
@@ -242,6 +249,7 @@ def convert(
         unit=unit,
         scale=scale,
         up=up,
+        center=center,
         merge=merge,
         repair=repair,
         simplify=simplify,

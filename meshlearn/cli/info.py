@@ -84,6 +84,7 @@ def _describe_mesh(document: Document) -> dict[str, object]:
         "area": facts["area"],
         "volume": facts["volume"] if facts["watertight"] else None,
         "dtype": str(vertices.dtype),
+        "offset": document.metadata.get("offset"),
         **frame,
         "vertex_attributes": {k: list(v.shape[1:]) for k, v in surface.vertex_fields.items()},
         "face_attributes": {k: list(v.shape[1:]) for k, v in surface.face_fields.items()},
@@ -214,7 +215,15 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
     apart = ("affine", "metadata", "parts", "remarks")
     facts = {k: v for k, v in facts.items() if k not in apart}
     facts = {k: v for k, v in facts.items() if k != "remarks" or v}
-    quiet = ("quads", "larger_polygons", "lines", "points", "non_finite_vertices", "materials")
+    quiet = (
+        "offset",
+        "quads",
+        "larger_polygons",
+        "lines",
+        "points",
+        "non_finite_vertices",
+        "materials",
+    )
     if facts.get("kind") == "volume":
         unsaid = ("arrays", "labels", "unit", "space", "non_finite_values")
         facts = {k: v for k, v in facts.items() if v or k not in unsaid}
@@ -233,6 +242,8 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
             value = _label_words(value)
         elif name in ("remarks", "arrays") and isinstance(value, list):
             value = "; ".join(value)
+        elif name == "offset" and isinstance(value, list):
+            value = " ".join(f"{x:.12g}" for x in value)
         elif name in corners:
             value = " ".join(corners[name])
         elif isinstance(value, dict):

@@ -9,6 +9,7 @@ import torch
 
 import meshlearn as ml
 import meshlearn.io as mio
+from meshlearn.io.conversion.pipeline import ConvertOptions, convert_file
 from meshlearn.io.document import Document, Part
 from meshlearn.io.left_behind import LossKind
 from tests.survey import UTM, survey
@@ -146,3 +147,124 @@ def test_a_polygon_far_off_is_cut_as_at_the_origin(tmp_path):
         warnings.simplefilter("ignore")
         far = ml.load(tmp_path / "far.obj")
     assert torch.equal(far.faces, ml.load(tmp_path / "near.obj").faces)
+
+
+# --- moved to the origin, and back ----------------------------------------------------------------
+
+KEEPING = ["obj", "ply", "glb", "gltf", "3mf", "vtk", "vtu", "vtp", "usda", "npz", "safetensors"]
+DROPPING = ["stl", "off", "mesh"]
+
+
+def converted(source, target, **options):
+    return convert_file(source, target, ConvertOptions(overwrite=True, **options))
+
+
+@pytest.mark.parametrize("suffix", KEEPING)
+@pytest.mark.parametrize("ascii", [False, True])
+def test_centred_and_moved_back(suffix, ascii, tmp_path):
+    if suffix == "usda":
+        pytest.importorskip("pxr")
+    if ascii and suffix not in ("ply", "vtk", "vtp", "vtu"):
+        pytest.skip("one variant only")
+    path, _ = saved(tmp_path / "a.ply", survey())
+    made = converted(path, tmp_path / f"b.{suffix}", center=True, ascii=ascii)
+    assert not {LossKind.METADATA, LossKind.TRANSFORMS} & losses(made.report).keys()
+    assert any("431001.32 5398001.16" in step for step in made.steps)
+    document = mio.load_document(tmp_path / f"b.{suffix}")
+    low, high = ml.load(tmp_path / f"b.{suffix}", dtype=None).bounds().numpy()
+    np.testing.assert_allclose(low, -high, rtol=0, atol=1e-6)
+    middle = (survey().vertices.min(0) + survey().vertices.max(0)) / 2
+    np.testing.assert_allclose(document.metadata["offset"], middle, rtol=1e-15, atol=1e-15)
+    converted(tmp_path / f"b.{suffix}", tmp_path / "c.ply", center=False)
+    back = mio.load_document(tmp_path / "c.ply")
+    np.testing.assert_allclose(back.parts[0].vertices, survey().vertices, rtol=0, atol=2e-7)
+    assert "offset" not in back.metadata and "comments" not in back.metadata
+
+
+@pytest.mark.parametrize("suffix", DROPPING)
+def test_a_format_without_a_place_for_the_offset_loses_it_aloud(suffix, tmp_path):
+    path, _ = saved(tmp_path / "a.ply", survey())
+    made = converted(path, tmp_path / f"b.{suffix}", center=True)
+    assert losses(made.report)[LossKind.METADATA].name == "offset"
+    assert any("431001.32 5398001.16" in step for step in made.steps)
+    with pytest.raises(mio.FileFormatError, match="offset"):
+        converted(path, tmp_path / f"c.{suffix}", center=True, strict=True)
+
+
+@pytest.mark.parametrize("suffix", ["xyz", "pts", "pcd", "ply"])
+def test_points_are_centred_and_moved_back(suffix, tmp_path):
+    part = Part(vertices=survey().vertices, points=np.arange(400))
+    path, _ = saved(tmp_path / f"a.{suffix}", part)
+    converted(path, tmp_path / f"b.{suffix}", center=True)
+    document = mio.load_document(tmp_path / f"b.{suffix}")
+    assert np.abs(document.parts[0].vertices).max() < 2 and len(document.parts[0].vertices) == 400
+    converted(tmp_path / f"b.{suffix}", tmp_path / f"c.{suffix}", center=False)
+    back = mio.load_document(tmp_path / f"c.{suffix}").parts[0].vertices
+    np.testing.assert_allclose(back, part.vertices, rtol=0, atol=2e-9)
+
+
+def test_an_offset_goes_from_file_to_file_and_is_added_to(tmp_path):
+    path, _ = saved(tmp_path / "a.obj", survey())
+    converted(path, tmp_path / "b.ply", center=True)
+    converted(tmp_path / "b.ply", tmp_path / "c.glb")
+    converted(tmp_path / "c.glb", tmp_path / "d.obj", center=True)
+    first, last = (mio.load_document(tmp_path / n).metadata["offset"] for n in ("b.ply", "d.obj"))
+    np.testing.assert_allclose(first, last, rtol=0, atol=1e-6)
+
+
+def test_an_offset_is_turned_scaled_and_converted_with_the_mesh(tmp_path):
+    path, _ = saved(tmp_path / "a.ply", survey())
+    converted(path, tmp_path / "b.ply", center=True)
+    converted(tmp_path / "b.ply", tmp_path / "c.ply", unit="m:mm", up="z:y", scale=2.0)
+    converted(tmp_path / "c.ply", tmp_path / "d.ply", center=False)
+    converted(path, tmp_path / "e.ply", unit="m:mm", up="z:y", scale=2.0)
+    got, expected = (mio.load_document(tmp_path / f"{n}.ply").parts[0].vertices for n in "de")
+    np.testing.assert_allclose(got, expected, rtol=1e-14, atol=1e-9)
+
+
+def test_placed_parts_are_centred_by_their_places(tmp_path):
+    place = np.eye(4)
+    place[:3, 3] = UTM
+    parts = [replace(survey(0 * UTM), transform=place), survey(UTM + 5)]
+    path, _ = saved(tmp_path / "a.glb", *parts)
+    converted(path, tmp_path / "b.glb", center=True)
+    vertices = ml.load(tmp_path / "b.glb", dtype=None).vertices.numpy()
+    np.testing.assert_allclose(vertices.min(0), -vertices.max(0), rtol=0, atol=1e-5)
+    offset = mio.load_document(tmp_path / "b.glb").metadata["offset"]
+    expected = np.concatenate([survey().vertices, survey(UTM + 5).vertices])
+    np.testing.assert_allclose(vertices + offset, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "remark",
+    ["offset 1 2", "offset a b c", "offset 1 2 nan", "offset 1 2 3 4", "the offset 1 2 3"],
+)
+def test_other_remarks_are_no_offset(remark, tmp_path):
+    (tmp_path / "a.obj").write_text(f"# {remark}\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    assert "offset" not in mio.load_document(tmp_path / "a.obj").metadata
+    document = Document([survey(0 * UTM)], metadata={"comments": [remark]})
+    mio.save_document(document, tmp_path / "b.ply")
+    assert mio.load_document(tmp_path / "b.ply").metadata == {"comments": [remark]}
+
+
+def test_what_else_a_file_says_stays_beside_the_offset(tmp_path):
+    said = {
+        "ply": {"comments": ["made by hand", "in May"]},
+        "glb": {"asset": {"copyright": "me", "extras": {"a": 1}}},
+        "3mf": {"3mf": {"Title": "hill", "Description": "two\nlines"}},
+    }
+    for suffix, metadata in said.items():
+        document = Document([survey(0 * UTM)], metadata={**metadata, "offset": [1.5, 2, -3]})
+        mio.save_document(document, tmp_path / f"a.{suffix}")
+        found = mio.load_document(tmp_path / f"a.{suffix}").metadata
+        assert found == {**metadata, "offset": [1.5, 2, -3]}, suffix
+
+
+def test_nothing_to_centre_and_nothing_to_move_back():
+    from meshlearn.io.changes.placement import center, uncenter
+
+    nothing = Document([Part(vertices=np.zeros((0, 3)))])
+    assert center(nothing).document is nothing
+    changed = uncenter(Document([survey()]))
+    assert "no offset" in changed.done
+    np.testing.assert_array_equal(changed.document.parts[0].vertices, survey().vertices)

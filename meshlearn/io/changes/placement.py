@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from meshlearn.arrays.precision import box_of, common_box, middle_of
 from meshlearn.io.changes.operations import Changed, each_part
-from meshlearn.io.document import Document, Part
+from meshlearn.io.document import Document, Part, placed_vertices
+from meshlearn.io.offset import KEY, offset_of
 
 METRES = {
     "um": 1e-6,
@@ -76,7 +78,54 @@ def scale(document: Document, factor: float) -> Changed:
             vertices = (part.vertices.astype(np.float64) * factor).astype(part.vertices.dtype)
         return replace(part, vertices=vertices, transform=matrix)
 
-    return Changed(each_part(document, change), f"coordinates times {factor:g}")
+    scaled = _with_offset(each_part(document, change), lambda offset: offset * factor)
+    return Changed(scaled, f"coordinates times {factor:g}")
+
+
+def _moved(part: Part, shift: np.ndarray, kind: type[np.floating] | None = None) -> Part:
+    """A part moved by `shift` (3,): its transform, or else its vertices, summed in doubles."""
+    if part.transform is not None:
+        matrix = np.array(part.transform, np.float64)
+        matrix[:3, 3] += shift
+        return replace(part, transform=matrix)
+    vertices = part.vertices.astype(np.float64) + shift
+    return replace(part, vertices=vertices.astype(kind or part.vertices.dtype))
+
+
+def center(document: Document) -> Changed:
+    """Moved so that the middle of its box is the origin; the offset is stated in the metadata,
+    where `uncenter` and other programs find what to add."""
+    boxes = [box_of(placed_vertices(part, part.vertices)[0]) for part in document.parts]
+    box = common_box(boxes)
+    if box is None:
+        return Changed(document, "")
+    middle = middle_of(box)
+    before = offset_of(document) or (0.0, 0.0, 0.0)
+    offset = [old + float(new) for old, new in zip(before, middle, strict=True)]
+    changed = each_part(document, lambda part: _moved(part, -middle))
+    metadata = {**document.metadata, KEY: offset}
+    told = " ".join(f"{x:.12g}" for x in offset)
+    return Changed(replace(changed, metadata=metadata), f"centred, the offset is {told}")
+
+
+def uncenter(document: Document) -> Changed:
+    """Moved back by the offset that it states, in double precision."""
+    offset = offset_of(document)
+    if offset is None:
+        return Changed(document, "not moved, since the file states no offset")
+    changed = each_part(document, lambda part: _moved(part, np.array(offset), np.float64))
+    metadata = {k: v for k, v in document.metadata.items() if k != KEY}
+    told = " ".join(f"{x:.12g}" for x in offset)
+    return Changed(replace(changed, metadata=metadata), f"moved back by the offset {told}")
+
+
+def _with_offset(document: Document, change: Callable[[np.ndarray], np.ndarray]) -> Document:
+    """The document with the offset that it states changed as its coordinates were."""
+    offset = offset_of(document)
+    if offset is None:
+        return document
+    new = [float(x) for x in change(np.array(offset))]
+    return replace(document, metadata={**document.metadata, KEY: new})
 
 
 def _pair(
@@ -191,4 +240,5 @@ def change_up(document: Document, up: str, *, format: str | None = None) -> Chan
             transform=matrix,
         )
 
-    return Changed(each_part(turned, change), f"turned from {source} up to {target} up{habit}")
+    changed = _with_offset(each_part(turned, change), lambda offset: turn @ offset + 0.0)
+    return Changed(changed, f"turned from {source} up to {target} up{habit}")

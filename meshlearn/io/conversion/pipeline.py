@@ -35,6 +35,8 @@ class ConvertOptions:
         unit: "mm" or "in:mm", see `placement.change_unit`.
         scale: factor of coordinates.
         up: "z" or "y:z", see `placement.change_up`.
+        center: True moves the middle to the origin and states the offset, False moves back by
+            the offset that the file states, see `placement.center`.
         merge: distance of vertices that become one.
         repair: the steps of `repair.STEPS`.
         simplify: triangles wanted, or below 1 the fraction of them.
@@ -55,6 +57,7 @@ class ConvertOptions:
     unit: str | None = None
     scale: float | None = None
     up: str | None = None
+    center: bool | None = None
     merge: float | None = None
     repair: bool = False
     simplify: float | None = None
@@ -189,6 +192,9 @@ def apply(
         document = take(placement.scale(document, options.scale))
     if options.up is not None:
         document = take(placement.change_up(document, options.up, format=format))
+    if options.center is not None:
+        move = placement.center if options.center else placement.uncenter
+        document = take(move(document))
     if options.merge is not None:
         document = take(repair.merge(document, options.merge))
     if options.repair:

@@ -26,7 +26,7 @@ FORMAT = Format(
         textures=True,
         up="y",
         unit="m",
-        metadata=frozenset({"asset"}),
+        metadata=frozenset({"asset", "offset"}),
     ),
     text=(".gltf",),
 )

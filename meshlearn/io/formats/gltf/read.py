@@ -17,6 +17,7 @@ from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_mate
 from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, pose, unit
 from meshlearn.io.formats.gltf.unread import losses
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.offset import KEY, as_offset
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
 MOST_PARTS = 1_000_000
@@ -167,6 +168,12 @@ def read(data: bytes, path: Path) -> Document:
     document = Document(up="y", unit="m")
     document.left_out += [*file.left_out, *losses(file.json, file.without)]
     kept = {k: v for k, v in file.json["asset"].items() if k in ("copyright", "extras")}
+    extras = kept.get("extras")
+    offset = as_offset(extras.get(KEY)) if isinstance(extras, dict) else None
+    if isinstance(extras, dict) and offset is not None:
+        document.metadata[KEY] = list(offset)
+        kept["extras"] = {k: v for k, v in extras.items() if k != KEY}
+        kept = kept if kept["extras"] else {k: v for k, v in kept.items() if k != "extras"}
     if kept:
         document.metadata["asset"] = kept
     for key in ("animations", "skins", "cameras"):

@@ -21,6 +21,7 @@ from meshlearn.io.formats.gltf.material import IMAGE_EXTENSIONS, flipped_v, writ
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.local_origins import with_local_origins
 from meshlearn.io.looks import losses_of_looks
+from meshlearn.io.offset import KEY, offset_of
 
 UNIT = "has normals of length 1; others were scaled, and absent ones made from faces"
 ROUND = 2e-3  # of a length: what three digits of each component leave
@@ -331,6 +332,10 @@ def _kept_asset(document: Document) -> dict:
     kept = {k: v for k, v in said.items() if k in ("copyright", "extras")}
     if not isinstance(kept.get("copyright", ""), str):
         del kept["copyright"]
+    offset = offset_of(document)
+    if offset is not None:
+        extras = kept.get("extras")
+        kept["extras"] = {**(extras if isinstance(extras, dict) else {}), KEY: list(offset)}
     return kept
 
 

@@ -21,7 +21,7 @@ FORMAT = Format(
         groups=True,
         materials=True,
         textures=True,
-        metadata=frozenset({"mtllib", "object", "smooth"}),
+        metadata=frozenset({"mtllib", "object", "offset", "smooth"}),
     ),
     text=(".obj",),
 )

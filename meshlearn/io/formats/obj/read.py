@@ -16,6 +16,7 @@ from meshlearn.io.formats.obj.beyond import KNOWN, FreeForm
 from meshlearn.io.formats.obj.material import decoded_line, load_materials, plain_name
 from meshlearn.io.formats.obj.parts import split_objects
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.offset import take_offset
 
 _WORDS = {word.encode() for word in ("g", "o", "s", "usemtl", "mtllib", "l", "p", *KNOWN)}
 
@@ -56,6 +57,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         name = "numbers of vertices that have more than 7"
         missing.append(Loss(LossKind.OTHER, "", name, found.longer, why, "the reader of OBJ"))
     document = Document([part], left_out=missing, remarks=remarks)
+    take_offset(document, data)
     _events(document, part, data, found.event)
     absent = load_materials(document, path, document.metadata.pop("mtllib", []))
     if absent:  # all that the others say is in the materials

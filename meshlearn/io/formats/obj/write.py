@@ -16,6 +16,7 @@ from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import losses_of_looks
 from meshlearn.io.names import distinct, on_one_line
+from meshlearn.io.offset import offset_line
 from meshlearn.io.placed import placed_part
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
@@ -59,6 +60,8 @@ def pieces(document: Document, path: Path) -> dict[str, bytes | Iterable[bytes |
 
 def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryview]:
     yield b"# meshlearn\n"
+    if said := offset_line(document):
+        yield f"# {said}\n".encode()
     for name in libraries:
         yield f"mtllib {on_one_line(name)}\n".encode()
     base = {"v": 1, "vt": 1, "vn": 1}

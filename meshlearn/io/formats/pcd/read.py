@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.offset import take_offset
 from meshlearn.io.text import read_block
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}
@@ -38,7 +39,9 @@ def read(data: bytes, path: Path) -> Document:
             )
             del columns[key]
     part.vertex_fields |= columns
-    return Document([part])
+    document = Document([part])
+    take_offset(document, data)
+    return document
 
 
 def _header(data: bytes, path: Path) -> tuple[dict[str, list[str]], int]:

@@ -10,6 +10,7 @@ from meshlearn.io.capability import is_numeric
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document
 from meshlearn.io.formats.pcd.read import COMPONENTS
+from meshlearn.io.offset import offset_line
 from meshlearn.io.text import columns_text
 
 
@@ -37,7 +38,13 @@ def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
             names.append("_".join(key.split()) or "field")
             columns.append(flat)
     kinds = [c.dtype.newbyteorder("<") for c in columns]
-    head = ["# .PCD v0.7", "VERSION 0.7", f"FIELDS {' '.join(names)}"]
+    line = offset_line(document)
+    head = [
+        "# .PCD v0.7",
+        *([f"# {line}"] if line else []),
+        "VERSION 0.7",
+        f"FIELDS {' '.join(names)}",
+    ]
     head.append("SIZE " + " ".join(str(k.itemsize) for k in kinds))
     head.append("TYPE " + " ".join(k.kind.upper() for k in kinds))
     head.append("COUNT " + " ".join(str(c.shape[1]) for c in columns))

@@ -18,7 +18,7 @@ FORMAT = Format(
         points=True,
         materials=True,
         textures=True,
-        metadata=frozenset({"comments"}),
+        metadata=frozenset({"comments", "offset"}),
         element_fields=True,
     ),
     ascii=True,

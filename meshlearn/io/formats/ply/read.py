@@ -14,6 +14,7 @@ from meshlearn.io.encoding import as_utf8, with_line_feeds
 from meshlearn.io.formats.ply.ascii import read_ascii
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
 from meshlearn.io.formats.ply.textures import take_textures
+from meshlearn.io.offset import take_offset_of_remarks
 
 
 def _binary(data: bytes | bytearray, path: Path, elements: list[Element], at: int, order: str):
@@ -289,5 +290,6 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     if other:
         metadata["elements"] = other
     document = Document([part], metadata=metadata)
+    take_offset_of_remarks(document)
     take_textures(document, path)
     return document

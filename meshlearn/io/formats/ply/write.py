@@ -14,6 +14,7 @@ from meshlearn.io.document import Document, Part, as_table
 from meshlearn.io.formats.ply import textures
 from meshlearn.io.image_names import image_places
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.offset import offset_line
 from meshlearn.io.text import columns_text, polygons_text, rows_text
 
 _ROWS = 1 << 15  # of a piece
@@ -82,6 +83,7 @@ def pieces(
     from meshlearn.io.changes.join import joined
 
     comments = [str(c) for c in document.metadata.get("comments", [])]
+    comments += [line] if (line := offset_line(document)) else []
     keys = textures.images_of(document)
     places = image_places(document, path) if keys else {}
     comments += [f"TextureFile {places[key]}" for key in keys]

@@ -24,6 +24,6 @@ FORMAT = Format(
         textures=True,
         up="z",
         unit=True,
-        metadata=frozenset({"3mf"}),
+        metadata=frozenset({"3mf", "offset"}),
     ),
 )

@@ -19,6 +19,7 @@ from meshlearn.io.archive import Archive
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.threemf.properties import READER, Group, Properties
 from meshlearn.io.left_behind import Loss, LossKind
+from meshlearn.io.offset import offset_of, take_offset
 from meshlearn.io.xml import parse, scan
 
 RATIO = 60  # what the model may expand by
@@ -226,6 +227,12 @@ def read(data: bytes, path: Path) -> Document:
 
 def _document(package: _Package, root: _Reader) -> Document:
     document = Document(up="z", unit=UNITS.get(root.unit, root.unit))
+    said = root.metadata.get("Description", "")
+    take_offset(document, said)
+    if offset_of(document) is not None:
+        left = "\n".join(said.splitlines()[:-1])
+        root.metadata = {**root.metadata, "Description": left}
+        root.metadata = {k: v for k, v in root.metadata.items() if v or k != "Description"}
     if root.metadata:
         document.metadata["3mf"] = root.metadata
     items = root.items or [((root.name, key), np.eye(4)) for key in _roots(root)]

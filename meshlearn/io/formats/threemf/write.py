@@ -31,6 +31,7 @@ from meshlearn.io.formats.threemf.resources import (
 from meshlearn.io.image_types import type_of
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import Looks, losses_of_looks
+from meshlearn.io.offset import offset_line
 from meshlearn.io.surface import placed_triangles
 from meshlearn.io.text import rows_text
 
@@ -168,7 +169,10 @@ def _model(document: Document, parts: list[Part], resources: Resources) -> Itera
         f'<?xml version="1.0" encoding="UTF-8"?>\n<model unit="{unit}" xml:lang="en-US" '
         f'xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02"{more}>\n'
     ).encode()
-    for key, value in document.metadata.get("3mf", {}).items():
+    said = dict(document.metadata.get("3mf", {}))
+    if line := offset_line(document):  # of the names that a reader knows, one for people
+        said["Description"] = "\n".join(filter(None, [str(said.get("Description", "")), line]))
+    for key, value in said.items():
         body = str(value).replace("&", "&amp;").replace("<", "&lt;")
         yield f"<metadata name={attribute(key)}>{body}</metadata>\n".encode()
     yield b"<resources>\n"

@@ -25,7 +25,7 @@ FORMAT = Format(
         textures=True,
         up=True,
         unit=True,
-        metadata=frozenset({"comments", "usd"}),
+        metadata=frozenset({"comments", "offset", "usd"}),
         element_fields=True,
     ),
     text=(".usda",),

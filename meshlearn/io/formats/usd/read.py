@@ -24,6 +24,7 @@ from meshlearn.io.formats.usd.looks import looks_of
 from meshlearn.io.formats.usd.sets import count_sets, materials_of
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import Looks
+from meshlearn.io.offset import take_offset_of_remarks
 from meshlearn.io.resolver import find_named, leave_out, read_beside, take_image
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
@@ -70,6 +71,7 @@ def read(data: bytes, path: Path) -> Document:
         document.unit = unit or f"{scene['unit']!r} m"
     if scene["comment"]:
         document.metadata["comments"] = scene["comment"].splitlines()
+        take_offset_of_remarks(document)
     if scene["custom"]:
         document.metadata["usd"] = scene["custom"]
     if scene["skipped"]:

@@ -13,6 +13,7 @@ from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.formats.usd.material import inputs_of, type_of_input
 from meshlearn.io.formats.usd.sets import field_of, primvar_of
 from meshlearn.io.local_origins import with_local_origins
+from meshlearn.io.offset import offset_line
 
 # dtype -> name of the type of one number, and of vectors of it
 _TYPES = {
@@ -38,7 +39,8 @@ def make_stage(document: Document) -> Usd.Stage:
     unit = metres(document.unit) if document.unit else None
     if unit is not None:
         UsdGeom.SetStageMetersPerUnit(stage, unit)
-    comments = document.metadata.get("comments")
+    comments = list(document.metadata.get("comments", []))
+    comments += [line] if (line := offset_line(document)) else []
     if comments:
         layer.comment = "\n".join(map(str, comments))
     custom = document.metadata.get("usd")

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 from meshlearn.io.format import ANY, Format, Holds
 
-_SURFACE = Holds(vertex=ANY, face=ANY, lines=True, points=True, element_fields=True)
+_SURFACE = Holds(
+    vertex=ANY,
+    face=ANY,
+    lines=True,
+    points=True,
+    element_fields=True,
+    metadata=frozenset({"offset"}),
+)
 _CELLS = replace(_SURFACE, cells=frozenset({"tetra", "hexahedron", "wedge", "pyramid"}))
 
 VTK = Format(

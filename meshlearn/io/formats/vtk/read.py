@@ -13,6 +13,7 @@ from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
 from meshlearn.io.formats.vtk.lattice import Lattice, check, skin
 from meshlearn.io.left_behind import Loss
+from meshlearn.io.offset import take_offset
 
 _TYPES = {
     "unsigned_char": "u1",
@@ -103,6 +104,7 @@ class _Cursor:
 def read(data: bytes, path: Path) -> Document:
     """Reads a .vtk of versions 1 to 5; of a lattice, its outer skin."""
     document = Document()
+    take_offset(document, data)
     with _sentences(path):
         reader = _Reader(*_opened(data, path))
         reader.sections()

@@ -11,6 +11,7 @@ import numpy as np
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.vtk import data as vtk_data
+from meshlearn.io.offset import offset_line
 
 _LABELS = {"u1": "unsigned_char", "i1": "signed_char", "u2": "unsigned_short", "i2": "short"}
 _LABELS |= {"u4": "unsigned_int", "i4": "int", "u8": "vtktypeuint64", "i8": "vtktypeint64"}
@@ -19,7 +20,8 @@ _LABELS |= {"f4": "float", "f8": "double"}
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
     """A .vtk of version 3, binary unless `ascii`: POLYDATA, or with cells an UNSTRUCTURED_GRID."""
-    return b"".join(_body(joined(document), ascii))
+    title = " ".join(filter(None, ["meshlearn", offset_line(document)]))
+    return b"".join(_body(joined(document), title, ascii))
 
 
 def _numbers(values: np.ndarray, ascii: bool) -> bytes:
@@ -29,11 +31,12 @@ def _numbers(values: np.ndarray, ascii: bool) -> bytes:
     return values.astype(values.dtype.newbyteorder(">")).tobytes() + b"\n"
 
 
-def _body(part: Part, ascii: bool) -> Iterator[bytes]:
+def _body(part: Part, title: str, ascii: bool) -> Iterator[bytes]:
     cells = vtk_data.from_part(part)
     surface = not part.cells
     kind = "POLYDATA" if surface else "UNSTRUCTURED_GRID"
-    yield b"# vtk DataFile Version 3.0\nmeshlearn\n" + (b"ASCII\n" if ascii else b"BINARY\n")
+    form = "ASCII" if ascii else "BINARY"
+    yield f"# vtk DataFile Version 3.0\n{title}\n{form}\n".encode()
     label = _LABELS[part.vertices.dtype.str[1:]]
     yield f"DATASET {kind}\nPOINTS {len(part.vertices)} {label}\n".encode()
     yield _numbers(part.vertices, ascii)

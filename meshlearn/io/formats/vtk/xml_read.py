@@ -11,6 +11,7 @@ from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
 from meshlearn.io.formats.vtk.xml_file import XmlFile
 from meshlearn.io.left_behind import Loss
+from meshlearn.io.offset import KEY, as_offset
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -22,6 +23,10 @@ def read(data: bytes, path: Path) -> Document:
         if grid is None:
             raise ValueError(f"expected PolyData or an UnstructuredGrid, got {kind!r}")
         document = Document()
+        told = grid.find(f"FieldData/DataArray[@Name='{KEY}']")
+        offset = None if told is None else as_offset((told.text or "").split())
+        if offset is not None:
+            document.metadata[KEY] = list(offset)
         for piece in grid.findall("Piece"):
             surface = kind == "PolyData"
             document.parts.append(_piece(file, piece, path, surface, document.left_out))

@@ -13,18 +13,20 @@ from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document, Part
 from meshlearn.io.formats.vtk import data as vtk_data
 from meshlearn.io.formats.vtk.xml_file import TYPES
+from meshlearn.io.offset import KEY, offset_of
 
 _LABELS = {kind: name for name, kind in TYPES.items()}
 
 
 def write_cells(document: Document, path: Path, *, ascii: bool = False) -> bytes:
     """A .vtu file, its data inline as base64, or as text; parts are joined."""
-    return b"".join(_body(joined(document), False, ascii))
+    return b"".join(_body(joined(document), False, ascii, _offset(document)))
 
 
 def write_surface(document: Document, path: Path, *, ascii: bool = False) -> bytes:
     """A .vtp file, its data inline as base64, or as text; parts are joined."""
-    return b"".join(_body(vtk_data.surface_of(joined(document)), True, ascii))
+    surface = vtk_data.surface_of(joined(document))
+    return b"".join(_body(surface, True, ascii, _offset(document)))
 
 
 def _array(name: str, values: np.ndarray, ascii: bool) -> bytes:
@@ -41,11 +43,23 @@ def _array(name: str, values: np.ndarray, ascii: bool) -> bytes:
     return f'{head} format="binary">'.encode() + body + b"</DataArray>\n"
 
 
+def _offset(document: Document) -> str:
+    """The field of the whole file that says an offset."""
+    place = offset_of(document)
+    if place is None:
+        return ""
+    return (
+        f'<FieldData>\n<DataArray type="Float64" Name="{KEY}" NumberOfComponents="3" '
+        f'NumberOfTuples="1" format="ascii">{" ".join(map(repr, place))}</DataArray>\n'
+        "</FieldData>\n"
+    )
+
+
 def _text(value: float) -> str:
     return repr(value)
 
 
-def _body(part: Part, surface: bool, ascii: bool) -> Iterator[bytes]:
+def _body(part: Part, surface: bool, ascii: bool, data: str) -> Iterator[bytes]:
     """The file of a part in pieces; `surface`: of a part without cells of three dimensions."""
     kind = "PolyData" if surface else "UnstructuredGrid"
     cells = vtk_data.from_part(part)
@@ -57,7 +71,7 @@ def _body(part: Part, surface: bool, ascii: bool) -> Iterator[bytes]:
         count += f' NumberOfCells="{len(cells.kind)}"'
     yield (
         f'<?xml version="1.0"?>\n<VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" '
-        f'header_type="UInt64">\n<{kind}>\n<Piece {count}>\n'
+        f'header_type="UInt64">\n<{kind}>\n{data}<Piece {count}>\n'
     ).encode()
     for name, fields in (("PointData", part.vertex_fields), ("CellData", cells.fields)):
         yield f"<{name}>\n".encode()

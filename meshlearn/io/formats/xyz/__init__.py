@@ -12,6 +12,7 @@ XYZ = Format(
         vertex=frozenset({"normal", "color", "value"}),
         faces=False,
         points=True,
+        metadata=frozenset({"offset"}),
     ),
     text=(".xyz", ".pts", ".txt"),
 )

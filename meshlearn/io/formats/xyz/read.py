@@ -15,6 +15,7 @@ from meshlearn.io.columns import fields_of
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.encoding import plain_text
 from meshlearn.io.formats.xyz.head import Head, is_number, read_head
+from meshlearn.io.offset import take_offset
 from meshlearn.io.text import rows_of
 
 Columns = Sequence[np.ndarray] | np.ndarray
@@ -34,6 +35,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         raise FileFormatError(f"{path}: {error}") from None
     part = named(columns, names) if names else unnamed(np.asarray(columns), path)
     document = Document([part])
+    take_offset(document, data)
     if head.decimal_commas:
         document.remarks.append("commas were read as decimal points")
     return document

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document
+from meshlearn.io.offset import offset_line
 from meshlearn.io.text import columns_text
 
 
@@ -29,9 +31,13 @@ def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryv
         if values is not None and len(values):
             values = values.reshape(len(values), -1)
             columns.append(values[:, :3] if key != "value" else values)
+    body: Iterable[bytes | memoryview]
     if path.suffix.lower() == ".pts":
-        return {path.name: _counted(columns)}
-    return {path.name: columns_text(columns) if len(part.vertices) else [b"# no points\n"]}
+        body = _counted(columns)
+    else:
+        body = columns_text(columns) if len(part.vertices) else [b"# no points\n"]
+    line = offset_line(document)
+    return {path.name: chain([f"# {line}\n".encode()], body) if line else body}
 
 
 def _counted(columns: list[np.ndarray]) -> Iterable[bytes | memoryview]:
