@@ -67,7 +67,7 @@ def find_image(folder: Path, name: object, where: str) -> tuple[Path, bool]:
     """The path of a named image below a folder, and whether it was found by an end of its name.
 
     A name that leads out of the folder (an absolute path of another machine, "..") is looked for
-    below it by ever shorter ends; backslashes are slashes.
+    below it by ever shorter ends; backslashes are slashes, and letters may be of other case.
 
     Raises:
         ValueError: no name, or one that leads out of the folder and is not below it.
@@ -79,13 +79,22 @@ def find_image(folder: Path, name: object, where: str) -> tuple[Path, bool]:
     path = folder / plain
     drive = len(plain) > 1 and plain[1] == ":"
     if not Path(plain).is_absolute() and not drive and path.resolve().is_relative_to(root):
-        return path, False
+        return _spelled(path), False
     parts = [part for part in Path(plain).parts if part not in ("..", ".", "/")]
     for start in range(1 if drive else 0, len(parts)):
         end = with_suffix(folder.joinpath(*parts[start:]))
         if end.is_file() and end.resolve().is_relative_to(root):
             return end, True
     raise ValueError(f"{where}: {name!r} leads out of the folder {folder}; keep images in it")
+
+
+def _spelled(path: Path) -> Path:
+    """The path, or where nothing is there the one file whose name differs in case only."""
+    if path.exists() or not path.parent.is_dir():
+        return path
+    name = path.name.casefold()
+    alike = [p for p in path.parent.iterdir() if p.name.casefold() == name]
+    return alike[0] if len(alike) == 1 else path
 
 
 def with_suffix(path: Path) -> Path:

@@ -92,7 +92,7 @@ def read_colmap_model(
             `colmap/sparse/0`).
         images: where the pictures are, below the project's folder; by default `images`, or where
             the first of them is found (`images_2`, `images_4`, `images_8`, `input`, the project's
-            folder). `masks/NAME` and `masks/NAME.png` are taken as masks if they are there for all.
+            folder). `masks/NAME` and `masks/NAME.png` are taken as masks.
 
     Raises:
         ValueError: no model there, a damaged file, a lens that is not known, or an image that
@@ -132,7 +132,7 @@ def read_colmap_model(
     colors = [find_image(place, pose.name, str(file))[0] for pose in found]
     paths: dict[str, list[Path | None]] = {"colors": list(colors)}
     masks = [_mask(project / "masks", pose.name) for pose in found]
-    if all(masks):
+    if any(masks):
         paths["masks"] = list(masks)
     return Capture(
         model,

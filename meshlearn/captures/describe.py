@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meshlearn.captures.capture import KINDS
+from meshlearn.captures.capture import KINDS, Capture
 from meshlearn.captures.image_heads import image_head
 from meshlearn.captures.lens import Lens, shown_share, text_of
 from meshlearn.captures.reading import read_capture, scaled
@@ -40,6 +40,7 @@ def describe_capture(path: Path) -> dict[str, object]:
             stored.update(head.size for head in heads)
             turned = sum(head.orientation != 1 for head in heads)
     lenses = Counter(capture.lenses)
+    unused = _unused(capture)
     told = Counter(lens.size for lens in capture.lenses if lens.size is not None)
     return {
         "kind": "images",
@@ -48,6 +49,8 @@ def describe_capture(path: Path) -> dict[str, object]:
         "images": there,
         "missing": len(missing),
         "first_missing": str(missing[0]) if missing else None,
+        "without_camera": len(unused),
+        "first_without_camera": str(unused[0]) if unused else None,
         "sizes": _sizes(stored),
         "camera_sizes": _sizes(told),
         "exif_turned": turned,
@@ -59,6 +62,18 @@ def describe_capture(path: Path) -> dict[str, object]:
         "upper": eyes.max(0).tolist(),
         "remarks": list(capture.remarks),
     }
+
+
+def _unused(capture: Capture) -> list[Path]:
+    """Images beside those that have a camera, which no view names."""
+    named = {file for files in capture.paths.values() for file in files if file is not None}
+    colors = [file for file in capture.paths.get("colors", []) if file is not None]
+    suffixes = {file.suffix.lower() for file in colors} - {""}
+    out = []
+    for folder in sorted({file.parent for file in colors}):
+        if folder.is_dir():
+            out += [f for f in sorted(folder.iterdir()) if f.suffix.lower() in suffixes]
+    return [file for file in out if file not in named]
 
 
 def _sizes(counts: Counter[tuple[int, int]]) -> list[dict[str, int]]:
@@ -99,6 +114,10 @@ def rows_of(facts: dict[str, object]) -> list[tuple[str, object]]:
         count = facts["missing"]
         what = f"{count:,} file{'' if count == 1 else 's'}, the first: {facts['first_missing']}"
         rows.append(("missing", what))
+    if facts["without_camera"]:
+        count = facts["without_camera"]
+        what = f"{count:,} image{'' if count == 1 else 's'}, the first: "
+        rows.append(("without camera", f"{what}{facts['first_without_camera']}"))
     sizes, told = (_text(facts[key]) for key in ("sizes", "camera_sizes"))
     if sizes:
         rows.append(("size", sizes))

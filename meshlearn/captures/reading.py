@@ -69,7 +69,11 @@ def wanted_kinds(capture: Capture, use: Sequence[str] | None, path: Path) -> Cap
         whole = {k: v for k, v in there.items() if all(v)}
         if not whole:
             raise ValueError(f"{path}: no kind of image is there for every view")
-        return replace(capture, paths=whole | rest)
+        return replace(
+            capture,
+            paths=whole | rest,
+            remarks=(*capture.remarks, *(_partial(capture, k) for k in there if k not in whole)),
+        )
     if not list(use):
         raise ValueError(f"use: expected some of {', '.join(KINDS)}, got none")
     wanted = {}
@@ -90,6 +94,15 @@ def wanted_kinds(capture: Capture, use: Sequence[str] | None, path: Path) -> Cap
     return replace(capture, paths=wanted | rest, masks_are_alpha=alpha)
 
 
+def _partial(capture: Capture, kind: str) -> str:
+    files = capture.paths[kind]
+    count = sum(file is not None for file in files)
+    return (
+        f"{capture.path}: only {count:,} of {len(files):,} views have {kind}, which are left aside "
+        f"(the first without: {capture.names[files.index(None)]})"
+    )
+
+
 def present(capture: Capture) -> Capture:
     """Without the views of which no image is there.
 
@@ -103,8 +116,9 @@ def present(capture: Capture) -> Capture:
     ]
     gone = [i for i, found in enumerate(there) if not any(found)]
     if len(gone) == len(capture):
+        views = f"{len(gone):,} view{'' if len(gone) == 1 else 's'}"
         raise ValueError(
-            f"{capture.path}: none of the images of its {len(gone):,} views is there; the first is "
+            f"{capture.path}: of its {views} no image is there; the first is "
             f"{capture.paths[kinds[0]][0]}"
         )
     for k, kind in enumerate(kinds):
@@ -117,7 +131,7 @@ def present(capture: Capture) -> Capture:
             )
     if not gone:
         return capture
-    keep = [i for i in range(len(capture)) if i not in set(gone)]
+    keep = sorted(set(range(len(capture))) - set(gone))
     return capture.only(
         keep,
         f"{capture.path}: the images of {len(gone):,} of {len(capture):,} views are not there (the "

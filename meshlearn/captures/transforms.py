@@ -114,6 +114,12 @@ def read_transforms_file(path: str | os.PathLike[str]) -> Capture:
             f"{path}: {len(elsewhere):,} names of files lead out of the folder (the first: "
             f"{elsewhere[0]!r}); files of that name in the folder are read"
         )
+    again = len(names) - len({tuple(f[i] for f in paths.values()) for i in range(len(names))})
+    if again:
+        remarks.append(
+            f"{path}: {again:,} of {len(names):,} views name the same files as another view; each "
+            "counts as a view of its own"
+        )
     rolling = record.get("rolling_shutter")
     if isinstance(rolling, list) and any(rolling):
         remarks.append(f"{path}: its rolling_shutter is not modelled; each view is taken at once")

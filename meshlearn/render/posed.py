@@ -119,7 +119,7 @@ def read_colmap(
             `colmap/sparse/0`).
         images: where the pictures are, below the project's folder; by default `images`, or where
             the first of them is found. `masks/NAME` and `masks/NAME.png` beside it are taken as
-            masks if they are there for all.
+            masks.
 
     Raises:
         ValueError: no model there, a damaged file, a lens that is not known, or an image that

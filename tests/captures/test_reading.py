@@ -211,7 +211,7 @@ def test_missing_images_are_counted_and_the_first_is_named(tmp_path):
     for path in (folder / "images").iterdir():
         path.unlink()
     write(folder, frames=5, fl_x=50.0, w=40, h=30, pictures=False)
-    with pytest.raises(ValueError, match=r"none of the images of its 5 views .*images/0\.png"):
+    with pytest.raises(ValueError, match=r"of its 5 views no image is there; .*images/0\.png"):
         load_images(folder)
 
 
@@ -552,3 +552,43 @@ def test_depth_smaller_than_its_photograph_is_enlarged(tmp_path, kind):
         ValueError, match=r"small\.png: is 20×10 pixels, but its camera is for 40×30"
     ):
         load_images(folder)
+
+
+def test_kinds_that_some_views_lack_are_told(tmp_path):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path / "sparse/0", cameras, [(i, 1, f"{i}.jpg") for i in range(3)])
+    for i in range(3):
+        picture(tmp_path / f"images/{i}.jpg")
+    picture(tmp_path / "masks/0.jpg.png", mode="L"), picture(tmp_path / "masks/2.png", mode="L")
+    assert quiet(tmp_path).kinds == ("colors",)
+    (text,) = told(tmp_path)
+    assert "only 2 of 3 views have masks, which are left aside (the first without: 1)" in text
+    with pytest.raises(ValueError, match="masks are missing for the view '1'"):
+        load_images(tmp_path, use=("masks",))
+
+
+def test_images_without_a_camera_and_files_named_twice_are_told(tmp_path):
+    folder = write(tmp_path, frames=2, **SEEN)
+    picture(folder / "images/extra.png"), picture(folder / "images/notes.txt.png")
+    facts = describe_capture(folder)
+    assert facts["without_camera"] == 2 and facts["first_without_camera"].endswith("extra.png")
+    assert facts["missing"] == 0 and facts["remarks"] == []
+    listed = [{"file_path": "images/0.png", "transform_matrix": EYE}] * 3
+    write(folder, listed=listed, **SEEN, pictures=False)
+    (text,) = told(folder)
+    assert "2 of 3 views name the same files as another view" in text
+
+
+def test_names_of_other_case(tmp_path):
+    folder = write(tmp_path / "a", **SEEN, pictures=False)
+    picture(folder / "images/0.PNG")
+    assert quiet(folder).size == (30, 40) and told(folder) == []
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path / "b/sparse/0", cameras, [(1, 1, "IMG_1.JPG")])
+    picture(tmp_path / "b/images/img_1.jpg")
+    assert quiet(tmp_path / "b").size == (30, 40)
+    if (tmp_path / "b/images/IMG_1.JPG").exists():
+        pytest.skip("names of files are the same in any case here")
+    picture(tmp_path / "b/images/Img_1.jpg")  # which of the two it is, nobody can tell
+    with pytest.raises(ValueError, match=r"of its 1 view no image is there; .*IMG_1\.JPG"):
+        load_images(tmp_path / "b")
