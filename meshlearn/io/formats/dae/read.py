@@ -70,17 +70,21 @@ def _document(file: File) -> Document:
             _geometry(file, document, Posed(geometry, []), None, np.eye(4), "", materials)
         return document
     found = _nodes(file, document, file.target(scene.get("url")))
+    outside: OutsideError | None = None
     for item in found.placed:
         try:
             if item.instance.tag == "instance_controller":
                 posed = pose(file, item.instance, found.worlds)
             else:
                 posed = Posed(file.target(item.instance.get("url")), [])
-        except OutsideError:
+        except OutsideError as error:
+            outside = outside or error
             leave_out(document, item.instance.get("url") or "")
             continue
         matrix = np.eye(4) if posed.placed else item.matrix
         _geometry(file, document, posed, item.instance, matrix, item.name, materials)
+    if outside is not None and not document.parts:
+        raise outside  # all that there is
     return document
 
 
