@@ -58,9 +58,18 @@ def output_file(path: Path, *, overwrite: bool, suffixes: Iterable[str], name: s
 
 def mesh_output(path: Path, *, overwrite: bool, name: str = "OUT") -> Path:
     """As `output_file`, for the mesh formats that can be written."""
-    from meshlearn.io.registry import knows, writable_suffixes
+    from meshlearn.io.registry import (
+        GZIPPED,
+        is_gzipped,
+        knows,
+        suffix_of,
+        writable_suffixes,
+    )
 
-    known = (path.suffix.lower(),) if knows(path.suffix, writing=True) else writable_suffixes()
+    plain = suffix_of(path)
+    known = writable_suffixes()
+    if knows(plain, writing=True):
+        known = (plain + GZIPPED if is_gzipped(path) else plain,)
     return output_file(path, overwrite=overwrite, suffixes=known, name=name)
 
 

@@ -107,9 +107,9 @@ def _convert_one(
 
 
 def _known_suffix(path: Path) -> None:
-    from meshlearn.io.registry import knows, readable_suffixes
+    from meshlearn.io.registry import readable_suffixes, reads
 
-    if not knows(path.suffix):
+    if not reads(path):
         known = readable_suffixes()
         raise ValueError(
             f"IN: unknown extension {path.suffix!r} of {path}; expected {', '.join(known)}, "

@@ -174,6 +174,7 @@ def describe(path: Path) -> dict[str, object]:
     from meshlearn.captures.reading import is_capture
     from meshlearn.io import load_document
     from meshlearn.io.numpy_files import POINTS_SUFFIXES, is_points
+    from meshlearn.io.registry import suffix_of
     from meshlearn.io.volumes.table import is_volume
 
     if is_capture(path):
@@ -181,7 +182,7 @@ def describe(path: Path) -> dict[str, object]:
 
         return {"file": str(path), **describe_capture(path)}
     size = {"file": str(path), "bytes": path.stat().st_size}
-    if path.suffix.lower() in POINTS_SUFFIXES:
+    if suffix_of(path) in POINTS_SUFFIXES:
         return {**size, **_describe_points(load_document(path))}
     if is_points(path):
         from meshlearn.io.points import load_points

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from meshlearn import _files
 from meshlearn.io.capability import losses_of
@@ -14,8 +15,17 @@ from meshlearn.io.document import Document, FileFormatError, Part, check_part, c
 from meshlearn.io.format import Bytes, Format
 from meshlearn.io.image_names import image_places, prefixed, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind, LossReport, report_of
-from meshlearn.io.registry import format_of, source_of, suffix_of
+from meshlearn.io.registry import (
+    ZIPPED,
+    format_of,
+    is_gzipped,
+    knows,
+    plain_path,
+    source_of,
+    suffix_of,
+)
 from meshlearn.io.resolver import safe_place
+from meshlearn.io.wrapping import GZIP, Zipped, gunzipped, gzipped
 
 
 def _first_line(error: BaseException) -> str:
@@ -64,6 +74,8 @@ def read_document(
     """
     path = Path(path)
     found = format_of(path, format)
+    if data[:2] == GZIP:
+        data, path = gunzipped(data, path), plain_path(path)
     if not data:
         raise FileFormatError(f"{path}: expected a mesh, the file is empty")
     if tolerance is not None and not found.tolerance:
@@ -107,11 +119,15 @@ def _check(document: object, format: Format, path: Path) -> None:
 
 
 def load_document(
-    path: str | os.PathLike[str], *, format: str | None = None, tolerance: float | None = None
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    format: str | None = None,
+    tolerance: float | None = None,
 ) -> Document:
-    """Everything a mesh file holds.
+    """Everything a mesh file holds, also with gzip around it, or in a zip archive of one mesh.
 
     Args:
+        path: a file's name, or a file object that is open for reading bytes.
         format: an extension such as "ply", where the file's name does not say it.
         tolerance: as `read_document`.
 
@@ -119,8 +135,12 @@ def load_document(
         FileFormatError: the file is missing, a directory, empty, of an unknown extension, or not
             what its extension says; in one sentence.
     """
+    if not isinstance(path, str | os.PathLike):
+        path, data = _from_stream(path, format)
+        return _opened(data, path, format, tolerance)
     path = Path(path)
-    format_of(path, format)
+    if format is not None or suffix_of(path) != ZIPPED:
+        format_of(path, format)
     if path.is_dir():
         raise FileFormatError(f"{path}: expected a file, got a directory")
     try:
@@ -131,7 +151,59 @@ def load_document(
         raise FileFormatError(f"{path}: there is no such file") from None
     except OSError as error:
         raise FileFormatError(f"{path}: it cannot be read ({error.strerror})") from None
-    return read_document(data, path, format=format, tolerance=tolerance)
+    return _opened(data, path, format, tolerance)
+
+
+def _opened(data: bytearray, path: Path, format: str | None, tolerance: float | None) -> Document:
+    """The document of a file's content, or of the one mesh in a zip archive."""
+    if suffix_of(path) != ZIPPED or data[:2] != b"PK":
+        return read_document(data, path, format=format, tolerance=tolerance)
+
+    def wanted(name: str) -> bool:
+        suffix = suffix_of(Path(name))
+        return knows(suffix) if format is None else suffix == suffix_of(path, format)
+
+    packed = Zipped(bytes(data), path, wanted)
+    if packed.alone:
+        return read_document(
+            packed.content(), path / packed.place, format=format, tolerance=tolerance
+        )
+    with tempfile.TemporaryDirectory(prefix="meshlearn-") as folder:
+        try:
+            return load_document(packed.unpack(folder), format=format, tolerance=tolerance)
+        except FileFormatError as error:
+            raise FileFormatError(str(error).replace(folder, str(path))) from None
+        except OSError as error:
+            raise FileFormatError(f"{path}: it cannot be unpacked ({error.strerror})") from None
+
+
+def said_as(path: str | os.PathLike[str] | IO[bytes]) -> Path:
+    """What messages call a file, or a file object."""
+    if isinstance(path, str | os.PathLike):
+        return Path(path)
+    name = getattr(path, "name", None)
+    return Path(name) if isinstance(name, str) and name else Path("the file object")
+
+
+def _name_of(stream: Any, format: str | None) -> Path:
+    """The name of a file object; files that it names are beside it."""
+    path = said_as(stream)
+    if format is None and not suffix_of(path):
+        raise FileFormatError(f"{path}: it has no name; say its format, such as format='ply'")
+    return path
+
+
+def _from_stream(stream: Any, format: str | None) -> tuple[Path, bytearray]:
+    """The name and the content of a file object."""
+    if not callable(getattr(stream, "read", None)):
+        raise ValueError(
+            f"path: expected a file's name or a file object, got {type(stream).__name__}"
+        )
+    path = _name_of(stream, format)
+    data = stream.read()
+    if isinstance(data, str):
+        data = data.encode()
+    return path, bytearray(data)
 
 
 def prepared(
@@ -228,15 +300,18 @@ def encode(
         options["ascii"] = True
     elif ascii and suffix_of(path, format) not in found.text:
         raise FileFormatError(f"{path}: {found.name} has no text variant; leave ascii out")
-    named = path if format is None else path.with_suffix(suffix_of(path, format))
+    plain = plain_path(path)
+    named = plain if format is None else plain.with_suffix(suffix_of(path, format))
     key = "write" if whole or found.pieces is None else "pieces"
     document = prepared(document, path, format=format)
     check_something(document, found.holds_as(ascii=ascii), path, found.name)
     made = _made(found, key, named, document, named, **options)
-    if isinstance(made, Mapping):
-        files = dict(made)
-        return {path.name: files.pop(named.name), **files}
-    return {path.name: made}
+    files = dict(made) if isinstance(made, Mapping) else {named.name: made}
+    content = files.pop(named.name)
+    if is_gzipped(path, format):
+        pieces = [content] if isinstance(content, (bytes, bytearray, memoryview)) else content
+        content = gzipped(pieces) if not whole else b"".join(gzipped(pieces))
+    return {path.name: content, **files}
 
 
 def write_file(path: Path, data: Bytes | Iterable[Bytes]) -> None:
@@ -279,9 +354,10 @@ def _without_collisions(
 ) -> tuple[Document, dict[str, Any]]:
     """The files of a document, none of whose images takes the place of another that is there."""
     files = encode(document, path, format=format, ascii=ascii, whole=False)
-    places = image_places(document, path)
+    plain = plain_path(path)
+    places = image_places(document, plain)
     others = {
-        key: prefixed(place, path.stem)
+        key: prefixed(place, plain.stem)
         for key, place in places.items()
         if place in files
         and (path.parent / place).exists()
@@ -295,7 +371,7 @@ def _without_collisions(
 
 def save_document(
     document: Document,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | IO[bytes],
     *,
     overwrite: bool = True,
     format: str | None = None,
@@ -305,6 +381,8 @@ def save_document(
     """Writes a document; returns what the format could not hold. Whole or not at all.
 
     Args:
+        path: a file's name, with ".gz" behind it for gzip around it; or a file object that is open
+            for writing bytes, into which one file goes.
         overwrite: replace an existing file.
         format: an extension such as "ply"; default: that of `path`.
         ascii: the text variant of a format that has both.
@@ -314,11 +392,15 @@ def save_document(
         FileFormatError: unknown extension, an existing file without `overwrite`, a loss under
             `strict`, or no way to write.
     """
-    path = Path(path)
+    stream = None if isinstance(path, str | os.PathLike) else path
+    path = Path(path) if isinstance(path, str | os.PathLike) else _name_of(path, format)
     document = prepared(document, path, format=format)
     report = find_losses(document, path, format=format, ascii=ascii)
     if strict and report:
         raise FileFormatError(f"{path}: not written, since it would lose {report.listed}")
+    if stream is not None:
+        _into_stream(stream, encode(document, path, format=format, ascii=ascii), path)
+        return report
     if path.exists() and not overwrite:
         raise FileFormatError(f"{path}: it exists; give overwrite=True to replace it")
     with _files.one_at_a_time(path.parent, needed=bool(document.images)):
@@ -337,6 +419,24 @@ def save_document(
         for name in [*beside, path.name]:  # the file itself last: it names the others
             write_file(path.parent / name, files[name])
     return report
+
+
+def _into_stream(stream: Any, files: dict[str, Any], path: Path) -> None:
+    """Writes the one file that there is into a file object."""
+    if not callable(getattr(stream, "write", None)):
+        raise ValueError(
+            f"path: expected a file's name or a file object, got {type(stream).__name__}"
+        )
+    if len(files) > 1:
+        listed = ", ".join(files)
+        raise FileFormatError(
+            f"{path}: it takes {len(files)} files ({listed}), which one file object cannot hold; "
+            f"name a file, or take a format of one file such as glb"
+        )
+    try:
+        stream.write(files[path.name])
+    except TypeError:
+        raise FileFormatError(f"{path}: expected a file object that takes bytes") from None
 
 
 def convert(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from typing import IO
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from meshlearn.io.document import (
     Part,
     placed_vertices,
 )
-from meshlearn.io.files import load_document, save_document
+from meshlearn.io.files import load_document, said_as, save_document
 from meshlearn.io.image_names import standing_alone, standing_together
 from meshlearn.io.left_behind import LossKind, LossReport, report_of
 from meshlearn.io.surface import one_surface
@@ -151,10 +152,11 @@ def from_mesh(mesh: Mesh, name: str = "") -> Document:
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | IO[bytes],
     *,
     dtype: torch.dtype | None = torch.float32,
     nan: str = "keep",
+    format: str | None = None,
 ) -> Mesh:
     """Reads a mesh by its extension: OBJ, PLY, STL, OFF, glTF, 3MF, VTK, MEDIT, Gmsh, COLLADA and
     others (`readable_suffixes`).
@@ -166,9 +168,12 @@ def load(
     is named and not there, such as an image, is warned of.
 
     Args:
+        path: a file's name, with gzip around the file or a zip archive of one mesh too; or a file
+            object that is open for reading bytes.
         dtype: of vertices and float attributes; None keeps what the file has (text: float64, also
             single precision that a file places far from the origin).
         nan: "keep" vertices that are NaN or infinite, with a warning in the log, or "refuse" them.
+        format: an extension such as "ply", where the name does not say it.
 
     Raises:
         FileFormatError: a ValueError of one sentence; see `load_document`.
@@ -182,7 +187,8 @@ def load(
     """
     if nan not in ("keep", "refuse"):
         raise ValueError(f"nan: expected 'keep' or 'refuse', got {nan!r}")
-    document = load_document(path)
+    document = load_document(path, format=format)
+    path = said_as(path)
     odd = [p for p in document.parts if not np.isfinite(p.vertices).all()]
     bad = sum(int((~np.isfinite(p.vertices)).any(axis=1).sum()) for p in odd)
     if bad:
@@ -199,11 +205,23 @@ def load(
     return to_mesh(document, dtype=dtype)
 
 
-def save(mesh: Mesh, path: str | os.PathLike[str], *, overwrite: bool = True) -> LossReport:
+def save(
+    mesh: Mesh,
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    overwrite: bool = True,
+    format: str | None = None,
+) -> LossReport:
     """Writes a mesh with its attributes, materials and textures; the format follows the extension.
     Whole or not at all.
 
     Attributes, materials and textures that the format cannot hold are warned of, once.
+
+    Args:
+        path: a file's name, with ".gz" behind it for gzip around it; or a file object that is open
+            for writing bytes.
+        overwrite: replace an existing file.
+        format: an extension such as "ply", where the name does not say it.
 
     Returns:
         What the format could not hold, digits and shared vertices too.
@@ -216,8 +234,8 @@ def save(mesh: Mesh, path: str | os.PathLike[str], *, overwrite: bool = True) ->
     """
     if not isinstance(mesh, Mesh):
         raise ValueError(f"mesh: expected a Mesh, got {type(mesh).__name__}")
-    report = save_document(from_mesh(mesh), path, overwrite=overwrite)
+    report = save_document(from_mesh(mesh), path, overwrite=overwrite, format=format)
     told = LossReport(tuple(loss for loss in report.items if loss.kind in _WARNED))
     if told:
-        warnings.warn(f"{path}: {told}", stacklevel=2)
+        warnings.warn(f"{said_as(path)}: {told}", stacklevel=2)
     return report

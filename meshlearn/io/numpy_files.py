@@ -30,6 +30,8 @@ def is_points(path: str | os.PathLike[str]) -> bool:
     """Whether a file holds a point cloud by its name, or for numpy files by the shapes in it."""
     path = Path(path)
     suffix = path.suffix.lower()
+    if suffix == ".gz" and path.with_suffix("").suffix.lower() in POINTS_SUFFIXES:
+        return True
     if suffix in POINTS_SUFFIXES:
         return True
     if suffix not in (".npy", ".npz") or not path.is_file():

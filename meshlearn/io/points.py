@@ -14,6 +14,7 @@ from torch import Tensor
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.io.files import load_document
 from meshlearn.io.numpy_files import POINTS_SUFFIXES, is_points, read_arrays
+from meshlearn.io.registry import suffix_of
 
 __all__ = ["SUFFIXES", "PointCloud", "is_points", "load_points"]
 
@@ -63,7 +64,7 @@ def load_points(path: str | os.PathLike[str]) -> PointCloud:
             they were left out.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix not in SUFFIXES:
         raise ValueError(
             f"{path}: unknown kind of point cloud {path.suffix!r}; expected {', '.join(SUFFIXES)}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "meshlearn.formats"
+SELDOM = (".txt", ".csv")  # hold points seldom: only where they are named
+GZIPPED, ZIPPED = ".gz", ".zip"  # around files of any format
 _log = logging.getLogger(__name__)
 
 _formats: dict[str, Format] = {suffix: f for f in BUILT_IN for suffix in f.suffixes}
@@ -117,17 +119,36 @@ def writable_suffixes() -> tuple[str, ...]:
 
 
 def knows(suffix: str, *, writing: bool = False) -> bool:
-    """Whether files of a suffix, such as ".ply", can be read, or written; asks for no more formats
-    than it needs."""
-    if suffix.lower() not in _formats:
+    """Whether files of a suffix, such as ".ply" or ".ply.gz", can be read, or written; asks for no
+    more formats than it needs."""
+    suffix = suffix.lower().removesuffix(GZIPPED)
+    if suffix not in _formats:
         _look()
-    found = _formats.get(suffix.lower())
+    found = _formats.get(suffix)
     return found is not None and not (writing and found.write is None)
 
 
+def is_gzipped(path: Path, format: str | None = None) -> bool:
+    """Whether a file is to be gzip around another by its name or its format, as "a.ply.gz"."""
+    return (path.name if format is None else "." + format.lstrip(".")).lower().endswith(GZIPPED)
+
+
+def plain_path(path: Path) -> Path:
+    """The path without ".gz"."""
+    return path.with_suffix("") if is_gzipped(path) else path
+
+
 def suffix_of(path: Path, format: str | None = None) -> str:
-    """The suffix that decides: `format` (".ply" or "ply"), else that of the file's name."""
-    return path.suffix.lower() if format is None else "." + format.lower().lstrip(".")
+    """The suffix that decides: `format` (".ply" or "ply"), else that of the file's name; of
+    "a.ply.gz" it is ".ply"."""
+    if format is None:
+        return plain_path(path).suffix.lower()
+    return "." + format.lower().lstrip(".").removesuffix(GZIPPED)
+
+
+def reads(path: Path) -> bool:
+    """Whether the name is that of a file that can be read, packed or not."""
+    return suffix_of(path) == ZIPPED or knows(suffix_of(path))
 
 
 def format_of(path: Path, format: str | None = None, *, writing: bool = False) -> Format:

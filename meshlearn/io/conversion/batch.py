@@ -14,10 +14,9 @@ from pathlib import Path
 
 from meshlearn.io.conversion.pipeline import ConvertOptions, convert_file
 from meshlearn.io.left_behind import Loss
-from meshlearn.io.registry import readable_suffixes
+from meshlearn.io.registry import GZIPPED, SELDOM, plain_path, readable_suffixes
 
 JOURNAL = ".meshlearn-convert.jsonl"
-_SELDOM = (".txt", ".csv")  # hold points seldom: only where they are named
 _MAGIC = re.compile(r"[*?[]")
 
 
@@ -79,11 +78,12 @@ def find_inputs(texts: Sequence[str], *, format: str | None = None) -> list[tupl
         ValueError: a name or a pattern that stands for no file.
     """
     found: list[tuple[Path, Path]] = []
-    known = tuple(suffix for suffix in readable_suffixes() if suffix not in _SELDOM)
+    known = tuple(suffix for suffix in readable_suffixes() if suffix not in SELDOM)
 
     def reads(path: str) -> bool:
+        plain = path.lower().removesuffix(GZIPPED)
         hidden = os.path.basename(path).startswith(".")
-        return not hidden and (format is not None or path.lower().endswith(known))
+        return not hidden and (format is not None or plain.endswith(known))
 
     for text in texts:
         if is_pattern(text):
@@ -119,7 +119,7 @@ def plan(
     targets: dict[str, str] = {}
     jobs = []
     for source, place in find_inputs(texts, format=format):
-        target = str(outdir / place.with_suffix(suffix))
+        target = str(outdir / plain_path(place).with_suffix(suffix))
         key = os.path.normcase(os.path.abspath(target))
         if key in targets:
             raise ValueError(f"OUT: {targets[key]} and {source} would both become {target}")
