@@ -30,6 +30,8 @@ NOTES = """
 - **COLLADA** is read as it stands: morphs by their default weights, skins by their joints' nodes.
   Effects of the common profile are looks; an opacity by which nothing at all would be seen is
   taken as opaque, with a remark.
+- **gzip** around any format (`a.ply.gz`) is read and written; a **zip** archive is read that
+  holds one mesh, with what that names.
 - Formats of other packages: see `adding_a_format.md`.
 - **OFF** is written as text; binary files (`OFF BINARY`, as Geomview writes) are read. Their
   numbers have 32 bits, so that writing them would lose what the text keeps.
