@@ -16,6 +16,7 @@ from meshlearn.arrays.connectivity import first_equal
 
 # sizes from the origin up to which float32 keeps 20 bits of a shape: 1e-6 of its size
 NEAR = 8.0
+_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)  # odd, of mixed bits
 
 
 def box_of(points: np.ndarray) -> np.ndarray | None:
@@ -23,7 +24,8 @@ def box_of(points: np.ndarray) -> np.ndarray | None:
     if not len(points):
         return None
     with np.errstate(invalid="ignore"):
-        box = np.stack([points.min(0), points.max(0)]).astype(np.float64)
+        ends = [(column.min(), column.max()) for column in points.T]  # quicker than along rows
+        box = np.array(ends, np.float64).T
     if not np.isfinite(box).all():
         points = points[np.isfinite(points).all(1)]
         return box_of(points)
@@ -96,8 +98,18 @@ def rounding(points: np.ndarray, origin: np.ndarray | None = None) -> Rounding:
 
 def fallen_together(points: np.ndarray, held: np.ndarray) -> int:
     """How many more rows of `held` (P, 3) float32 equal another row than of `points` (P, 3)."""
-    different = _different(held)
-    return 0 if different == len(held) else max(_different(points) - different, 0)
+    return 0 if _all_differ(held) else max(_different(points) - _different(held), 0)
+
+
+def _all_differ(rows: np.ndarray) -> bool:
+    """Whether rows (P, 3) float32 surely differ from each other: by a hash that a sort looks
+    through, a third of the time of `first_equal`."""
+    bits = np.ascontiguousarray(rows + np.float32(0)).view(np.uint32)  # no minus zeros
+    total = np.zeros(len(bits), np.uint64)
+    for axis, factor in enumerate(_FACTORS):
+        total += bits[:, axis] * np.uint64(factor)
+    total.sort()
+    return not bool((total[1:] == total[:-1]).any())
 
 
 def _different(points: np.ndarray) -> int:

@@ -96,6 +96,8 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
 
 def _lies_far(document: Document) -> bool:
     """Whether polygons have to be cut before their vertices are rounded."""
+    if all((part.sizes == 3).all() for part in document.parts):
+        return False
     boxes = [box_of(placed_vertices(part, part.vertices)[0]) for part in document.parts]
     return is_far(common_box(boxes))
 

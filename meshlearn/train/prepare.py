@@ -190,7 +190,7 @@ def prepare_job(job: Job, options: PrepareOptions) -> Outcome:
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                mesh = load(job.source)
+                mesh = load(job.source, dtype=None)
             made = prepare_mesh(mesh, options, name=Path(job.target).name.removesuffix(SUFFIX))
         save_prepared(made, Path(job.target), {"options": options.signature(), "of": stamp})
     except ImportError:

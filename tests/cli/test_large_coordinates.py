@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import meshlearn.io as mio
 from meshlearn.io.document import Document
+from meshlearn.train.prepared import load_prepared
 from tests.cli.runner import meshlearn
 from tests.survey import UTM, survey
 
@@ -72,3 +74,16 @@ def test_conversions_tell_the_size_of_a_rounding(tmp_path):
     done = run("convert", far, tmp_path / "a.glb", "--json")
     sizes = [x["largest"] for x in json.loads(done.stdout)["losses"] if "largest" in x]
     assert sizes and max(sizes) < 1e-6
+
+
+def test_prepare(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in written(tmp_path, cells=12):
+        folder = tmp_path / "in" / name
+        folder.mkdir()
+        (tmp_path / f"{name}.obj").rename(folder / "relief.obj")
+        small = ("--near", 50, "--space", 50, "--surface", 50, "--voxels", "8", "--jobs", 0)
+        run("prepare", folder, tmp_path / name, *small)
+    near, far = (load_prepared(next((tmp_path / n).rglob("relief*"))) for n in ("near", "far"))
+    torch.testing.assert_close(far.mesh.vertices, near.mesh.vertices, rtol=0, atol=1e-6)
+    torch.testing.assert_close(far.surface, near.surface, rtol=0, atol=1e-3)
