@@ -67,3 +67,35 @@ def with_plain_infinities(data: bytes | bytearray) -> bytes | bytearray | None:
         lambda found: found[1] + (b"inf" if found[2].upper() == b"INF" else b"nan"), bytes(data)
     )
     return bytearray(made) if count else None
+
+
+# words that are whole or have one comma inside, of which one has: "1,5 2,25 0", not "1, 2, 3"
+_WORD = rb"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?"
+_ROW = rb"(?=[^\r\n]*\d,\d)" + _WORD + rb"(?:[ \t]+" + _WORD + rb"){2,}[ \t]*\r?$"
+_COMMA = re.compile(rb"(?<=\d),(?=\d)")
+COMMAS_SAID = "commas were read as decimal points"
+
+
+def with_decimal_points(
+    data: bytes | bytearray, begin: int = 0, *, words: bytes = b""
+) -> bytearray | None:
+    """The text with points for commas, from byte `begin` on, where numbers have decimal commas;
+    None where they have not.
+
+    Args:
+        words: alternatives of a regular expression, one of which stands in front of a line of
+            numbers; nothing else is changed then. The first tells.
+    """
+    if b"," not in data:
+        return None
+    body = bytes(data[begin:])
+    front = rb"^[ \t]*"
+    first = front + (words.split(b"|")[0] + rb"[ \t]+" if words else b"")
+    if not re.search(first + _ROW, body, re.MULTILINE):
+        return None
+    if words:
+        line = re.compile(front + rb"(?:" + words + rb")[ \t][^\n]*", re.MULTILINE)
+        body = line.sub(lambda found: _COMMA.sub(b".", found[0]), body)
+    else:
+        body = _COMMA.sub(b".", body)
+    return bytearray(bytes(data[:begin]) + body)

@@ -8,6 +8,7 @@ import pytest
 import meshlearn.io as mio
 from meshlearn.io.document import Document, Material, Part, placed_vertices
 from meshlearn.io.formats.obj import read as obj_reader
+from tests.io.pieces import ply
 
 V = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 
@@ -246,3 +247,45 @@ def test_groups_of_any_names_stay_apart(tmp_path):
     again = mio.load_document(tmp_path / "a.obj").parts[0]
     assert again.face_fields["group"].tolist() == list(range(len(NAMES)))
     assert len(set(again.groups)) == len(NAMES)
+
+
+FILES = {
+    "a.obj": "v {}\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
+    "a.off": "OFF\n3 1 0\n{}\n1 0 0\n0 1 0\n3 0 1 2\n",
+    "a.ply": ply("{}\n1 0 0\n0 1 0\n3 0 1 2\n").decode(),
+    "a.xyz": "{}\n1 0 0\n0 1 0\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("row", "place", "told"),
+    [
+        ("1,5 2,25 0", (1.5, 2.25, 0), 1),
+        ("1,5 0 0", (1.5, 0, 0), 1),
+        ("-1,5\t2,0e3\t7", (-1.5, 2000, 7), 1),
+        ("1, 2, 3", (1, 2, 3), 0),
+        ("1,2,3", (1, 2, 3), 0),
+        ("1.5 2 3", (1.5, 2, 3), 0),
+    ],
+)
+def test_decimal_commas_of_text(name, end, row, place, told):
+    document = read(FILES[name].format(row).replace("\n", end), name)
+    assert tuple(document.parts[0].vertices[0]) == place and len(document.remarks) == told
+    assert len(document.parts[0].vertices) == 3
+
+
+def test_commas_of_names_stay():
+    document = read(
+        "g a1,2\nv 1,5 0 0\nv 1 0 0\nv 0 1 0\nusemtl m3,4\nvt 0,5 0,25\nf 1/1 2/1 3/1\n"
+    )
+    part = document.parts[0]
+    assert part.groups == ["a1,2"] and document.materials[0].name == "m3,4"
+    assert part.corner_fields["uv"].values.tolist() == [[0.5, 0.25]]
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-8-sig"])
+def test_off_of_an_editor(name):
+    text = FILES["a.off"].format("0 0 0")
+    assert read(text.encode(name), "a.off").parts[0].num_faces == 1

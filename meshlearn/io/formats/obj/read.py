@@ -11,7 +11,12 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
-from meshlearn.io.encoding import plain_text, with_plain_infinities
+from meshlearn.io.encoding import (
+    COMMAS_SAID,
+    plain_text,
+    with_decimal_points,
+    with_plain_infinities,
+)
 from meshlearn.io.formats.obj.beyond import KNOWN, FreeForm
 from meshlearn.io.formats.obj.material import decoded_line, load_materials, plain_name
 from meshlearn.io.formats.obj.parts import split_objects
@@ -29,11 +34,15 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         data = bytearray(re.sub(rb"\\[ \t]*\r?\n", b" ", data))
     if b"\0" in data[:4096]:
         raise FileFormatError(f"{path}: expected text of an OBJ file, got binary data")
+    remarks = []
+    points = with_decimal_points(data, words=b"v|vt|vn")
+    if points is not None:
+        data = points
+        remarks.append(COMMAS_SAID)
     data, found = _parsed(data)
     if len(found.v) == 0 and len(found.start) == 1 and not _says_nothing(data, found.event):
         raise FileFormatError(f"{path}: expected an OBJ file, found no vertices in it")
     part = Part(vertices=found.v, polygon_start=found.start, polygon_index=found.index)
-    remarks = []
     if np.isfinite(found.colour[:, 0]).any():
         part.vertex_fields["color"], bytewise = _colours(found.colour[:, : 4 if found.alpha else 3])
         if bytewise:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_decimal_points, with_line_feeds
 from meshlearn.io.formats.off.binary import read_body
 from meshlearn.io.text import (
     read_block,
@@ -20,9 +21,13 @@ _HEAD = re.compile(rb"\s*(?:#[^\n]*\n\s*)*(ST)?(C)?(N)?(4)?(n)?OFF([ \t]+BINARY)
 _COUNT = re.compile(rb"(?:\s|#[^\n]*\n)*([+-]?\d+)(?=[\s#]|\Z)")
 
 
-def read(data: bytes, path: Path) -> Document:
+def read(data: bytes | bytearray, path: Path) -> Document:
     """Reads an OFF; the counts may stand on the first line, comments anywhere."""
-    head = _HEAD.match(data, 3 if data[:3] == b"\xef\xbb\xbf" else 0)
+    data = as_utf8(data)
+    head = _HEAD.match(data)
+    if b"\r" in data[:256] and b"\n" not in data[:256] and (head is None or not head[6]):
+        data = with_line_feeds(data)
+        head = _HEAD.match(data)
     if head is None:
         raise FileFormatError(f"{path}: expected 'OFF' (or COFF, NOFF …) as the first word")
     if head[4] or head[5]:
@@ -47,12 +52,14 @@ def read(data: bytes, path: Path) -> Document:
         )
     line = data.find(b"\n", at)
     line = len(data) if line < 0 else line + 1
+    points = with_decimal_points(data, line)
+    data, remarks = (data, []) if points is None else (points, [COMMAS_SAID])
     try:
-        return Document([_by_lines(data, path, line, nv, nf, flags)])
+        return Document([_by_lines(data, path, line, nv, nf, flags)], remarks=remarks)
     except ValueError as error:
         part = _in_a_row(data, at, nv, nf, flags)
         if part is not None:
-            return Document([part])
+            return Document([part], remarks=remarks)
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(
@@ -60,7 +67,7 @@ def read(data: bytes, path: Path) -> Document:
         ) from None
 
 
-def _binary(data: bytes, path: Path, at: int, flags: tuple[bool, bool, bool]) -> Part:
+def _binary(data: bytes | bytearray, path: Path, at: int, flags: tuple[bool, bool, bool]) -> Part:
     textured, coloured, normals = flags
     body = read_body(data, path, at, 3 + 3 * normals + 4 * coloured + 2 * textured)
     part = _vertices(body.table, flags)
@@ -69,7 +76,7 @@ def _binary(data: bytes, path: Path, at: int, flags: tuple[bool, bool, bool]) ->
     return part
 
 
-def _by_lines(data: bytes, path: Path, at: int, nv: int, nf: int, flags) -> Part:
+def _by_lines(data: bytes | bytearray, path: Path, at: int, nv: int, nf: int, flags) -> Part:
     """A vertex and a face a line, as nearly all files have them."""
     rows = read_block(data, at, nv)
     if nv and int(rows.lengths.min()) < 3:
@@ -107,7 +114,7 @@ def _vertices(table: np.ndarray, flags: tuple[bool, bool, bool]) -> Part:
     return part
 
 
-def _in_a_row(data: bytes, at: int, nv: int, nf: int, flags) -> Part | None:
+def _in_a_row(data: bytes | bytearray, at: int, nv: int, nf: int, flags) -> Part | None:
     """The same without regard to lines, and without colours of faces; None where that fails."""
     try:
         values = rows_of(memoryview(data)[at:])[0][1:]  # behind the number of edges

@@ -10,7 +10,7 @@ import numpy as np
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call
 from meshlearn.io.columns import fields_of, together
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
-from meshlearn.io.encoding import as_utf8, with_line_feeds
+from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_decimal_points, with_line_feeds
 from meshlearn.io.formats.ply.ascii import read_ascii
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
 from meshlearn.io.formats.ply.textures import take_textures
@@ -249,11 +249,16 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         raise FileFormatError(f"{path}: {error}") from None
     form, elements, metadata, at = read_header(data, path)
     part = Part()
+    remarks: list[str] = []
     if form == "ascii":
         lines = with_line_feeds(data)
         if lines is not data:
             data = lines
             form, elements, metadata, at = read_header(data, path)
+        points = with_decimal_points(data, at)
+        if points is not None:
+            data = points
+            remarks.append(COMMAS_SAID)
         source = read_ascii(data, path, elements, at)
     else:
         source = _binary(data, path, elements, at, "<" if "little" in form else ">")
@@ -289,7 +294,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
             other[element.name] = _raw(columns)
     if other:
         metadata["elements"] = other
-    document = Document([part], metadata=metadata)
+    document = Document([part], metadata=metadata, remarks=remarks)
     take_offset_of_remarks(document)
     take_textures(document, path)
     return document

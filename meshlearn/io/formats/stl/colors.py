@@ -34,9 +34,11 @@ def colors_of(head: bytes, extra: np.ndarray) -> tuple[np.ndarray | None, str]:
     Args:
         extra: (F,) uint16, the two bytes of each face.
     """
+    found = _WHOLE.search(head)
+    if not found and not extra.any():
+        return None, ""
     low, middle, high = (_expanded(extra >> shift & 31) for shift in (0, 5, 10))
     own = (extra & _VALID) == 0
-    found = _WHOLE.search(head)
     if found:
         whole = np.frombuffer(found[1], np.uint8)
         own &= bool(extra.any())
@@ -45,7 +47,7 @@ def colors_of(head: bytes, extra: np.ndarray) -> tuple[np.ndarray | None, str]:
             alpha = np.full((len(colors), 1), whole[3], np.uint8)
             colors = np.concatenate([colors, alpha], axis=1)
         return colors, f"colours of faces are those of Magics, {int(own.sum()):,} of their own"
-    if not extra.any() or (own & (extra != 0)).any():
+    if (own & (extra != 0)).any():
         return None, ""
     colors = np.stack([high, middle, low], 1)
     colors[own] = 255

@@ -14,7 +14,7 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.encoding import as_utf8, with_line_feeds, with_plain_infinities
+from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_line_feeds, with_plain_infinities
 from meshlearn.io.formats.stl.colors import colors_of, plain_head
 
 HEAD = b"meshlearn"  # of a file whose part has no name
@@ -111,7 +111,7 @@ def _ascii(data: bytes | bytearray, path: Path) -> Document:
     remarks = []
     if b"," in data and _DECIMAL_COMMA.search(data):
         data = re.sub(rb"(?<=\d),(?=\d)", b".", data)
-        remarks = ["commas were read as decimal points"]
+        remarks = [COMMAS_SAID]
     try:
         corners, solids = _corners(data)
     except ValueError as error:

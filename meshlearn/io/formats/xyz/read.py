@@ -13,7 +13,7 @@ import numpy as np
 
 from meshlearn.io.columns import fields_of
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.encoding import plain_text
+from meshlearn.io.encoding import COMMAS_SAID, plain_text
 from meshlearn.io.formats.xyz.head import Head, is_number, read_head
 from meshlearn.io.offset import take_offset
 from meshlearn.io.text import rows_of
@@ -37,7 +37,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     document = Document([part])
     take_offset(document, data)
     if head.decimal_commas:
-        document.remarks.append("commas were read as decimal points")
+        document.remarks.append(COMMAS_SAID)
     return document
 
 
