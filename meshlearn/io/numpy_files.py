@@ -54,7 +54,9 @@ def open_numpy(path: Path) -> Iterator[zipfile.ZipFile | IO[bytes]]:
                 yield file
             else:
                 raise ValueError("it is not a numpy file")
-    except (*DAMAGED, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except (*DAMAGED, OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # it is not there, or may not be read
         text = " ".join(str(error).split()) or "it is damaged"
         raise ValueError(f"{path}: {text}") from error
 

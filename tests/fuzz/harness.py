@@ -28,14 +28,15 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from meshlearn import io as mio  # noqa: E402
-from tests.fuzz import cameras  # noqa: E402
+from tests.fuzz import cameras, volumes  # noqa: E402
 from tests.io.illegal import ILLEGAL  # noqa: E402
 from tests.io.legal import LEGAL  # noqa: E402
 from tests.io.samples import ALIASES, NAMING, documents  # noqa: E402
 
 CAD = (".step", ".stp", ".iges", ".igs")  # a process for each file: tests/io/test_cad.py
 _MESHES = [s for s in mio.readable_suffixes() if s not in (*ALIASES, *NAMING, *CAD)]
-SUFFIXES = [*_MESHES, *cameras.NAMES]
+OTHERS = {name: module for module in (cameras, volumes) for name in module.NAMES}
+SUFFIXES = [*_MESHES, *OTHERS]
 SECONDS, MEGABYTES = 2.0, 500.0
 _NUMBERS = [
     b"0",
@@ -67,8 +68,8 @@ class Finding(Exception):
 def seeds(suffix: str) -> list[bytes]:
     """Files of a format to begin with."""
     out: list[bytes] = []
-    if suffix in cameras.NAMES:
-        return cameras.seeds(suffix)
+    if suffix in OTHERS:
+        return OTHERS[suffix].seeds(suffix)
     if suffix in mio.writable_suffixes():
         from meshlearn.io.files import encode
 
@@ -162,8 +163,8 @@ def check(suffix: str, data: bytes) -> bool:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     legal = False
     try:
-        if suffix in cameras.NAMES:
-            legal = _cameras(suffix, data)
+        if suffix in OTHERS:
+            legal = _other(suffix, data)
         elif data:
             document = mio.read_document(bytearray(data), Path("/nonexistent") / f"x{suffix}")
             legal = True
@@ -186,13 +187,13 @@ def check(suffix: str, data: bytes) -> bool:
     return legal
 
 
-def _cameras(name: str, data: bytes) -> bool:
-    """Whether a camera file was legal, told in one line where it was not."""
+def _other(name: str, data: bytes) -> bool:
+    """Whether a file that is no mesh was legal, told in one line where it was not."""
     try:
-        cameras.read(name, data)
+        OTHERS[name].read(name, data)
     except ValueError as error:
         text = str(error)
-        if type(error) is not ValueError or "\n" in text or len(text) > 2000:
+        if type(error) not in (ValueError, mio.FileFormatError) or "\n" in text or len(text) > 2000:
             raise Finding(f"{name}: no sentence: {type(error).__name__}: {text}", data) from error
         return False
     return True

@@ -125,10 +125,13 @@ def _slices(file: Path, *, alone: bool) -> list[_Slice]:
         return [one for one in _frames(head, file) if one is not None]
     except pydicom.errors.InvalidDicomError:
         raise ValueError(f"{file.name} is not a DICOM file") from None
-    except (AttributeError, KeyError, IndexError, TypeError, NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.strerror:
+    except ValueError:
+        raise
+    except Exception as error:  # each way to be damaged has its own
+        if isinstance(error, OSError) and error.filename is not None:
             raise
-        raise ValueError(f"{file.name}: its header is damaged ({error})") from None
+        said = " ".join(str(error).split())
+        raise ValueError(f"{file.name}: its header is damaged ({said[:200]})") from None
 
 
 def _frames(head: Any, file: Path) -> Iterator[_Slice | None]:

@@ -39,7 +39,7 @@ def read(path: Path, wanted: Wanted) -> Samples:
         fields[key.strip().lower()] = value.strip()
     if fields.get("objecttype", "Image").lower() != "image":
         raise ValueError(f"expected ObjectType = Image, got {fields['objecttype']!r}")
-    for key in ("ndims", "dimsize", "elementtype"):
+    for key in ("ndims", "dimsize", "elementtype", "elementdatafile"):
         if key not in fields:
             raise ValueError(f"its header has no {key!r}")
     count = whole(fields["ndims"], "NDims", 1)[0]

@@ -144,8 +144,8 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except (*_DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # it is not there, or may not be read
         text = " ".join(str(error).split()) or "it is damaged"
         if isinstance(error, FileFormatError):  # names its file itself
             raise
