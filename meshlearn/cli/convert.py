@@ -203,6 +203,13 @@ def convert(
     ascii: Annotated[
         bool, typer.Option("--ascii", help="Write text where the format has both.")
     ] = False,
+    compress: Annotated[
+        str | None,
+        typer.Option(
+            metavar="meshopt|draco",
+            help="Compress glTF: meshopt rounds nothing, draco coordinates to 16 bits.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="A loss is an error, and nothing is written.")
     ] = False,
@@ -256,6 +263,7 @@ def convert(
         triangulate=triangulate,
         precision=precision,
         ascii=ascii,
+        compress=compress,
         strict=strict,
         overwrite=overwrite,
         source_format=source_format,

@@ -215,30 +215,49 @@ def prepared(
     return document if found.prepare is None else _made(found, "prepare", path, document)
 
 
+def _compression(found: Format, compress: str | None, path: Path) -> dict[str, str]:
+    """The option for the functions of a format.
+
+    Raises:
+        FileFormatError: the format has no such compression.
+    """
+    if compress is None:
+        return {}
+    if compress not in found.compress:
+        known = f"it has {', '.join(found.compress)}" if found.compress else "write .glb for that"
+        raise FileFormatError(
+            f"{path}: {found.name} files are not compressed by {compress!r}; {known}"
+        )
+    return {"compress": compress}
+
+
 def find_losses(
     document: Document,
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
     ascii: bool = False,
+    compress: str | None = None,
 ) -> LossReport:
     """What a format could not hold of a document; nothing is written.
 
     Args:
         ascii: the text variant of a format that has both.
+        compress: as for `save_document`.
     """
     path = Path(path)
     found = format_of(path, format, writing=True)
+    options = _compression(found, compress, path)
     document = prepared(document, path, format=format)
     losses = losses_of(document, found.holds_as(ascii=ascii))
     if found.losses is not None:
         whole = {(x.domain, x.name) for x in losses if x.kind is LossKind.FIELD and x.count}
-        more = _made(found, "losses", path, document)
+        more = _made(found, "losses", path, document, **options)
         losses += [x for x in more if not x.domain or (x.domain, x.name) not in whole]
     return report_of([*document.left_out, *losses], found.name)
 
 
-def _made(format: Format, key: str, path: Path, *arguments: object, **options: bool) -> Any:
+def _made(format: Format, key: str, path: Path, *arguments: object, **options: Any) -> Any:
     """What a function of a format makes of a document, of the type that it should have."""
     function = _function(format, key, path)
     try:
@@ -283,19 +302,21 @@ def encode(
     format: str | None = None,
     ascii: bool = False,
     whole: bool = True,
+    compress: str | None = None,
 ) -> dict[str, Any]:
     """The files that a document becomes, by name: that of `path`, and those it refers to.
 
     Args:
         ascii: the text variant of a format that has both.
         whole: False: a file may be given as an iterable of its pieces instead of as bytes.
+        compress: as for `save_document`.
 
     Raises:
-        FileFormatError: the format is unknown, or has no text variant.
+        FileFormatError: the format is unknown, or has no text variant or no such compression.
     """
     path = Path(path)
     found = format_of(path, format, writing=True)
-    options: dict[str, bool] = {}
+    options: dict[str, Any] = dict(_compression(found, compress, path))
     if ascii and found.ascii:
         options["ascii"] = True
     elif ascii and suffix_of(path, format) not in found.text:
@@ -350,10 +371,10 @@ def _make_folder(path: Path) -> None:
 
 
 def _without_collisions(
-    document: Document, path: Path, *, format: str | None, ascii: bool
+    document: Document, path: Path, **options: Any
 ) -> tuple[Document, dict[str, Any]]:
     """The files of a document, none of whose images takes the place of another that is there."""
-    files = encode(document, path, format=format, ascii=ascii, whole=False)
+    files = encode(document, path, whole=False, **options)
     plain = plain_path(path)
     places = image_places(document, plain)
     others = {
@@ -365,7 +386,7 @@ def _without_collisions(
     }
     if others:
         document = with_images_named(document, others)
-        files = encode(document, path, format=format, ascii=ascii, whole=False)
+        files = encode(document, path, whole=False, **options)
     return document, files
 
 
@@ -377,6 +398,7 @@ def save_document(
     format: str | None = None,
     ascii: bool = False,
     strict: bool = False,
+    compress: str | None = None,
 ) -> LossReport:
     """Writes a document; returns what the format could not hold. Whole or not at all.
 
@@ -387,6 +409,7 @@ def save_document(
         format: an extension such as "ply"; default: that of `path`.
         ascii: the text variant of a format that has both.
         strict: a loss is an error, and nothing is written.
+        compress: "meshopt" (nothing is rounded) or "draco", for formats that have it.
 
     Raises:
         FileFormatError: unknown extension, an existing file without `overwrite`, a loss under
@@ -395,16 +418,19 @@ def save_document(
     stream = None if isinstance(path, str | os.PathLike) else path
     path = Path(path) if isinstance(path, str | os.PathLike) else _name_of(path, format)
     document = prepared(document, path, format=format)
-    report = find_losses(document, path, format=format, ascii=ascii)
+    report = find_losses(document, path, format=format, ascii=ascii, compress=compress)
     if strict and report:
         raise FileFormatError(f"{path}: not written, since it would lose {report.listed}")
     if stream is not None:
-        _into_stream(stream, encode(document, path, format=format, ascii=ascii), path)
+        made = encode(document, path, format=format, ascii=ascii, compress=compress)
+        _into_stream(stream, made, path)
         return report
     if path.exists() and not overwrite:
         raise FileFormatError(f"{path}: it exists; give overwrite=True to replace it")
     with _files.one_at_a_time(path.parent, needed=bool(document.images)):
-        document, files = _without_collisions(document, path, format=format, ascii=ascii)
+        document, files = _without_collisions(
+            document, path, format=format, ascii=ascii, compress=compress
+        )
         beside = [name for name in files if name != path.name]
         for name in beside:
             if safe_place(name) != name:

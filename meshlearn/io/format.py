@@ -129,6 +129,7 @@ class Format:
             before `losses` and `write`, and again of what it gave, which it then leaves as it is.
         text: those of the suffixes whose files are text always.
         ascii: whether `write` takes ``ascii=True`` for a text variant.
+        compress: names of compressions that `write`, `pieces` and `losses` take as ``compress=``.
         tolerance: whether `read` takes ``tolerance=``, how far its triangles may be from what is
             curved in a file, in the file's unit.
 
@@ -150,6 +151,7 @@ class Format:
     prepare: Prepare | str | None = None
     text: tuple[str, ...] = ()
     ascii: bool = False
+    compress: tuple[str, ...] = ()
     tolerance: bool = False
 
     def __post_init__(self) -> None:

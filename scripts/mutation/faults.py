@@ -485,7 +485,7 @@ _IO = "tests/io/"
 IO = [
     Mutant(
         "io: indices of 32 bits are called so",
-        "meshlearn/io/formats/gltf/write.py",
+        "meshlearn/io/formats/gltf/buffer.py",
         '"u4": 5125',
         '"u4": 5123',
         (_IO + "test_gltf.py",),

@@ -48,6 +48,7 @@ class ConvertOptions:
         source_format: extension that stands for the source's own.
         tolerance: of curved solids, how far triangles may be from them, in the source's unit.
         target_format: extension that stands for the target's own.
+        compress: "meshopt" or "draco", where the target format has it.
 
     Raises:
         ValueError: an option that means nothing.
@@ -69,6 +70,7 @@ class ConvertOptions:
     source_format: str | None = None
     tolerance: float | None = None
     target_format: str | None = None
+    compress: str | None = None
 
     def __post_init__(self) -> None:
         if self.unit is not None:
@@ -215,7 +217,8 @@ def _change(
     document, steps, lost = apply(document, options, format=form)
     document = prepared(document, target, format=options.target_format)
     to = options.target_format
-    found = find_losses(document, target, format=to, ascii=options.ascii).items
+    how = {"ascii": options.ascii, "compress": options.compress}
+    found = find_losses(document, target, format=to, **how).items  # type: ignore[arg-type]
     # what the user just said of the frame, and the file has no word for, is no loss
     asked = {LossKind.UNIT_UNSAID: options.unit, LossKind.UP_AXIS_UNSAID: options.up}
     found = tuple(loss for loss in found if asked.get(loss.kind) is None)
@@ -257,6 +260,7 @@ def convert_file(
         overwrite=options.overwrite,
         format=options.target_format,
         ascii=options.ascii,
+        compress=options.compress,
     )
     return made
 
@@ -271,7 +275,13 @@ def convert_to_bytes(
     """
     target = Path("standard output")
     document, made = _change(_read(source, data, options), source, target, options)
-    files = encode(document, target, format=options.target_format, ascii=options.ascii)
+    files = encode(
+        document,
+        target,
+        format=options.target_format,
+        ascii=options.ascii,
+        compress=options.compress,
+    )
     if len(files) > 1:
         raise FileFormatError(f"{target}: it takes {len(files)} files; name a file to write to")
     return files[target.name], made

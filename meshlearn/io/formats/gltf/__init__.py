@@ -29,4 +29,5 @@ FORMAT = Format(
         metadata=frozenset({"asset", "offset"}),
     ),
     text=(".gltf",),
+    compress=("meshopt", "draco"),
 )

@@ -14,6 +14,8 @@ from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.even_looks import is_texture
+from meshlearn.io.formats.gltf import draco_write
+from meshlearn.io.formats.gltf.buffer import INDICES, Buffer
 from meshlearn.io.formats.gltf.coordinates import needed_by, needed_sets, usable
 from meshlearn.io.formats.gltf.legal import finite, legal_part, placing_of
 from meshlearn.io.formats.gltf.looks import words_of
@@ -25,11 +27,12 @@ from meshlearn.io.offset import KEY, offset_of
 
 UNIT = "has normals of length 1; others were scaled, and absent ones made from faces"
 ROUND = 2e-3  # of a length: what three digits of each component leave
-_CODES = {"f4": 5126, "u4": 5125, "u2": 5123, "i2": 5122, "u1": 5121, "i1": 5120}
 
 
-def losses(document: Document) -> Iterator[Loss]:
+def losses(document: Document, *, compress: str | None = None) -> Iterator[Loss]:
     """What a glTF file cannot hold beyond what its `Holds` says."""
+    if compress == "draco":
+        yield from draco_write.losses(document)
     yield from losses_of_looks(
         (m.looks, words_of(m.looks)[1])
         for m in document.materials
@@ -141,54 +144,6 @@ def _split_count(part: Part) -> int:
     return int((np.bincount(vertex) > 1).sum())
 
 
-class _Writer:
-    """The buffer of a file, in pieces, with its views and accessors."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes | memoryview] = []
-        self.size = 0
-        self.views: list[dict] = []
-        self.accessors: list[dict] = []
-
-    def view(self, data: bytes | memoryview, **more: int) -> int:
-        """Takes bytes; the index of their view."""
-        size = len(data)
-        self.views.append({"buffer": 0, "byteOffset": self.size, "byteLength": size, **more})
-        self.pieces.append(data)
-        self.pieces.append(b"\0" * (-size % 4))
-        self.size += size + -size % 4
-        return len(self.views) - 1
-
-    def add(
-        self, values: np.ndarray, target: int, *, bounds: bool = False, normal: bool = False
-    ) -> int:
-        """Takes values (N,) or (N, D); the index of their accessor."""
-        values = np.ascontiguousarray(values)
-        width = values.shape[1] if values.ndim == 2 else 1
-        kind, size = values.dtype.str[1:], values.dtype.itemsize * width
-        more = {}
-        if size % 4 and target == 34962:  # attributes begin at multiples of four bytes
-            padded = np.zeros((len(values), (size + 3) // 4 * 4), np.uint8)
-            padded[:, :size] = values.view(np.uint8).reshape(len(values), size)
-            values_, more = padded, {"byteStride": padded.shape[1]}
-        else:
-            values_ = values
-        data = values_.reshape(-1).view(np.uint8).data if values_.size else b""
-        entry = {
-            "bufferView": self.view(data, target=target, **more),
-            "componentType": _CODES[kind],
-            "count": len(values),
-            "type": "SCALAR" if width == 1 else f"VEC{width}",
-        }
-        if normal:
-            entry["normalized"] = True
-        if bounds and len(values):
-            entry["min"] = [float(v) for v in values.min(0)]
-            entry["max"] = [float(v) for v in values.max(0)]
-        self.accessors.append(entry)
-        return len(self.accessors) - 1
-
-
 def _unshared(part: Part, faces: np.ndarray, corner: np.ndarray | None):
     """Vertices split where corner attributes differ: faces, source vertex, attribute rows."""
     fields = usable(part)
@@ -206,14 +161,14 @@ def _unshared(part: Part, faces: np.ndarray, corner: np.ndarray | None):
     return inverse.reshape(-1, 3), source, rows
 
 
-def _attributes(
-    writer: _Writer, part: Part, faces: np.ndarray, source, rows: dict
-) -> tuple[dict, dict]:
-    """Accessors of the vertices, and the names of those that have another in the file."""
+def _columns(
+    part: Part, faces: np.ndarray, source, rows: dict
+) -> tuple[dict[str, np.ndarray], dict[str, str | bool]]:
+    """Attributes of the vertices, and the names of those that have another in the file."""
     take = slice(None) if source is None else source
     with np.errstate(over="ignore"):
         position = part.vertices[take].astype(np.float32, copy=False)
-    out = {"POSITION": writer.add(position, 34962, bounds=True)}
+    out = {"POSITION": position}
     names: dict[str, str | bool] = {}
     known = {"normal": "NORMAL", "uv": "TEXCOORD_0", "color": "COLOR_0", "tangent": "TANGENT"}
     widths = {"normal": (3,), "uv": (2,), "color": (3, 4), "tangent": (4,)}
@@ -247,11 +202,11 @@ def _attributes(
                 names[label] = key
             if values.dtype == bool:
                 names[label + "?"] = True
-        out[label] = writer.add(held, 34962, normal=key == "color" and held.dtype.kind == "u")
+        out[label] = held
     return out, names
 
 
-def _write_part(writer: _Writer, part: Part, sets: int) -> dict | None:
+def _write_part(writer: Buffer, part: Part, sets: int) -> dict | None:
     """The mesh of a part, with so many sets of texture coordinates at least."""
     if len(part.vertices) == 0:
         return None
@@ -262,11 +217,10 @@ def _write_part(writer: _Writer, part: Part, sets: int) -> dict | None:
         corner, owner = triangulate(part.vertices, part.polygon_start, part.polygon_index)
         faces = part.polygon_index[corner]
     faces, source, rows = _unshared(part, faces, corner)
-    attributes, names = _attributes(writer, part, faces, source, rows)
+    columns, names = _columns(part, faces, source, rows)
     for number in range(sets):
-        if f"TEXCOORD_{number}" not in attributes:  # where a texture without any is looked up
-            zeros = np.zeros((len(part.vertices if source is None else source), 2), np.float32)
-            attributes[f"TEXCOORD_{number}"] = writer.add(zeros, 34962)
+        if f"TEXCOORD_{number}" not in columns:  # where a texture without any is looked up
+            columns[f"TEXCOORD_{number}"] = np.zeros((len(columns["POSITION"]), 2), np.float32)
             names[f"TEXCOORD_{number}"] = ""
     kind = np.uint16 if len(part.vertices if source is None else source) <= 65535 else np.uint32
     first: dict[int, int] = {}  # new vertex of an old one, for lines and points
@@ -276,18 +230,29 @@ def _write_part(writer: _Writer, part: Part, sets: int) -> dict | None:
     def index(values: np.ndarray) -> int:
         if first:
             values = np.array([first[int(v)] for v in values.reshape(-1)], np.int64)
-        return writer.add(values.reshape(-1).astype(kind), 34963)
+        return writer.add(values.reshape(-1).astype(kind), INDICES)
+
+    attributes: dict[str, int] = {}
+
+    def vertices() -> dict[str, int]:
+        if not attributes:
+            attributes.update({k: writer.add_attribute(k, v) for k, v in columns.items()})
+        return attributes
+
+    def triangles(corners: np.ndarray) -> dict:
+        if writer.compress == "draco":
+            return draco_write.primitive(writer, columns, corners, names)
+        place = writer.add(corners.reshape(-1).astype(kind), INDICES, triangles=True)
+        return {"attributes": vertices(), "indices": place}
 
     primitives: list[dict] = []
     material = part.face_fields.get("material")
     if len(faces) and material is None:
-        accessor = writer.add(faces.reshape(-1).astype(kind), 34963)
-        primitives.append({"attributes": attributes, "indices": accessor})
+        primitives.append(triangles(faces))
     elif len(faces):
         label = np.asarray(material) if owner is None else np.asarray(material)[owner]
         for number in np.unique(label).tolist():
-            accessor = writer.add(faces[label == number].reshape(-1).astype(kind), 34963)
-            primitives.append({"attributes": attributes, "indices": accessor})
+            primitives.append(triangles(faces[label == number]))
             if number >= 0:
                 primitives[-1]["material"] = int(number)
     if part.lines:
@@ -296,12 +261,12 @@ def _write_part(writer: _Writer, part: Part, sets: int) -> dict | None:
         else:
             runs, mode = part.lines, 3
         for run in runs:
-            entry = {"attributes": attributes, "indices": index(run), "mode": mode}
+            entry = {"attributes": vertices(), "indices": index(run), "mode": mode}
             primitives.append(entry)
     if len(part.points):
-        primitives.append({"attributes": attributes, "indices": index(part.points), "mode": 0})
+        primitives.append({"attributes": vertices(), "indices": index(part.points), "mode": 0})
     if not primitives:  # vertices that nothing names
-        primitives = [{"attributes": attributes, "mode": 0, "extras": {"unused": True}}]
+        primitives = [{"attributes": vertices(), "mode": 0, "extras": {"unused": True}}]
     if names:
         primitives[0].setdefault("extras", {})["names"] = names
     return (
@@ -309,9 +274,13 @@ def _write_part(writer: _Writer, part: Part, sets: int) -> dict | None:
     )
 
 
-def write(document: Document, path: Path) -> bytes:
-    """A GLB (or .gltf with its data inside) of one scene; polygons are triangulated."""
-    return b"".join(pieces(document, path)[path.name])
+def write(document: Document, path: Path, *, compress: str | None = None) -> bytes:
+    """A GLB (or .gltf with its data inside) of one scene; polygons are triangulated.
+
+    Args:
+        compress: "meshopt", which rounds nothing, or "draco", which does and orders anew.
+    """
+    return b"".join(pieces(document, path, compress=compress)[path.name])
 
 
 def _extensions(value: object) -> set[str]:
@@ -339,10 +308,12 @@ def _kept_asset(document: Document) -> dict:
     return kept
 
 
-def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
+def pieces(
+    document: Document, path: Path, *, compress: str | None = None
+) -> dict[str, Iterable[bytes | memoryview]]:
     """The file of `write` in pieces."""
     document = with_local_origins(document)
-    writer = _Writer()
+    writer = Buffer(compress)
     meshes: list[dict] = []
     nodes: list[dict] = []
     needed = needed_sets(document)
@@ -367,15 +338,17 @@ def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryv
     if materials:
         body |= write_materials(materials, document.images, writer.view)
     extensions = sorted(_extensions([body.get("materials", []), body.get("textures", [])]))
+    required = [name for name in IMAGE_EXTENSIONS.values() if name in extensions]
+    required = sorted([*required, *writer.extensions])
+    extensions = sorted({*extensions, *required})
     if extensions:
         body["extensionsUsed"] = extensions
-    required = [name for name in IMAGE_EXTENSIONS.values() if name in extensions]
     if required:  # without a second image of another type
         body["extensionsRequired"] = required
     if nodes:
         body |= {"nodes": nodes, "meshes": meshes, "accessors": writer.accessors}
     if writer.views:
-        body |= {"bufferViews": writer.views, "buffers": [{"byteLength": writer.size}]}
+        body |= {"bufferViews": writer.views, "buffers": writer.buffers()}
     if path.suffix.lower() == ".gltf":
         if writer.views:
             data = base64.b64encode(b"".join(writer.pieces)).decode()
