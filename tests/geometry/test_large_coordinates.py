@@ -171,3 +171,18 @@ def test_a_mesh_near_the_origin_is_not_moved():
         rtol=0,
         atol=1e-9,
     )
+
+
+def test_simplification_keeps_texture_coordinates_of_what_is_far():
+    pytest.importorskip("fast_simplification")
+    made = []
+    for offset in (0 * UTM, UTM):
+        mesh = survey_mesh(offset)
+        uv = ml.mesh.CornerAttribute(torch.from_numpy(relief()[0][:, :2] / 2), mesh.faces.clone())
+        mesh = ml.Mesh(mesh.vertices, mesh.faces, corner_attributes={"uv": uv})
+        made.append(geometry.simplify(mesh, 150))
+    near, far = made
+    assert far.corner_attributes.keys() == near.corner_attributes.keys() == {"uv"}
+    values, index = far.corner_attributes["uv"]
+    at = (far.vertices[far.faces] - torch.from_numpy(UTM))[..., :2] / 2
+    torch.testing.assert_close(values[index].double(), at, rtol=0, atol=0.02)

@@ -268,3 +268,28 @@ def test_nothing_to_centre_and_nothing_to_move_back():
     changed = uncenter(Document([survey()]))
     assert "no offset" in changed.done
     np.testing.assert_array_equal(changed.document.parts[0].vertices, survey().vertices)
+
+
+@pytest.mark.parametrize("suffix", ["obj", "glb", "ply", "vtp", "npz"])
+@pytest.mark.parametrize("center", [None, True])
+def test_normals_and_texture_coordinates_are_those_at_the_origin(suffix, center, tmp_path):
+    generator = np.random.default_rng(0)
+    uv = generator.random((400, 2)).astype(np.float32)
+    normal = generator.normal(size=(400, 3))
+    normal = (normal / np.linalg.norm(normal, axis=1, keepdims=True)).astype(np.float32)
+    found = []
+    for offset in (0 * UTM, UTM):
+        part = survey(offset)
+        part.vertex_fields |= {"uv": uv, "normal": normal}
+        path, _ = saved(tmp_path / "a.npz", part)
+        converted(path, tmp_path / f"b.{suffix}", center=center)
+        made = mio.load_document(tmp_path / f"b.{suffix}").parts[0]
+        values = [made.vertex_fields.get(k) for k in ("uv", "normal")]
+        found.append(
+            [
+                v if v is not None else made.corner_fields[k].values[made.corner_fields[k].index]
+                for k, v in zip(("uv", "normal"), values, strict=True)
+            ]
+        )
+    for near, far in zip(*found, strict=True):
+        np.testing.assert_array_equal(near, far)
