@@ -28,7 +28,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from meshlearn import io as mio  # noqa: E402
-from tests.fuzz import cameras, volumes  # noqa: E402
+from tests.fuzz import cameras, scenes, volumes  # noqa: E402
 from tests.io.illegal import ILLEGAL  # noqa: E402
 from tests.io.legal import LEGAL  # noqa: E402
 from tests.io.samples import ALIASES, NAMING, documents  # noqa: E402
@@ -79,6 +79,7 @@ def seeds(suffix: str) -> list[bytes]:
                     out.append(encode(document, f"x{suffix}", ascii=ascii)[f"x{suffix}"])
                 except mio.FileFormatError:
                     continue
+    out += scenes.seeds(suffix)
     for table in (LEGAL, ILLEGAL):
         for name, (content, *_) in table.items():
             if name.endswith(suffix):

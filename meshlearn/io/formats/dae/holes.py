@@ -18,6 +18,14 @@ def cut_holes(points: np.ndarray, outline: np.ndarray, holes: list[np.ndarray]) 
         points: (N, 3) places of all corners.
         outline: rows of the corners around it; holes: those of the corners around each.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        loop = _joined(points, outline, holes)
+    corners, _ = triangulate(points, np.array([0, len(loop)]), np.array(loop, np.int64))
+    return np.array(loop, np.int64)[corners]
+
+
+def _joined(points: np.ndarray, outline: np.ndarray, holes: list[np.ndarray]) -> list[int]:
+    """One loop around the outline and the holes."""
     flat, area = _flat(points, outline)
     loop = outline.tolist()
     inner = [h for h in holes if len(h) >= 3]
@@ -26,8 +34,7 @@ def cut_holes(points: np.ndarray, outline: np.ndarray, holes: list[np.ndarray]) 
         around = np.roll(hole, -int(flat[hole, 0].argmax())).tolist()
         at = _bridge(flat, loop, around[0])
         loop[at + 1 : at + 1] = [*around, around[0], loop[at]]
-    corners, _ = triangulate(points, np.array([0, len(loop)]), np.array(loop, np.int64))
-    return np.array(loop, np.int64)[corners]
+    return loop
 
 
 def _flat(points: np.ndarray, outline: np.ndarray) -> tuple[np.ndarray, float]:
