@@ -228,6 +228,47 @@ def test_beams_that_need_not_be_understood_are_told(tmp_path):
     assert [(x.what, x.count) for x in document.left_out] == [("beams", 1)]
 
 
+EXTENSIONS = {
+    "slice": ('<s:slicestack id="4"><s:slice ztop="1"/><s:slice ztop="2"/></s:slicestack>', 2),
+    "boolean": ('<object id="5"><o:booleanshape objectid="9" operation="union"/></object>', 1),
+    "displacement": ('<object id="5"><d:displacementmesh/></object>', 1),
+    "level": ('<object id="5"><v:levelset functionid="1" channel="s"/></object>', 1),
+    "triangles": ('<t:trianglesets><t:triangleset name="top"/></t:trianglesets>', 1),
+}
+PREFIXES = " ".join(
+    f'xmlns:{p}="http://schemas.3mf.io/3dmanufacturing/{name}"'
+    for p, name in (
+        ("s", "slice/2015/07"),
+        ("o", "booleanoperations/2023/07"),
+        ("d", "displacement/2023/10"),
+        ("v", "volumetric/2022/01"),
+        ("t", "trianglesets/2021/07"),
+    )
+)
+
+
+@pytest.mark.parametrize("word", EXTENSIONS)
+def test_what_extensions_add_is_told_by_name(tmp_path, word):
+    body, count = EXTENSIONS[word]
+    resources = f'{body}<object id="9">{mesh()}</object>'
+    root = model(resources, '<item objectid="9"/>', PREFIXES)
+    document = load_document(package(tmp_path / "a.3mf", root))
+    assert document.parts[0].num_faces == 2
+    ((what, number),) = [(x.what, x.count) for x in document.left_out]
+    assert word in what and number == count
+
+
+@pytest.mark.parametrize(
+    "prefix, word",
+    [("s", "slices"), ("o", "boolean operations"), ("d", "displacement"), ("v", "volumetric")],
+)
+def test_each_extension_that_is_required_has_its_name(tmp_path, prefix, word):
+    more = f'{PREFIXES} requiredextensions="{prefix}"'
+    root = model(f'<object id="9">{mesh()}</object>', '<item objectid="9"/>', more)
+    with pytest.raises(FileFormatError, match=word):
+        load_document(package(tmp_path / "a.3mf", root))
+
+
 @pytest.mark.parametrize("text, odd", [("FF0000", 1), ("#F00", 1), ("#FF0000", 0), ("F00", 1)])
 def test_colours_as_people_write_them(tmp_path, text, odd):
     group = f'<basematerials id="1"><base name="r" displaycolor="{text}"/></basematerials>'

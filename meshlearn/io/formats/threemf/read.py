@@ -44,6 +44,15 @@ _EXTENSIONS = {
     "displacement": "displacement",
     "securecontent": "secure content",
 }
+_BEYOND = {  # elements of extensions that need not be understood, and are not
+    "beam": "beams",
+    "ball": "balls",
+    "slice": "slices",
+    "booleanshape": "boolean shapes",
+    "displacementmesh": "displacement of surfaces",
+    "levelset": "level sets",
+    "triangleset": "sets of triangles",
+}
 _Key = tuple[str, str]  # name of a model in the package, id of an object
 
 
@@ -112,8 +121,8 @@ class _Reader:
             self._group.rows.append(at)
         elif name == "texture2d":
             self.textures[at["id"]] = at
-        elif name in ("beam", "slice", "ball"):
-            self.beyond[f"{name}s"] += 1
+        elif name in _BEYOND:
+            self.beyond[_BEYOND[name]] += 1
         elif name == "metadata":
             self._label = at.get("name")
 
@@ -188,7 +197,7 @@ def _check_required(prefixes: list[str], data: bytes) -> None:
         space = spaces.get(prefix, "")
         if space.endswith(_KNOWN):
             continue
-        known = next((word for key, word in _EXTENSIONS.items() if f"/{key}/" in space), "")
+        known = next((word for key, word in _EXTENSIONS.items() if f"/{key}" in space), "")
         label = known or space or prefix
         raise ValueError(
             f"it requires the 3MF extension {label!r}, which is not read; export it as plain "
