@@ -14,7 +14,7 @@ import numpy as np
 
 from meshlearn.arrays.precision import box_of, is_far
 from meshlearn.io.left_behind import Loss
-from meshlearn.io.looks import Looks, Texture, linear_of
+from meshlearn.io.looks import Looks, Texture
 
 
 class FileFormatError(ValueError):
@@ -51,16 +51,14 @@ class Material:
 
     @property
     def appearance(self) -> Looks:
-        """`looks`, else what "base_color" (sRGB, as of formats without looks) and "base_texture"
-        say."""
+        """`looks`, else what "base_color" and "base_texture" say."""
         if self.looks is not None:
             return self.looks
         color, image = self.values.get("base_color"), self.values.get("base_texture")
         found = Looks(base_texture=None if image is None else Texture(str(image)))
         if color is not None:
             red, green, blue, alpha = (*map(float, color), 1.0)[:4]
-            found.base_color = linear_of(red), linear_of(green), linear_of(blue)
-            found.alpha = alpha
+            found.base_color, found.alpha = (red, green, blue), alpha
             found.alpha_mode = "BLEND" if alpha < 1 else None
         return found
 

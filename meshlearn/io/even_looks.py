@@ -15,13 +15,23 @@ def is_texture(name: str) -> bool:
     return re.fullmatch(r"uv([1-9]\d*)?", name) is not None
 
 
-def without_gaps(field: CornerField) -> CornerField:
-    """The field with a row of zeros for the corners that name none."""
+# of corners, that formats which have them hold: coordinates and colours
+OF_CORNERS = frozenset({"uv", *(f"uv{k}" for k in range(1, 8)), "color"})
+
+
+def without_gaps(field: CornerField, *, fill: float = 0.0) -> CornerField:
+    """The field with a row of `fill` for the corners that name none."""
     gap = field.index < 0
     if not gap.any():
         return field
-    values = np.concatenate([field.values, np.zeros_like(field.values, shape=(1, *_row(field)))])
+    row = np.full_like(field.values, fill, shape=(1, *_row(field)))
+    values = np.concatenate([field.values, row])
     return CornerField(values, np.where(gap, len(values) - 1, field.index))
+
+
+def looks_without_gaps(name: str, field: CornerField) -> CornerField:
+    """Coordinates 0, or the colour white, at the corners that name none."""
+    return without_gaps(field, fill=full_color(field.values.dtype) if name == "color" else 0.0)
 
 
 def even_looks(parts: Sequence[Part]) -> None:
@@ -51,7 +61,7 @@ def _even(
     kind = np.result_type(*kinds)
     if len({k.kind == "f" for k in kinds}) > 1:
         kind = np.dtype(np.float32)
-    fill = _one(kind) if name == "color" else 0.0
+    fill = full_color(kind) if name == "color" else 0.0
     by_corner = any(isinstance(found, CornerField) for found in there)
     for part, found in zip(parts, there, strict=True):
         rows = 1 if by_corner else len(part.vertices)
@@ -59,7 +69,7 @@ def _even(
         if found is not None:
             values = _values(found)[:, :width]
             if name == "color" and values.dtype != kind:
-                values = values.astype(np.float64) * (fill / _one(values.dtype))
+                values = values.astype(np.float64) * (fill / full_color(values.dtype))
             table[:, : values.shape[1]] = values
         part.vertex_fields.pop(name, None)
         if not by_corner:
@@ -70,9 +80,9 @@ def _even(
         part.corner_fields[name] = CornerField(table, index)
 
 
-def _one(kind: np.dtype) -> float:
+def full_color(kind: np.dtype) -> float:
     """Full colour in a type."""
-    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+    return float(np.iinfo(kind).max) if kind.kind in "iu" else 1.0
 
 
 def _values(found: np.ndarray | CornerField) -> np.ndarray:

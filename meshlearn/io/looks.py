@@ -96,11 +96,6 @@ class Looks:
                 yield name, value
 
 
-def linear_of(encoded: float) -> float:
-    """Linear light of an sRGB value in [0, 1] (IEC 61966-2-1)."""
-    return encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
-
-
 def losses_of_looks(materials: Iterable[tuple[Looks, Iterable[str]]]) -> Iterator[Loss]:
     """What a format has no word for, by name and number of materials.
 

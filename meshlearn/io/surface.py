@@ -9,7 +9,7 @@ import numpy as np
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import CornerField, Document, Part, as_table
-from meshlearn.io.even_looks import even_looks, is_texture, without_gaps
+from meshlearn.io.even_looks import OF_CORNERS, even_looks, looks_without_gaps
 from meshlearn.io.placed import placed_part
 
 
@@ -96,8 +96,8 @@ def _numbers_only(part: Part) -> Part:
         vertex_fields={k: v for k, v in part.vertex_fields.items() if v.dtype.kind in "fiub"},
         face_fields={k: v for k, v in part.face_fields.items() if v.dtype.kind in "fiub"},
         corner_fields={
-            k: without_gaps(CornerField(as_table(f.values), f.index))
+            k: looks_without_gaps(k, CornerField(as_table(f.values), f.index))
             for k, f in part.corner_fields.items()
-            if not len(f.index) or int(f.index.min()) >= 0 or is_texture(k)
+            if not len(f.index) or int(f.index.min()) >= 0 or k in OF_CORNERS
         },
     )

@@ -253,3 +253,35 @@ def test_a_material_of_one_s_own_is_written(tmp_path):
     quiet(mesh.save, tmp_path / "a.glb")
     back = ml.load(tmp_path / "a.glb")
     assert back.materials[0].images == {"paint.png": RED}
+
+
+def test_a_face_without_a_material_does_not_take_that_before_it(tmp_path):
+    """In an OBJ a material holds until another is named."""
+    scene = document()
+    scene.parts[0].face_fields["material"] = np.array([0, -1], np.int32)
+    scene.materials.append(Material("none", {}, Looks(base_color=(1.0, 0.0, 0.0))))
+    mio.save_document(scene, tmp_path / "a.obj")
+    mesh = ml.load(tmp_path / "a.obj")
+    shown, bare = (mesh.materials[k] for k in mesh.face_attributes["material"].tolist())
+    assert shown.name == "shown" and bare.name != "none" and not bare.appearance.said()
+
+
+def test_glb_holds_every_set_of_coordinates_and_colours_of_corners(tmp_path):
+    """Where some corners have none, the others keep theirs, and that is told."""
+    scene = document()
+    part = scene.parts[0]
+    part.corner_fields["uv1"] = CornerField(np.arange(12.0).reshape(6, 2), np.arange(6))
+    color = np.arange(18, dtype=np.uint8).reshape(6, 3)
+    part.corner_fields["color"] = CornerField(color, np.array([0, 1, 2, -1, -1, -1]))
+    part.corner_fields["uv"].index[3:] = -1
+    report = mio.save_document(scene, tmp_path / "a.glb")
+    absent = [(x.name, x.count) for x in report.items if x.kind is mio.LossKind.FIELD_ABSENCE]
+    assert sorted(absent) == [("color", 3), ("uv", 3)]
+    assert not any(x.kind is mio.LossKind.FIELD for x in report.items)
+    mesh = ml.load(tmp_path / "a.glb")
+    assert torch.equal(corners(mesh, "uv1").reshape(-1), torch.arange(12.0))
+    assert torch.equal(corners(mesh)[0], torch.tensor([[0.0, 0], [1, 0], [1, 1]]))
+    assert not corners(mesh)[1].any()
+    shown = corners(mesh, "color") * 255
+    assert torch.allclose(shown[0], torch.from_numpy(color[:3]).float(), atol=1e-4)
+    assert shown[1].unique().tolist() == [255]

@@ -1,5 +1,6 @@
 """glTF 2.0, as .glb and .gltf."""
 
+from meshlearn.io.even_looks import OF_CORNERS
 from meshlearn.io.format import ANY, Format, Holds
 
 FORMAT = Format(
@@ -13,7 +14,7 @@ FORMAT = Format(
     holds=Holds(
         vertex=ANY,
         face=frozenset({"material"}),
-        corner=frozenset({"uv", "normal"}),
+        corner=OF_CORNERS | {"normal"},
         width=4,
         polygons=False,
         double="local",

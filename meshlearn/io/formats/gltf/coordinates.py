@@ -8,18 +8,24 @@ from typing import Any
 import numpy as np
 
 from meshlearn.io.document import CornerField, Document, Part
+from meshlearn.io.even_looks import OF_CORNERS, looks_without_gaps
 from meshlearn.io.formats.gltf.material import gltf_of
 
 MOST_SETS = 8  # that are made for a material which names one that is not there
 
 
 def usable(part: Part) -> dict[str, CornerField]:
-    """Fields of corners that are written, as attributes of vertices."""
-    return {
-        key: field
-        for key, field in part.corner_fields.items()
-        if key in ("uv", "normal") and len(field.values) and not (field.index < 0).any()
-    }
+    """Fields of corners that are written, as attributes of vertices: normals that all corners have,
+    coordinates and colours that some have, those of others 0 and white."""
+    out = {}
+    for key, field in part.corner_fields.items():
+        gaps = field.index < 0
+        if len(field.values) and not gaps.all():
+            if key in OF_CORNERS:
+                out[key] = looks_without_gaps(key, field)
+            elif key == "normal" and not gaps.any():
+                out[key] = field
+    return out
 
 
 def needed_sets(document: Document) -> list[int]:

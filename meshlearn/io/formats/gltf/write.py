@@ -13,7 +13,7 @@ import numpy as np
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import Document, Material, Part, as_table
-from meshlearn.io.even_looks import is_texture
+from meshlearn.io.even_looks import OF_CORNERS, is_texture
 from meshlearn.io.formats.gltf import draco_write
 from meshlearn.io.formats.gltf.buffer import INDICES, Buffer
 from meshlearn.io.formats.gltf.coordinates import needed_by, needed_sets, usable
@@ -47,9 +47,12 @@ def losses(document: Document, *, compress: str | None = None) -> Iterator[Loss]
                 yield Loss(LossKind.FIELD_DIGITS, "vertex", key, _rounded(key, values), digits)
         for key, corners in part.corner_fields.items():
             none = corners.index < 0
-            if key in ("uv", "normal") and none.any() and not none.all():
+            if key == "normal" and none.any() and not none.all():
                 limit = "has a value for every vertex, or none"
                 yield Loss(LossKind.FIELD, "corner", key, len(corners.index), limit)
+            elif key in OF_CORNERS and none.any() and not none.all():
+                limit = "has a value for every vertex; corners without got 0, or white"
+                yield Loss(LossKind.FIELD_ABSENCE, name=key, count=int(none.sum()), limit=limit)
         for values in _normals(part):
             yield Loss(LossKind.OTHER, name="lengths of normals", count=_uneven(values), limit=UNIT)
         for key, corners in usable(part).items():
@@ -166,20 +169,22 @@ def _columns(
 ) -> tuple[dict[str, np.ndarray], dict[str, str | bool]]:
     """Attributes of the vertices, and the names of those that have another in the file."""
     take = slice(None) if source is None else source
+    corners = usable(part)
     with np.errstate(over="ignore"):
         position = part.vertices[take].astype(np.float32, copy=False)
     out = {"POSITION": position}
     names: dict[str, str | bool] = {}
     known = {"normal": "NORMAL", "uv": "TEXCOORD_0", "color": "COLOR_0", "tangent": "TANGENT"}
     widths = {"normal": (3,), "uv": (2,), "color": (3, 4), "tangent": (4,)}
-    sets = sorted((k for k in part.vertex_fields if is_texture(k) and k != "uv"), key=_number)
+    held = {*rows, *part.vertex_fields}
+    sets = sorted((k for k in held if is_texture(k) and k != "uv"), key=_number)
     first = 1 if "uv" in rows or "uv" in part.vertex_fields else 0
     for number, key in enumerate(sets, 1):  # the format counts without gaps
         if _number(key) == number and first:
             known[key], widths[key] = f"TEXCOORD_{number}", (2,)
     for key in [*rows, *(k for k in part.vertex_fields if k not in rows)]:
         if key in rows:
-            values = part.corner_fields[key].values[rows[key]]
+            values = corners[key].values[rows[key]]
         else:
             values = part.vertex_fields[key][take]
         if not is_numeric(values) or values.size > 4 * len(values):
@@ -187,13 +192,13 @@ def _columns(
         values = as_table(values) if values.ndim > 1 else values
         width = values.shape[1] if values.ndim == 2 else 1
         with np.errstate(over="ignore"):
-            held = _component(key, values)
+            column = _component(key, values)
         if width in widths.get(key, ()):
             label = known[key]
             if is_texture(key):
-                held = _texture(values)
+                column = _texture(values)
             elif key == "normal":
-                held = _unit(values, position, faces)
+                column = _unit(values, position, faces)
         else:
             label = "_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in key).upper()
             while label in out:
@@ -202,7 +207,7 @@ def _columns(
                 names[label] = key
             if values.dtype == bool:
                 names[label + "?"] = True
-        out[label] = held
+        out[label] = column
     return out, names
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.changes.join import reversed_corners
-from meshlearn.io.document import CornerField, Document, Part
+from meshlearn.io.document import CornerField, Document, Material, Part
 from meshlearn.io.formats.obj.looks import statements
 from meshlearn.io.formats.obj.material import names_of, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
@@ -138,12 +138,15 @@ def _faces(
         changes[1:] |= label[1:] != label[:-1]
     starts = [*np.nonzero(changes)[0].tolist(), part.num_faces]
     current = dict.fromkeys(marks, -1)
+    none = names_of([*document.materials, Material("none")])[-1]
     for first, last in itertools.pairwise(starts):
         for kind, label in marks.items():
             number = int(label[first])
             word, names = tables[kind]
             if number != current[kind] and 0 <= number < len(names):
                 yield f"{word} {on_one_line(names[number])}\n".encode()
+            elif number < 0 <= current[kind] and kind == "material":
+                yield f"usemtl {none}\n".encode()  # else it would be as the face before
             current[kind] = number
         start = part.polygon_start[first : last + 1]
         yield from polygons_text(start, fields, "f ", base=bases)
