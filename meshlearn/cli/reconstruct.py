@@ -102,6 +102,9 @@ class OutputOptions:
             help="With bspnet: the convexes, grouped and coloured (.obj .ply), or .scad text.",
         ),
     ] = None
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Write an empty mesh where the fit has no faces.")
+    ] = False
     overwrite: OverwriteFlag = False
     as_json: JsonFlag = False
 
@@ -127,7 +130,7 @@ def reconstruct(
     from meshlearn.reconstruct.sources import read_source
 
     given = read_source(source, use=images.kinds)
-    result = _fitted(given, fit)
+    result = _fitted(given, fit, write.allow_empty)
     mesh, texture = result.mesh, None
     if images_given:
         mesh, texture = _painted(mesh, given, images, _atlas(out).name)
@@ -206,9 +209,10 @@ def _atlas(out: Path) -> Path:
     return out.with_name(out.stem + "_texture.png")
 
 
-def _fitted(given: Input, fit: FitOptions) -> FitResult:
+def _fitted(given: Input, fit: FitOptions, allow_empty: bool) -> FitResult:
     if fit.checkpoint is not None and "model" in METHODS[fit.method].options:
         return _predicted(given, fit.checkpoint, fit.resolution)
+    from meshlearn.reconstruct.fitting import EmptyFit, FitResult
     from meshlearn.reconstruct.methods import reconstruct
 
     try:
@@ -224,6 +228,15 @@ def _fitted(given: Input, fit: FitOptions) -> FitResult:
             checkpoint=fit.checkpoint,
             resume=fit.resume,
         )
+    except EmptyFit as error:
+        if not allow_empty:
+            raise EmptyFit(f"{error} (--allow-empty writes the empty mesh)") from None
+        import torch
+
+        from meshlearn.mesh import Mesh
+
+        message(f"warning: {error}")
+        return FitResult(Mesh(torch.empty(0, 3), torch.empty(0, 3, dtype=torch.int64)), {})
     except KeyboardInterrupt:
         if fit.checkpoint is not None:
             raise KeyboardInterrupt(f"go on by --checkpoint {fit.checkpoint} --resume") from None

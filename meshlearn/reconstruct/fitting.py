@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 _FORMAT = "meshlearn-fit-1"
 
 
+class EmptyFit(ValueError):
+    """A fit has no faces; the message says why, where that is known, and what to do."""
+
+
 @dataclass
 class FitResult:
     """A fitted mesh and how it came about.
@@ -151,6 +155,7 @@ def fit(
 
     Raises:
         ValueError: bad options, or a checkpoint of another fit, such as one to another target.
+        EmptyFit: a `ValueError`: the fit, or what it starts from, has no faces; with the reason.
         NonFiniteLoss: the loss became NaN or infinite.
 
     Example:
@@ -197,6 +202,10 @@ def fit(
         raise
     mesh = representation.final_mesh()
     mesh = target.finish(mesh) if mesh.num_faces else mesh
+    if mesh.num_faces == 0:
+        if state.folder is not None and steps:
+            state.save()
+        raise EmptyFit(f"the fit has no faces: {target.why_empty(representation.scale)}")
     solid = target.solid
     if solid is not None and mesh.num_faces and steps:
         for sentence in disagreements(mesh, solid, representation.scale, origin):
@@ -290,6 +299,8 @@ class _Fit:
         except NonFiniteField as error:
             raise NonFiniteLoss(f"step {self.step}: {error}") from None
         terms = {**regularisers, **self.representation.guided(self.target, self.step)}
+        if mesh.num_faces == 0 and self.step == 0:
+            raise EmptyFit(f"nothing to fit: {self.target.why_empty(self.representation.scale)}")
         if mesh.num_faces:
             done = within / max(1, self.stages[self.stage][1])
             terms.update(

@@ -85,6 +85,11 @@ SMOOTH_LEAST = 12  # neighbours within the width at least; by hand
 SMOOTH_ROUNDS = 2  # by hand
 NORMAL_NEIGHBOURS = 16  # whose plane gives a normal; by hand
 SIGN_NEIGHBOURS = 8  # that signs are carried to; by hand
+PARALLEL = 0.5  # cosine from which on two normals are of one sheet, 60 degrees; by hand
+MIXED_SIGNS = 0.15  # of such pairs that point against each other: signs are mixed; at random 0.5
+INSIDE_OUT = -0.9  # winding number within a cloud: normals point inward; an open one has less
+INSIDE_LATTICE = 16  # places along the box in which that is looked for; by hand
+INSIDE_CLEAR = 3.0  # spacings that such a place is away from the points; by hand
 
 # --- contours: targets/contours.py ----------------------------------------------------------------
 CONTOUR_WEIGHTS = {"contours": 1.0, "smooth": 0.05}  # by hand

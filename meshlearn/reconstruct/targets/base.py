@@ -30,6 +30,10 @@ class Target:
         `device`, where it has to compute."""
         return ()
 
+    def why_empty(self, scale: float) -> str:
+        """Why a fit on cells of `scale` may have come out without faces, and what to do then."""
+        return "its field has no zero crossing on the grid; is the surface within the bounds?"
+
     @property
     def bounds(self) -> Tensor:
         """(2, 3) box that the surface lies in."""

@@ -72,6 +72,15 @@ class FromMesh(Target):
         """See `Target.given`."""
         return self.mesh.vertices, self.mesh.faces
 
+    def why_empty(self, scale: float) -> str:
+        """See `Target.why_empty`."""
+        if self.is_open:
+            return (
+                f"the mesh is open and encloses nothing that cells of {scale:.4g} show; method "
+                "'gshell' fits it open"
+            )
+        return f"the mesh is thinner than a cell of {scale:.4g} everywhere; raise the resolution"
+
     @property
     def bounds(self) -> Tensor:
         return self._bounds

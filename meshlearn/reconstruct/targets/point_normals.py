@@ -93,19 +93,92 @@ def estimate_normals(points: Tensor, *, neighbours: int = settings.NORMAL_NEIGHB
     index = geometry.knn(points, points, count + 1)[1][:, 1:]
     normals = _principal(points[index])[1][..., 0]
     few = index[:, : min(settings.SIGN_NEIGHBOURS, count)]
-    cosine = (normals[:, None] * normals[few]).sum(2)
+    return _outward_parts(points, _carried(normals, few)).to(points)
+
+
+def _carried(normals: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Signs carried from neighbour to neighbour -> normals, and the connected part of each."""
+    cosine = (normals[:, None] * normals[index]).sum(2)
     order = torch.argsort((1 - cosine.abs()).reshape(-1), stable=True)
-    source = torch.arange(len(points), device=points.device).repeat_interleave(few.shape[1])
-    pairs = torch.stack([source, few.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
-    sign, part = _carried_signs(pairs.cpu().tolist(), len(points))
-    normals = normals * torch.tensor(sign, device=points.device).double()[:, None]
-    label = torch.tensor(part, device=points.device)
+    source = torch.arange(len(index), device=index.device).repeat_interleave(index.shape[1])
+    pairs = torch.stack([source, index.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
+    sign, part = _carried_signs(pairs.cpu().tolist(), len(index))
+    normals = normals * torch.tensor(sign, device=index.device).to(normals)[:, None]
+    return normals, torch.tensor(part, device=index.device)
+
+
+def _outward_parts(points: Tensor, carried: tuple[Tensor, Tensor]) -> Tensor:
+    """Normals of which those of each part point away from its middle in the mean."""
+    normals, label = carried
     for root in torch.unique(label):
         member = label == root
         middle = points[member].double().mean(0)
         if float(((points[member].double() - middle) * normals[member]).sum()) < 0:
             normals[member] *= -1
-    return normals.to(points)
+    return normals
+
+
+def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, list[str]]:
+    """Unit normals (P, 3) that point outward, of those that a file has, and what was changed.
+
+    Zero normals take the direction of the nearest point that has one; where all are zero there are
+    none. Signs that differ between neighbours, as from an estimate that oriented nothing, are
+    carried along the neighbourhood graph, see `estimate_normals`. Normals of a closed cloud that
+    point inward are turned: there the winding number is -1 inside instead of 1. Those of an open
+    cloud are left, as either side may be meant.
+
+    Example:
+        >>> normals, changed = agreeing_normals(cloud.points, cloud.normals)
+    """
+    length = normals.norm(dim=1, keepdim=True)
+    has = length[:, 0] > 0
+    absent = int((~has).sum())
+    if absent == len(points):
+        return None, ["normals: all are zero; the points are taken as unoriented"]
+    said = []
+    unit = normals / torch.where(length > 0, length, 1.0)
+    if absent:
+        known = has.nonzero()[:, 0]
+        near = geometry.knn(points[~has], points[known], 1)[1][:, 0]
+        unit[~has] = unit[known[near]]
+        said.append(f"normals: {absent} of {len(points)} are zero; they take their neighbours'")
+    count = min(settings.SIGN_NEIGHBOURS, len(points) - 1)
+    index = geometry.knn(points, points, count + 1)[1][:, 1:]
+    cosine = (unit[:, None] * unit[index]).sum(2)
+    alike = cosine.abs() > settings.PARALLEL
+    against = float((alike & (cosine < 0)).sum()) / max(1, int(alike.sum()))
+    if against > settings.MIXED_SIGNS:
+        unit = _outward_parts(points, _carried(unit, index))
+        said.append(
+            f"normals: {100 * against:.0f} % of neighbours point against each other; their "
+            "directions are kept and their sides chosen anew"
+        )
+    elif _inside_out(points, unit):
+        unit = -unit
+        said.append("normals: they point inward; they are turned around")
+    return unit, said
+
+
+def _inside_out(points: Tensor, normals: Tensor) -> bool:
+    """Whether the winding number of oriented points is about -1 in what they enclose."""
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+    chosen = order[: settings.WINDING_POINTS].to(points.device)
+    squared = geometry.knn(points[chosen], points, settings.RING + 1)[0][:, settings.RING]
+    area = math.pi * squared / settings.RING * (len(points) / len(chosen))
+    low, high = points.amin(0), points.amax(0)
+    steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(points) / settings.INSIDE_LATTICE
+    places = low + torch.cartesian_prod(steps, steps, steps) * (high - low)
+    spacing = float((squared / settings.RING).sqrt().median())
+    away = geometry.knn(places, points, 1)[0][:, 0].sqrt()
+    places = places[away > settings.INSIDE_CLEAR * spacing]
+    found = []
+    for part in places.split(settings.WINDING_CHUNK // 4):
+        r = points[chosen] - part[:, None]
+        solid = (r * normals[chosen]).sum(2) / r.norm(dim=2) ** 3
+        found.append((solid * area).sum(1) / (4 * math.pi))
+    winding = torch.cat(found) if found else points[:0, 0]
+    inside = winding[winding.abs() > settings.WINDING_INSIDE]
+    return len(inside) > 0 and float(inside.median()) < settings.INSIDE_OUT
 
 
 def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 
 import torch
@@ -17,6 +18,7 @@ from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.reconstruct.targets.boundary import template_field
 from meshlearn.reconstruct.targets.point_normals import (
+    agreeing_normals,
     estimate_normals,
     flooded,
     point_noise,
@@ -29,7 +31,9 @@ class FromPoints(Target):
 
     Args:
         points: (P, 3) float32 or float64, at least 16.
-        normals: (P, 3) outward; None for unoriented points.
+        normals: (P, 3) outward; None for unoriented points. Those that are zero, point inward or
+            have mixed signs are mended where they can be, which is warned of; see
+            `agreeing_normals`.
         samples: points drawn on the fit at each step.
         noise: standard deviation of the points, in their own unit; distances within it cost less.
             None: estimated, and points that are noisier than a third of their spacing are first
@@ -63,7 +67,9 @@ class FromPoints(Target):
             )
         if normals is not None:
             check_tensor(normals, "normals", shape=tuple(points.shape), finite=True)
-            normals = torch.nn.functional.normalize(normals.to(points), dim=1)
+            normals, said = agreeing_normals(points.detach(), normals.detach().to(points))
+            for sentence in said:
+                warnings.warn(sentence, stacklevel=2)
         self._given = (points.detach(), normals)
         self.points, self.normals, self.samples = points.detach(), normals, int(samples)
         self._unoriented = normals is None
@@ -82,6 +88,13 @@ class FromPoints(Target):
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
         """See `Target.given`."""
         return self._given
+
+    def why_empty(self, scale: float) -> str:
+        """See `Target.why_empty`."""
+        return (
+            f"the points enclose nothing that cells of {scale:.4g} show: they are open (method "
+            "'gshell' fits open ones), or walls are thinner than a cell (raise the resolution)"
+        )
 
     @property
     def bounds(self) -> Tensor:
