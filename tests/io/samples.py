@@ -101,6 +101,8 @@ def documents() -> dict[str, Document]:
         "concave": polygons(ARROW, [[0, 1, 2, 3]]),
         "mixed": polygons(np.concatenate([RING, SQUARE + 2]), [list(range(7)), [7, 8, 9]]),
         "double": polygons(SQUARE.astype(np.float64) / 3 + 1e-9, TWO),
+        # of a survey; a place near it is a whole number, so that single precision holds the rest
+        "large coordinates": polygons(SQUARE + np.array([431000.5, 5398000.25, 0.0]), TWO),
         "unused vertex": polygons(np.concatenate([SQUARE, [[9, 9, 9]]]).astype(np.float32), TWO),
         "non-manifold": polygons(fan, [[0, 1, 2], [0, 1, 3], [0, 1, 4]]),
         "indexed uv": polygons(SQUARE, TWO, corner_fields={"uv": uv}),
