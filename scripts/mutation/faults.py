@@ -629,8 +629,8 @@ IO = [
     Mutant(
         "io: the opacity of an .mtl is alpha",
         "meshlearn/io/formats/obj/material.py",
-        'alpha = _numbers(said.get("d", ""), 1) or [1.0]',
-        "alpha = [1.0]",
+        'looks.alpha = found[0] if key == "d" else 1 - found[0] or 1.0',
+        "looks.alpha = 1.0",
         (_IO + "test_joined.py",),
     ),
     Mutant(

@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 from meshlearn.io.document import Document
-from meshlearn.io.formats.obj.looks import WRITTEN
+from meshlearn.io.formats.obj.material import WRITTEN
 from meshlearn.io.image_changes import with_images_as_png
 from meshlearn.io.image_types import type_of
 from meshlearn.io.texture_placing import with_placing_in_coordinates

@@ -10,8 +10,7 @@ import numpy as np
 
 from meshlearn.io.changes.join import reversed_corners
 from meshlearn.io.document import CornerField, Document, Material, Part
-from meshlearn.io.formats.obj.looks import statements
-from meshlearn.io.formats.obj.material import names_of, write_materials
+from meshlearn.io.formats.obj.material import names_of, statements, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import losses_of_looks
