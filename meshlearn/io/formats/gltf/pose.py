@@ -13,9 +13,9 @@ import numpy as np
 
 from meshlearn.io.document import Part
 from meshlearn.io.formats.gltf.file import File
+from meshlearn.io.skinning import carry, mean_matrices
 
 INSTANCING = "EXT_mesh_gpu_instancing"
-_AT_ONCE = 1 << 16  # vertices whose matrices are made together
 
 
 def _numbers(file: File, values: object, what: str) -> np.ndarray:
@@ -105,25 +105,11 @@ def pose(file: File, part: Part, attributes: dict, matrices: np.ndarray) -> bool
     if bool(((joint < 0) | (joint >= len(matrices)))[weight > 0].any()):
         raise file.error(f"a vertex names a joint beyond the {len(matrices)} of its skin")
     joint = joint.clip(0, len(matrices) - 1)
-    total = weight.sum(1, keepdims=True)
-    weight[:, :1] += total == 0  # a vertex without weights goes with its first joint
-    weight /= weight.sum(1, keepdims=True)
-    normal = part.vertex_fields.get("normal")
-    vertices = np.empty_like(part.vertices)
-    turned = None if normal is None else np.empty_like(normal)
-    for start in range(0, len(vertices), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        with np.errstate(over="ignore", invalid="ignore"):
-            by = np.einsum("vk,vkij->vij", weight[rows], matrices[joint[rows]])
-            at = part.vertices[rows].astype(np.float64)
-            vertices[rows] = np.einsum("vij,vj->vi", by[:, :3, :3], at) + by[:, :3, 3]
-            if turned is not None and normal is not None:
-                a, b, c = by[:, :3, 0], by[:, :3, 1], by[:, :3, 2]
-                sides = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 2)
-                turned[rows] = np.einsum("vij,vj->vi", sides, normal[rows].astype(np.float64))
-    part.vertices = vertices
-    if turned is not None:
-        part.vertex_fields["normal"] = unit(turned)
+    weight[:, :1] += weight.sum(1, keepdims=True) == 0  # without weights: with its first joint
+    count, width = joint.shape
+    vertex = np.repeat(np.arange(count), width)
+    by = mean_matrices(matrices, vertex, joint.reshape(-1), weight.reshape(-1), count)
+    carry(part, by)
     return True
 
 
