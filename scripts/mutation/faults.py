@@ -541,7 +541,7 @@ IO = [
     ),
     Mutant(
         "io: 31 bits end below 2^31",
-        "meshlearn/io/formats/ply/write.py",
+        "meshlearn/io/columns.py",
         "values.max() < 2**31)",
         "values.max() <= 2**31)",
         (_IO + "test_joined.py",),
@@ -607,7 +607,7 @@ IO = [
     ),
     Mutant(
         "io: 32 bits end below 2^32",
-        "meshlearn/io/formats/ply/write.py",
+        "meshlearn/io/columns.py",
         "values.max() < 2**32:",
         "values.max() <= 2**32:",
         (_IO + "test_joined.py",),
