@@ -193,3 +193,14 @@ def test_points_beside_vertices_stay_what_they_are(tmp_path):
     part = Part(vertices=np.eye(3), points=np.array([2, 0]))
     mio.save_document(Document([part]), tmp_path / "a.ply")
     assert mio.load_document(tmp_path / "a.ply").parts[0].points.tolist() == [2, 0]
+
+
+def test_a_remark_without_its_word():
+    """Blender 2.47 wrote its own name so, before the first element."""
+    text = ply(BODY).decode()
+    line = "Created by Blender3D 247 - www.blender.org, source file: \n"
+    document = read(text.replace("element", line + "element", 1))
+    assert document.parts[0].num_faces == 1
+    assert document.metadata["comments"] == [line.strip()]
+    with pytest.raises(mio.FileFormatError, match="not a legal line"):
+        read(text.replace("property", line + "property", 1))

@@ -124,6 +124,8 @@ def read_header(data: bytes | bytearray, path: Path) -> tuple[str, list[Element]
                 elements[-1].properties.append(given)
             elif words[0] == "property":
                 elements[-1].properties.append(Property(words[2], _TYPES[words[1]]))
+            elif not elements:  # a remark without its word, as Blender once wrote them
+                metadata["comments"].append(line.strip())
             else:
                 raise ValueError
         except (KeyError, IndexError, ValueError):
