@@ -30,6 +30,11 @@ NOTES = """
 - **COLLADA** is read as it stands: morphs by their default weights, skins by their joints' nodes.
   Effects of the common profile are looks; an opacity by which nothing at all would be seen is
   taken as opaque, with a remark.
+- **STEP** and **IGES** (`pip install 'meshlearn[cad]'`) are meshed by OpenCASCADE: a part for each
+  shape, in the file's unit; faces share their borders, normals are those of the surfaces.
+- **VTK** images, rectilinear and structured grids are read as their outer skin with the data of
+  points and cells; `extract` takes surfaces inside them. Pieces of parallel files and blocks are
+  parts.
 - **gzip** around any format (`a.ply.gz`) is read and written; a **zip** archive is read that
   holds one mesh, with what that names.
 - Formats of other packages: see `adding_a_format.md`.
