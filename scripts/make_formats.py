@@ -24,6 +24,11 @@ NOTES = """
   written as they were. A vertex has 3 numbers, 4 (homogeneous), 6 or 7 (a colour, with alpha).
 - **PLY** textures are those of MeshLab: remarks `comment TextureFile NAME`, a number `texnumber`
   of each face, coordinates by vertex (`u v`, `s t`, …) or by corner (a list `texcoord`).
+- **glTF** 1.0 and 2.0 are read; skins, morphs and copies as they stand. Images are PNG, JPEG,
+  WebP and KTX2, others become PNG. By `--compress meshopt`, nothing is rounded (a triangle may
+  begin at another of its corners); by `--compress draco`, coordinates are, to 16 bits over the
+  size of a part. Numbers that are not finite, sheared placements and the like are made legal,
+  and told.
 - **3MF** colours of vertices and corners are a colorgroup, textures a texture2dgroup with their
   placing in the coordinates; where a material's colour, its texture and colours of corners come
   together, they are a multiproperties that multiplies. Colours have 8 bits.

@@ -24,10 +24,9 @@ def placed_part(part: Part) -> tuple[Part, bool]:
         return replace(part, vertices=vertices, transform=None), mirrored
     a, b, c = linear.T
     sign = -1.0 if mirrored else 1.0
-    by = {
-        "normal": sign * np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 1),
-        "tangent": linear,
-    }
+    with np.errstate(over="ignore", invalid="ignore"):
+        across = sign * np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 1)
+    by = {"normal": across, "tangent": linear}
     vertex_fields = {
         key: turned(values, by[key], sign) if key in by else values
         for key, values in part.vertex_fields.items()

@@ -28,7 +28,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from meshlearn import io as mio  # noqa: E402
-from tests.fuzz import cameras, scenes, volumes  # noqa: E402
+from tests.fuzz import cameras, gltf, scenes, volumes  # noqa: E402
 from tests.io.illegal import ILLEGAL  # noqa: E402
 from tests.io.legal import LEGAL  # noqa: E402
 from tests.io.samples import ALIASES, NAMING, documents  # noqa: E402
@@ -67,9 +67,9 @@ class Finding(Exception):
 
 def seeds(suffix: str) -> list[bytes]:
     """Files of a format to begin with."""
-    out: list[bytes] = []
     if suffix in OTHERS:
         return OTHERS[suffix].seeds(suffix)
+    out = gltf.seeds(suffix)
     if suffix in mio.writable_suffixes():
         from meshlearn.io.files import encode
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 
@@ -215,3 +216,24 @@ def test_images_of_every_mode_become_png(mode):
     assert Image.open(io.BytesIO(made)).size == (3, 2)
     if mode in ("I;16", "F"):
         assert np.asarray(Image.open(io.BytesIO(made)))[0, 0] == 700
+
+
+@pytest.mark.parametrize("change", [
+    lambda t: t, lambda t: t.rstrip("="), lambda t: t.replace("+", "-").replace("/", "_"),
+    lambda t: t.replace("=", "%3D").replace("+", "%2B"),
+    lambda t: "\n".join(t[k : k + 9] for k in range(0, len(t), 9)),
+])  # fmt: skip
+def test_data_uris_in_every_spelling_of_base64(tmp_path, change):
+    noise = (np.random.default_rng(k).integers(0, 256, (5, 7, 3)) for k in range(99))
+    texts = (base64.b64encode(picture("png", pixels)).decode() for pixels in noise)
+    text = next(t for t in texts if "+" in t and "/" in t and t.endswith("="))
+    given = base64.b64decode(text)
+    scene = Scene()
+    scene.mesh(None, {"material": 0})
+    images = [{"uri": "data:image/png;base64," + change(text)}]
+    more = {"images": images, "textures": [{"source": 0}]}
+    path = scene.write(tmp_path, materials=[{"normalTexture": {"index": 0}}], **more)
+    assert list(mio.load_document(path).images.values()) == [given]
+    images[0]["uri"] = "data:image/png;base64,a"
+    document = mio.load_document(scene.write(tmp_path))
+    assert [loss.what for loss in document.left_out] == ["the file 'image 0'"]

@@ -34,6 +34,9 @@ _NO_GEOMETRY = re.compile(
 )
 
 
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")  # of the other alphabet of base64
+
+
 class File:
     """A glTF file: its JSON, and what that says of bytes."""
 
@@ -151,7 +154,9 @@ class File:
             head, _, body = uri.partition(",")
             try:
                 if "base64" in head:
-                    return base64.b64decode(body, validate=True)
+                    text = b"".join(unquote_to_bytes(body).split()).translate(_URL_SAFE)
+                    text = text.rstrip(b"=")
+                    return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
                 return unquote_to_bytes(body)
             except ValueError:
                 raise self.unreadable("a data URI is not legal base64") from None
