@@ -1683,6 +1683,44 @@ MATERIALS: list[Mutant] = [
     ),
 ]
 
+VOLUMES = [
+    Mutant(
+        "volumes: a quaternion turns the way of the standard",
+        "meshlearn/io/volumes/nifti.py",
+        "2 * (b * c - a * d), 2",
+        "2 * (b * c + a * d), 2",
+        (_IO + "test_volume_formats.py",),
+    ),
+    Mutant(
+        "volumes: slices lie behind each other by their places",
+        "meshlearn/io/volumes/dicom.py",
+        "along = np.array([one.place @ normal for one in slices])",
+        "along = np.array([one.order[-2] for one in slices])",
+        (_IO + "test_dicom.py",),
+    ),
+    Mutant(
+        "volumes: rows of a MetaImage's matrix are axes",
+        "meshlearn/io/volumes/metaimage.py",
+        "reshape(count, count)[:3, :3].T",
+        "reshape(count, count)[:3, :3]",
+        (_IO + "test_volume_formats.py",),
+    ),
+    Mutant(
+        "volumes: a label's surface keeps its place when it is cut out",
+        "meshlearn/io/volumes/labels.py",
+        "first = np.array([low - 1 for low, _ in spans])",
+        "first = np.array([low for low, _ in spans])",
+        (_IO + "test_volume_formats.py",),
+    ),
+    Mutant(
+        "VTK: the skin of a mirrored grid looks outward",
+        "meshlearn/io/formats/vtk/lattice.py",
+        "faces.append(quads if above != turned else quads[:, ::-1])",
+        "faces.append(quads if above else quads[:, ::-1])",
+        (_IO + "test_vtk_grids.py",),
+    ),
+]
+
 MUTANTS: list[Mutant] = [
     *MATERIALS,
     *CAPTURES,
@@ -1697,4 +1735,5 @@ MUTANTS: list[Mutant] = [
     *FITS,
     *ARRAYS,
     *KEPT,
+    *VOLUMES,
 ]
