@@ -253,3 +253,12 @@ def texts_of_kind(kind: str) -> bytes:
     text, arrays = flatten(Document([part]))
     data = np.frombuffer(text.replace('"<U1"', f'"{kind}"').encode(), np.uint8)
     return save({**arrays, KEY: data})
+
+
+def las(rows, *, count=None) -> bytes:
+    """A LAS file of version 1.2, points of kind 0, in units of 1."""
+    head = b"LASF" + bytes(20) + bytes([1, 2]) + bytes(64) + struct.pack("<2H", 1, 2020)
+    head += struct.pack("<HIIBH", 227, 227, 0, 0, 20)
+    head += struct.pack("<6I", len(rows) if count is None else count, len(rows), 0, 0, 0, 0)
+    head += struct.pack("<12d", 1, 1, 1, 0, 0, 0, *(1, 0) * 3)
+    return head + b"".join(struct.pack("<3iHBBbBH", *row, 7, 9, 2, 0, 0, 0) for row in rows)

@@ -7,6 +7,7 @@ bytes where the file's 16 bits hold no more. Fields that are 0 everywhere are le
 from __future__ import annotations
 
 import io
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     need_library()
     if data[:4] != b"LASF":
         raise FileFormatError(f"{path}: expected a LAS file, which begins with 'LASF'")
+    _check_promises(data, path)
     import laspy
 
     try:
@@ -68,6 +70,19 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         if isinstance(words, str) and words:
             document.metadata["crs"] = words.rstrip("\0")
     return document
+
+
+def _check_promises(data: bytes | bytearray, path: Path) -> None:
+    """Raises FileFormatError where the header promises records that the file is too short for."""
+    if len(data) < 227:
+        raise FileFormatError(f"{path}: expected the header of a LAS file, it ends before")
+    records = struct.unpack_from("<I", data, 100)[0]
+    more = struct.unpack_from("<QI", data, 235) if data[25] >= 4 and len(data) >= 247 else (0, 0)
+    for count, size in ((records, 54), (more[1], 60)):
+        if count * size > len(data):
+            raise FileFormatError(
+                f"{path}: the header promises {count:,} records, the file has {len(data):,} bytes"
+            )
 
 
 def _fields(cloud: Any) -> dict[str, np.ndarray]:
