@@ -17,7 +17,7 @@ from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import FLOATS, check_tensor
-from meshlearn.mesh import Mesh, Meshes
+from meshlearn.mesh import Mesh, Meshes, Topology
 from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
 
@@ -37,7 +37,10 @@ def antialias(
 
     A silhouette is an edge of the mesh where, as seen from the camera, the surface ends (a boundary
     edge) or folds back. Edges inside the visible surface, creases and seams of texture coordinates
-    are none; nor is the line where two surfaces cut each other, or the cut of the near plane.
+    are none; nor is the line where two surfaces cut each other, or the cut of the near plane. Which
+    faces meet at an edge is decided by positions: triangles that share no vertices, as an STL file
+    has them, blend as the welded mesh does, and each edge's gradient goes to the vertices of one of
+    its faces.
 
     Args:
         image: (H, W) or (H, W, C), any number of channels, made from `fragments`; with the leading
@@ -79,7 +82,7 @@ def antialias(
         return image
     clip = cam.homogeneous(mesh.vertices, (h, w)).reshape(-1, mesh.vertices.shape[0], 4)
     near = clip.new_full((clip.shape[0],), cam.near)
-    half_edges = mesh.topology.edge_half_edges
+    half_edges = _joined(mesh).edge_half_edges
     args = (
         clip.detach().contiguous(),
         mesh.faces.contiguous(),
@@ -97,6 +100,17 @@ def antialias(
     else:
         out = blend_reference(flat, silhouettes_reference(*args), clip, mesh.faces, (h, w))
     return out.view(image.shape)
+
+
+def _joined(mesh: Mesh) -> Topology:
+    """Connectivity with vertices of equal position taken as one; faces in their order."""
+    if mesh.topology.boundary_edges.numel() == 0:
+        return mesh.topology
+    place = mesh.detach().merge_vertices().vertex_map
+    count = int(place.max()) + 1 if place.numel() else 0
+    if count == mesh.num_vertices:
+        return mesh.topology
+    return Topology(place[mesh.faces], count)
 
 
 def _batch(image, fragments, meshes, cam, backend) -> Tensor:

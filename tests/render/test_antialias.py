@@ -8,6 +8,7 @@ from torch import Tensor
 
 from meshlearn import Camera, Mesh, Meshes, rasterize
 from meshlearn._native import HAS_NATIVE
+from meshlearn.data.shapes import icosphere
 from meshlearn.render import antialias
 from meshlearn.render.antialias import _Blend, blend_reference, silhouettes_reference
 from tests.render.shapes import box, plane, sphere
@@ -132,6 +133,29 @@ def test_inner_edges_and_seams_are_no_silhouettes() -> None:
     mask = out.mask.float()[None, None]
     inner = (-torch.nn.functional.max_pool2d(-mask, 3, 1, 1))[0, 0] > 0
     assert not bool((changed & inner).any())  # colours of faces of a convex body stay apart
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_triangles_that_share_no_vertices_blend_as_welded_ones(backend: str) -> None:
+    welded = icosphere(2)
+    loose = Mesh(
+        welded.vertices[welded.faces.reshape(-1)],
+        torch.arange(3 * welded.num_faces).reshape(-1, 3),
+    )
+    cam = Camera.look_at((0.3, 0.4, 3))
+    found = []
+    for mesh in (welded, loose):
+        vertices = mesh.vertices.clone().requires_grad_()
+        mesh = mesh.with_vertices(vertices)
+        fragments = rasterize(mesh, cam, 40)
+        mask = antialias(fragments.mask.float(), fragments, mesh, cam, backend=backend)
+        (mask * torch.linspace(0, 1, 40)).sum().backward()
+        found.append((mask.detach(), vertices.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    summed = torch.zeros_like(found[0][1]).index_add_(0, welded.faces.reshape(-1), found[1][1])
+    torch.testing.assert_close(summed, found[0][1])
+    hard = rasterize(loose, cam, 40).mask.float()
+    assert int((found[1][0] != hard).sum()) > 50
 
 
 def test_boundary_edges_are_silhouettes_inside_the_image_too() -> None:
