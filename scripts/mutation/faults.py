@@ -1467,7 +1467,7 @@ KEPT = [
     ),
     Mutant(
         "io: a texture's offset from the other end",
-        "meshlearn/io/formats/gltf/looks.py",
+        "meshlearn/io/formats/gltf/material.py",
         "return u, 1 - v",
         "return u, v",
         ("tests/io/test_looks.py",),

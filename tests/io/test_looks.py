@@ -13,7 +13,7 @@ import pytest
 from meshlearn import io as mio
 from meshlearn.io import Document, Part
 from meshlearn.io.document import Material
-from meshlearn.io.formats.gltf.looks import looks_of, turned_over, words_of
+from meshlearn.io.formats.gltf.material import looks_of, turned_over, words_of
 from meshlearn.io.looks import Looks, Texture
 from meshlearn.io.texture_placing import placed_coordinates, placing
 

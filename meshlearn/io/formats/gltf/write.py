@@ -18,8 +18,12 @@ from meshlearn.io.formats.gltf import draco_write
 from meshlearn.io.formats.gltf.buffer import INDICES, Buffer
 from meshlearn.io.formats.gltf.coordinates import needed_by, needed_sets, usable
 from meshlearn.io.formats.gltf.legal import finite, legal_part, placing_of
-from meshlearn.io.formats.gltf.looks import words_of
-from meshlearn.io.formats.gltf.material import IMAGE_EXTENSIONS, flipped_v, write_materials
+from meshlearn.io.formats.gltf.material import (
+    IMAGE_EXTENSIONS,
+    flipped_v,
+    words_of,
+    write_materials,
+)
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.local_origins import with_local_origins
 from meshlearn.io.looks import losses_of_looks
