@@ -7,7 +7,7 @@
 - *Homogeneous image space*, what the rasteriser reads: (u w, v w, z, w) with w = z for a
   perspective camera and w = 1 for an orthographic one.
 - *OpenGL*: camera space with y up and z backward; clip space with x right, y up and z in [-w, w].
-  `Camera.from_opengl` and `Camera.projection` convert.
+  `Camera.from_opengl` and `Camera.to_opengl` convert; `from_opencv` and `to_opencv` do for K, R, t.
 """
 
 from __future__ import annotations
@@ -15,12 +15,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from meshlearn.mesh.centring import kind_for
+from meshlearn.render.camera_matrices import (
+    Numbers,
+    OpenCV,
+    OpenGL,
+    check_undistorted,
+    frustum_of,
+    opencv_lens,
+    opencv_view,
+)
 from meshlearn.render.homogeneous import Projection, homogeneous
 
 _FLIP = (1.0, -1.0, -1.0, 1.0)
@@ -254,18 +264,126 @@ class Camera:
         return Camera.look_at(eye, middle, up, fov=fov, near=1e-3 * distance)
 
     @staticmethod
-    def from_opengl(view: Tensor, *, fov: float = 45.0, near: float = 1e-3) -> Camera:
-        """From an OpenGL world-to-camera matrix (y up, z backward), (4, 4) or (N, 4, 4)."""
+    def from_opengl(
+        view: Tensor,
+        projection: Tensor | None = None,
+        size: int | Sequence[int] | None = None,
+        *,
+        fov: float = 45.0,
+        near: float = 1e-3,
+    ) -> Camera:
+        """From OpenGL matrices: `clip = projection @ view @ x`.
+
+        Args:
+            view: (4, 4) or (N, 4, 4), world to camera with y up and z backward.
+            projection: (4, 4) or (N, 4, 4), camera to clip space, perspective or orthographic,
+                without skew; without it `fov` and `near` say what it would.
+            size: (height, width) of the image, with a projection.
+            fov: vertical field of view in degrees.
+
+        Returns:
+            A camera of the dtype of `view`.
+
+        Raises:
+            ValueError: a matrix is singular, mirrored or of another form.
+
+        Example:
+            >>> cam = Camera.from_opengl(view, projection, (480, 640))
+        """
+        view = torch.as_tensor(view)
         if view.dim() not in (2, 3) or view.shape[-2:] != (4, 4):
             raise ValueError(f"view: expected (4, 4) or (N, 4, 4), got {tuple(view.shape)}")
-        flip = torch.tensor(_FLIP, dtype=view.dtype, device=view.device)
-        focal = 0.5 / math.tan(math.radians(fov) / 2)
-        return Camera(
-            flip[:, None] * view,
-            view.new_tensor([focal, focal]),
-            view.new_tensor([0.5, 0.5]),
-            near=near,
-        )
+        view = view if view.is_floating_point() else view.to(torch.float32)
+        turned = torch.tensor(_FLIP, dtype=view.dtype, device=view.device)[:, None] * view
+        if projection is None:
+            focal = 0.5 / math.tan(math.radians(fov) / 2)
+            ends = view.new_tensor([focal, focal]), view.new_tensor([0.5, 0.5])
+            return Camera(turned, *ends, near=near)
+        if size is None:
+            raise ValueError("size: expected (height, width) of the image beside a projection")
+        found = frustum_of(projection, image_size(size))
+        return Camera(turned, found.focal.to(view), found.centre.to(view), *found[2:])
+
+    def to_opengl(self, size: int | Sequence[int]) -> OpenGL:
+        """(view, projection) of OpenGL, the inverse of `from_opengl`, in float64.
+
+        Returns:
+            view, world to camera with y up and z backward, and projection, camera to clip space of
+            an image of `size` whose row 0 is at the top: (4, 4) or (N, 4, 4) each.
+
+        Example:
+            >>> view, projection = cam.to_opengl((480, 640))
+        """
+        cam = self.to(torch.float64)
+        flip = cam.view.new_tensor(_FLIP)
+        return OpenGL(flip[:, None] * cam.view, cam.projection(size) * flip)
+
+    @staticmethod
+    def from_opencv(
+        K: Numbers,
+        R: Numbers,
+        t: Numbers,
+        size: int | Sequence[int],
+        distortion: Numbers | None = None,
+        *,
+        integer_centres: bool = False,
+        near: float = 1e-3,
+        far: float = 1e3,
+    ) -> Camera:
+        """From OpenCV's matrices: x_camera = R x + t, and (u, v, 1) ~ K x_camera in pixels.
+
+        Args:
+            K: (3, 3) or (N, 3, 3), without skew.
+            R: (3, 3) or (N, 3, 3), world to camera; of a vector `cv2.Rodrigues` makes one.
+            t: (3,), (3, 1), (N, 3) or (N, 3, 1): no position in the world, which is -Rᵀ t.
+            size: (height, width) of the image, the other way round than OpenCV's imageSize.
+            distortion: 4, 5, 8, 12 or 14 coefficients k1 k2 p1 p2 k3 …, all of them 0.
+            integer_centres: K has the centre of the first pixel at (0, 0), as `calibrateCamera`
+                has; by default it is at (0.5, 0.5), as here and in COLMAP.
+
+        Returns:
+            A camera of the dtype of the tensors among K, R and t; without any of float32, or
+            float64 where it lies far from the origin.
+
+        Raises:
+            ValueError: an image that a lens bends, skew, a mirror, or shapes that do not fit.
+
+        Example:
+            >>> K = [[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]
+            >>> cam = Camera.from_opencv(K, torch.eye(3), (0, 0, 3), (480, 640))
+            >>> cam.project(torch.zeros(1, 3), (480, 640))
+            tensor([[320., 240.,   3.]])
+        """
+        check_undistorted(distortion)
+        view = opencv_view(R, t)
+        focal, centre = opencv_lens(K, image_size(size), 0.5 if integer_centres else 0.0)
+        if focal.dim() == 2 and view.dim() == 2:
+            view = view.expand(len(focal), 4, 4)
+        if focal.dim() == 2 and len(focal) != len(view):
+            raise ValueError(f"K: expected 1 or {len(view)} matrices, got {len(focal)}")
+        ends = focal.to(view.device), centre.to(view.device)
+        cam = Camera(view, *ends, near=near, far=far)
+        given = [m.dtype for m in (K, R, t) if isinstance(m, Tensor) and m.is_floating_point()]
+        if given:
+            return cam.to(reduce(torch.promote_types, given))
+        ends = cam.position.reshape(-1, 3), (cam.position + cam.forward).reshape(-1, 3)
+        return cam.to(kind_for(*(end.cpu() for end in ends)))
+
+    def to_opencv(self, size: int | Sequence[int], *, integer_centres: bool = False) -> OpenCV:
+        """(K, R, t) of OpenCV, the inverse of `from_opencv`, in float64.
+
+        Raises:
+            ValueError: the camera is orthographic.
+
+        Example:
+            >>> K, R, t = cam.to_opencv((480, 640))
+        """
+        if self.orthographic:
+            raise ValueError("to_opencv: K has no orthographic camera; use to_opengl")
+        cam = self.to(torch.float64)
+        K = cam.intrinsics(size)[..., :3, :3].clone()
+        K[..., :2, 2] -= 0.5 if integer_centres else 0.0
+        return OpenCV(K, cam.view[..., :3, :3].clone(), cam.view[..., :3, 3].clone())
 
     # --- looking ------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from meshlearn.captures.poses import rigid_fault
 from meshlearn.mesh.centring import kind_for
 from meshlearn.render.camera import Camera, image_size, nearest_rotation
+from meshlearn.render.camera_matrices import frustum_of
 
 _FLIP = (1.0, -1.0, -1.0, 1.0)  # OpenGL camera axes <-> OpenCV's
 _TURN = (-1.0, -1.0, 1.0)  # PyTorch3D's camera axes <-> OpenCV's
@@ -101,45 +102,11 @@ def from_projection(view: Tensor, projection: Tensor, size: int | Sequence[int])
     Example:
         >>> cam = from_projection(view, projection, 256)
     """
-    h, w = image_size(size)
-    view, p = torch.as_tensor(view), torch.as_tensor(projection).double()
-    if p.dim() not in (2, 3) or p.shape[-2:] != (4, 4) or not bool(torch.isfinite(p).all()):
-        raise ValueError(f"projection: expected (4, 4) finite numbers, got {tuple(p.shape)}")
-    if bool((torch.linalg.det(p).abs() < 1e-12).any()):
-        raise ValueError("projection: is singular; give near and far planes that differ")
-    last = p[..., 3, :].reshape(-1, 4).unique(dim=0).tolist()
-    orthographic = last == [[0, 0, 0, 1]]
-    skew = [(0, 1), (1, 0), (2, 0), (2, 1), *([(0, 2), (1, 2)] if orthographic else [])]
-    bent = max(float(p[..., row, column].abs().max()) for row, column in skew)
-    if (not orthographic and last != [[0, 0, -1, 0]]) or bent > 1e-9:
-        raise ValueError(
-            "projection: expected a perspective (last row 0 0 -1 0) or orthographic "
-            f"(0 0 0 1) matrix without skew, got last row {last[0]}"
-        )
-    sx, sy = p[..., 0, 0], p[..., 1, 1]
-    if bool((sx <= 0).any()) or bool((sy <= 0).any()):
-        raise ValueError(
-            "projection: mirrors the image; its entries [0, 0] and [1, 1] are to be positive "
-            "(flip rows of the picture instead)"
-        )
-    a, b = (p[..., 2, k].reshape(-1)[0].item() for k in (2, 3))
-    if orthographic:
-        near, far = (b + 1) / a, (b - 1) / a
-        shift = p[..., :2, 3]
-    else:
-        near, far = b / (a - 1), b / (a + 1) if a != -1 else float("inf")
-        shift = -p[..., :2, 2]
+    view = torch.as_tensor(view)
+    frustum = frustum_of(projection, image_size(size))
     flip = torch.tensor(_FLIP, dtype=torch.float64, device=view.device)
-    return _narrow(
-        Camera(
-            flip[:, None] * nearest_rotation(rigid(view, "view")),
-            torch.stack((sx * w / (2 * h), sy / 2), -1),
-            torch.stack(((1 + shift[..., 0]) / 2, (1 - shift[..., 1]) / 2), -1),
-            orthographic=orthographic,
-            near=min(near, far),
-            far=max(near, far),
-        )
-    )
+    turned = flip[:, None] * nearest_rotation(rigid(view, "view"))
+    return _narrow(Camera(turned, *frustum))
 
 
 def to_projection(cam: Camera, size: int | Sequence[int]) -> tuple[Tensor, Tensor]:
