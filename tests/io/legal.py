@@ -123,6 +123,12 @@ LEGAL: dict[str, tuple[bytes | str, int, int, float]] = {
         1,
         0.5,
     ),
+    "nothing many times.ply": (
+        ply((XYZ3 + "3 0 1 2").replace("\n", " "), more=f"element none {10**15}\n"),
+        3,
+        1,
+        0.5,
+    ),
     "no faces.ply": (ply(XYZ3, faces=0), 3, 0, 0.0),
     "strips.ply": (
         b"ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"

@@ -204,3 +204,14 @@ def test_a_remark_without_its_word():
     assert document.metadata["comments"] == [line.strip()]
     with pytest.raises(mio.FileFormatError, match="not a legal line"):
         read(text.replace("property", line + "property", 1))
+
+
+def test_strips_stand_behind_faces():
+    more = "property int tint\nelement tristrips 1\nproperty list int int vertex_indices\n"
+    text = ply("0 0 0\n1 0 0\n0 1 0\n1 1 0\n3 0 1 2 7\n4 0 1 2 3\n", vertices=4, more=more)
+    document = read(text)
+    part = document.parts[0]
+    assert part.num_faces == 3 and part.polygon_index[:3].tolist() == [0, 1, 2]
+    assert not part.face_fields and [x.name for x in document.left_out] == ["tint"]
+    none = text.replace(b"4 0 1 2 3", b"2 0 1")
+    assert read(none).parts[0].face_fields["tint"].tolist() == [7]

@@ -61,7 +61,8 @@ def read(data: bytes | bytearray, path: Path) -> Document:
             f"{path}: the header promises {header.point_count:,} points, the file has "
             f"{len(cloud.points):,}"
         )
-    vertices = np.ascontiguousarray(cloud.xyz, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        vertices = np.ascontiguousarray(cloud.xyz, dtype=np.float64)
     part = Part(vertices=vertices, points=np.arange(len(vertices)))
     part.vertex_fields = _fields(cloud)
     document = Document([part])

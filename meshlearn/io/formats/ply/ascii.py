@@ -83,6 +83,9 @@ def _rest(data: bytes | bytearray, path: Path, elements: list[Element], at: int)
         return
     cursor = 0
     for element in elements:
+        if not element.properties:
+            yield element, {}
+            continue
         if element.count * len(element.properties) > len(values) - cursor:
             raise short(path, element)
         columns, cursor = _ascii_mixed(values, path, element, cursor)

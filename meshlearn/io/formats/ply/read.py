@@ -14,6 +14,7 @@ from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_decimal_points, wit
 from meshlearn.io.formats.ply.ascii import read_ascii
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
 from meshlearn.io.formats.ply.textures import take_textures
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import take_offset_of_remarks
 
 
@@ -241,6 +242,26 @@ def _strips(strip: np.ndarray) -> np.ndarray:
     return np.stack([np.where(odd, b, a), np.where(odd, a, b), c], axis=1)[good]
 
 
+def _append(part: Part, faces: np.ndarray) -> list[Loss]:
+    """Adds triangles (F, 3) behind the faces of a part -> the fields of faces that these have not,
+    and that are left out."""
+    if not len(faces):
+        return []
+    limit = "has no values for the triangles of strips"
+    lost = [
+        Loss(LossKind.FIELD, "face", name, len(values), limit, "the file")
+        for name, values in part.face_fields.items()
+        if part.num_faces
+    ]
+    part.face_fields = {}
+    for field in part.corner_fields.values():
+        field.index = np.concatenate([field.index, np.full(faces.size, -1)])
+    ends = part.polygon_start[-1] + 3 * np.arange(1, len(faces) + 1)
+    part.polygon_start = np.concatenate([part.polygon_start, ends])
+    part.polygon_index = np.concatenate([part.polygon_index, faces.reshape(-1)])
+    return lost
+
+
 def read(data: bytes | bytearray, path: Path) -> Document:
     """Reads a PLY; elements other than vertex, face and tristrips stay in the metadata."""
     try:
@@ -250,6 +271,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     form, elements, metadata, at = read_header(data, path)
     part = Part()
     remarks: list[str] = []
+    strips: list[np.ndarray] = []
     if form == "ascii":
         lines = with_line_feeds(data)
         if lines is not data:
@@ -288,13 +310,13 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         elif element.name == "tristrips" and columns:
             strip = next(iter(columns.values()))
             if isinstance(strip, List):
-                made = Part.triangles(part.vertices, _strips(strip.values.astype(np.int64)))
-                part.polygon_start, part.polygon_index = made.polygon_start, made.polygon_index
+                strips.append(_strips(strip.values.astype(np.int64)))
         else:
             other[element.name] = _raw(columns)
     if other:
         metadata["elements"] = other
-    document = Document([part], metadata=metadata, remarks=remarks)
+    left_out = [loss for faces in strips for loss in _append(part, faces)]
+    document = Document([part], metadata=metadata, remarks=remarks, left_out=left_out)
     take_offset_of_remarks(document)
     take_textures(document, path)
     return document
