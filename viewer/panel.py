@@ -3,7 +3,7 @@
 A panel is one part of the page's side: a file with one class, and one line in `PANELS` of
 `meshlearn.viewer.app`. It is given the scene, and knows no other panel: what one of them changes
 (which field colours the surfaces, how they are drawn, what is visible) is the scene's, which tells
-the others. A whole one:
+the others. The shape of one:
 
     class GridPanel(Panel):
         def __init__(self, scene: Scene) -> None:
@@ -18,6 +18,9 @@ the others. A whole one:
 
         def keys(self) -> list[Key]:
             return [Key("grid", "g", self.toggle)]
+
+        def toggle(self) -> None:
+            self.shown.value = not self.shown.value
 
         def state(self) -> dict[str, object]:
             return {"grid": self.shown.value}

@@ -10,7 +10,8 @@ The model is that of glTF 2.0 (metallic-roughness).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from meshlearn.io.left_behind import Loss, LossKind
 
@@ -94,6 +95,55 @@ class Looks:
         for name, value in self.said().items():
             if isinstance(value, Texture):
                 yield name, value
+
+
+def plain_of(looks: Looks) -> dict[str, object]:
+    """Looks as values that JSON has; `looks_of_plain` takes them back."""
+    found: dict[str, object] = {
+        name: asdict(value) if isinstance(value, Texture) else value
+        for name, value in looks.said().items()
+    }
+    return found | ({"beyond": looks.beyond} if looks.beyond else {})
+
+
+def looks_of_plain(said: object) -> Looks:
+    """Looks of what `plain_of` made.
+
+    Raises:
+        ValueError: something else; the message names the property.
+    """
+    if not isinstance(said, dict):
+        raise ValueError("looks: expected an object of JSON")
+    return Looks(**{name: _checked(Looks(), name, value) for name, value in said.items()})
+
+
+_COUNTS = {"base_color": 3, "emissive": 3, "offset": 2, "scale": 2, "wrap": 2}
+_WORDS = {"alpha_mode", "image", "channel"}
+_TRUTHS = {"double_sided", "unlit", "nearest"}
+
+
+def _checked(owner: Looks | Texture, name: str, value: object) -> Any:
+    wrong = ValueError(f"looks: {name!r} is no property, or {str(value)[:40]!r} is none of its")
+    if not isinstance(name, str) or name not in {f.name for f in fields(owner)}:
+        raise wrong
+    if name.endswith("_texture"):
+        if not isinstance(value, dict) or "image" not in value:
+            raise wrong
+        blank = Texture("")
+        return Texture(**{key: _checked(blank, key, item) for key, item in value.items()})
+    if name == "beyond" or name in _COUNTS:
+        kind: type | tuple[type, ...] = str if name in ("beyond", "wrap") else (int, float)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, kind) for v in value):
+            raise wrong
+        if len(value) != _COUNTS.get(name, len(value)):
+            raise wrong
+        return tuple(value)
+    kinds = (str,) if name in _WORDS else (bool,) if name in _TRUTHS else (int, float)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and name not in _TRUTHS):
+        raise wrong
+    if name == "uv" and not isinstance(value, int):
+        raise wrong
+    return value
 
 
 def losses_of_looks(materials: Iterable[tuple[Looks, Iterable[str]]]) -> Iterator[Loss]:

@@ -22,6 +22,7 @@ from meshlearn.io.document import (
     check_part,
     check_start,
 )
+from meshlearn.io.looks import looks_of_plain, plain_of
 
 KEY = "meshlearn"
 
@@ -82,7 +83,11 @@ def flatten(document: Document) -> tuple[str, dict[str, np.ndarray]]:
         "version": 1,
         "parts": parts,
         "materials": [
-            {"name": m.name, "values": plain(m.values, f"materials/{k}")}
+            {
+                "name": m.name,
+                "values": plain(m.values, f"materials/{k}"),
+                **({} if m.looks is None else {"looks": plain_of(m.looks)}),
+            }
             for k, m in enumerate(document.materials)
         ],
         "metadata": plain(document.metadata, "metadata"),
@@ -138,7 +143,13 @@ def restore(path: Path, text: str | None, arrays: dict[str, np.ndarray]) -> Docu
 
     document = Document(metadata=back(body["metadata"]), up=body["up"], unit=body["unit"])
     for entry in body["materials"]:
-        document.materials.append(Material(str(entry["name"]), back(entry["values"])))
+        material = Material(str(entry["name"]), back(entry["values"]))
+        if "looks" in entry:
+            try:
+                material.looks = looks_of_plain(entry["looks"])
+            except ValueError as error:
+                raise FileFormatError(f"{path}: {error}") from None
+        document.materials.append(material)
     for name in body["images"]:
         document.images[name] = get(f"images/{name}").astype(np.uint8).tobytes()
     for number, entry in enumerate(body["parts"]):

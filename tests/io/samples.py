@@ -12,6 +12,7 @@ import pytest
 from meshlearn.io import CornerField, Document, Material, Part
 from meshlearn.io.document import placed_vertices
 from meshlearn.io.formats import BUILT_IN
+from meshlearn.io.looks import Looks, Texture
 
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
 ARROW = np.array([[0, 0, 0], [2, 0, 0], [0.5, 0.5, 0], [0, 2, 0]], np.float32)  # concave
@@ -81,6 +82,24 @@ def documents() -> dict[str, Document]:
     )
     textured.materials = [Material("wood", {"base_texture": "wood.png"})]
     textured.images = {"wood.png": png()}
+    twins = polygons(SQUARE, TWO, face_fields={"material": np.array([0, 1], np.int32)})
+    twins.materials = [
+        Material("Mat", {"base_color": [1.0, 0.0, 0.0, 1.0]}),
+        Material("Mat", {"base_color": [0.0, 0.0, 1.0, 1.0]}),
+    ]
+
+    def looking(looks: Looks, image: str = "") -> Document:
+        """A square whose one material has these looks."""
+        fields = {"uv": SQUARE[:, :2].copy()} if image else {}
+        made = polygons(
+            SQUARE, TWO, face_fields={"material": np.zeros(2, np.int32)}, vertex_fields=fields
+        )
+        made.materials = [Material("stuff", looks=looks)]
+        made.images = {image: png()} if image else {}
+        return made
+
+    grey = (0.5, 0.5, 0.5)
+    nested, placing = "textures/wood.png", {"offset": (0.5, 0.0), "scale": (2.0, 3.0)}
     turn = np.eye(4)
     turn[:3, 3] = [10, 0, 0]
     placed = polygons(SQUARE, TWO, name="one")
@@ -130,7 +149,13 @@ def documents() -> dict[str, Document]:
         "text field": polygons(SQUARE, TWO, face_fields={"name": np.array(["a", "ü"])}),
         "groups": grouped,
         "two materials": tinted,
+        "materials of one name": twins,
+        "see-through": looking(Looks(base_color=grey, alpha=0.25, alpha_mode="BLEND")),
+        "light of its own": looking(Looks(base_color=grey, emissive=(1.0, 0.5, 0.0))),
+        "metal": looking(Looks(base_color=grey, metallic=1.0, roughness=0.25)),
         "texture": textured,
+        "texture in a folder": looking(Looks(base_texture=Texture(nested)), nested),
+        "placed texture": looking(Looks(base_texture=Texture("wood.png", **placing)), "wood.png"),
         "lines": polygons(SQUARE, TWO, lines=[np.array([0, 1]), np.array([1, 2, 3])]),
         "segments": polygons(SQUARE, TWO, lines=[np.array([0, 1]), np.array([1, 2])]),
         "points": polygons(SQUARE, [], points=np.arange(4)),
@@ -183,6 +208,60 @@ def _labels(document: Document, part: Part, key: str, names: list[str]) -> list[
     return [names[k] if 0 <= k < len(names) else None for k in label.tolist()]
 
 
+def _of_materials(before: Document, a: Part, after: Document, b: Part) -> set[str]:
+    """What differs of the materials, each found again by the faces that have it."""
+    names, found = [m.name for m in before.materials], [m.name for m in after.materials]
+    if not names:
+        return set()
+    label, other = (p.face_fields.get("material", np.zeros(0, int)).tolist() for p in (a, b))
+    if len(label) != len(other) or not found:
+        return {"materials"}
+    pairs = dict(zip(label, other, strict=True))
+    if any(pairs[k] != m for k, m in zip(label, other, strict=True)):
+        return {"materials"}
+    if len(set(pairs.values())) < len(pairs):
+        return {"materials"}
+    if len(set(names)) == len(names) and any(names[k] != found[m] for k, m in pairs.items()):
+        return {"materials"}
+    out = set()
+    for k, m in pairs.items():
+        mine, theirs = before.materials[k].appearance, after.materials[m].appearance
+        for name, value in mine.said().items():
+            there = getattr(theirs, name)
+            if isinstance(value, Texture):
+                same = there is not None and (
+                    before.images.get(value.image) == after.images.get(there.image)
+                )
+            elif name == "base_color" and mine.base_texture is not None and value == (1, 1, 1):
+                same = there in (None, value)
+            elif name in ("alpha", "alpha_mode") and value in (1, "OPAQUE"):
+                same = there in (None, value)
+            elif isinstance(value, (float, tuple)):
+                same = there is not None and np.allclose(there, value, atol=3e-3)
+            else:
+                same = there == value
+            if not same:
+                words = {"base_texture": "textures", "base_color": "colours of materials"}
+                out.add(words.get(name, f"{name.replace('_', ' ')} of materials"))
+    return out
+
+
+def _looked_up(document: Document, part: Part) -> np.ndarray | None:
+    """(C, 2): where each corner's base texture is looked up, its placing and its coordinates
+    together; None without one that is placed."""
+    placed = [m.appearance.base_texture for m in document.materials if m.appearance.base_texture]
+    uv = part.corner_fields.get("uv")
+    values = None if uv is None else uv.values[uv.index]
+    if "uv" in part.vertex_fields:
+        values = part.vertex_fields["uv"][part.polygon_index]
+    if len(placed) != 1 or values is None:
+        return None
+    where = placed[0]
+    c, s = np.cos(where.rotation), np.sin(where.rotation)
+    turned = (values.astype(np.float64) * where.scale) @ np.array([[c, s], [-s, c]])
+    return turned + where.offset
+
+
 def differences(before: Document, after: Document) -> set[str]:
     """Names, as losses have them, of what differs; values are compared, not their types.
 
@@ -220,7 +299,11 @@ def differences(before: Document, after: Document) -> set[str]:
         out.add("double precision")
     if aligned and not _same(a.polygon_index, b.polygon_index):
         out.add("shared vertices")
+    seen, again = _looked_up(before, a), _looked_up(after, b)
+    baked = aligned and seen is not None and again is not None and np.allclose(seen, again)
     for key, values in a.vertex_fields.items():
+        if key == "uv" and baked:  # the placing of a texture may be in the coordinates
+            continue
         found = b.vertex_fields.get(key)
         corner = b.corner_fields.get(key)
         if found is None and corner is not None and aligned and (corner.index >= 0).all():
@@ -250,25 +333,9 @@ def differences(before: Document, after: Document) -> set[str]:
         after, b, "group", b.groups
     ):
         out.add("groups")
-    names = [m.name for m in before.materials]
-    if names and _labels(before, a, "material", names) != _labels(
-        after, b, "material", [m.name for m in after.materials]
-    ):
-        out.add("materials")
-    elif names:
-        used = {m.name: m for m in after.materials}
-        for material in before.materials:
-            for key in ("base_color", "base_texture"):
-                value, found = material.values.get(key), used[material.name].values.get(key)
-                good = value in (None, found) or (
-                    key == "base_color"
-                    and value is not None
-                    and found is not None
-                    and np.allclose(value, found, atol=3e-3)
-                )
-                if not good:
-                    out.add("textures" if key == "base_texture" else "colours of materials")
-    if before.images and before.images != after.images:
+    out |= _of_materials(before, a, after, b)
+    # files inside one file have other names
+    if sorted(before.images.values()) != sorted(after.images.values()):
         out.add("textures")
     if [line.tolist() for line in a.lines] != [line.tolist() for line in b.lines]:
         out.add("lines")

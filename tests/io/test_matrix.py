@@ -18,7 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def kind(loss: str) -> str:
     """A loss by the name that `differences` has for it."""
     loss = re.sub(r"^(last )?digits of (\w+) field", r"\2 field", loss)
-    names = {"polygons of more than 3 corners": "polygons", "polylines": "lines"}
+    names = {
+        "names of white materials": "materials",
+        "polygons of more than 3 corners": "polygons",
+        "polylines": "lines",
+    }
     return {**names, "other values of materials": "textures"}.get(loss, loss)
 
 
