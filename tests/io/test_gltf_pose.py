@@ -42,13 +42,17 @@ def test_morph_targets_by_their_default_weights(tmp_path, of_mesh, of_node, heig
     length = np.linalg.norm(part.vertex_fields["normal"], axis=1)
     assert np.allclose(length, 1)
     assert bool(document.remarks) == (height > 0)
+    assert document.metadata["morph targets"] == 1
 
 
 def test_without_weights_the_base_shape_stands(tmp_path):
     scene = Scene()
     scene.mesh(None, {"targets": [{"POSITION": scene.add(np.ones((3, 3)))}]})
-    (part,) = scene.read(tmp_path, [{"mesh": 0}]).parts
+    document = scene.read(tmp_path, [{"mesh": 0}])
+    (part,) = document.parts
     assert np.array_equal(part.vertices, TRIANGLE)
+    report = mio.save_document(document, tmp_path / "b.glb")
+    assert [(x.kind, x.name) for x in report.items] == [(mio.LossKind.METADATA, "morph targets")]
 
 
 def test_a_skin_in_centimetres_comes_in_metres(tmp_path):

@@ -72,6 +72,32 @@ def test_what_has_no_word_is_told_by_name(tmp_path):
     assert properties(report) == {"Ks", "disp", "roughness texture"}
 
 
+@pytest.mark.parametrize("word", ["Kd spectral a.rfl", "Kd xyz 0.5 0.5 0.5", "Ke none"])
+def test_colours_that_are_no_three_numbers_are_told(tmp_path, word):
+    _, _, report = converted(tmp_path, word + "\n")
+    assert properties(report) == {word.split()[0]}
+
+
+@pytest.mark.parametrize("mode", [None, "OPAQUE", "MASK", "BLEND"])
+def test_the_alpha_of_an_opaque_surface_does_not_count(tmp_path, mode):
+    part = Part.triangles(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]]))
+    part.face_fields["material"] = np.zeros(1, np.int32)
+    looks = Looks(base_color=(1.0, 0.0, 0.0), alpha=0.3, alpha_mode=mode)
+    mio.save_document(Document([part], [Material("m", {}, looks)]), tmp_path / "a.obj")
+    assert ("d 0.3" in (tmp_path / "a.mtl").read_text()) == (mode in ("MASK", "BLEND"))
+
+
+def test_names_that_the_libraries_do_not_describe_are_told(tmp_path):
+    path = obj(tmp_path, "Kd 1 0 0\n")
+    path.write_text(path.read_text() + "usemtl other\nf 1 2 3\n")
+    (said,) = mio.load_document(path).remarks
+    assert "1 of 2 materials" in said and said.endswith(": 'other'")
+    path.write_text(path.read_text().replace("usemtl other", "usemtl m"))
+    assert not mio.load_document(path).remarks
+    (tmp_path / "a.mtl").unlink()
+    assert not mio.load_document(path).remarks  # told as the file that is not there
+
+
 def test_a_map_s_scale_and_offset_become_the_extension_s(tmp_path):
     """v counts from the top there: with scale s and offset o, 1 - s - o."""
     material, body, _ = converted(tmp_path, "map_Kd -s 2 3 1 -o 0.5 0.25 0 t.png\n")

@@ -179,6 +179,9 @@ def read(data: bytes, path: Path) -> Document:
     for key in ("animations", "skins", "cameras"):
         if file.json.get(key):
             document.metadata[key] = len(file.json[key])
+    targets = _morph_targets(file.json)
+    if targets:
+        document.metadata["morph targets"] = targets
     names = read_images(file, document)
     for index, entry in enumerate(file.json.get("materials", [])):
         if not isinstance(entry, dict):
@@ -225,6 +228,16 @@ def read(data: bytes, path: Path) -> Document:
         name = str(node.get("name", ""))
         _mesh_parts(file, document, node["mesh"], worlds[index], name, node=node, worlds=worlds)
     return document
+
+
+def _morph_targets(body: dict) -> int:
+    """How many shapes its meshes can turn into; every primitive of a mesh has the same."""
+    count = 0
+    for mesh in body.get("meshes", []):
+        entries = mesh.get("primitives", []) if isinstance(mesh, dict) else []
+        found = [e.get("targets") for e in entries if isinstance(e, dict)]
+        count += max((len(t) for t in found if isinstance(t, list)), default=0)
+    return count
 
 
 def _hidden(node: dict) -> bool:

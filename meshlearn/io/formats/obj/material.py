@@ -132,13 +132,16 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
     `path`; those that are absent, or in another folder, are noted in `left_out` -> their names."""
     missing: list[str] = []
     known = {material.name: material for material in document.materials}
+    described: set[str] | None = None
     names = [name for text in texts for name in library_names(path, text)]
     for name in dict.fromkeys(names):
         data = take_named(document, path, name)
         if data is None:
             missing.append(name)
             continue
+        described = described or set()
         for label, said in parse(decoded(data)).items():
+            described.add(label)
             material = known.get(label)
             if material is None:
                 continue
@@ -156,6 +159,14 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
             material.looks = looks_of(said, _map_name)
             if colour is not None and material.looks.alpha is not None:
                 material.values["base_color"][3] = material.looks.alpha
+    if described is not None and not missing:
+        unknown = [f"'{name}'" for name in known if name not in described]
+        if unknown:
+            told = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            document.remarks.append(
+                f"the material libraries do not describe {len(unknown)} of {len(known)} materials "
+                f"that faces name: {told}"
+            )
     return missing
 
 
@@ -230,10 +241,10 @@ def looks_of(said: Mapping[str, str], image_of: Callable[[str], str]) -> Looks:
     """
     looks, beyond = Looks(), []
     for key, text in said.items():
-        if key == "Kd":
-            looks.base_color = _color(text)
-        elif key == "Ke":
-            looks.emissive = _color(text)
+        if key in ("Kd", "Ke"):
+            setattr(looks, "base_color" if key == "Kd" else "emissive", _color(text))
+            if _color(text) is None:  # a spectrum, CIE XYZ, or no numbers
+                beyond.append(key)
         elif key in ("d", "Tr"):
             found = _leading(text.replace("-halo", ""), 1)
             if found and not (key == "Tr" and "d" in said):
@@ -265,7 +276,8 @@ def statements(looks: Looks) -> tuple[dict[str, str], list[str]]:
     for color, key in ((looks.base_color, "Kd"), (looks.emissive, "Ke")):
         if color is not None:
             said[key] = " ".join(f"{c:.9g}" for c in color)
-    alpha = None if looks.alpha == 1 else looks.alpha
+    clear = looks.alpha_mode in ("MASK", "BLEND") and looks.alpha != 1
+    alpha = looks.alpha if clear else None  # an opaque surface may have any
     for value, key in ((alpha, "d"), (looks.roughness, "Pr"), (looks.metallic, "Pm")):
         if value is not None:
             said[key] = f"{value:.9g}"
