@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshlearn.io.conversion.pipeline import ConvertOptions
 
 _ERRORS_SHOWN = 20
+_SENTENCES_SHOWN = 20
 _HERE = (24, 32 << 20)  # up to so many files and bytes, starting processes takes longer
 
 
@@ -112,6 +113,16 @@ def _tell(
         message(f"error: … and {len(failed) - _ERRORS_SHOWN} more files; --json lists them")
     if as_json:
         return
+    sentences: dict[str, list[str]] = {}  # what was done or understood otherwise, in which files
+    for outcome in outcomes:
+        for sentence in dict.fromkeys(outcome.steps):
+            sentences.setdefault(sentence, []).append(outcome.source)
+    for sentence, sources in list(sentences.items())[:_SENTENCES_SHOWN]:
+        where = sources[0] if len(sources) == 1 else f"{len(sources):,} files"
+        message(f"{where}: {sentence}")
+    if len(sentences) > _SENTENCES_SHOWN:
+        more = len(sentences) - _SENTENCES_SHOWN
+        message(f"… and {more:,} more sentences on single files; --json lists them")
     for (name, why), (count, files) in losses.items():
         where = f" in {files:,} files" if files > 1 else ""
         message(f"lost: {name} ({count:,}{where}: {why})")

@@ -205,6 +205,24 @@ def test_batch_on_two_processes(cli, corpus, tmp_path):
     assert not (out / JOURNAL).exists() and len(files(out)) == 121
 
 
+def test_a_batch_says_what_was_read_otherwise(cli, tmp_path):
+    """As a conversion of one file does; a sentence on many files is said once."""
+    comma = QUAD.replace("v 1 0 0", "v 1,5 0 0")
+    for name, text in (("a", comma), ("b", comma), ("c", "vn 0 0 1\n"), ("d", QUAD)):
+        (tmp_path / f"{name}.obj").write_text(text)
+    args = ("convert", *sorted(tmp_path.glob("*.obj")), "--outdir", tmp_path / "out", "--to", "ply")
+    done = cli(*args)
+    assert done.returncode == 1 and "c.obj" in done.stderr  # no OBJ at all
+    assert done.stderr.count("commas were read as decimal points") == 1
+    assert "2 files: commas were read as decimal points" in done.stderr
+    (tmp_path / "c.obj").write_text("# nothing\n")
+    (tmp_path / "b.obj").write_text(QUAD)
+    done = cli(*args, "--overwrite")
+    assert done.returncode == 0
+    assert f"{tmp_path / 'a.obj'}: commas were read as decimal points" in done.stderr
+    assert f"{tmp_path / 'c.obj'}: there is no geometry to write" in done.stderr
+
+
 def test_batch_is_quiet_in_a_pipe(cli, corpus, tmp_path):
     done = cli("convert", f"{corpus}/a/*.obj", "--outdir", tmp_path / "o", "--to", "ply")
     assert done.returncode == 0 and done.stdout == ""

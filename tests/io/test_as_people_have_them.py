@@ -76,6 +76,33 @@ def test_intensity_stands_before_the_colour_of_a_pts(tmp_path):
         mio.save_document(mio.load_document(tmp_path / "a.pts"), tmp_path / "a.pts")
 
 
+@pytest.mark.parametrize("colour", ["0 0 0", "1 0 0", "0.5 0.25 1"])
+def test_intensity_stands_before_any_colour_of_a_pts(colour):
+    """Black, directions of length 1 and fractions too."""
+    document = read(f"1 2 3 0.25 {colour}\n4 5 6 18 {colour}\n", "a.pts")
+    fields = document.parts[0].vertex_fields
+    assert fields["color"].tolist() == [[float(x) for x in colour.split()]] * 2
+    assert fields["value"].tolist() == [0.25, 18] and not document.remarks
+
+
+@pytest.mark.parametrize(
+    ("row", "order"),
+    [
+        ("17 255 10 20", "a colour, then a value"),
+        ("-7 255 10 20", "a value, then a colour"),
+        ("255 10 20 -1.5", "a colour, then a value"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.xyz", "a.txt", "a.asc"])
+def test_how_seven_columns_without_names_are_read_is_said(name, row, order):
+    document = read(f"1 2 3 {row}\n4 5 6 {row}\n", name)
+    (said,) = document.remarks
+    assert said.endswith(order)
+    words = row.split()
+    value = words[0] if order.startswith("a value") else words[-1]
+    assert document.parts[0].vertex_fields["value"].tolist() == [float(value)] * 2
+
+
 def test_whole_numbers_of_64_bits_in_a_ply(tmp_path):
     head = "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
     head += "property float z\nproperty int64 id\nend_header\n0 0 0 7\n"

@@ -157,6 +157,7 @@ def test_texture_that_is_not_there_is_told(tmp_path):
     assert [(x.kind, x.name) for x in document.left_out] == [
         (LossKind.NAMED_FILE, "/3D/Textures/a.png")
     ]
+    assert document.left_out[0].why == "the file names it, and it is not there"
     assert "uv" in document.parts[0].corner_fields
 
 
@@ -276,6 +277,16 @@ def test_colours_as_people_write_them(tmp_path, text, odd):
     document = load_document(package(tmp_path / "a.3mf", looks_of(tmp_path, group, triangles)))
     assert document.materials[0].values["base_color"] == [1, 0, 0, 1]
     assert len(document.remarks) == odd
+
+
+@pytest.mark.parametrize("text", ["red", "#F", "", "#GG0000"])
+def test_words_that_are_no_colour_are_told_and_refuse_nothing(tmp_path, text):
+    group = f'<basematerials id="1"><base name="r" displaycolor="{text}"/></basematerials>'
+    triangles = '<triangle v1="0" v2="1" v3="2" pid="1" p1="0"/>'
+    document = load_document(package(tmp_path / "a.3mf", looks_of(tmp_path, group, triangles)))
+    assert document.materials[0].name == "r"
+    assert "base_color" not in document.materials[0].values
+    assert [(x.name, x.count) for x in document.left_out] == [(f"colours such as {text!r}", 1)]
 
 
 def test_base_without_colour(tmp_path):

@@ -229,7 +229,10 @@ def _change(
         )
     holds = format_of(target, to, writing=True).holds_as(ascii=options.ascii)
     vertices, faces = counts_in(document, holds)
-    return document, Conversion(vertices, faces, (*document.remarks, *steps), report)
+    said = (*document.remarks, *steps)
+    if not any(len(part.vertices) for part in document.parts):
+        said = (*said, "there is no geometry to write")
+    return document, Conversion(vertices, faces, said, report)
 
 
 def _read(source: Path, data: bytes | None, options: ConvertOptions) -> Document:

@@ -100,7 +100,9 @@ class Properties:
             return None
         found, good = colour_of(text)
         if found is None:
-            raise ValueError(f"expected a colour as #RRGGBB or #RRGGBBAA, got {text[:20]!r}")
+            limit = "does not understand them; they are as if not there"
+            self.lost[f"colours such as {text[:20]!r}", limit] += 1
+            return None
         self.odd += not good
         return found
 
@@ -150,7 +152,7 @@ class Properties:
         while label in self.document.images:
             label, number = f"{stem}_{number}{suffix}", number + 1
         if place is None:
-            self.document.left_out.append(Loss(LossKind.NAMED_FILE, name=name))
+            self.document.left_out.append(Loss(LossKind.NAMED_FILE, name=name, holder="the file"))
             return label
         self.document.images[label] = self.archive.read(place)
         self.images[place] = label

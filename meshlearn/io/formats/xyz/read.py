@@ -35,6 +35,13 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         raise FileFormatError(f"{path}: {error}") from None
     part = named(columns, names) if names else unnamed(np.asarray(columns), path)
     document = Document([part])
+    if not names and path.suffix.lower() != ".pts" and np.asarray(columns).shape[1:] == (7,):
+        if {"color", "value"} <= part.vertex_fields.keys():
+            first = np.array_equal(np.asarray(columns)[:, 3], part.vertex_fields["value"])
+            order = "a value, then a colour" if first else "a colour, then a value"
+            document.remarks.append(
+                f"the columns have no names; behind x, y and z they were read as {order}"
+            )
     take_offset(document, data)
     if head.decimal_commas:
         document.remarks.append(COMMAS_SAID)
@@ -170,8 +177,12 @@ def unnamed(table: np.ndarray, path: Path) -> Part:
     rest = table[:, 3:]
     if rest.shape[1] == 4 and len(rest):
         colour = rest[:, 1:]  # x y z intensity r g b
-        first = path.suffix.lower() == ".pts" or not _as_bytes(rest[:, :3])
-        if first and _as_bytes(colour):
+        pts = path.suffix.lower() == ".pts" and colour.min() >= 0 and colour.max() <= 255
+        if pts:
+            bytewise = (colour == np.round(colour)).all()
+            part.vertex_fields["color"] = colour.astype(np.uint8) if bytewise else colour.copy()
+            rest = rest[:, :1]
+        elif not _as_bytes(rest[:, :3]) and _as_bytes(colour):
             rest = np.concatenate([colour, rest[:, :1]], axis=1)
     while rest.shape[1] >= 3 and len(rest):
         three = rest[:, :3]
