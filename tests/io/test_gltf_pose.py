@@ -55,6 +55,22 @@ def test_without_weights_the_base_shape_stands(tmp_path):
     assert [(x.kind, x.name) for x in report.items] == [(mio.LossKind.METADATA, "morph targets")]
 
 
+def test_meshes_outside_the_scene_are_told(tmp_path):
+    """Of other scenes, of nodes in no scene, of no node; those of hidden nodes are told as such."""
+    scene = Scene()
+    scene.mesh()
+    nodes = [{"mesh": 0}, {"mesh": 0}, {"children": [3]}, {"mesh": 0}]
+    scenes = [{"nodes": [0]}, {"nodes": [1]}]
+    document = scene.read(tmp_path, nodes, [0], scenes=scenes)
+    assert len(document.parts) == 1
+    assert [(x.name, x.count) for x in document.left_out] == [("meshes outside the scene", 2)]
+    nodes[2]["extensions"] = {"KHR_node_visibility": {"visible": False}}
+    document = scene.read(tmp_path, nodes, [0, 1, 2], scenes=[{"nodes": [0, 1, 2]}])
+    assert [(x.name, x.count) for x in document.left_out] == [("invisible nodes", 1)]
+    document = scene.read(tmp_path, [{}], [0], scenes=[{"nodes": [0]}])
+    assert [(x.name, x.count) for x in document.left_out] == [("meshes outside the scene", 1)]
+
+
 def test_a_skin_in_centimetres_comes_in_metres(tmp_path):
     """The root's scale reaches the joints, and the mesh's node, whose own transform does not count,
     has it not twice."""

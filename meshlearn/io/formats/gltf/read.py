@@ -199,7 +199,7 @@ def read(data: bytes, path: Path) -> Document:
                 _mesh_parts(file, document, index, np.eye(4), "")
     worlds: dict[int, np.ndarray] = {}
     with_mesh: list[int] = []
-    hidden = 0
+    hidden, told = 0, set[int]()
     pending: list[tuple[int, np.ndarray, tuple[int, ...]]] = [
         (k, np.eye(4), ()) for k in reversed(roots)
     ]
@@ -208,6 +208,7 @@ def read(data: bytes, path: Path) -> Document:
         node = file.item("nodes", index)
         if _hidden(node):
             hidden += 1
+            told |= _below(nodes, index)
             continue
         if index in trail or len(trail) > 1000:
             raise file.error(f"nodes[{index}] is its own ancestor")
@@ -223,11 +224,37 @@ def read(data: bytes, path: Path) -> Document:
         limit = "says that they are not to be seen"
         name = "invisible nodes"
         document.left_out.append(Loss(LossKind.OTHER, "", name, hidden, limit, "the file"))
+    outside = _outside(file.json, told.union(with_mesh)) if nodes else 0
+    if outside:
+        limit = "shows them in no scene, or in another than its first choice"
+        name = "meshes outside the scene"
+        document.left_out.append(Loss(LossKind.OTHER, "", name, outside, limit, "the file"))
     for index in with_mesh:
         node = file.item("nodes", index)
         name = str(node.get("name", ""))
         _mesh_parts(file, document, node["mesh"], worlds[index], name, node=node, worlds=worlds)
     return document
+
+
+def _below(nodes: list, index: int) -> set[int]:
+    """A node, and all that is below it."""
+    found: set[int] = set()
+    pending = [index]
+    while pending:
+        index = pending.pop()
+        if index in found or not 0 <= index < len(nodes):
+            continue
+        found.add(index)
+        pending += nodes[index].get("children", [])
+    return found
+
+
+def _outside(body: dict, seen: set[int]) -> int:
+    """How many nodes with a mesh are not among `seen`, and how many meshes have no node."""
+    nodes, meshes = body.get("nodes", []), body.get("meshes", [])
+    placed = {node["mesh"] for node in nodes if "mesh" in node}
+    unseen = sum("mesh" in node and k not in seen for k, node in enumerate(nodes))
+    return unseen + sum(k not in placed for k in range(len(meshes)))
 
 
 def _morph_targets(body: dict) -> int:
