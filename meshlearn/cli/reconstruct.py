@@ -67,6 +67,16 @@ class ImageOptions:
             help="Of a folder of images: some of masks,depth,normals,colors; default: all.",
         ),
     ] = None
+    masks: Annotated[
+        str,
+        choice(
+            "auto",
+            "stored",
+            "inverted",
+            help="What masks mean; stored: the bright is the object; inverted: the dark; auto: the "
+            "bright, and what is in doubt is refused.",
+        ),
+    ] = "auto"
     colors: Annotated[
         str,
         choice(
@@ -129,7 +139,7 @@ def reconstruct(
     from meshlearn.io import save
     from meshlearn.reconstruct.sources import read_source
 
-    given = read_source(source, use=images.kinds)
+    given = read_source(source, use=images.kinds, masks=images.masks)
     result = _fitted(given, fit, write.allow_empty)
     mesh, texture = result.mesh, None
     if images_given:
@@ -173,8 +183,10 @@ def _check(
     and wrong usage."""
     folder, kinds = holds_images(source), images.kinds
     mesh_output(out, overwrite=write.overwrite)
-    if not folder and (kinds is not None or images.colors != "auto"):
-        option = "--use" if kinds is not None else "--colors"
+    asked = {"--use": kinds is not None, "--masks": images.masks != "auto"}
+    asked["--colors"] = images.colors != "auto"
+    if not folder and any(asked.values()):
+        option = next(name for name, used in asked.items() if used)
         raise typer.BadParameter("is for a folder of images", param_hint=option)
     wants_colors = images.colors in ("vertices", "texture")
     if wants_colors and kinds is not None and "colors" not in kinds:
@@ -187,13 +199,13 @@ def _check(
     if fit.resume and fit.checkpoint is None:
         raise typer.BadParameter("needs --checkpoint DIR", param_hint="--resume")
     takes = METHODS[fit.method].options
-    asked = (
+    wanted = (
         ("--network", "network", fit.network is not None),
         ("--sparse", "sparse", fit.sparse),
         ("--resume", "checkpoint", fit.resume),
         ("--parts", "parts", write.parts is not None),
     )
-    for name, option, used in asked:
+    for name, option, used in wanted:
         if used and option not in takes:
             able = " or ".join(m.name for m in METHODS.values() if option in m.options)
             raise typer.BadParameter(f"is for --method {able}", param_hint=name)

@@ -220,18 +220,21 @@ def as_source(given: Input) -> Source:
     )
 
 
-def read_source(path: str | os.PathLike[str], *, use: Sequence[str] | None = None) -> Input:
+def read_source(
+    path: str | os.PathLike[str], *, use: Sequence[str] | None = None, masks: str = "auto"
+) -> Input:
     """A mesh, point cloud or volume file, or a folder of posed images, as what can be fitted.
 
     A mesh file without faces is a point cloud; its vertex attribute "normal" is kept.
 
     Args:
         use: which images of a folder, see `meshlearn.render.load_images`.
+        masks: what their masks mean: "auto", "stored" or "inverted".
     """
     if Path(path).is_dir() or is_capture(path):
         from meshlearn.render.read_images import load_images
 
-        return load_images(path, use=use)
+        return load_images(path, use=use, masks=masks)
     if use is not None:
         raise ValueError(f"use: expected with a folder of images only, got {path}")
     if is_points(path):

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from meshlearn.render.mask_values import StoredMask, of_bytes, of_numbers
 from meshlearn.render.picture import save_image, to_pil
 
 ARRAYS = (".npy", ".npz")
@@ -50,7 +51,7 @@ def _array(path: Path) -> np.ndarray:
                 if len(found.files) != 1:
                     raise ValueError(f"expected one array in it, got {len(found.files)}")
                 found = found[found.files[0]]
-        if found.dtype.kind not in "fiu":
+        if found.dtype.kind not in "fiub":
             raise ValueError(f"expected numbers, got {found.dtype}")
     except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a readable array ({error})") from None
@@ -81,14 +82,44 @@ def read_color(path: str | os.PathLike[str]) -> Tensor:
     return torch.from_numpy(array / 255)
 
 
+def read_stored_mask(path: str | os.PathLike[str], *, alpha_only: bool = False) -> StoredMask:
+    """A mask as it is stored, see `meshlearn.render.mask_values`; .npy and .npz of (H, W), too.
+
+    Args:
+        alpha_only: alpha, be it opaque everywhere; the file is a photograph.
+
+    Raises:
+        ValueError: no such file, not an image, or without the alpha that is asked for.
+    """
+    path = Path(path)
+    if path.suffix.lower() in ARRAYS and not alpha_only:
+        values = _tensor(_array(path), path, None).numpy()
+        return of_numbers(values, _full(values))
+    picture = _open(path)
+    alpha = "A" in picture.getbands() or "transparency" in picture.info
+    if alpha_only and not alpha:
+        raise ValueError(f"{path}: masks are missing, and the image has no alpha for one")
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = np.asarray(picture, dtype=np.float64)
+        return of_numbers(values, _full(values) if picture.mode == "F" else 65535)
+    return of_bytes(np.asarray(picture.convert("RGBA" if alpha else "RGB")), alpha_only=alpha_only)
+
+
+def _full(values: np.ndarray) -> float:
+    """What numbers without a depth of bits are shares of: 1, 255 or 65535."""
+    most = float(np.nan_to_num(values).max()) if values.size else 0.0
+    return 1.0 if most <= 1 else 255.0 if most <= 255 else 65535.0
+
+
 def read_mask(path: str | os.PathLike[str]) -> Tensor:
-    """(H, W) float32 in 0 to 1: alpha where the file has it, else brightness.
+    """(H, W) float32 in 0 to 1 of the brightest that is there: alpha where the file has one that
+    tells something, else brightness.
 
     Raises:
         ValueError: no such file, or not an image.
     """
-    image = read_color(path)
-    return image[..., 3].contiguous() if image.shape[2] == 4 else image.mean(2)
+    share = read_stored_mask(path).share
+    return share / share.max() if share.numel() and float(share.max()) > 0 else share
 
 
 def read_depth(path: str | os.PathLike[str], *, scale: float = 1.0) -> Tensor:

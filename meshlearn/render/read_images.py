@@ -19,6 +19,13 @@ from meshlearn.captures.lens import Lens, shown_share, straightened, text_of
 from meshlearn.captures.reading import present, read_capture, scaled, wanted_kinds
 from meshlearn.render import image_files
 from meshlearn.render.image_set import ImageSet, halved
+from meshlearn.render.mask_values import (
+    MODES,
+    MaskSurvey,
+    are_premultiplied,
+    check_upright,
+    is_opaque,
+)
 from meshlearn.render.posed import pinholes
 from meshlearn.render.straighten import Resampling, resampling, straighten
 
@@ -30,6 +37,7 @@ def load_images(
     *,
     use: Sequence[str] | None = None,
     max_size: int = 1024,
+    masks: str = "auto",
 ) -> ImageSet:
     """Reads a folder with `transforms.json` (NeRF, instant-ngp, nerfstudio) or a COLMAP model.
 
@@ -42,15 +50,19 @@ def load_images(
             view. Colours with alpha serve as masks where there are no others.
         max_size: images are halved until neither side is longer; straightened, they may be twice
             as large.
+        masks: "auto" finds out what the numbers in masks mean (two values are background and
+            object, whatever they are), "inverted" takes the dark for the object, "stored" what is
+            bright, without a question.
 
     Raises:
         ValueError: bad camera files (see `read_transforms` and `read_colmap`), images that are
             missing for a part of a view, an unreadable one, one of another shape than its camera,
-            or a kind that is not there.
+            a kind that is not there, or masks that may mean several things.
 
     Warns:
         UserWarning: views whose images are missing are left out; images are straightened, turned
-            by their EXIF orientation, padded, or of another size than their cameras.
+            by their EXIF orientation, padded, or of another size than their cameras; what masks
+            and alpha hold is not what it is mostly.
 
     Example:
         >>> images = load_images("views", use=("masks", "depth"))
@@ -58,8 +70,10 @@ def load_images(
         (256, 256)
     """
     path = Path(folder)
+    if masks not in MODES:
+        raise ValueError(f"masks: expected one of {', '.join(MODES)}, got {masks!r}")
     capture = present(wanted_kinds(scaled(read_capture(path)), use, path))
-    told = _Told()
+    told = _Told(MaskSurvey(path))
     views = [_view(capture, i, max_size, told) for i in range(len(capture))]
     sizes = {view.lens.known_size for view in views}
     height, width = max(h for h, _ in sizes), max(w for _, w in sizes)
@@ -85,7 +99,77 @@ def load_images(
         flip = torch.tensor([1.0, -1.0, -1.0])
         turn = cameras.view[:, None, None, :3, :3].float()  # rows: the camera's axes in the world
         found["normals"] = ((found["normals"] * flip)[..., :, None] * turn).sum(-2)
+    for remark in _understood(found, known, told.masks, capture, masks):
+        warnings.warn(remark, stacklevel=2)
     return ImageSet(cameras, names=capture.names, known=known, **found)
+
+
+def _understood(
+    found: dict[str, Tensor],
+    known: Tensor | None,
+    survey: MaskSurvey,
+    capture: Capture,
+    mode: str,
+) -> list[str]:
+    """Gives masks and alpha their meaning, in place; sentences on it."""
+    said, path = [], capture.path
+    if "masks" in found:
+        if capture.masks_are_alpha and len(survey.opaque) == survey.count:
+            raise ValueError(
+                f"{path}: alpha of all {survey.count:,} images is opaque everywhere (255), which "
+                "is no mask; add masks (mask_path in transforms.json, masks/NAME.png for COLMAP), "
+                "or choose other kinds by use"
+            )
+        if survey.opaque and not capture.masks_are_alpha:
+            said.append(
+                f"{path}: alpha of {len(survey.opaque):,} of {survey.count:,} masks is opaque "
+                f"everywhere (the first: {survey.opaque[0]}); their brightness is taken"
+            )
+        if mode != "stored":
+            low, high, more = survey.meaning()
+            said += more
+            found["masks"] = _turned((found["masks"] - low) / (high - low), known, path, mode)
+    colors = found.get("colors")
+    if colors is None or colors.shape[-1] != 4:
+        if mode == "inverted" and "masks" not in found:
+            raise ValueError(f"masks: {path} has none, and no alpha, that could be inverted")
+        return said
+    alpha = colors[..., 3]
+    if is_opaque(alpha, known):
+        found["colors"] = colors[..., :3].contiguous()
+        value = round(float(alpha.max()) * 255)
+        return [*said, f"{path}: alpha of all images is {value} everywhere, which is no mask"]
+    if mode == "stored":
+        return said
+    most = float(alpha.max())
+    if 0 < most < 0.5:
+        alpha = alpha / most
+        colors = torch.cat((colors[..., :3], alpha[..., None]), -1)
+        said.append(
+            f"{path}: alpha of the images is {round(most * 255)} of 255 at most, which is taken as "
+            "opaque"
+        )
+    if are_premultiplied(colors):
+        straight = (colors[..., :3] / alpha[..., None].clamp(min=1e-6)).clamp(max=1)
+        colors = torch.cat((torch.where(alpha[..., None] > 0, straight, 0), alpha[..., None]), -1)
+        said.append(
+            f"{path}: colours are multiplied by their alpha (premultiplied); they are divided by it"
+        )
+    if "masks" not in found:
+        alpha = _turned(alpha, known, path, mode)
+        colors = torch.cat((colors[..., :3], alpha[..., None]), -1)
+    found["colors"] = colors
+    return said
+
+
+def _turned(masks: Tensor, known: Tensor | None, path: Path, mode: str) -> Tensor:
+    """Masks as they are wanted: those that look inverted are refused, or turned."""
+    masks = masks.clamp(0, 1)
+    if mode == "inverted":
+        masks = 1 - masks
+        return masks if known is None else masks * known
+    check_upright(masks, known, path)
+    return masks
 
 
 @dataclass
@@ -107,6 +191,7 @@ class _View:
 class _Told:
     """What was done to images, gathered over all views."""
 
+    masks: MaskSurvey
     bent: dict[Lens, tuple[int, Lens]] = field(default_factory=dict)  # views, and the pinhole
     rescaled: list[tuple[Lens, tuple[int, int]]] = field(default_factory=list)
     turned: list[Path] = field(default_factory=list)
@@ -174,7 +259,7 @@ def _view(capture: Capture, i: int, most: int, told: _Told) -> _View:
     for kind in sorted(kinds, key=lambda k: k != "colors"):
         file = capture.paths[kind][i]
         assert file is not None
-        image = _read(kind, file, capture)
+        image = _read(kind, file, capture, told.masks)
         found[kind], images[kind] = _fitted(lens, image, file, told, again=bool(found))
     stored = max(found.values(), key=lambda fitted: fitted.known_size[0])
     for kind in kinds:
@@ -251,14 +336,11 @@ def _known_file(capture: Capture, i: int, lens: Lens) -> Tensor | None:
     return known
 
 
-def _read(kind: str, file: Path, capture: Capture) -> Tensor:
+def _read(kind: str, file: Path, capture: Capture, survey: MaskSurvey) -> Tensor:
     if kind == "masks":
-        image = image_files.read_color(file)
-        if image.shape[2] == 4:
-            return image[..., 3].contiguous()
-        if capture.masks_are_alpha:
-            raise ValueError(f"{file}: masks are missing, and the image has no alpha for one")
-        return image.mean(2)
+        mask = image_files.read_stored_mask(file, alpha_only=capture.masks_are_alpha)
+        survey.add(mask, file)
+        return mask.share
     if kind == "depth":
         return image_files.read_depth(file, scale=capture.depth_scale)
     return (image_files.read_normals if kind == "normals" else image_files.read_color)(file)

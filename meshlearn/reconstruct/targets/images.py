@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.image_set import KINDS
+from meshlearn.render.mask_values import look_inverted
 from meshlearn.render.shading import surface_normals
 
 _CHANNELS = {"masks": "mask", "depth": "depth", "normals": "normal", "colors": "color"}
@@ -65,7 +67,10 @@ class FromImages(Target):
 
     Raises:
         ValueError: images of different sizes or numbers, missing masks, values out of range, or
-            images in which there is nothing.
+            images in which there is nothing, or nothing else.
+
+    Warns:
+        UserWarning: masks look inverted.
 
     Example:
         >>> images = meshlearn.render.load_images("views")
@@ -114,6 +119,7 @@ class FromImages(Target):
             _check_known(known, images["masks"])
             if not bool(known.all()):
                 images["known"] = known
+        _check_covered(images, known)
         self.kinds = tuple(k for k in KINDS if given[k] is not None)
         self.views = min(views, len(cameras))
         self.backend = get_backend(backend)
@@ -250,6 +256,24 @@ class FromImages(Target):
         from meshlearn.reconstruct.targets.sheets import compare_sheet
 
         compare_sheet(self, mesh.detach(), path)
+
+
+def _check_covered(images: dict[str, Tensor], known: Tensor | None) -> None:
+    """Masks that cover everything, or only what is at the border, are no masks of an object."""
+    masks = images["masks"]
+    covered = masks >= settings.COVERED
+    if "depth" not in images and bool((covered if known is None else covered | ~known).all()):
+        raise ValueError(
+            "masks: every pixel of every image is covered (alpha that is opaque everywhere is no "
+            "mask), so nothing tells where the object ends; give masks of it, 0 beside it"
+        )
+    count = look_inverted(masks, known)
+    if 2 * count > len(masks):
+        warnings.warn(
+            f"masks: of {count:,} of {len(masks):,} the border is covered and the middle is not, "
+            "as where they are inverted (then give 1 - masks); they are taken as they are",
+            stacklevel=3,
+        )
 
 
 def _check_known(known: Tensor, masks: Tensor) -> None:
