@@ -446,7 +446,16 @@ def posed(folder, controllers=None, nodes=JOINTS + CONTROLLED, geometries=None):
 def test_vertices_go_with_their_joints_and_not_with_the_node(tmp_path):
     found, document = posed(tmp_path)
     assert found == [[0, 0, 5], [1, 0, 7], [1, 1, 7], [0, 1, 5]]
-    assert document.left_out == []
+    assert document.left_out == [] and document.metadata["skins"] == 1
+
+
+@pytest.mark.parametrize("tag", ["animation", "camera", "light"])
+def test_what_stands_beside_the_geometry_is_told(tmp_path, tag):
+    body = f'<library_{tag}s><{tag} id="x"><optics/></{tag}></library_{tag}s>'
+    document = load(tmp_path, collada(body, '<node><instance_geometry url="#g"/></node>'))
+    report = mio.save_document(document, tmp_path / "b.glb")
+    told = [(x.name, x.count) for x in report.items if x.kind is LossKind.METADATA]
+    assert told == [(f"{tag}s", 1)]
 
 
 def test_a_skeleton_behind_its_mesh_and_named_by_ids(tmp_path):
@@ -540,6 +549,7 @@ def test_morphs_by_their_default_weights(tmp_path, method, z, x):
 def test_morphs_without_weight_change_nothing(tmp_path):
     found, document = posed(tmp_path, morph("", "0 0"), NODE, SHAPES)
     assert found[1] == [1, 0, 0] and document.left_out == []
+    assert document.metadata["morph targets"] == 1
 
 
 def test_a_skin_of_a_morph(tmp_path):

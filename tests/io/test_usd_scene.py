@@ -182,6 +182,11 @@ def test_what_is_not_for_rendering_is_told(tmp_path, purpose):
     assert told(document) == {"Mesh of another purpose than rendering": 1}
 
 
+@pytest.mark.parametrize("kind", ["Camera", "SphereLight", "DomeLight"])
+def test_cameras_and_lamps_are_told(tmp_path, kind):
+    assert told(load(tmp_path, f'def {kind} "x" {{\n}}\n')) == {kind: 1}
+
+
 @pytest.mark.parametrize("scheme, count", [("catmullClark", 1), ("loop", 1), ("none", 0)])
 def test_smoothing_is_told(tmp_path, scheme, count):
     line = f'"m" {{\nuniform token subdivisionScheme = "{scheme}"\n'

@@ -27,10 +27,24 @@ _UNITS = {0.001: "mm", 0.01: "cm", 0.1: "dm", 1.0: "m", 1000.0: "km", 0.0254: "i
 _STEPS = {"matrix": 16, "translate": 3, "rotate": 4, "scale": 3, "lookat": 9, "skew": 7}
 
 
+# what stands beside the geometry and is counted only, as that of glTF is
+_BESIDE = {
+    "animations": "animation",
+    "cameras": "camera",
+    "lights": "light",
+    "morph targets": "morph",
+    "skins": "skin",
+}
+
+
 def read(data: bytes, path: Path) -> Document:
     """Reads the visual scene: a part for each set of primitives of each placed geometry."""
     file = File(data, path)
     document = _document(file)
+    for name, tag in _BESIDE.items():
+        count = sum(len(entry) > 0 for entry in file.root.iter(tag))
+        if count:
+            document.metadata[name] = count
     for (name, limit), count in file.lost.items():
         loss = Loss(LossKind.OTHER, name=name, count=count, limit=limit, holder=READER)
         document.left_out.append(loss)

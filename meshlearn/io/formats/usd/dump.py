@@ -212,7 +212,7 @@ class _Dump:
         return self.answer.keep(attribute.Get(self.time)) if attribute else None
 
     def scene(self) -> dict:
-        from pxr import Usd, UsdGeom, UsdShade
+        from pxr import Usd, UsdGeom, UsdLux, UsdShade
 
         stage, root = self.stage, self.stage.GetRootLayer()
         prims: list[dict] = []
@@ -239,6 +239,8 @@ class _Dump:
                 else:
                     prims.append(self.geometry(prim, kind))
             elif prim.IsA(UsdGeom.Gprim):
+                self.skip(kind)
+            elif prim.IsA(UsdGeom.Camera) or prim.HasAPI(UsdLux.LightAPI):
                 self.skip(kind)
         said = stage.HasAuthoredMetadata
         return {
