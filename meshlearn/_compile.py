@@ -34,8 +34,7 @@ def eager(operator: F) -> F:
                 f"{name}: torch.func transforms (grad, vmap, jvp …) have no rule for it; use "
                 "torch.autograd.grad for gradients, and a loop over a batch"
             )
-        # seconds to import, and nothing is compiled before something has imported it
-        if "torch._dynamo" not in sys.modules:
+        if not _compiling():
             return operator(*args, **kwargs)
         if not kept:
             kept.append(torch.compiler.disable(operator, reason=_WHY))
@@ -50,3 +49,12 @@ def _transformed() -> bool:
     """Whether a torch.func transform is at work."""
     stack = getattr(torch._C._functorch, "peek_interpreter_stack", None)
     return stack is not None and stack() is not None
+
+
+def _compiling() -> bool:
+    """Whether a function that `torch.compile` made may be the caller."""
+    # seconds to import, and nothing is compiled before something has imported it
+    if "torch._dynamo" not in sys.modules:
+        return False
+    callback = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", None)
+    return callback is None or callback() is not None

@@ -76,7 +76,7 @@ def warn_if_empty(mesh: Mesh, grid: VoxelGrid) -> None:
             f"the field has no zero crossing on {grid}: the mesh is empty (is the sign or the "
             "level right, and does the box hold the surface?)",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -145,7 +145,7 @@ def gshell(
     cut = cut_faces(vertices, value, faces)
     if cut.mesh.num_faces == 0:
         why = "the sdf has no zero crossing" if len(value) == 0 else "the msdf is positive nowhere"
-        warnings.warn(f"{why} on {grid}: the mesh is empty", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{why} on {grid}: the mesh is empty", RuntimeWarning, stacklevel=3)
     return GShellOutput(
         cut.mesh,
         Mesh(vertices, faces, validate=False),

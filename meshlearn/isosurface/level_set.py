@@ -292,7 +292,7 @@ def level_set_mesh(
                 f"the field's gradient vanishes at {found.clamped} of {found.vertices} vertices "
                 f"(|grad f| below {min_slope:g} of its median {found.slope_median:.3g}): clamped",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     cell = float(grid.reach.median()) if isinstance(grid, TetGrid) else max(grid.spacing)

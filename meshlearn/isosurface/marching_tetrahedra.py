@@ -55,7 +55,7 @@ def marching_tetrahedra(grid: TetGrid, sdf: Tensor, *, deform: Tensor | None = N
             f"the field has no zero crossing on {grid}: the mesh is empty (is the sign right, and "
             "does the grid hold the surface?)",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return mesh
 

@@ -299,7 +299,7 @@ class _Fit:
         except NonFiniteField as error:
             raise NonFiniteLoss(f"step {self.step}: {error}") from None
         terms = {**regularisers, **self.representation.guided(self.target, self.step)}
-        if mesh.num_faces == 0 and self.step == 0:
+        if mesh.num_faces == 0 and within == 0 and self.stage == len(self.stages) - 1:
             raise EmptyFit(f"nothing to fit: {self.target.why_empty(self.representation.scale)}")
         if mesh.num_faces:
             done = within / max(1, self.stages[self.stage][1])

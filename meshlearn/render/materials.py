@@ -126,7 +126,7 @@ def tell_of_blending(mesh: Mesh) -> None:
     warnings.warn(
         f"transparent materials are drawn as cut-out, opaque where their textures are not clear: "
         f"{names}",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -257,13 +257,13 @@ def _looked_up(
     uv = _coordinates(mesh, texture.uv)
     if data is None or uv is None:
         what = f"no image {texture.image!r}" if data is None else "no texture coordinates"
-        warnings.warn(f"the material {material.name!r} has {what}; drawn without", stacklevel=6)
+        warnings.warn(f"the material {material.name!r} has {what}; drawn without", stacklevel=7)
         return None
     try:
         pyramid = decoded(data, mesh.device, linear=color)
     except ValueError as error:
         text = f"the material {material.name!r}: {texture.image}: {error}; drawn without"
-        warnings.warn(text, stacklevel=6)
+        warnings.warn(text, stacklevel=7)
         return None
     values, index = uv
     place, slope = _interpolated(

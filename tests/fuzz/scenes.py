@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from importlib.util import find_spec
 
 from meshlearn.io.files import encode
@@ -15,9 +16,22 @@ def seeds(suffix: str) -> list[bytes]:
         from tests.io.test_threemf_write import everything
 
         return [encode(everything(), "x.3mf")["x.3mf"]]
+    if suffix == ".laz" and find_spec("laspy") is not None and find_spec("lazrs") is not None:
+        return _compressed_points()
     if suffix == ".usda" and find_spec("pxr") is not None:
         return _usd()
     return []
+
+
+def _compressed_points() -> list[bytes]:
+    import laspy
+
+    from tests.io.legal import LEGAL
+
+    points, out = LEGAL["plain.las"][0], io.BytesIO()
+    assert isinstance(points, bytes)
+    laspy.read(io.BytesIO(points)).write(out, do_compress=True)
+    return [points, out.getvalue()]
 
 
 def _collada() -> list[bytes]:
