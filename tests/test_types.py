@@ -26,7 +26,8 @@ ml.no_such_name
 WANTED = [
     r"def \(path: str \| os.PathLike\[str\] \| .*\) -> meshlearn.mesh.mesh.Mesh",
     r"def \(resolution: int \| .*\) -> meshlearn.isosurface.grid.VoxelGrid",
-    r"def \(mesh: meshlearn.mesh.mesh.Mesh \| meshlearn.mesh.meshes.Meshes, cam: meshlearn.render.camera.Camera, .*\) -> dict.*",
+    r"def \(mesh: meshlearn.mesh.mesh.Mesh \| meshlearn.mesh.meshes.Meshes, "
+    r"cam: meshlearn.render.camera.Camera, .*\) -> dict.*",
     r"meshlearn.mesh.mesh.Mesh",
     r"def \(.*\) -> meshlearn.representations.flexicubes.FlexiCubes",
 ]
