@@ -75,6 +75,35 @@ _ROW = rb"(?=[^\r\n]*\d,\d)" + _WORD + rb"(?:[ \t]+" + _WORD + rb"){2,}[ \t]*\r?
 _COMMA = re.compile(rb"(?<=\d),(?=\d)")
 COMMAS_SAID = "commas were read as decimal points"
 
+# numbers between blanks, of which one has commas between its thousands: "1,000.5 2 3"
+_GROUPED = rb"[-+]?\d{1,3}(?:,\d{3})+\.\d*"
+_NUMBER = rb"(?:" + _GROUPED + rb"|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+_GROUPED_ROW = _NUMBER + rb"(?:[ \t]+" + _NUMBER + rb"){2,}[ \t]*\r?"
+_GROUP = re.compile(rb",\d{3}\.")
+
+
+def refuse_grouped(data: bytes | bytearray, begin: int = 0, *, word: bytes = b"") -> None:
+    """Refuses commas between thousands, which elsewhere stand between numbers.
+
+    Args:
+        word: what stands in front of a line of numbers.
+
+    Raises:
+        ValueError: a line of numbers has such.
+    """
+    if all(data.find(sign, begin) < 0 for sign in (b" ", b"\t")):
+        return
+    row = re.compile(rb"[ \t]*" + (word + rb"[ \t]+" if word else b"") + _GROUPED_ROW)
+    at = begin
+    while (found := _GROUP.search(data, at)) is not None:
+        first = max(data.rfind(b"\n", at, found.start()) + 1, at)
+        at = data.find(b"\n", found.end())
+        at = at if at >= 0 else len(data)
+        line = bytes(data[first:at])
+        if row.fullmatch(line):
+            text = line.strip().decode("ascii")[:60]
+            raise ValueError(f"expected numbers without commas between thousands, got {text!r}")
+
 
 def with_decimal_points(
     data: bytes | bytearray, begin: int = 0, *, words: bytes = b""
@@ -85,9 +114,13 @@ def with_decimal_points(
     Args:
         words: alternatives of a regular expression, one of which stands in front of a line of
             numbers; nothing else is changed then. The first tells.
+
+    Raises:
+        ValueError: see `refuse_grouped`.
     """
     if b"," not in data:
         return None
+    refuse_grouped(data, begin, word=words.split(b"|")[0])
     body = bytes(data[begin:])
     front = rb"^[ \t]*"
     first = front + (words.split(b"|")[0] + rb"[ \t]+" if words else b"")

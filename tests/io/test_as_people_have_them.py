@@ -303,6 +303,18 @@ def test_decimal_commas_of_text(name, end, row, place, told):
     assert len(document.parts[0].vertices) == 3
 
 
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("row", ["1,000.5 20 30", "7 -1,234,567.25 .5", "1 2e3 1,000."])
+def test_commas_between_thousands_are_refused(name, row):
+    with pytest.raises(mio.FileFormatError, match="without commas between thousands"):
+        read(FILES[name].format(row), name)
+
+
+@pytest.mark.parametrize("row", ["1,200.5,3", "1,2.5, 3", "1, 200.5, 3"])
+def test_commas_between_numbers_are_no_thousands(row):
+    assert read(FILES["a.obj"].format(row)).parts[0].vertices[0, 0] == 1
+
+
 def test_commas_of_names_stay():
     document = read(
         "g a1,2\nv 1,5 0 0\nv 1 0 0\nv 0 1 0\nusemtl m3,4\nvt 0,5 0,25\nf 1/1 2/1 3/1\n"

@@ -35,7 +35,10 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     if b"\0" in data[:4096]:
         raise FileFormatError(f"{path}: expected text of an OBJ file, got binary data")
     remarks = []
-    points = with_decimal_points(data, words=b"v|vt|vn")
+    try:
+        points = with_decimal_points(data, words=b"v|vt|vn")
+    except ValueError as error:
+        raise FileFormatError(f"{path}: {error}") from None
     if points is not None:
         data = points
         remarks.append(COMMAS_SAID)

@@ -52,7 +52,10 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         )
     line = data.find(b"\n", at)
     line = len(data) if line < 0 else line + 1
-    points = with_decimal_points(data, line)
+    try:
+        points = with_decimal_points(data, line)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: {error}") from None
     data, remarks = (data, []) if points is None else (points, [COMMAS_SAID])
     try:
         return Document([_by_lines(data, path, line, nv, nf, flags)], remarks=remarks)

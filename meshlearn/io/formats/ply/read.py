@@ -277,7 +277,10 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         if lines is not data:
             data = lines
             form, elements, metadata, at = read_header(data, path)
-        points = with_decimal_points(data, at)
+        try:
+            points = with_decimal_points(data, at)
+        except ValueError as error:
+            raise FileFormatError(f"{path}: {error}") from None
         if points is not None:
             data = points
             remarks.append(COMMAS_SAID)

@@ -13,7 +13,7 @@ import numpy as np
 
 from meshlearn.io.columns import fields_of
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.encoding import COMMAS_SAID, plain_text
+from meshlearn.io.encoding import COMMAS_SAID, plain_text, refuse_grouped
 from meshlearn.io.formats.xyz.head import Head, is_number, read_head
 from meshlearn.io.offset import take_offset
 from meshlearn.io.text import rows_of
@@ -28,6 +28,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     try:
         data = plain_text(data)
         head = read_head(data)
+        refuse_grouped(data, head.begin)
         columns, names = _columns(data, head, path)
     except ValueError as error:
         if isinstance(error, FileFormatError):
