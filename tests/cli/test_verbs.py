@@ -60,6 +60,20 @@ def test_info_of_each_kind(ok, tmp_path):
     assert any(line.split() == ["vertices", "2,562"] for line in lines)
 
 
+def test_compare_tells_units_and_axes_that_differ(ok, tmp_path):
+    obj, glb, metres = (tmp_path / name for name in ("a.obj", "a.glb", "b.glb"))
+    obj.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    ok("convert", obj, metres)
+    threemf = tmp_path / "a.3mf"
+    ok("convert", obj, threemf, "--unit", "mm")
+    ok("convert", threemf, glb, "--unit", "m", "--up", "y")
+    said = ok("compare", threemf, glb, "--samples", "100").stderr
+    assert "has the unit mm" in said and "convert --unit" in said
+    assert "has the up axis z" in said and "convert --up" in said
+    for pair in ((glb, metres), (obj, glb)):  # the same, or unsaid
+        assert not ok("compare", *pair, "--samples", "100").stderr
+
+
 def test_extract_converts_compares_renders(ok, tmp_path):
     out = tmp_path / "torus.ply"
     facts = ok("extract", TORUS, out, "--method", "flexicubes", "--json")
