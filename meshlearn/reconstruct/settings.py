@@ -117,6 +117,10 @@ SLACK = 2.0  # pixels that depth leaves to a shape: a slanted surface may be so 
 REACH = 24  # pixels beyond which distances to a silhouette are not told apart; by hand
 HULL_CHUNK = 1 << 18  # points at once: 3 MB for each array of positions
 HULL_SEARCH = (48, 48, 64)  # cells along the box in which bounds are looked for, in turn; by hand
+AGREEMENT_CELLS = 32  # of a box around the object, by which masks are held together; by hand
+AGREEMENT_SEARCH = (24, 24)  # cells along the box in which that is looked for, in turn; by hand
+AGREEMENT_TOLD = 0.9  # share of the covered pixels that agree, below which it is told; by hand
+AGREEMENT_LEAST = 0.1  # and refused: a hull that is as good as empty; by hand
 UNSEEN_SLOPE, UNSEEN_LEAST = 0.1, 1e-3  # of the field where no camera looks: outside; by hand
 
 # --- open surfaces in images: targets/open_surfaces.py --------------------------------------------

@@ -1,6 +1,7 @@
 """Fits to images: every kind and subset, the starting hull, colours, what is wrong with them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from meshlearn.data import shapes
 from meshlearn.reconstruct import fit, reconstruct, targets
 from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors, textured
 from meshlearn.reconstruct.targets.images import FromImages
+from meshlearn.reconstruct.targets.mask_agreement import mask_agreement
 from meshlearn.reconstruct.targets.sheets import image_sheet
 from meshlearn.reconstruct.targets.visual_hull import Hull, silhouette_distance
-from meshlearn.render import load_images, render, render_images, save_images
+from meshlearn.render import load_images, render, render_images, save_images, sphere_cameras
 from meshlearn.representations import FlexiCubes
 from tests.shared_data import shared_data
 
@@ -89,6 +91,60 @@ def test_one_wrong_mask_in_tolerance(images):
     ).all()
     with pytest.raises(ValueError, match="no point in space is inside"):
         FromImages(images.cameras, masks=torch.roll(images.masks, 24, 2) * (images.masks < 0.5))
+
+
+@pytest.mark.parametrize("shape", ["ball", "torus", "plate"])
+@pytest.mark.parametrize("views", [3, 6, 16])
+def test_right_masks_agree(shape, views):
+    mesh = {"ball": shapes.icosphere(3), "torus": shapes.torus(), "plate": plate()}[shape]
+    images = render_images(mesh, views, size=64, samples=2)
+    found = mask_agreement(images.cameras, images.masks)
+    assert found.share > 0.99 and (found.hold > 0.99).all()
+
+
+def plate() -> Mesh:
+    """Two pixels thick: thinner than a cell of the lattice."""
+    ball = shapes.icosphere(3)
+    return ball.with_vertices(ball.vertices * torch.tensor([1.0, 0.04, 1.0]))
+
+
+@pytest.mark.parametrize("wrong", [0, 7])
+def test_an_emptied_hull_names_the_view_that_empties_it(images, wrong):
+    masks = images.masks.clone()
+    masks[wrong] = 0
+    text = rf"cover are view {wrong} \({images.names[wrong]}\): "
+    with pytest.raises(ValueError, match=text) as e:
+        FromImages(replace(images, masks=masks, depth=None, normals=None, colors=None))
+    assert "\n" not in str(e.value) and str(e.value).count("view") == 1  # only that one
+    with pytest.raises(ValueError, match=rf"cover are view {wrong}: 100%"):  # tensors have no names
+        FromImages(images.cameras, masks=masks)
+    FromImages(images.cameras, masks=masks, tolerance=1)
+
+
+def test_masks_that_cut_off_a_part_are_told(images):
+    masks = images.masks.clone()
+    masks[9, :, :48] = 0  # half of the object is missing
+    with pytest.warns(
+        UserWarning, match=r"2\d% of what they cover, which is cut off.* view 9: 2\d%"
+    ):
+        FromImages(images.cameras, masks=masks)
+
+
+def test_shifted_masks_are_found(images):
+    masks = images.masks.clone()
+    masks[5] = masks[5].roll(30, 1)
+    found = mask_agreement(images.cameras, masks)
+    assert found.share < 0.9 and int(found.blame.argmax()) == 5
+
+
+def test_an_object_beyond_the_image_agrees():
+    """A close-up says nothing of what is beside it."""
+    cams = sphere_cameras(8, radius=3.4, fov=24.0)
+    images = render_images(shapes.torus(), cams, size=64, samples=2)
+    assert mask_agreement(images.cameras, images.masks).share > 0.99
+    known = torch.ones_like(images.masks, dtype=torch.bool)
+    known[:, :, :20] = False
+    assert mask_agreement(images.cameras, images.masks * known, known).share > 0.98
 
 
 # --- fits ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from meshlearn.reconstruct.targets.image_levels import (
     level_within,
     pyramid,
 )
+from meshlearn.reconstruct.targets.mask_agreement import check_agreement
 from meshlearn.reconstruct.targets.open_surfaces import image_evidence, open_template
 from meshlearn.reconstruct.targets.visual_hull import Hull
 from meshlearn.render import Camera, ImageSet
@@ -67,10 +68,11 @@ class FromImages(Target):
 
     Raises:
         ValueError: images of different sizes or numbers, missing masks, values out of range, or
-            images in which there is nothing, or nothing else.
+            images in which there is nothing, or nothing else, or masks that leave nothing of each
+            other; then the views are named that deny most of what the others cover.
 
     Warns:
-        UserWarning: masks look inverted.
+        UserWarning: masks look inverted, or disagree in a part.
 
     Example:
         >>> images = meshlearn.render.load_images("views")
@@ -97,7 +99,9 @@ class FromImages(Target):
         backend: str = "native",
     ) -> None:
         given = {"masks": masks, "depth": depth, "normals": normals, "colors": colors}
+        names: tuple[str, ...] = ()
         if isinstance(cameras, ImageSet):
+            names = cameras.names
             given = {k: getattr(cameras, k) if v is None else v for k, v in given.items()}
             known = cameras.known if known is None else known
             cameras = cameras.cameras
@@ -128,6 +132,16 @@ class FromImages(Target):
         self.levels = pyramid(cameras, images)
         small = level_within(self.levels, settings.HULL_IMAGE)
         self._small, self.tolerance = small, tolerance
+        with torch.no_grad():
+            said = check_agreement(
+                small.cameras,
+                small.images["masks"],
+                small.images.get("known"),
+                tolerance=tolerance,
+                names=names,
+            )
+        if said:
+            warnings.warn(said, stacklevel=2)
         self.hull = self.hull_of(small.images["masks"])
         self._open_template: Callable[[Tensor], Tensor] | None = None
         box = self.hull.bounds() if bounds is None else torch.as_tensor(bounds).double().cpu()

@@ -8,6 +8,8 @@ free.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -98,39 +100,48 @@ class Hull:
         parts = [self._part(part) for part in points.split(settings.HULL_CHUNK)]
         return torch.cat(parts) if parts else points[:, 0]
 
+    def outside(self, points: Tensor, slack: float) -> Tensor:
+        """(P, 3) -> (P, N) bool, which cameras say that a point is farther outside than `slack`."""
+        out = [self._says(i, points) > slack for i in range(len(self.cameras))]
+        return torch.stack(out, 1)
+
     def _part(self, points: Tensor) -> Tensor:
-        h, w = self.size
         top = points.new_full((self.tolerance + 1, len(points)), -torch.inf)
         for i in range(len(self.cameras)):
-            cam = self.cameras[i]
-            place = cam.project(points, (h, w))
-            u, v, z = place.unbind(1)
-            seen = (u >= 0) & (u < w) & (v >= 0) & (v < h) & (z >= cam.near)
-            per_pixel = 1 / (cam.focal.mean() * h)
-            per_pixel = per_pixel.to(z) if cam.orthographic else z * per_pixel.to(z)
-            where = torch.stack((2 * u / w - 1, 2 * v / h - 1), 1).clamp(-2, 2)
-            value = torch.nn.functional.grid_sample(
-                self.distance[i, None, None].to(z), where[None, None], align_corners=False,
-                padding_mode="border",
-            ).view(-1) * per_pixel  # fmt: skip
-            column = u.nan_to_num(0).clamp(0, w - 1).long()
-            row = v.nan_to_num(0).clamp(0, h - 1).long()
-            if self.known is not None:
-                seen &= self.known[i, row, column]
-            if self.depth is not None and self.cosine is not None:
-                found = self.depth[i, row, column].to(z)
-                cosine = self.cosine[i, row, column].to(z)
-                # across the surface; less two pixels, which a slanted one may be off its sample:
-                # masks say where thin parts end, depth carves hollows
-                ahead = (found - z) * cosine - settings.SLACK * per_pixel
-                ahead = torch.where(seen & (found > 0), ahead, -torch.inf)
-                value = torch.maximum(value, ahead)
-            # beyond the image of an object that lies wholly in it, the border's distance holds
-            said = seen if self.cut[i] else z >= cam.near
-            value = torch.where(said, value, -torch.inf)
+            value = self._says(i, points)
             top = torch.cat((top, value[None])).topk(self.tolerance + 1, 0).values
         found = top[-1]
         return torch.where(torch.isfinite(found), found, self._outside(points))
+
+    def _says(self, i: int, points: Tensor) -> Tensor:
+        """(P,) the field by camera i alone, -inf where it says nothing."""
+        h, w = self.size
+        cam = self.cameras[i]
+        place = cam.project(points, (h, w))
+        u, v, z = place.unbind(1)
+        seen = (u >= 0) & (u < w) & (v >= 0) & (v < h) & (z >= cam.near)
+        per_pixel = 1 / (cam.focal.mean() * h)
+        per_pixel = per_pixel.to(z) if cam.orthographic else z * per_pixel.to(z)
+        where = torch.stack((2 * u / w - 1, 2 * v / h - 1), 1).clamp(-2, 2)
+        value = torch.nn.functional.grid_sample(
+            self.distance[i, None, None].to(z), where[None, None], align_corners=False,
+            padding_mode="border",
+        ).view(-1) * per_pixel  # fmt: skip
+        column = u.nan_to_num(0).clamp(0, w - 1).long()
+        row = v.nan_to_num(0).clamp(0, h - 1).long()
+        if self.known is not None:
+            seen &= self.known[i, row, column]
+        if self.depth is not None and self.cosine is not None:
+            found = self.depth[i, row, column].to(z)
+            cosine = self.cosine[i, row, column].to(z)
+            # across the surface; less two pixels, which a slanted one may be off its sample:
+            # masks say where thin parts end, depth carves hollows
+            ahead = (found - z) * cosine - settings.SLACK * per_pixel
+            ahead = torch.where(seen & (found > 0), ahead, -torch.inf)
+            value = torch.maximum(value, ahead)
+        # beyond the image of an object that lies wholly in it, the border's distance holds
+        said = seen if self.cut[i] else z >= cam.near
+        return torch.where(said, value, -torch.inf)
 
     def _outside(self, points: Tensor) -> Tensor:
         """A value for points that no camera sees: outside."""
@@ -148,8 +159,21 @@ class Hull:
         matrix = project.sum(0) + 1e-9 * torch.eye(3, dtype=torch.float64, device=eye.device)
         return torch.linalg.solve(matrix, (project @ eye[:, :, None]).sum(0)[:, 0])
 
-    def bounds(self) -> Tensor:
+    def view_box(self) -> Tensor:
+        """(2, 3) float64 box around the middle that cameras look at, as large as they see there."""
+        h, w = self.size
+        middle, eye = self.middle(), self.cameras.position.double()
+        away = (eye - middle).norm(dim=1)
+        focal = self.cameras.focal.double().expand(len(eye), 2)
+        half = 0.5 * torch.hypot(w / h / focal[:, 0], 1 / focal[:, 1])
+        reach = float((half if self.cameras.orthographic else half * away).amax())
+        return torch.stack((middle - reach, middle + reach))
+
+    def bounds(self, search: Sequence[int] = settings.HULL_SEARCH) -> Tensor:
         """(2, 3) float64 box around the object.
+
+        Args:
+            search: cells along the box in which it is looked for, in turn.
 
         Raises:
             ValueError: no point lies inside the masks of all cameras.
@@ -157,18 +181,12 @@ class Hull:
         if self.depth is not None and bool((self.depth > 0).any()):
             points = backproject(self.cameras, self.depth)
             return torch.stack((points.amin(0), points.amax(0))).double()
-        h, w = self.size
-        middle, eye = self.middle(), self.cameras.position.double()
-        away = (eye - middle).norm(dim=1)
-        focal = self.cameras.focal.double().expand(len(eye), 2)
-        half = 0.5 * torch.hypot(w / h / focal[:, 0], 1 / focal[:, 1])
-        reach = float((half if self.cameras.orthographic else half * away).amax())
-        box = torch.stack((middle - reach, middle + reach))
-        for cells in settings.HULL_SEARCH:
+        box = self.view_box()
+        for cells in search:
             step = (box[1] - box[0]).amax() / cells
             counts = torch.ceil((box[1] - box[0]) / step).long() + 1
             lines = [
-                box[0, a] + step * torch.arange(int(n), device=eye.device)
+                box[0, a] + step * torch.arange(int(n), device=box.device)
                 for a, n in enumerate(counts)
             ]
             lattice = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).view(-1, 3)
