@@ -315,6 +315,15 @@ def test_commas_between_numbers_are_no_thousands(row):
     assert read(FILES["a.obj"].format(row)).parts[0].vertices[0, 0] == 1
 
 
+def test_sections_of_a_medit_mesh_that_are_not_read_are_told():
+    """Curved triangles are not nothing; words of remarks and empty sections are."""
+    text = "MeshVersionFormatted 2\n# Corners 9\nDimension 3\nVertices\n3\n0 0 0 0\n1 0 0 0\n"
+    text += "0 1 0 0\nTrianglesP2\n1\n1 2 3 1 2 3 0\nRidges\n0\nRequiredVertices\n2\n1\n2\nEnd\n"
+    document = read(text, "a.mesh")
+    told = [(x.name, x.count) for x in document.left_out]
+    assert told == [("the section TrianglesP2", 1), ("the section RequiredVertices", 2)]
+
+
 def test_commas_of_names_stay():
     document = read(
         "g a1,2\nv 1,5 0 0\nv 1 0 0\nv 0 1 0\nusemtl m3,4\nvt 0,5 0,25\nf 1/1 2/1 3/1\n"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.elements import from_faces
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import read_block, rows_of
 
 CELLS = {
@@ -28,18 +30,26 @@ _COUNT = re.compile(rb"(?:\s|#[^\n]*\n)*([0-9]{1,18})(?=\s|\Z)")
 
 
 def read(data: bytes, path: Path) -> Document:
-    """Reads a .mesh; sections of other names (corners, ridges, tangents …) are left out."""
+    """Reads a .mesh; sections of other names (corners, ridges, curved elements …) are left out and
+    told."""
     head = re.match(rb"(?:\xef\xbb\xbf)?(?:\s|#[^\n]*\n)*MeshVersionFormatted\s", data)
     if head is None:
         raise FileFormatError(f"{path}: expected 'MeshVersionFormatted' as the first word")
     at, dimension = head.end(), 3
     found: dict[str, np.ndarray] = {}
+    left: list[Loss] = []
     while (word := _WORD.search(data, at)) is not None:
         name = word[1].decode().lower()
         at = word.end()
         if name == "end":
             break
         if name not in ("dimension", "vertices", *_WIDTHS):
+            remark = b"#" in data[data.rfind(b"\n", 0, word.start()) + 1 : word.start()]
+            rows = None if remark else _COUNT.match(data, at)
+            if rows is not None and int(rows[1]):
+                label = f"the section {word[1].decode()}"
+                loss = Loss(LossKind.OTHER, name=label, count=int(rows[1]), limit="leaves it out")
+                left.append(replace(loss, holder="the reader of MEDIT"))
             continue
         count = _COUNT.match(data, at)
         if count is None:
@@ -56,7 +66,9 @@ def read(data: bytes, path: Path) -> Document:
                 f"{path}: the header promises {n} {name}, {len(data) - at} bytes are left"
             )
         found[name], at = _table(data, path, at, n, width, name)
-    return _document(path, found, dimension)
+    document = _document(path, found, dimension)
+    document.left_out += left
+    return document
 
 
 def _table(data: bytes, path: Path, at: int, rows: int, width: int, name: str):
