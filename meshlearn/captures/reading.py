@@ -103,37 +103,56 @@ def _partial(capture: Capture, kind: str) -> str:
     )
 
 
-def present(capture: Capture) -> Capture:
-    """Without the views of which no image is there.
+MISSING = ("skip", "refuse")
+
+
+def present(capture: Capture, missing: str = "skip") -> Capture:
+    """Without the views of which not all images are there.
+
+    Args:
+        missing: "refuse" takes no capture that lacks an image.
 
     Raises:
-        ValueError: no image is there, or of a view some and others not.
+        ValueError: no image is there, one is not and that is to be refused, or of half of the
+            other views some are there and others not.
     """
+    if missing not in MISSING:
+        raise ValueError(f"missing: expected one of {', '.join(MISSING)}, got {missing!r}")
     kinds = [k for k in KINDS if k in capture.paths]
+    total = len(capture)
     there = [
         [(file := capture.paths[k][i]) is not None and file.is_file() for k in kinds]
-        for i in range(len(capture))
+        for i in range(total)
     ]
     gone = [i for i, found in enumerate(there) if not any(found)]
-    if len(gone) == len(capture):
-        views = f"{len(gone):,} view{'' if len(gone) == 1 else 's'}"
+    if len(gone) == total:
+        views = f"{total:,} view{'' if total == 1 else 's'}"
         raise ValueError(
             f"{capture.path}: of its {views} no image is there; the first is "
             f"{capture.paths[kinds[0]][0]}"
         )
+    part = [i for i, found in enumerate(there) if any(found) and not all(found)]
+    refused = missing == "refuse" or 2 * len(part) >= total - len(gone)
     for k, kind in enumerate(kinds):
-        part = [i for i, found in enumerate(there) if any(found) and not found[k]]
-        if part:
+        lacking = [i for i in (part if missing == "skip" else range(total)) if not there[i][k]]
+        if refused and lacking:
             raise ValueError(
-                f"{capture.path}: {len(part):,} of {len(capture):,} {kind} "
-                f"{'is' if len(part) == 1 else 'are'} not there, the first of them "
-                f"{capture.paths[kind][part[0]]}; add what is missing, or choose other kinds by use"
+                f"{capture.path}: {len(lacking):,} of {total:,} {kind} "
+                f"{'is' if len(lacking) == 1 else 'are'} not there, the first of them "
+                f"{capture.paths[kind][lacking[0]]}; add what is missing, or choose other kinds by "
+                "use"
             )
-    if not gone:
-        return capture
-    keep = sorted(set(range(len(capture))) - set(gone))
-    return capture.only(
-        keep,
-        f"{capture.path}: the images of {len(gone):,} of {len(capture):,} views are not there (the "
-        f"first: {capture.paths[kinds[0]][gone[0]]}); these views are left out",
-    )
+    said = []
+    if gone:
+        said.append(
+            f"{capture.path}: the images of {len(gone):,} of {total:,} views are not there (the "
+            f"first: {capture.paths[kinds[0]][gone[0]]}); these views are left out"
+        )
+    if part:
+        first = next(k for k, found in zip(kinds, there[part[0]], strict=True) if not found)
+        said.append(
+            f"{capture.path}: {len(part):,} of {total:,} views lack a part of their images (the "
+            f"first: {capture.paths[first][part[0]]}); these views are left out"
+        )
+    keep = [i for i, found in enumerate(there) if all(found)]
+    return capture.only(keep, *said) if said else capture

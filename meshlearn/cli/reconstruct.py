@@ -77,6 +77,10 @@ class ImageOptions:
             "bright, and what is in doubt is refused.",
         ),
     ] = "auto"
+    missing: Annotated[
+        str,
+        choice("skip", "refuse", help="What is done where an image of a view is not there."),
+    ] = "skip"
     colors: Annotated[
         str,
         choice(
@@ -139,7 +143,7 @@ def reconstruct(
     from meshlearn.io import save
     from meshlearn.reconstruct.sources import read_source
 
-    given = read_source(source, use=images.kinds, masks=images.masks)
+    given = read_source(source, use=images.kinds, masks=images.masks, missing=images.missing)
     result = _fitted(given, fit, write.allow_empty)
     mesh, texture = result.mesh, None
     if images_given:
@@ -184,6 +188,7 @@ def _check(
     folder, kinds = holds_images(source), images.kinds
     mesh_output(out, overwrite=write.overwrite)
     asked = {"--use": kinds is not None, "--masks": images.masks != "auto"}
+    asked["--missing"] = images.missing != "skip"
     asked["--colors"] = images.colors != "auto"
     if not folder and any(asked.values()):
         option = next(name for name, used in asked.items() if used)

@@ -221,7 +221,11 @@ def as_source(given: Input) -> Source:
 
 
 def read_source(
-    path: str | os.PathLike[str], *, use: Sequence[str] | None = None, masks: str = "auto"
+    path: str | os.PathLike[str],
+    *,
+    use: Sequence[str] | None = None,
+    masks: str = "auto",
+    missing: str = "skip",
 ) -> Input:
     """A mesh, point cloud or volume file, or a folder of posed images, as what can be fitted.
 
@@ -230,11 +234,12 @@ def read_source(
     Args:
         use: which images of a folder, see `meshlearn.render.load_images`.
         masks: what their masks mean: "auto", "stored" or "inverted".
+        missing: "skip" or "refuse", where images are not there.
     """
     if Path(path).is_dir() or is_capture(path):
         from meshlearn.render.read_images import load_images
 
-        return load_images(path, use=use, masks=masks)
+        return load_images(path, use=use, masks=masks, missing=missing)
     if use is not None:
         raise ValueError(f"use: expected with a folder of images only, got {path}")
     if is_points(path):

@@ -38,6 +38,7 @@ def load_images(
     use: Sequence[str] | None = None,
     max_size: int = 1024,
     masks: str = "auto",
+    missing: str = "skip",
 ) -> ImageSet:
     """Reads a folder with `transforms.json` (NeRF, instant-ngp, nerfstudio) or a COLMAP model.
 
@@ -53,16 +54,17 @@ def load_images(
         masks: "auto" finds out what the numbers in masks mean (two values are background and
             object, whatever they are), "inverted" takes the dark for the object, "stored" what is
             bright, without a question.
+        missing: "skip" leaves out views of which an image is not there, "refuse" does not.
 
     Raises:
         ValueError: bad camera files (see `read_transforms` and `read_colmap`), images that are
-            missing for a part of a view, an unreadable one, one of another shape than its camera,
+            missing for half of the views, an unreadable one, one of another shape than its camera,
             a kind that is not there, or masks that may mean several things.
 
     Warns:
-        UserWarning: views whose images are missing are left out; images are straightened, turned
-            by their EXIF orientation, padded, or of another size than their cameras; what masks
-            and alpha hold is not what it is mostly.
+        UserWarning: views of which an image is missing are left out; images are straightened,
+            turned by their EXIF orientation, padded, or of another size than their cameras; what
+            masks and alpha hold is not what it is mostly.
 
     Example:
         >>> images = load_images("views", use=("masks", "depth"))
@@ -72,7 +74,7 @@ def load_images(
     path = Path(folder)
     if masks not in MODES:
         raise ValueError(f"masks: expected one of {', '.join(MODES)}, got {masks!r}")
-    capture = present(wanted_kinds(scaled(read_capture(path)), use, path))
+    capture = present(wanted_kinds(scaled(read_capture(path)), use, path), missing)
     told = _Told(MaskSurvey(path))
     views = [_view(capture, i, max_size, told) for i in range(len(capture))]
     sizes = {view.lens.known_size for view in views}

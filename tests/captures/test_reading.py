@@ -210,6 +210,10 @@ def test_missing_images_are_counted_and_the_first_is_named(tmp_path):
     assert images.names == ("0", "2", "4") and len(images.cameras) == 3
     (text,) = told(folder)
     assert "of 2 of 5 views are not there (the first: " in text and "images/1.png" in text
+    with pytest.raises(ValueError, match=r"2 of 5 colors are not there, .*images/1\.png"):
+        load_images(folder, missing="refuse")
+    with pytest.raises(ValueError, match="missing: expected one of skip, refuse"):
+        load_images(folder, missing="ignore")
     for path in (folder / "images").iterdir():
         path.unlink()
     write(folder, frames=5, fl_x=50.0, w=40, h=30, pictures=False)

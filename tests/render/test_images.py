@@ -120,7 +120,24 @@ def test_unreadable_images(folder, kind):
         assert "\n" not in str(found.value)
     path.unlink()
     with pytest.raises(ValueError, match=r"1 of 6 \w+ is not there, .*002\.png"):
-        load_images(folder)
+        load_images(folder, missing="refuse")
+    with pytest.warns(UserWarning, match=r"1 of 6 views lack .*002\.png\); these views are left"):
+        assert load_images(folder).names == ("000", "001", "003", "004", "005")
+    for name in ("003.png", "004.png"):
+        (folder / kind / name).unlink()
+    with pytest.raises(ValueError, match=r"3 of 6 \w+ are not there, .*002\.png"):
+        load_images(folder)  # half of them
+
+
+def test_views_that_lack_all_and_some_that_lack_a_part(folder):
+    for kind in ("masks", "depth", "normals", "images"):
+        for name in ("000.png", "001.png", "002.png", "003.png"):
+            (folder / kind / name).unlink()
+    (folder / "masks" / "004.png").unlink()
+    with pytest.raises(ValueError, match=r"1 of 6 masks is not there, .*004\.png"):
+        load_images(folder)  # half of what is left
+    with pytest.warns(UserWarning, match="images of 4 of 6 views are not there"):
+        assert load_images(folder, use=("depth",)).names == ("004", "005")
 
 
 def test_missing_masks(folder):
