@@ -34,6 +34,14 @@ def rows_of(data: bytes | memoryview) -> tuple[np.ndarray, np.ndarray]:
     return np.array(found, np.float64), np.array(counts, np.int64)
 
 
+def said_of_rest(data: bytes | bytearray, at: int) -> list[str]:
+    """A sentence on lines from byte `at` on, where all that a header promises is read before;
+    blank ones and '#' comments say nothing."""
+    rest = bytes(data[at:])
+    count = sum(bool(line.split(b"#", 1)[0].strip()) for line in rest.split(b"\n"))
+    return [f"{count:,} lines behind what the header promises are left out"] if count else []
+
+
 def _shortest(value) -> str:
     text = np.format_float_positional(value, unique=True, trim="-")
     other = np.format_float_scientific(value, unique=True, trim="-")

@@ -315,6 +315,14 @@ def test_commas_between_numbers_are_no_thousands(row):
     assert read(FILES["a.obj"].format(row)).parts[0].vertices[0, 0] == 1
 
 
+@pytest.mark.parametrize("name", ["a.off", "a.ply"])
+@pytest.mark.parametrize("rest, count", [("3 0 1 2\n3 0 2 1", 2), ("\n \n\n", 0), ("# end", 0)])
+def test_lines_behind_what_a_header_promises_are_told(name, rest, count):
+    document = read(FILES[name].format("0 0 0") + rest, name)
+    told = [f"{count} lines behind what the header promises are left out"] if count else []
+    assert document.remarks == told and len(document.parts[0].sizes) == 1
+
+
 def test_sections_of_a_medit_mesh_that_are_not_read_are_told():
     """Curved triangles are not nothing; words of remarks and empty sections are."""
     text = "MeshVersionFormatted 2\n# Corners 9\nDimension 3\nVertices\n3\n0 0 0 0\n1 0 0 0\n"

@@ -15,6 +15,7 @@ from meshlearn.io.text import (
     read_block,
     read_polygons,
     rows_of,
+    said_of_rest,
 )
 
 _HEAD = re.compile(rb"\s*(?:#[^\n]*\n\s*)*(ST)?(C)?(N)?(4)?(n)?OFF([ \t]+BINARY)?(?![A-Za-z])")
@@ -58,11 +59,12 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         raise FileFormatError(f"{path}: {error}") from None
     data, remarks = (data, []) if points is None else (points, [COMMAS_SAID])
     try:
-        return Document([_by_lines(data, path, line, nv, nf, flags)], remarks=remarks)
+        part, end = _by_lines(data, path, line, nv, nf, flags)
+        return Document([part], remarks=[*remarks, *said_of_rest(data, end)])
     except ValueError as error:
-        part = _in_a_row(data, at, nv, nf, flags)
-        if part is not None:
-            return Document([part], remarks=remarks)
+        loose = _in_a_row(data, at, nv, nf, flags)
+        if loose is not None:
+            return Document([loose], remarks=remarks)
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(
@@ -79,8 +81,10 @@ def _binary(data: bytes | bytearray, path: Path, at: int, flags: tuple[bool, boo
     return part
 
 
-def _by_lines(data: bytes | bytearray, path: Path, at: int, nv: int, nf: int, flags) -> Part:
-    """A vertex and a face a line, as nearly all files have them."""
+def _by_lines(
+    data: bytes | bytearray, path: Path, at: int, nv: int, nf: int, flags
+) -> tuple[Part, int]:
+    """A vertex and a face a line, as nearly all files have them, and the byte behind them."""
     rows = read_block(data, at, nv)
     if nv and int(rows.lengths.min()) < 3:
         raise FileFormatError(
@@ -93,11 +97,13 @@ def _by_lines(data: bytes | bytearray, path: Path, at: int, nv: int, nf: int, fl
     try:
         part.polygon_start, part.polygon_index, extra = read_polygons(data, rows.end, nf)
         _face_colours(part, extra.values, extra.lengths)
+        end = extra.end
     except ValueError:
         faces = read_block(data, rows.end, nf)
         first = np.concatenate([[0], np.cumsum(faces.lengths)])[:-1].astype(np.int64)
         _faces(part, path, faces.values, first, faces.lengths)
-    return part
+        end = faces.end
+    return part, end
 
 
 def _vertices(table: np.ndarray, flags: tuple[bool, bool, bool]) -> Part:

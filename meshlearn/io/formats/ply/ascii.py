@@ -9,13 +9,17 @@ import numpy as np
 
 from meshlearn.io.document import FileFormatError
 from meshlearn.io.formats.ply.header import Columns, Element, List, Property, empty, short
-from meshlearn.io.text import read_block, read_polygons, rows_of
+from meshlearn.io.text import read_block, read_polygons, rows_of, said_of_rest
 
 
 def read_ascii(
-    data: bytes | bytearray, path: Path, elements: list[Element], at: int
+    data: bytes | bytearray, path: Path, elements: list[Element], at: int, remarks: list[str]
 ) -> Iterator[tuple[Element, Columns]]:
-    """Elements with their columns; straight into arrays where a line is a row, as it should be."""
+    """Elements with their columns; straight into arrays where a line is a row, as it should be.
+
+    Args:
+        remarks: gets a sentence on lines that no element has.
+    """
     for number, element in enumerate(elements):
         if not element.properties or element.count == 0:
             yield element, {p.name: empty(p) for p in element.properties}
@@ -28,6 +32,7 @@ def read_ascii(
             return
         columns, at = found
         yield element, columns
+    remarks += said_of_rest(data, at)
 
 
 def _straight(data: bytes | bytearray, element: Element, at: int) -> tuple[Columns, int] | None:

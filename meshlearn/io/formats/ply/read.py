@@ -284,7 +284,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         if points is not None:
             data = points
             remarks.append(COMMAS_SAID)
-        source = read_ascii(data, path, elements, at)
+        source = read_ascii(data, path, elements, at, remarks)
     else:
         source = _binary(data, path, elements, at, "<" if "little" in form else ">")
     other: dict[str, Any] = {}
