@@ -82,6 +82,15 @@ def test_items_of_other_models_and_nested_components(tmp_path):
     assert document.parts[0].transform[:3, 3].tolist() == [7, 0, 0]
 
 
+@pytest.mark.parametrize("unit, count", [("inch", 1), ("millimeter", 0)])
+def test_models_of_other_units_are_said(tmp_path, unit, count):
+    root = model("", '<item p:path="/3D/part.model" objectid="1"/>').replace("millimeter", unit)
+    part = model(f'<object id="1">{mesh(5)}</object>', "")
+    document = load_document(package(tmp_path / "a.3mf", root, **{"3D__part.model": part}))
+    assert size_of(document) == [5, 5, 0] and len(document.remarks) == count
+    assert all("say millimeter" in x and f"the {unit} of" in x for x in document.remarks)
+
+
 def test_absent_model_is_named(tmp_path):
     item = '<item p:path="/3D/none.model" objectid="2"/>'
     with pytest.raises(FileFormatError, match=r"none\.model"):

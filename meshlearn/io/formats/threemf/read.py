@@ -273,6 +273,12 @@ def _document(package: _Package, root: _Reader) -> Document:
         below = (*trail, key)
         pending += [(k, matrix @ m, below, name) for k, m in reversed(found.components)]
     properties.finish()
+    others = sorted({m.unit for m in package.models.values() if m.objects} - {root.unit})
+    if others:
+        document.remarks.append(
+            f"models of the package say {', '.join(others)}, and are read in the {root.unit} of "
+            f"the first"
+        )
     for model in package.models.values():
         for label, count in model.beyond.items():
             limit = "takes triangles only"
