@@ -24,6 +24,7 @@ _COVERED = 0.5  # share from which on a pixel counts as covered
 _OPAQUE = 254.5 / 255
 _NOISE = 0.5 / 255 / 255  # of alpha: half a step of 16 bits or so
 _BORDER, _BESIDE = 0.95, 0.01  # least share of the border that is covered; of the rest that is not
+_PART_OF_BORDER, _HOLLOW = 0.7, 0.5  # the same, where less of the middle than this is covered
 _COLOURFUL = 0.05  # share of the pixels with a colour, from which on many values are a photograph
 _EDGES = 100  # least pixels at edges that tell of premultiplied colours
 _DARK = 0.1  # colours below tell nothing of that
@@ -206,7 +207,7 @@ class MaskSurvey:
 
 
 def look_inverted(masks: Tensor, known: Tensor | None = None) -> int:
-    """Of how many masks (N, H, W) the border is covered and much of the rest is not.
+    """Of how many masks (N, H, W) the border is covered and much of the rest, the middle, is not.
 
     Args:
         known: (N, H, W) bool, the pixels that a camera saw; None for all.
@@ -218,7 +219,12 @@ def look_inverted(masks: Tensor, known: Tensor | None = None) -> int:
     rim = rim & seen
     border = (covered & rim).sum((1, 2)) / rim.sum((1, 2)).clamp(min=1)
     beside = (~covered & seen).sum((1, 2)) / seen.sum((1, 2)).clamp(min=1)
-    return int(((border >= _BORDER) & (beside >= _BESIDE)).sum())
+    h, w = masks.shape[1:]
+    middle = (slice(None), slice(h // 4, h - h // 4), slice(w // 4, w - w // 4))
+    hollow = (~covered & seen)[middle].sum((1, 2)) / seen[middle].sum((1, 2)).clamp(min=1)
+    # an object that reaches the border in a part leaves most of it
+    reaching = (border >= _PART_OF_BORDER) & (hollow >= _HOLLOW)
+    return int((((border >= _BORDER) & (beside >= _BESIDE)) | reaching).sum())
 
 
 def check_upright(masks: Tensor, known: Tensor | None, path: Path) -> None:

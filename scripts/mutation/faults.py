@@ -1581,6 +1581,20 @@ CAPTURES = [
         ("tests/captures/test_reading.py",),
     ),
     Mutant(
+        "render: two values of masks are background and object",
+        "meshlearn/render/read_images.py",
+        '(found["masks"] - low) / (high - low)',
+        'found["masks"]',
+        ("tests/render/test_masks.py",),
+    ),
+    Mutant(
+        "reconstruct: who empties a hull is to blame",
+        "meshlearn/reconstruct/targets/mask_agreement.py",
+        'least.scatter_reduce_(0, at, how_many, "amin")',
+        'least.scatter_reduce_(0, at, how_many, "amax", include_self=False)',
+        ("tests/reconstruct/test_images.py",),
+    ),
+    Mutant(
         "render: images turned by EXIF",
         "meshlearn/render/read_images.py",
         "elif head.lies and",

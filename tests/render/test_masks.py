@@ -13,7 +13,7 @@ from meshlearn.data import shapes
 from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.targets.images import FromImages
 from meshlearn.render import load_images, render_images, save_images
-from meshlearn.render.mask_values import are_premultiplied
+from meshlearn.render.mask_values import are_premultiplied, look_inverted
 
 VIEWS = 10
 
@@ -177,6 +177,24 @@ def test_inverted_masks_are_turned_when_told(images, folder):
         FromImages(stored.cameras, masks=stored.masks)
     with pytest.raises(ValueError, match="masks: expected one of auto, stored, inverted"):
         load_images(folder, masks="flipped")
+
+
+def test_what_reaches_the_border_looks_inverted_too(images, folder):
+    """A stand below the object; upright, and close-ups that fill the image, are left alone."""
+
+    def stand(a):
+        out = a.copy()
+        out[48:, 20:44] = 255
+        return out
+
+    rewrite(folder, stand)
+    assert read(folder)[0].masks[:, -1, 20:44].all()
+    rewrite(folder, lambda a: 255 - a)
+    with pytest.raises(ValueError, match="as where they are inverted"):
+        load_images(folder)
+    close = images.masks.clone()
+    close[:, 8:, 8:] = 1
+    assert look_inverted(close) == 0 and look_inverted(torch.ones(2, 9, 9)) == 0
 
 
 def test_stored_masks_are_asked_nothing(folder):
