@@ -1,6 +1,7 @@
 """Fits to what lies far from the origin: those at the origin, where the source is."""
 
 import json
+import re
 import warnings
 
 import numpy as np
@@ -57,8 +58,9 @@ def test_a_fit_far_off_is_that_at_the_origin(kind):
     assert near.origin is None and near.mesh.dtype == torch.float32
     assert far.mesh.dtype == torch.float64 and torch.equal(near.mesh.faces, far.mesh.faces)
     back = moved(far.mesh, -SHIFT)
-    # the camera of an image is placed by its pose, rounded at the place
-    bound = 2e-3 if kind == "images" else BOUND
+    # a hundredth of a cell where more than the fit is rounded: the camera of an image by its pose,
+    # and slopes of a volume, zero by symmetry, which Adam's first steps make as long as others
+    bound = 2e-3 if kind in ("images", "volume") else BOUND
     torch.testing.assert_close(back.vertices, near.mesh.vertices.double(), rtol=0, atol=bound)
 
 
@@ -118,7 +120,9 @@ def test_places_that_are_told_are_those_of_the_source():
     two = shapes.icosphere(2)
     gone = two.with_vertices(two.vertices * 0.2)
     (sentence,) = disagreements(gone, two, 0.1, SHIFT)
-    assert "(43100" in sentence and "53980" in sentence and "e+" not in sentence
+    place = re.search(r" at \(([-\d.]+), ([-\d.]+), ([-\d.]+)\)", sentence)
+    away = np.array(place.groups(), float) - UTM
+    assert 0.9 < np.linalg.norm(away) < 1.1 and "e+" not in sentence, sentence
 
 
 def test_no_warning_of_rounding_reaches_the_user(tmp_path):

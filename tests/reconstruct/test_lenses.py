@@ -63,7 +63,7 @@ def test_a_fit_through_lenses_is_as_good(bent, cameras, straight, tmp_path):
         images = load_images(folder)
     assert images.known is not None and not images.known.all()
     found = chamfer(images)
-    assert found < 1.15 * straight
+    assert found < 1.5 * straight  # seeds move it by a fifth; with the lens ignored it is fourfold
     record = json.loads((folder / "transforms.json").read_text())
     for frame in record["frames"]:
         frame["camera_model"] = "PINHOLE"
