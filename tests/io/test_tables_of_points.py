@@ -170,3 +170,23 @@ def test_a_folder_gives_its_meshes_and_not_its_notes(tmp_path):
         (tmp_path / name).write_text("x")
     assert [p.name for p, _ in find_inputs([str(tmp_path)])] == ["a.obj", "b.xyz"]
     assert [p.name for p, _ in find_inputs([str(tmp_path / "costs.csv")])] == ["costs.csv"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xyz", ".txt", ".asc"])
+@pytest.mark.parametrize("text", ["hello world\n", "a,b,c\n", "some words\nand more of them\n"])
+def test_words_alone_are_no_points(text, suffix):
+    with pytest.raises(mio.FileFormatError, match="expected lines of three numbers or more, got"):
+        mio.read_document(text.encode(), f"a{suffix}")
+
+
+@pytest.mark.parametrize("text", ["x,y,z\n", "# nothing\n", "// X Y Z\n"])
+def test_a_head_without_points_is_an_empty_cloud(text):
+    assert len(mio.read_document(text.encode(), "a.csv").parts[0].vertices) == 0
+
+
+def test_columns_of_other_names_are_told():
+    document = mio.read_document(b"lat,lon,height\n47.5,8.25,400\n", "a.csv")
+    assert document.parts[0].vertices.tolist() == [[47.5, 8.25, 400]]
+    (remark,) = document.remarks
+    assert "names no x, y and z (lat, lon, height)" in remark
+    assert mio.read_document(b"made by hand\n1 2 3 4\n", "a.xyz").remarks == []

@@ -192,6 +192,34 @@ def whole(text: str, what: str, count: int | None = None) -> list[int]:
     return out
 
 
+MOST_AXES = 16  # of a volume: what teem, which NRRD is from, allows
+
+
+def stated_sizes(
+    fields: dict[str, str], number: str, sizes: str, *, also: tuple[str, ...] = ()
+) -> list[int]:
+    """Samples along each axis, as a header states them.
+
+    Args:
+        fields: of the header, by names in small letters.
+        number, sizes: the fields that hold the number of axes and the samples along each.
+        also: fields that must be there too.
+
+    Raises:
+        ValueError: a field is absent, or it holds no positive whole numbers, as many as axes.
+    """
+    for key in (number, sizes, *also):
+        if key not in fields:
+            raise ValueError(f"its header has no field {key!r}")
+    count = whole(fields[number], number, 1)[0]
+    if not 1 <= count <= MOST_AXES:
+        raise ValueError(f"{number}: expected 1 to {MOST_AXES} axes, got {count}")
+    found = whole(fields[sizes], sizes, count)
+    if min(found) < 1:
+        raise ValueError(f"{sizes}: expected positive numbers, got {found}")
+    return found
+
+
 def spacings(values: np.ndarray, what: str) -> np.ndarray:
     """The values, where they are distances of samples.
 

@@ -18,6 +18,7 @@ from meshlearn.io.volumes.detached import (
     numbered,
     numbers,
     spacings,
+    stated_sizes,
     whole,
 )
 from meshlearn.io.volumes.samples import Samples, Wanted, pick_frame
@@ -39,15 +40,8 @@ def read(path: Path, wanted: Wanted) -> Samples:
         fields[key.strip().lower()] = value.strip()
     if fields.get("objecttype", "Image").lower() != "image":
         raise ValueError(f"expected ObjectType = Image, got {fields['objecttype']!r}")
-    for key in ("ndims", "dimsize", "elementtype", "elementdatafile"):
-        if key not in fields:
-            raise ValueError(f"its header has no {key!r}")
-    count = whole(fields["ndims"], "NDims", 1)[0]
-    if not 1 <= count <= 10:
-        raise ValueError(f"NDims: expected 3 or 4, got {count}")
-    sizes = whole(fields["dimsize"], "DimSize", count)
-    if min(sizes) < 1:
-        raise ValueError(f"DimSize: expected positive numbers, got {sizes}")
+    sizes = stated_sizes(fields, "ndims", "dimsize", also=("elementtype", "elementdatafile"))
+    count = len(sizes)
     if count < 3:
         raise ValueError(f"expected a 3-D array, got shape {tuple(sizes)}")
     channels = whole(fields.get("elementnumberofchannels", "1"), "ElementNumberOfChannels", 1)[0]

@@ -19,6 +19,7 @@ from meshlearn.io.volumes.detached import (
     numbered,
     numbers,
     spacings,
+    stated_sizes,
     whole,
 )
 from meshlearn.io.volumes.samples import Samples, Wanted, pick_frame
@@ -55,15 +56,8 @@ def read(path: Path, wanted: Wanted) -> Samples:
     if not lines or not re.fullmatch(r"NRRD000\d", lines[0].strip()):
         raise ValueError("it is not a NRRD file (its first line is not NRRD0004 or the like)")
     fields, notes, listed = _fields(lines[1:])
-    for key in ("type", "dimension", "sizes", "encoding"):
-        if key not in fields:
-            raise ValueError(f"its header has no field {key!r}")
-    count = whole(fields["dimension"], "dimension", 1)[0]
-    if not 1 <= count <= 16:
-        raise ValueError(f"dimension: expected 1 to 16, got {count}")
-    sizes = whole(fields["sizes"], "sizes", count)
-    if min(sizes) < 1:
-        raise ValueError(f"sizes: expected positive numbers, got {sizes}")
+    sizes = stated_sizes(fields, "dimension", "sizes", also=("type", "encoding"))
+    count = len(sizes)
     axes = _axes(fields, sizes)
     frames = math.prod(sizes) // math.prod(sizes[k] for k in axes)
     frame = pick_frame(frames, wanted)

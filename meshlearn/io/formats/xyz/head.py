@@ -38,6 +38,7 @@ class Head:
         remark: the names stand in a remark, which may mean something else.
         separator: ";" or a tab where columns are split by it, else "" for blanks and commas.
         decimal_commas: commas stand for decimal points.
+        words: of the last line before the numbers that is no remark and names no x, y and z.
     """
 
     names: tuple[str, ...]
@@ -45,6 +46,7 @@ class Head:
     remark: bool = False
     separator: str = ""
     decimal_commas: bool = False
+    words: tuple[str, ...] = ()
 
 
 def _cells(line: bytes) -> list[str]:
@@ -94,6 +96,7 @@ def known_names(cells: list[str]) -> tuple[str, ...]:
 def read_head(data: bytes | bytearray) -> Head:
     """How the table in these bytes is written; lines before the first number are looked at."""
     names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     remark = False
     rows: list[bytes] = []
     at = 0
@@ -111,10 +114,11 @@ def read_head(data: bytes | bytearray) -> Head:
         else:
             found = known_names([c for c in cells if c] if mark else cells)
             names, remark = (found, bool(mark)) if found else (names, remark)
+            words = tuple(cells) if cells and not mark and not found else words
             begin = min(end + 1, len(data))
         at = end + 1
     separator, commas = _signs([row for row in rows if len(row.split()) > 1 or b";" in row])
-    return Head(names, begin, remark, separator, commas)
+    return Head(names, begin, remark, separator, commas, words)
 
 
 def _signs(rows: list[bytes]) -> tuple[str, bool]:

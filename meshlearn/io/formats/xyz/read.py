@@ -43,6 +43,11 @@ def read(data: bytes | bytearray, path: Path) -> Document:
             document.remarks.append(
                 f"the columns have no names; behind x, y and z they were read as {order}"
             )
+    if not names and len(head.words) == np.asarray(columns).shape[1]:
+        listed = ", ".join(head.words)[:80]
+        document.remarks.append(
+            f"its head names no x, y and z ({listed}); the first three columns are the positions"
+        )
     take_offset(document, data)
     if head.decimal_commas:
         document.remarks.append(COMMAS_SAID)
@@ -90,6 +95,11 @@ def _numbers(body: memoryview, head: Head, path: Path) -> np.ndarray:
                 f"{path}: it promises {values[0]:g} points, it has {len(lengths) - 1}"
             )
         values, lengths = values[1:], lengths[1:]
+    if len(lengths) == 0 and head.words and not head.names:
+        raise FileFormatError(
+            f"{path}: expected lines of three numbers or more, got words: "
+            f"{' '.join(head.words)[:60]!r}"
+        )
     if len(lengths) == 0 and (head.begin or b"#" in bytes(body)):
         return np.zeros((0, max(3, len(head.names))))
     if len(lengths) == 0 or lengths[0] < 3:
