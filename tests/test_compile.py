@@ -57,13 +57,14 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_compiled_functions_give_the_eager_result(name):
-    """Value and gradient; that it takes seconds is held by the number of frames it looks into."""
+    """Value and gradient; that it takes seconds is held by what it looks into: what stands around
+    the operator is compiled, and the operator is not."""
     function, given = CALLS[name]
     torch._dynamo.reset()
     frames = []
 
     def backend(graph, inputs):
-        frames.append(graph)
+        frames.append(len(graph.graph.nodes))
         return graph.forward
 
     compiled = torch.compile(lambda x: function(x) * 2 + 1, backend=backend)
@@ -77,7 +78,7 @@ def test_compiled_functions_give_the_eager_result(name):
     assert torch.equal(found[0][0], found[1][0])
     if found[1][1] is not None:
         assert torch.equal(found[0][1], found[1][1])
-    assert len(frames) < 40, f"{len(frames)} graphs"
+    assert 1 <= len(frames) <= 6 and sum(frames) < 80, f"nodes of graphs: {frames}"
 
 
 def test_transforms_of_torch_func_are_refused_by_name():
@@ -92,6 +93,8 @@ def test_batches_of_meshes():
     points = ml.sample_points(meshes, 30, generator=seeded())
     assert points.shape == (2, 30, 3)
     assert torch.equal(points[0], ml.sample_points(BALL, 30, generator=seeded()))
+    on_box = ml.point_mesh_distance(points[1], meshes[1]).squared_distance
+    assert float(on_box.max()) < 1e-10 and not torch.equal(points[0], points[1])
     points, normals = ml.sample_points(meshes, 5, normals=True)
     assert points.shape == normals.shape == (2, 5, 3)
     cams = ml.Camera.orbit(2)
