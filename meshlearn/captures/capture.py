@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Capture:
         lenses: N of them.
         paths: kind ("colors", "masks", "depth", "normals"; "known" for the pixels that a camera
             saw) -> N paths, or None for a missing one.
-        names: N names of views.
+        names: N names of views, no two alike (`view_names`).
         depth_scale: unit of the numbers in depth images.
         normal_space: "world" or "camera" (OpenGL axes).
         masks_are_alpha: the files of "masks" are colours, whose alpha stands in.
@@ -61,6 +62,51 @@ class Capture:
             names=tuple(self.names[i] for i in views),
             remarks=(*self.remarks, *remarks),
         )
+
+
+def view_names(files: Sequence[str | PurePath]) -> tuple[str, ...]:
+    """A name for each view, no two alike and fit for a file: the stem of its image.
+
+    Where stems repeat, as in left/0001.png and right/0001.png, the parts of the path are joined
+    (left_0001); what is alike even then is numbered (left_0001_2).
+
+    Args:
+        files: of each view the path as it is written below the capture's folder.
+    """
+    paths = [PurePath(str(file).replace("\\", "/")) for file in files]
+    stems = Counter(path.stem for path in paths)
+    names: list[str] = []
+    taken = {stem for stem, count in stems.items() if count == 1}
+    for path in paths:
+        if stems[path.stem] == 1:
+            names.append(path.stem)
+            continue
+        above = [p for p in path.parent.parts if p not in ("..", "/") and p[1:] != ":"]
+        whole = name = "_".join([*above, path.stem])
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{whole}_{number}"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def fullest(choices: Iterable[Sequence[Path | None]]) -> tuple[int, int]:
+    """The number of the list that most files of are there, the first of equal ones, and how many.
+
+    Args:
+        choices: files of the same images in one folder and in others; the first list of which all
+            are there ends the search.
+    """
+    best, most = 0, -1
+    for k, files in enumerate(choices):
+        count = sum(file is not None and file.is_file() for file in files)
+        if count > most:
+            best, most = k, count
+        if count == sum(file is not None for file in files):
+            break
+    return best, max(most, 0)
 
 
 def find_image(folder: Path, name: object, where: str) -> tuple[Path, bool]:

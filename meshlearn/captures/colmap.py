@@ -14,13 +14,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meshlearn.captures.capture import Capture, find_image
+from meshlearn.captures.capture import Capture, find_image, fullest, view_names
 from meshlearn.captures.lens import MODELS, Lens, lens_fault
 from meshlearn.captures.poses import from_quaternion
 
 _NAMES = tuple(MODELS)
 _EQUIRECTANGULAR = 17  # COLMAP's number of the one model that is no lens
 _FOLDERS = ("images", "images_2", "images_4", "images_8", "input", ".")
+# least bytes of the records of the binary files
+_CAMERA = struct.calcsize("<iiQQ")  # number, model, width, height; parameters follow
+_POSE = struct.calcsize("<i7di") + 1 + 8  # the end of a name, and the count of observations
+_OBSERVATION = struct.calcsize("<ddq")  # x and y in pixels, number of the point
 
 
 class _Pose(NamedTuple):
@@ -85,19 +89,8 @@ def _read(path: Path) -> bytes:
 def read_colmap_model(
     folder: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> Capture:
-    """Reads a COLMAP model: `cameras` and `images`, `.bin` or `.txt`; pictures are not opened.
-
-    Args:
-        folder: the model's folder, or the project's above it (then `sparse/0`, `sparse` or
-            `colmap/sparse/0`).
-        images: where the pictures are, below the project's folder; by default `images`, or where
-            the first of them is found (`images_2`, `images_4`, `images_8`, `input`, the project's
-            folder). `masks/NAME` and `masks/NAME.png` are taken as masks.
-
-    Raises:
-        ValueError: no model there, a damaged file, a lens that is not known, or an image that
-            names no camera.
-    """
+    """The capture of a COLMAP model; arguments and errors are those of
+    `meshlearn.render.read_colmap`."""
     top = Path(folder)
     model = model_folder(top)
     binary = (model / "cameras.bin").is_file()
@@ -123,9 +116,14 @@ def read_colmap_model(
     remarks = []
     place = project / (images or "images")
     if images is None:
-        place = next((p for f in _FOLDERS if _there(p := project / f, found)), place)
-        if place.name != "images" and _there(place, found):
-            remarks.append(f"{model}: the images of {place} are read; there is no folder images")
+        best, count = fullest(_files_in(project / name, found) for name in _FOLDERS)
+        if best:
+            there = place.is_dir()
+            place = project / _FOLDERS[best]
+            remarks.append(
+                f"{model}: the images of {place} are read, {count:,} of {len(found):,} are there; "
+                f"{'fewer are in' if there else 'there is no'} folder images"
+            )
     others = _other_models(model)
     if others:
         remarks.append(f"{model}: is read; {others} left aside")
@@ -139,7 +137,7 @@ def read_colmap_model(
         np.stack(poses),
         tuple(lenses[pose.camera] for pose in found),
         paths,
-        tuple(Path(pose.name).stem for pose in found),
+        view_names([pose.name for pose in found]),
         remarks=tuple(remarks),
     )
 
@@ -166,12 +164,13 @@ def model_folder(top: Path) -> Path:
     raise ValueError(f"{top}: holds no COLMAP model (cameras.bin or cameras.txt, or sparse/0)")
 
 
-def _there(folder: Path, poses: Sequence[_Pose]) -> bool:
-    """Whether the first image is in a folder; a name out of it is not looked for."""
-    name = poses[0].name
-    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
-        return False
-    return (folder / name).is_file()
+def _files_in(folder: Path, poses: Sequence[_Pose]) -> list[Path | None]:
+    """Where the images are in a folder, as they are named; None for a name out of it."""
+    return [
+        None if not name or "\0" in name or name.startswith("/") or ".." in Path(name).parts
+        else folder / name
+        for name in (pose.name for pose in poses)
+    ]  # fmt: skip
 
 
 def _other_models(model: Path) -> str:
@@ -219,7 +218,7 @@ def _lens(name: str, width: int, height: int, values: Sequence[float], path: Pat
 
 def _cameras_binary(path: Path) -> dict[int, Lens]:
     file, out = _Reader(path), {}
-    for _ in range(file.count(24)):
+    for _ in range(file.count(_CAMERA)):
         key, model, width, height = file.take("iiQQ")
         if model == _EQUIRECTANGULAR:
             raise ValueError(_panorama(path))
@@ -241,10 +240,10 @@ def _panorama(path: Path) -> str:
 
 def _images_binary(path: Path) -> list[_Pose]:
     file, out = _Reader(path), []
-    for _ in range(file.count(73)):
+    for _ in range(file.count(_POSE)):
         key, *numbers = file.take("i7di")
         name = file.text()
-        file.skip(24 * file.count(24))  # observations
+        file.skip(_OBSERVATION * file.count(_OBSERVATION))
         out.append(_Pose(key, tuple(numbers[:4]), tuple(numbers[4:7]), numbers[7], name))
     file.end()
     return out
@@ -297,5 +296,23 @@ def _images_text(path: Path) -> list[_Pose]:
             )
         except (ValueError, IndexError):
             raise ValueError(f"{path}: line {number} is no image: {row[:60]!r}") from None
+        if at + 1 < len(rows):
+            _check_observations(path, *rows[at + 1])
         at += 2
     return out
+
+
+def _check_observations(path: Path, number: int, row: str) -> None:
+    """Raises ValueError where the line behind a pose is none of observations: x, y and the number
+    of a point for each, or blank."""
+    words = row.split()
+    try:
+        if len(words) % 3:
+            raise ValueError
+        for at in range(0, len(words), max(3, len(words) - 3)):  # the first, and the last
+            float(words[at]), float(words[at + 1]), int(words[at + 2])
+    except ValueError:
+        raise ValueError(
+            f"{path}: line {number} lists no observations; an image takes two lines, the second "
+            f"of which may be blank"
+        ) from None

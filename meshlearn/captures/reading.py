@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from meshlearn.captures.capture import KINDS, Capture
+from meshlearn.captures.capture import KINDS, Capture, fullest
 from meshlearn.captures.colmap import is_colmap, read_colmap_model
 from meshlearn.captures.transforms import read_transforms_file, transforms_file
 
@@ -32,21 +32,22 @@ def read_capture(path: str | os.PathLike[str]) -> Capture:
 
 
 def scaled(capture: Capture) -> Capture:
-    """Where no image of a kind is there, those of images_2, images_4 or images_8 beside."""
+    """Where images_2, images_4 or images_8 beside holds more images of a kind, those."""
     paths, remarks = dict(capture.paths), []
     for kind, files in capture.paths.items():
-        if any(file is not None and file.is_file() for file in files):
-            continue
-        for factor in (2, 4, 8):
-            other = [file and _beside(file, f"_{factor}") for file in files]
-            if any(file is not None and file.is_file() for file in other):
-                paths[kind] = other
-                first = next(file for file in files if file)
-                remarks.append(
-                    f"{capture.path}: the {kind} of {first.parent.name} are not there; those of "
-                    f"{first.parent.name}_{factor} are read in their place"
-                )
-                break
+        tails = ("", "_2", "_4", "_8")
+        others = [[file and _beside(file, tail) for file in files] for tail in tails]
+        best, count = fullest(others)
+        if best:
+            paths[kind] = others[best]
+            first = next(file for file in files if file)
+            own = sum(file is not None and file.is_file() for file in files)
+            total = sum(file is not None for file in files)
+            remarks.append(
+                f"{capture.path}: {own:,} of {total:,} {kind} of {first.parent.name} are there; "
+                f"those of {first.parent.name}{tails[best]} are read in their place, {count:,} of "
+                f"{total:,} are there"
+            )
     return replace(capture, paths=paths, remarks=(*capture.remarks, *remarks))
 
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from meshlearn.captures.capture import Capture, find_image, with_suffix
+from meshlearn.captures.capture import Capture, find_image, view_names, with_suffix
 from meshlearn.captures.image_heads import image_head
 from meshlearn.captures.lens import MODELS, Lens, lens_fault
 from meshlearn.captures.poses import from_opengl, rigid_fault
@@ -98,7 +98,7 @@ def read_transforms_file(path: str | os.PathLike[str]) -> Capture:
                 elsewhere.append(str(frame[key]))
         if not files:
             raise ValueError(f"{where}: the field file_path is missing")
-        names.append(files[0].stem)
+        names.append(files[0].relative_to(path.parent))
         lenses.append(_lens(_merged(shared, frame), where, _size_of(files)))
     remarks = []
     if given.is_dir() and path.name in SPLITS:
@@ -135,7 +135,7 @@ def read_transforms_file(path: str | os.PathLike[str]) -> Capture:
         np.stack(poses),
         _all_sized(lenses, path),
         {k: v for k, v in paths.items() if any(p is not None for p in v)},
-        tuple(names),
+        view_names(names),
         depth_scale=scale,
         normal_space=space,
         remarks=tuple(remarks),

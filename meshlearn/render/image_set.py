@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,7 +42,7 @@ class ImageSet:
         depth: (N, H, W) float32 camera z at pixel centres, 0 for none.
         normals: (N, H, W, 3) float32 unit normals in the world, 0 for none.
         colors: (N, H, W, 3) or, with alpha, (N, H, W, 4) float32 in 0 to 1.
-        names: N names.
+        names: N names, of which files are named.
         known: (N, H, W) bool, the pixels that a camera saw, be it background; what is 0 elsewhere
             tells nothing. None where that is all of them.
     """
@@ -222,12 +223,14 @@ def save_images(
         overwrite: replace a folder that is empty or holds an older set (a `transforms.json`).
 
     Raises:
-        ValueError: the folder exists, or its parent does not.
+        ValueError: the folder exists, or its parent does not, or the names of views are no names
+            of files, or not one for each.
 
     Example:
         >>> save_images(render_images(mesh, 40), "views")
     """
     target = check_folder(folder, overwrite=overwrite)
+    _check_names(images)
     made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     old: Path | None = None
     try:
@@ -264,6 +267,22 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
             if not (target / FILE).is_file():
                 raise ValueError(f"folder: {target} holds no {FILE}; remove it yourself")
     return target
+
+
+def _check_names(images: ImageSet) -> None:
+    """Raises ValueError where views would be written to one file, or to none."""
+    if len(images.names) != len(images):
+        raise ValueError(
+            f"images: expected a name for each of {len(images)} views, got {len(images.names)}"
+        )
+    for name, count in Counter(images.names).items():
+        if count > 1:
+            raise ValueError(
+                f"images: {count} views have the name {name!r}, and their files would be one; "
+                "give each a name of its own"
+            )
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise ValueError(f"images: expected names of files, got {name!r}")
 
 
 def _write(images: ImageSet, folder: Path) -> None:

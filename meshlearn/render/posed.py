@@ -118,8 +118,8 @@ def read_colmap(
         folder: the model's folder, or the project's above it (then `sparse/0`, `sparse` or
             `colmap/sparse/0`).
         images: where the pictures are, below the project's folder; by default `images`, or where
-            the first of them is found. `masks/NAME` and `masks/NAME.png` beside it are taken as
-            masks.
+            most of them are (`images_2`, `images_4`, `images_8`, `input`, the project's folder),
+            which is told. `masks/NAME` and `masks/NAME.png` beside it are taken as masks.
 
     Raises:
         ValueError: no model there, a damaged file, a lens that is not known, or an image that

@@ -1,5 +1,6 @@
 """Captures as people have them: sizes, splits, names, models, what is missing; each is told."""
 
+import dataclasses
 import json
 import math
 import struct
@@ -10,13 +11,14 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from meshlearn.captures.capture import view_names
 from meshlearn.captures.colmap import is_colmap, read_colmap_model
 from meshlearn.captures.describe import describe_capture
 from meshlearn.captures.image_heads import image_head
 from meshlearn.captures.lens import MODELS
 from meshlearn.captures.reading import is_capture, read_capture
 from meshlearn.captures.transforms import read_transforms_file
-from meshlearn.render import load_images
+from meshlearn.render import load_images, save_images
 from meshlearn.render.read_images import upright
 
 EYE = np.eye(4).tolist()
@@ -114,6 +116,26 @@ def test_a_folder_of_smaller_images_stands_in(tmp_path, factor):
     )
     text = " ".join(told(folder))
     assert f"those of images_{factor} are read" in text and "are scaled" in text
+
+
+def test_the_folder_that_holds_most_images_is_read(tmp_path):
+    folder = write(tmp_path / "a", frames=5, fl_x=80.0, w=80, h=60, pictures=False)
+    for i in range(5):
+        picture(folder / f"images_4/{i}.png", 20, 15)
+    for i in (0, 1):
+        picture(folder / f"images_2/{i}.png")
+    picture(folder / "images/4.png", 80, 60)
+    images = quiet(folder)
+    assert len(images) == 5 and images.size == (15, 20)
+    assert "1 of 5 colors of images are there; those of images_4 are read" in told(folder)[0]
+    assert "5 of 5 are there" in told(folder)[0]
+    # of equal ones the folder that is named
+    for i in range(4):
+        picture(folder / f"images/{i}.png", 80, 60)
+    assert quiet(folder).size == (60, 80) and told(folder) == []
+    (folder / "images/3.png").unlink()
+    (folder / "images_4/3.png").unlink()
+    assert len(quiet(folder)) == 4 and quiet(folder).size == (60, 80)
 
 
 def test_images_of_another_size_are_told_and_of_another_shape_refused(tmp_path):
@@ -445,6 +467,93 @@ def test_where_the_pictures_of_a_model_are(tmp_path, place, sparse):
     remarks = told(tmp_path)
     assert any("is no folder images" in r for r in remarks) == (place != "images")
     assert any("are scaled" in r for r in remarks)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_folder_of_a_model_is_that_of_most_pictures(tmp_path, first):
+    """Whether or not it holds the first of them."""
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path / "sparse/0", cameras, [(i, 1, f"{i}.png") for i in range(5)])
+    for i in range(1, 5):
+        picture(tmp_path / f"images/{i}.png")
+    picture(tmp_path / f"images_2/{0 if first else 1}.png", 20, 15)
+    assert len(quiet(tmp_path)) == 4 and quiet(tmp_path).size == (30, 40)
+    (said,) = told(tmp_path)
+    assert "images of 1 of 5 views are not there (the first:" in said and "images/0.png" in said
+    for i in range(5):
+        picture(tmp_path / f"images_2/{i}.png", 20, 15)
+    assert len(quiet(tmp_path)) == 5 and quiet(tmp_path).size == (15, 20)
+    said = " ".join(told(tmp_path))
+    assert "5 of 5 are there; fewer are in folder images" in said and "is no folder" not in said
+
+
+NESTED = [(1, 1, "left/0001.png"), (2, 1, "right/0001.png"), (3, 1, "0002.png")]
+
+
+@pytest.mark.parametrize("kind", ["colmap", "transforms"])
+def test_images_of_one_name_in_several_folders_are_views_of_their_own(tmp_path, kind):
+    folder = tmp_path / "a"
+    if kind == "colmap":
+        colmap(folder / "sparse/0", [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])], NESTED)
+        wanted = ("0002", "left_0001", "right_0001")
+    else:
+        names = [f"images/{name}" for _, _, name in NESTED]
+        listed = [{"file_path": name, "transform_matrix": EYE} for name in names]
+        write(folder, listed=listed, fl_x=50.0, pictures=False)
+        wanted = ("images_left_0001", "images_right_0001", "0002")
+    for k, (_, _, name) in enumerate(NESTED):
+        picture(folder / "images" / name, color=50 * (k + 1))
+    images = quiet(folder)
+    assert images.names == wanted
+    save_images(images, tmp_path / "b")
+    assert sorted(p.stem for p in (tmp_path / "b/images").iterdir()) == sorted(wanted)
+    again = load_images(tmp_path / "b")
+    assert again.names == wanted
+    torch.testing.assert_close(again.colors, images.colors)
+    alike = dataclasses.replace(images, names=("a", "a", "b"))
+    with pytest.raises(ValueError, match="2 views have the name 'a'"):
+        save_images(alike, tmp_path / "c")
+    with pytest.raises(ValueError, match="a name for each of 3 views, got 0"):
+        save_images(dataclasses.replace(images, names=()), tmp_path / "c")
+    with pytest.raises(ValueError, match=r"names of files, got '\.\./a'"):
+        save_images(dataclasses.replace(images, names=("../a", "a", "b")), tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    "files, names",
+    [
+        (["a/0.png", "a/1.png"], ("0", "1")),
+        (["a/0.png", "b/0.png", "1.png"], ("a_0", "b_0", "1")),
+        (["0.png", "0.jpg", "0_2.png"], ("0", "0_3", "0_2")),
+        (["a/0.png", "a/0.png"], ("a_0", "a_0_2")),
+        (["a_0.png", "a/0.png", "b/0.png"], ("a_0", "a_0_2", "b_0")),
+        ([r"C:\a\0.png", "/b/0.png", "../c/0.png"], ("a_0", "b_0", "c_0")),
+    ],
+)
+def test_names_of_views(files, names):
+    assert view_names(files) == names
+
+
+@pytest.mark.parametrize("name", ["{}.png", "my {} 1.png", "a photo {}"])
+def test_poses_of_colmap_without_observations_are_refused(tmp_path, name):
+    """An image takes two lines; a pose on the second would be skipped unseen."""
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path, cameras, [(i, 1, name.format(i)) for i in range(6)])
+    file = tmp_path / "images.txt"
+    text = file.read_text()
+    assert len(read_colmap_model(tmp_path)) == 6
+    file.write_text("# two lines an image\n" + text.replace("\n\n", "\n"))
+    with pytest.raises(ValueError, match="line 3 lists no observations; an image takes two lines"):
+        read_colmap_model(tmp_path)
+    file.write_text(text.replace("\n\n", "\n1 2 -1 3.5 4.25 7\n"))
+    assert len(read_colmap_model(tmp_path)) == 6
+    file.write_text(text.rstrip())  # an editor took the last, blank line
+    assert len(read_colmap_model(tmp_path)) == 6
+    for row in ("1 2", "1 2 3.5", "1 x 3", "1 2 3 4 5 6.5"):
+        file.write_text(text.replace("\n\n", f"\n{row}\n", 1))
+        with pytest.raises(ValueError, match="line 2 lists no observations"):
+            read_colmap_model(tmp_path)
 
 
 def test_other_models_beside_are_told(tmp_path):
