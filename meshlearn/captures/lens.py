@@ -226,11 +226,23 @@ class Lens:
         return self.size
 
     def bent(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """(x', y') of directions (x, y, 1); NaN where the model has none."""
+        """(x', y') of directions (x, y, 1); NaN where the model has none.
+
+        Args:
+            x, y: float64 of one shape: tangents of the angles to the axis, x right, y down.
+
+        Returns:
+            two float64 arrays of that shape, in focal lengths from the centre.
+        """
         return MODELS[self.model].bend(x, y, self.coefficients)
 
     def pixels(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """(u, v) of directions (x, y, 1)."""
+        """(u, v) of directions (x, y, 1), as `bent` takes them: two float64 arrays of their shape,
+        pixels from the top left corner of an image of its `size`; NaN where the model has none.
+
+        Raises:
+            ValueError: neither a centre nor a size is known.
+        """
         x, y = self.bent(x, y)
         return self.focal[0] * x + self.middle[0], self.focal[1] * y + self.middle[1]
 
@@ -259,7 +271,17 @@ class Lens:
         return _reach(self)
 
     def sees(self, x: Array, y: Array, reach: float) -> Array:
-        """Which directions (x, y, 1) fall into the image."""
+        """Which directions (x, y, 1) fall into the image: bool, of the shape of `x` and `y`, which
+        are as `bent` takes them.
+
+        Args:
+            reach: the largest r = hypot(x, y) that counts, the tangent of the angle to the axis;
+                beyond `reach()` the model folds over, and what falls into the image there is not
+                seen.
+
+        Raises:
+            ValueError: the size is not known.
+        """
         h, w = self.known_size
         with np.errstate(all="ignore"):
             u, v = self.pixels(x, y)

@@ -56,7 +56,8 @@ def extract(
         typer.Option(
             metavar="N|all",
             help="The closed surface of a label instead of one at a level; 1,2 or given again: of "
-            "several, each a part of OUT by its name.",
+            "several, each a part of OUT by its name. It takes no level, and nothing to close or "
+            "fill.",
         ),
     ] = None,
     frame: Annotated[
@@ -100,8 +101,10 @@ def extract(
         input_file(field, name="FIELD")
     labels = _labels(label)
     if labels is not None:
-        for given, name in ((level, "--level"), (above or None, "--above")):
-            if given is not None:
+        options = {"--level": level, "--fill": fill}
+        options |= {"--above": above, "--close": close, "--allow-empty": allow_empty}
+        for name, given in options.items():
+            if given is not None and given is not False:  # 0 is a level
                 raise typer.BadParameter("does not go with --label", param_hint=name)
     elif _PLACE in out.name:
         raise typer.BadParameter(f"{_PLACE} is for --label", param_hint="OUT")

@@ -104,7 +104,7 @@ def plain_numbers(values: np.ndarray) -> np.ndarray:
         return values.astype(fitting_type(values))
     if values.dtype == bool:
         return values.astype(np.uint8)
-    if values.dtype.kind == "f" and values.dtype not in (np.float32, np.float64):
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
         return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
     return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 

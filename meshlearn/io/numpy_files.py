@@ -111,7 +111,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def read_member(file: IO[bytes], size: int) -> np.ndarray:
-    """The array of a .npy of `size` bytes, its promises checked first."""
+    """The array of a .npy of `size` bytes, its promises checked first, in this machine's order of
+    bytes."""
     shape, fortran, dtype = _header(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, not numbers")
@@ -132,4 +133,5 @@ def read_member(file: IO[bytes], size: int) -> np.ndarray:
             raise ValueError("the file ends within its data; it is truncated")
         view[done : done + len(part)] = part
         done += len(part)
-    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)

@@ -157,15 +157,17 @@ def load_volume(
             number or name.
         frame: which of several volumes (time steps, components), from 0; they must be named.
         label: the volume is one of labels, and what is wanted is a field that is -0.5 in samples of
-            this label and 0.5 elsewhere; it reaches one sample beyond them.
+            this label and 0.5 elsewhere; it reaches one sample beyond them, on a curved grid too.
         space: "ras", or "lps" for positions to a patient's left, back and top, as DICOM has them.
         spacing: distance between samples, one number or three; replaces the file's own.
         origin: position of sample (0, 0, 0); replaces the file's own.
-        fill: what replaces NaN and infinities; default: they are refused.
+        fill: what replaces NaN and infinities; default: they are refused. With a label there is
+            nothing to replace.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not such a file, it is truncated, or it holds no 3-D real array.
+        ValueError: it is not such a file, it is truncated or damaged, or it holds no 3-D real
+            array, or not the one that is wanted; or an option is none, or of no use to such a file.
         ImportError: DICOM without pydicom.
     """
     samples = read_samples(path, Wanted(key=key, frame=frame))
@@ -186,7 +188,25 @@ def volume_of(
     origin: Sequence[float] | None = None,
     fill: float | None = None,
 ) -> Volume:
-    """The volume of samples; options as `load_volume` has them, `path` is for messages."""
+    """The volume of samples of a file.
+
+    Args:
+        samples: (X, Y, Z) real numbers and where they lie, as `read_samples` gives them.
+        path: of the file, for messages.
+        label, space, spacing, origin, fill: as `load_volume` has them; lengths are in the unit of
+            the samples.
+
+    Returns:
+        values (X, Y, Z), with a label those of its box and one sample around it; float64 where the
+        samples are, or are whole numbers beyond 2²⁴, which float32 would round, else float32. The
+        unit is that of the samples.
+
+    Raises:
+        ValueError: there is no sample of the label; a space is wanted and the file says nothing of
+            a patient, or it is none; spacing or origin are no positive or finite numbers, or the
+            grid is curved; values are NaN or infinite without a fill; or a fill beside a label. In
+            one sentence that names the file or the argument.
+    """
     affine = _placed(samples, spacing, origin)
     points = None if samples.points is None else torch.from_numpy(samples.points)
     if space is not None:
@@ -197,15 +217,21 @@ def volume_of(
         affine = turn @ affine
         points = None if points is None else points @ turn[:3, :3].T
     if label is not None:
-        placed = Samples(samples.values, affine.numpy(), points=samples.points)
+        if fill is not None:
+            raise ValueError(f"{path}: fill: expected none with a label, got {fill}; leave it out")
+        placed = Samples(
+            samples.values, affine.numpy(), points=None if points is None else points.numpy()
+        )
         try:
             field = label_field(placed, label)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+        if field.points is not None:
+            points = torch.from_numpy(np.ascontiguousarray(field.points))
         values = torch.from_numpy(field.values)
         return Volume(values, torch.from_numpy(field.affine), samples.unit, points)
     array = samples.values
-    wide = array.dtype == np.float64
+    wide = array.dtype.kind == "f" and array.dtype.itemsize > 4  # in any order of bytes
     if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size:
         wide = max(abs(int(array.min())), abs(int(array.max()))) > 1 << 24
     values = torch.from_numpy(np.array(array, np.float64 if wide else np.float32, order="C"))

@@ -1574,6 +1574,20 @@ CAPTURES = [
         ("tests/captures/test_reading.py",),
     ),
     Mutant(
+        "captures: the folder of most images is read",
+        "meshlearn/captures/capture.py",
+        "if count > most:",
+        "if count > 0 and most < 1:",
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
+        "captures: the second line of an image is looked at",
+        "meshlearn/captures/colmap.py",
+        "if len(words) % 3:",
+        "if len(words) % 3 == 3:",
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
         "captures: a frame's own angle counts",
         "meshlearn/captures/transforms.py",
         'shared = {k: v for k, v in shared.items() if k not in ("fl_x", "fl_y")}',
@@ -1711,6 +1725,27 @@ VOLUMES = [
         "along = np.array([one.place @ normal for one in slices])",
         "along = np.array([one.order[-2] for one in slices])",
         (_IO + "test_dicom.py",),
+    ),
+    Mutant(
+        "volumes: packed data is read on to its checksum",
+        "meshlearn/io/volumes/stream.py",
+        "self.rest(_BEHIND)",
+        "self.rest(0)",
+        (_IO + "test_volume_formats.py",),
+    ),
+    Mutant(
+        "volumes: a spacing leaves directions as they are",
+        "meshlearn/io/volumes/arrays.py",
+        "affine[:3, :3] *= steps / lengths",
+        "affine[:3, :3] = np.diag(np.broadcast_to(steps, 3))",
+        (_IO + "test_volume.py",),
+    ),
+    Mutant(
+        "volumes: a curved grid goes on beyond its border",
+        "meshlearn/io/volumes/labels.py",
+        'reflect_type="odd"',
+        'reflect_type="even"',
+        (_IO + "test_vtk_grids.py",),
     ),
     Mutant(
         "volumes: rows of a MetaImage's matrix are axes",

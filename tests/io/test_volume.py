@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from meshlearn.io import load_document, save_document
+from meshlearn.io.columns import plain_numbers
 from meshlearn.io.volume import Volume, is_volume, load_volume
 
 
@@ -14,16 +16,31 @@ def array():
     return np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
 
 
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2", "<i2", "u1", "?"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8", "<f2", "<i2", "u1", "?"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy_of_any_number_type(tmp_path, array, dtype, order):
     stored = np.asarray(np.abs(array) * 3, dtype=dtype, order=order)
     np.save(tmp_path / "a.npy", stored)
     volume = load_volume(tmp_path / "a.npy")
-    wide = torch.float64 if dtype == "<f8" else torch.float32
+    wide = torch.float64 if dtype.endswith("f8") else torch.float32
     assert volume.values.dtype == wide
     np.testing.assert_array_equal(volume.values.numpy(), stored.astype(volume.values.numpy().dtype))
     assert torch.equal(volume.affine, torch.eye(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_the_order_of_bytes_changes_no_type(tmp_path, kind):
+    """What numpy wrote on another machine is of the same precision here, as volume and as mesh."""
+    corners = np.array([[0, 0, 0], [1.1, 0, 0], [0, 1.3, 0]], ">" + kind)
+    heat = np.array([0.1, 0.2, 0.3], ">" + kind)
+    np.savez(tmp_path / "a.npz", vertices=corners, faces=np.array([[0, 1, 2]], ">i8"), heat=heat)
+    save_document(load_document(tmp_path / "a.npz"), tmp_path / "b.ply")
+    for name in ("a.npz", "b.ply"):
+        (part,) = load_document(tmp_path / name).parts
+        for found, wanted in ((part.vertices, corners), (part.vertex_fields["heat"], heat)):
+            assert found.dtype == np.dtype(kind)
+            np.testing.assert_array_equal(found, wanted)
+    assert plain_numbers(heat).dtype == np.dtype(kind)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -36,6 +53,48 @@ def test_npz_keeps_its_place(tmp_path, array, save):
     torch.testing.assert_close(volume.bounds().float(), corner)
     moved = load_volume(tmp_path / "a.npz", spacing=2, origin=(0, 0, 0))
     assert moved.spacing == (2, 2, 2) and moved.bounds()[1].tolist() == [6, 8, 10]
+
+
+def test_a_spacing_beside_an_affine_keeps_its_directions(tmp_path, array):
+    """As the option does: the steps are replaced, not the rotation."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, -1]]) * [2, 3, 4]
+    affine[:3, 3] = 5, 6, 7
+    np.savez(tmp_path / "a.npz", sdf=array, affine=affine)
+    steps = [0.5, 1.5, 2.5]
+    wanted = load_volume(tmp_path / "a.npz", spacing=steps)
+    np.savez(tmp_path / "b.npz", sdf=array, affine=affine, spacing=steps)
+    found = load_volume(tmp_path / "b.npz")
+    torch.testing.assert_close(found.affine, wanted.affine)
+    np.testing.assert_allclose(found.affine[:3, 0], [0.4, 0.3, 0], atol=1e-12)
+    np.savez(tmp_path / "c.npz", sdf=array, affine=np.zeros((4, 4)), spacing=steps)
+    with pytest.raises(ValueError, match="affine: its axes do not span a space"):
+        load_volume(tmp_path / "c.npz")
+
+
+def test_frames_and_keys_of_one_array_are_refused(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "a.npz", sdf=array)
+    for name in ("a.npy", "a.npz"):
+        assert load_volume(tmp_path / name, frame=0).values.shape == array.shape
+        with pytest.raises(ValueError, match="there is no frame 7; it holds one"):
+            load_volume(tmp_path / name, frame=7)
+    with pytest.raises(ValueError, match=r"key: expected none, .* got 'sdf'"):
+        load_volume(tmp_path / "a.npy", key="sdf")
+    with pytest.raises(ValueError, match="fill: expected none with a label"):
+        load_volume(tmp_path / "a.npy", fill=0, label=1)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_is_held_against_its_checksum(tmp_path, array, save):
+    """Also where unpacking stops at the last sample, before the end of the packed data."""
+    save(tmp_path / "a.npz", sdf=np.tile(array, (20, 1, 1)))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    found = data.rfind(b"PK\1\2") + 16  # the sum in the directory
+    data[found] ^= 1
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(ValueError, match="Bad CRC-32"):
+        load_volume(tmp_path / "a.npz")
 
 
 def test_npz_with_several_arrays_wants_a_key(tmp_path, array):

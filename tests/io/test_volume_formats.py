@@ -349,15 +349,33 @@ def test_odd_headers_of_nifti(tmp_path, at, value, text):
         ("a.nrrd", ("encoding: raw", "encoding: zrl"), "its encoding 'zrl' is not read"),
         ("a.nrrd", ("encoding: raw", "encoding: gzip"), "gzip"),
         ("a.nrrd", ("encoding: raw", "encoding: bzip2"), "."),
-        ("a.nrrd", ("endian: big", "spacings: 1 nan -1"), "spacings: expected positive"),
-        ("a.nrrd", ("endian: big", "spacings: 1 1"), "expected 3 numbers"),
-        ("a.nrrd", ("endian: big", "space directions: (1,0,0) (0,1,0)"), "expected 3 vectors"),
-        ("a.nrrd", ("endian: big", "space directions: (1,0,0) (0,1,0) (0,1,0)"), "do not span"),
-        ("a.nrrd", ("endian: big", "space directions: (1,0,0) (0,1,0) none"), "2 axes of space"),
-        ("a.nrrd", ("endian: big", "kinds: RGB-color domain domain"), "kind rgb-color"),
-        ("a.nrrd", ("endian: big", "data file: none.raw"), "'none.raw' is not beside it"),
-        ("a.nrrd", ("endian: big", "data file: s%09999d.raw 1 3 1"), "pattern"),
-        ("a.nrrd", ("endian: big", "data file: s%d.raw 1 999999999 1"), "expected numbers from"),
+        ("a.nrrd", ("NRRD0004", "NRRD0004\nspacings: 1 nan -1"), "spacings: expected positive"),
+        ("a.nrrd", ("NRRD0004", "NRRD0004\nspacings: 1 1"), "expected 3 numbers"),
+        (
+            "a.nrrd",
+            ("NRRD0004", "NRRD0004\nspace directions: (1,0,0) (0,1,0)"),
+            "expected 3 vectors",
+        ),
+        (
+            "a.nrrd",
+            ("NRRD0004", "NRRD0004\nspace directions: (1,0,0) (0,1,0) (0,1,0)"),
+            "do not span",
+        ),
+        (
+            "a.nrrd",
+            ("NRRD0004", "NRRD0004\nspace directions: (1,0,0) (0,1,0) none"),
+            "2 axes of space",
+        ),
+        ("a.nrrd", ("NRRD0004", "NRRD0004\nkinds: RGB-color domain domain"), "kind rgb-color"),
+        ("a.nrrd", ("NRRD0004", "NRRD0004\ndata file: none.raw"), "'none.raw' is not beside it"),
+        ("a.nrrd", ("NRRD0004", "NRRD0004\ndata file: s%09999d.raw 1 3 1"), "pattern"),
+        (
+            "a.nrrd",
+            ("NRRD0004", "NRRD0004\ndata file: s%d.raw 1 999999999 1"),
+            "expected numbers from",
+        ),
+        ("a.nrrd", ("endian: big\n", ""), "no field 'endian', which samples of the type 'short'"),
+        ("a.nrrd", ("endian: big", "endian: middle"), "expected little or big, got 'middle'"),
         ("a.nrrd", ("NRRD0004", "PNG"), "not a NRRD file"),
         ("a.nrrd", ("dimension: 3\n", ""), "no field 'dimension'"),
         ("a.mha", ("DimSize = 2 2 3", "DimSize = 2 2 900000"), "promises .* truncated"),
@@ -388,6 +406,126 @@ def test_odd_headers_of_text(tmp_path, name, change, text):
     (tmp_path / name).write_bytes(head.encode() + raw[:-3])
     with pytest.raises(ValueError, match="truncated"):
         load_volume(tmp_path / name)
+
+
+def test_only_samples_of_several_bytes_need_an_order(tmp_path):
+    head = NRRD.replace("endian: big\n", "")
+    plain = head.replace("short", "uchar").format(encoding="raw", more="") + "\n"
+    (tmp_path / "a.nrrd").write_bytes(plain.encode() + bytes(range(12)))
+    np.testing.assert_array_equal(read_samples(tmp_path / "a.nrrd").values, TWELVE)
+    words = " ".join(map(str, range(12)))
+    (tmp_path / "b.nrrd").write_text(head.format(encoding="ascii", more="") + "\n" + words)
+    np.testing.assert_array_equal(read_samples(tmp_path / "b.nrrd").values, TWELVE)
+    for encoding, data in (("hex", bytes(24).hex().encode()), ("gzip", gzip.compress(bytes(24)))):
+        node = (head.format(encoding=encoding, more="") + "\n").encode() + data
+        (tmp_path / "c.nrrd").write_bytes(node)
+        with pytest.raises(ValueError, match="no field 'endian'"):
+            read_samples(tmp_path / "c.nrrd")
+
+
+SERIES = np.arange(240, dtype="<i2").reshape(4, 5, 6, 2, order="F")
+
+
+def packed_file(path, change):
+    """A series of two volumes in a packed format, its packed bytes changed; a kind of each."""
+    raw = SERIES.tobytes(order="F")
+    packers = {"gzip": lambda d: gzip.compress(d, 0), "zlib": lambda d: zlib.compress(d, 0)}
+    packers |= {"bzip2": bz2.compress}
+    kind = path.name.partition(".")[0]
+    if kind == "nifti":
+        head = np.zeros(352, "u1")
+        for at, values, dtype in (
+            (0, [348], "<i4"),
+            (40, [4, 4, 5, 6, 2, 1, 1, 1], "<i2"),
+            (70, [4, 16], "<i2"),
+            (76, [1] * 8, "<f4"),
+            (108, [352, 1, 0], "<f4"),
+        ):
+            data = np.array(values, dtype).tobytes()
+            head[at : at + len(data)] = np.frombuffer(data, "u1")
+        head[344:347] = np.frombuffer(b"n+1", "u1")
+        path.write_bytes(change(packers["gzip"](head.tobytes() + raw)))
+    elif kind == "mgh":  # with tags behind the samples, as FreeSurfer writes them
+        head = np.array([1, 4, 5, 6, 2, 4, 0], ">i4").tobytes()
+        tail = SERIES.astype(">i2").tobytes(order="F") + bytes(5000)
+        path.write_bytes(change(packers["gzip"](head + bytes(284 - len(head)) + tail)))
+    elif kind.startswith("nrrd"):
+        encoding = kind.removeprefix("nrrd-")
+        text = NRRD.replace("dimension: 3\nsizes: 2 2 3", "dimension: 4\nsizes: 4 5 6 2")
+        text = text.replace("big", "little").format(encoding=encoding, more="") + "\n"
+        path.write_bytes(text.encode() + change(packers[encoding](raw)))
+    else:
+        text = MHA.format(more="CompressedData = True\n", data="LOCAL")
+        text = text.replace("NDims = 3", "NDims = 4").replace(
+            "DimSize = 2 2 3", "DimSize = 4 5 6 2"
+        )
+        path.write_bytes(text.encode() + change(packers["zlib"](raw)))
+    return path
+
+
+def flipped(at):
+    def change(data):
+        out = bytearray(data)
+        out[at] ^= 1
+        return bytes(out)
+
+    return change
+
+
+@pytest.mark.parametrize("frame", [0, 1])
+@pytest.mark.parametrize(
+    "name", ["nifti.nii.gz", "mgh.mgz", "nrrd-gzip.nrrd", "nrrd-bzip2.nrrd", "metaimage.mha"]
+)
+def test_packed_data_is_held_against_its_checksum(tmp_path, name, frame):
+    """A changed sample, a changed sum, and an end that is cut off, in whichever frame."""
+    same = packed_file(tmp_path / name, bytes)
+    np.testing.assert_array_equal(
+        read_samples(same, Wanted(frame=frame)).values, SERIES[..., frame]
+    )
+    # of gzip the sum, before the length; of the others the last byte
+    at = -8 if name.endswith(("gz", "gzip.nrrd")) else -1 if name.endswith("mha") else -4
+    for change in (flipped(450 if "bzip2" not in name else 100), flipped(at), lambda d: d[:-2]):
+        path = packed_file(tmp_path / name, change)
+        with pytest.raises(ValueError) as caught:
+            read_samples(path, Wanted(frame=frame))
+        assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+    if "bzip2" not in name:
+        path = packed_file(tmp_path / name, flipped(at))
+        with pytest.raises(ValueError, match="does not agree with its checksum"):
+            read_samples(path, Wanted(frame=frame))
+
+
+@pytest.mark.parametrize("name", ["nifti.nii.gz", "nrrd-gzip.nrrd", "metaimage.mha"])
+def test_bytes_behind_packed_data_do_not_count(tmp_path, name):
+    path = packed_file(tmp_path / name, lambda d: d + b"behind")
+    np.testing.assert_array_equal(read_samples(path, Wanted(frame=1)).values, SERIES[..., 1])
+
+
+@pytest.mark.parametrize("name", ["nifti.nii.gz", "mgh.mgz", "nrrd-gzip.nrrd", "metaimage.mha"])
+def test_a_key_is_refused_where_arrays_have_no_names(tmp_path, name):
+    path = packed_file(tmp_path / name, bytes)
+    with pytest.raises(ValueError, match=r"key: expected none, .* got 'sdf'") as caught:
+        load_volume(path, key="sdf", frame=0)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_list_of_files_is_not_cut(tmp_path, monkeypatch):
+    raw = TWELVE.astype("<i2").tobytes(order="F")
+    (tmp_path / "s.raw").write_bytes(raw[:8])
+    text = MHA.format(more="", data="LIST\ns.raw\ns.raw\ns.raw")
+    (tmp_path / "a.mhd").write_text(text)
+    assert read_samples(tmp_path / "a.mhd").values.shape == (2, 2, 3)
+    monkeypatch.setattr("meshlearn.io.volumes.metaimage._LIST", 12)
+    with pytest.raises(ValueError, match="its list of files has more than 12 bytes"):
+        read_samples(tmp_path / "a.mhd")
+
+
+def test_samples_as_text_are_not_cut(tmp_path, monkeypatch):
+    path = nrrd_file(tmp_path / "a.nrrd", "ascii", data=" ".join(map(str, range(12))).encode())
+    np.testing.assert_array_equal(read_samples(path).values, TWELVE)
+    monkeypatch.setattr("meshlearn.io.volumes.detached._TEXT", 24)
+    with pytest.raises(ValueError, match="more than 24 bytes of text; write them as raw bytes"):
+        read_samples(path)
 
 
 def test_packed_data_that_goes_on_is_not_unpacked_whole(tmp_path):

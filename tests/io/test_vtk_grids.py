@@ -179,6 +179,21 @@ def test_lz4_of_our_own(tmp_path, monkeypatch):
         lz4_block(block, 10)
 
 
+@pytest.mark.parametrize("packer", ["ZLib", "LZMA"])
+def test_blocks_are_held_against_their_checksums(packer):
+    import lzma
+    import zlib
+
+    data, name = bytes(range(250)) * 4, f"vtk{packer}DataCompressor"
+    packed = {"ZLib": zlib.compress, "LZMA": lzma.compress}[packer](data)
+    assert unpacked(name, [packed], [len(data)]) == data
+    with pytest.raises(ValueError, match=r"a DataArray is damaged: .* before its checksum"):
+        unpacked(name, [packed[:-2]], [len(data)])
+    other = packed[:-1] + bytes([packed[-1] ^ 1])
+    with pytest.raises(ValueError, match="a DataArray is damaged"):
+        unpacked(name, [other], [len(data)])
+
+
 def test_blocks_that_lie():
     import lzma
     import zlib
@@ -258,6 +273,42 @@ def test_values_of_cells_lie_at_their_centres(tmp_path):
         centre = grid(name).GetCell(1)
         wanted = np.mean([grid(name).GetPoint(centre.GetPointId(k)) for k in range(8)], axis=0)
         np.testing.assert_allclose(points[1, 0, 0], wanted)
+
+
+@pytest.mark.parametrize("turned", [None, [0, 1, 0, 1, 0, 0, 0, 0, 1]])
+@pytest.mark.parametrize("kind", SUFFIX)
+def test_labels_at_the_border_are_closed(tmp_path, kind, turned):
+    """Straight or curved: the surface reaches half a step beyond the samples of the label."""
+    source = grid(kind, turned)
+    size = SIZE
+    index = np.indices(size).reshape(3, -1, order="F")
+    # from one side of the grid to the other along x, up to one side along y, and inside along z
+    values = ((index[1] < 2) & (index[2] > 0) & (index[2] < 3)).astype(np.float32)
+    extra = numpy_support.numpy_to_vtk(values, deep=1)
+    extra.SetName("label")
+    source.GetPointData().AddArray(extra)
+    path = tmp_path / f"a{SUFFIX[kind]}"
+    write_xml(path, source, kind)
+    volume = load_volume(path, key="label", label=1)
+    assert volume.values.shape == (size[0] + 2, 4, 4)
+    mesh = extract_volume(volume)
+    assert mesh.is_watertight and mesh.num_faces
+    if volume.points is None:
+        return
+    points = read_samples(path, Wanted(key="label")).points
+    np.testing.assert_array_equal(volume.points[1:-1, 1:-1], points[:, :2, 0:4])
+    np.testing.assert_allclose(volume.points[0], 2 * volume.points[1] - volume.points[2])
+    middle = points[:, 0] - 0.5 * (points[:, 1] - points[:, 0])  # half a step beyond that side
+    seen = mesh.vertices.double().numpy()
+    for at in (middle[1, 1], middle[-2, 2]):
+        assert np.linalg.norm(seen - at, axis=1).min() < 1e-4
+
+
+def test_a_frame_of_a_grid_is_refused(tmp_path):
+    write_xml(tmp_path / "a.vti", grid("image"), "image")
+    assert load_volume(tmp_path / "a.vti", frame=0, key="distance").values.numel()
+    with pytest.raises(ValueError, match="there is no frame 1; it holds one"):
+        load_volume(tmp_path / "a.vti", frame=1, key="distance")
 
 
 def test_arrays_are_named(tmp_path):

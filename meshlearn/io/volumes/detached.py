@@ -15,6 +15,7 @@ from meshlearn.io.volumes.stream import Source, native, opened, promised
 
 MOST_FILES = 100_000
 _HEADER = 1 << 20  # bytes that a text header may have
+_TEXT = 1 << 31  # bytes of samples written as text, which are all held at once
 
 
 @dataclass
@@ -37,7 +38,8 @@ class Data:
         """All samples as an array of these sizes, whose first index is the fastest.
 
         Raises:
-            ValueError: fewer are there than are promised.
+            ValueError: fewer are there than are promised, or packed data is not what its checksum
+                says.
         """
         count = math.prod(sizes)
         size = count * dtype.itemsize
@@ -68,7 +70,9 @@ class Data:
                 return _written(source, self.encoding, share // dtype.itemsize, dtype)
             source.skip(skip)
             promised(share, source.room - skip, sizes)
-            return np.frombuffer(source.take(share), dtype)
+            data = source.take(share)
+            source.finish()
+            return np.frombuffer(data, dtype)
 
 
 def _behind_lines(path: Path, at: int, lines: int) -> int:
@@ -84,7 +88,11 @@ def _behind_lines(path: Path, at: int, lines: int) -> int:
 
 def _written(source: Source, encoding: str, count: int, dtype: np.dtype) -> np.ndarray:
     """Numbers written as text, or bytes as hexadecimal digits."""
-    text = source.rest(1 << 31)
+    text = source.rest(_TEXT + 1)
+    if len(text) > _TEXT:
+        raise ValueError(
+            f"its samples are written as more than {_TEXT:,} bytes of text; write them as raw bytes"
+        )
     if encoding == "hex":
         try:
             data = bytes.fromhex("".join(text.decode("ascii").split()))
@@ -167,10 +175,14 @@ def header_lines(path: Path, last: str | None) -> tuple[list[str], int]:
 
 
 def numbers(text: str, what: str, count: int | None = None) -> np.ndarray:
-    """Numbers of a text between spaces.
+    """(N,) float64: numbers of a text between spaces; NaN and infinities, which headers use for
+    what is not said, are left to who asks.
+
+    Args:
+        count: how many there must be; None: any number of them, and none.
 
     Raises:
-        ValueError: they are none, or not so many, or not finite.
+        ValueError: a word is no number, or there are not so many.
     """
     try:
         out = np.array([float(word) for word in text.split()], np.float64)
@@ -182,7 +194,7 @@ def numbers(text: str, what: str, count: int | None = None) -> np.ndarray:
 
 
 def whole(text: str, what: str, count: int | None = None) -> list[int]:
-    """Whole numbers of a text between spaces; as `numbers`."""
+    """Whole numbers of a text between spaces; arguments and errors as those of `numbers`."""
     try:
         out = [int(word) for word in text.split()]
     except ValueError:

@@ -23,6 +23,12 @@ from meshlearn.io.volumes.samples import Samples, Wanted, pick_frame
 MOST_FILES = 100_000  # in a folder
 SAME = 0.01  # mm: slices no further apart are at one place
 EVEN = 0.01  # of the usual distance: how far the distance of slices may differ from it
+_UNIT = 0.01  # how far axes may be from unit length and a right angle (cosine); headers are rounded
+_ALIKE = 1e-3  # of axes, and share of spacings: differences of slices of one volume, by rounding
+_KINDS = 100  # sizes and orientations in one series: more are no stack of slices
+_BENT = 0.1  # of the usual distance: how far slices may lie beside a straight line
+_FILLED = 16  # times as many slices as there are: more would be made up than measured
+_BYTES = 12  # of memory a sample: the file's pixels, these as numbers, and the volume
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
@@ -42,7 +48,13 @@ class _Slice:
 
 
 def read(path: Path, wanted: Wanted) -> Samples:
-    """The volume that the slices of a folder, or the frames of one file, make up."""
+    """The volume that the slices of a folder, or the frames of one file, make up.
+
+    Raises:
+        ValueError: there are no slices or one, they are damaged, colours, or do not lie behind each
+            other; or there are several series or volumes and none is named.
+        ImportError: pydicom is not installed.
+    """
     files = list(_files(path))
     if not files:
         raise ValueError("the folder holds no DICOM slices; expected those, or a file")
@@ -176,7 +188,7 @@ def _frame(head: Any, groups: list[Any], file: Path, number: int) -> _Slice | No
         raise ValueError(f"{file.name}: its place or its spacing is damaged: {numbers.tolist()}")
     axes = numbers[3:9].reshape(2, 3)
     lengths = np.linalg.norm(axes, axis=1)
-    if (np.abs(lengths - 1) > 1e-2).any() or abs(axes[0] @ axes[1]) > 1e-2:
+    if (np.abs(lengths - 1) > _UNIT).any() or abs(axes[0] @ axes[1]) > _UNIT:
         raise ValueError(f"{file.name}: its orientation is none: {numbers[3:9].tolist()}")
     slope = said("PixelValueTransformationSequence", "RescaleSlope")
     shift = said("PixelValueTransformationSequence", "RescaleIntercept")
@@ -234,14 +246,14 @@ def _alike(slices: list[_Slice]) -> tuple[list[_Slice], list[str]]:
     for one in slices:
         for group in groups:
             first = group[0]
-            same = first.size == one.size and np.allclose(first.axes, one.axes, atol=1e-3)
-            if same and np.allclose(first.steps, one.steps, rtol=1e-3):
+            same = first.size == one.size and np.allclose(first.axes, one.axes, atol=_ALIKE)
+            if same and np.allclose(first.steps, one.steps, rtol=_ALIKE):
                 group.append(one)
                 break
         else:
             groups.append([one])
-            if len(groups) > 100:
-                raise ValueError("its images are of more than 100 sizes and orientations")
+            if len(groups) > _KINDS:
+                raise ValueError(f"its images are of more than {_KINDS} sizes and orientations")
     best = max(groups, key=len)
     rest = len(slices) - len(best)
     text = f"{rest} images of another size, spacing or orientation are left out"
@@ -280,7 +292,7 @@ def _pixels(slices: list[_Slice]) -> np.ndarray:
 
     rows, columns = slices[0].size
     shape = (columns, rows, len(slices))
-    check_memory(12 * rows * columns * len(slices), "cpu", f"a volume of shape {shape}")
+    check_memory(_BYTES * rows * columns * len(slices), "cpu", f"a volume of shape {shape}")
     whole = all(s.scale[0] == 1 and s.scale[1].is_integer() for s in slices)
     out = np.empty(shape, np.int32 if whole else np.float32)
     name, pixels = None, np.zeros(0)
@@ -320,12 +332,12 @@ def _even(
     odd = np.nonzero(np.abs(gaps - usual) > EVEN * usual)[0]
     line = places[0] + np.outer((along - along[0]) / (along[-1] - along[0]), step)
     off = float(np.linalg.norm(places - line, axis=1).max())
-    if off > max(0.1 * usual, SAME):
+    if off > max(_BENT * usual, SAME):
         raise ValueError(f"its slices do not lie behind each other: one is {off:.2f} mm off")
     if not len(odd):
         return values, step / (len(places) - 1), []
     count = round((along[-1] - along[0]) / usual) + 1
-    if count > 16 * len(places):
+    if count > _FILLED * len(places):
         raise ValueError(
             f"its slices are {gaps.min():.4g} to {gaps.max():.4g} mm apart; too uneven to fill in"
         )
@@ -333,7 +345,7 @@ def _even(
     at = np.interp(np.linspace(along[0], along[-1], count), along, np.arange(len(along)))
     low = np.minimum(at.astype(np.int64), len(along) - 2)
     part = (at - low).astype(np.float32)
-    check_memory(12 * values[:, :, 0].size * count, "cpu", f"a volume of {count} slices")
+    check_memory(_BYTES * values[:, :, 0].size * count, "cpu", f"a volume of {count} slices")
     filled = values[:, :, low] * (1 - part) + values[:, :, low + 1] * part
     largest = int(gaps.argmax())
     text = (

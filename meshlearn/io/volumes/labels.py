@@ -33,6 +33,10 @@ def label_field(samples: Samples, label: int) -> Samples:
     """Samples -0.5 where a volume has the label and 0.5 elsewhere, around the label only, so that
     its surface at level 0 is closed.
 
+    Returns:
+        float32 samples of the label's box and one more on each side of it. Those beyond a curved
+        grid lie where the grid's outermost step leads once more.
+
     Raises:
         ValueError: the volume does not have the label.
     """
@@ -41,8 +45,6 @@ def label_field(samples: Samples, label: int) -> Samples:
         there = labels_of(samples.values, most=MOST_LABELS)
         said = "it holds measurements" if there is None else f"it has {_listed(list(there))}"
         raise ValueError(f"label: there is no sample of the label {label}; {said}")
-    if samples.points is not None:
-        return replace(samples, values=np.where(inside, np.float32(-0.5), np.float32(0.5)))
     spans = []
     for axis in range(3):
         rows = np.nonzero(inside.any(axis=tuple(k for k in range(3) if k != axis)))[0]
@@ -52,7 +54,15 @@ def label_field(samples: Samples, label: int) -> Samples:
     affine = samples.affine.copy()
     first = np.array([low - 1 for low, _ in spans])
     affine[:3, 3] += affine[:3, :3] @ first
-    return replace(samples, values=values, affine=affine)
+    points = samples.points
+    if points is not None:
+        points = _widened(points)[tuple(slice(low, high + 2) for low, high in spans)]
+    return replace(samples, values=values, affine=affine, points=points)
+
+
+def _widened(points: np.ndarray) -> np.ndarray:
+    """Positions (X, Y, Z, 3) of a lattice as (X + 2, Y + 2, Z + 2, 3): p(-1) = 2 p(0) - p(1)."""
+    return np.pad(points, ((1, 1),) * 3 + ((0, 0),), mode="reflect", reflect_type="odd")
 
 
 def name_of(samples: Samples, label: int) -> str:

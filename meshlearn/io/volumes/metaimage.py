@@ -26,11 +26,17 @@ from meshlearn.io.volumes.samples import Samples, Wanted, pick_frame
 _TYPES = {"CHAR": "i1", "UCHAR": "u1", "SHORT": "i2", "USHORT": "u2", "INT": "i4", "UINT": "u4"}
 _TYPES |= {"LONG": "i4", "ULONG": "u4", "LONG_LONG": "i8", "ULONG_LONG": "u8"}
 _TYPES |= {"FLOAT": "f4", "DOUBLE": "f8"}
+_LIST = 1 << 24  # bytes of a list of files: as many as may be named, of 160 letters each
 _UNITS = {"mm": "mm", "um": "um", "cm": "cm", "m": "m", "micron": "um"}
 
 
 def read(path: Path, wanted: Wanted) -> Samples:
-    """One volume of a MetaImage; of several the one that is wanted."""
+    """One volume of a MetaImage; of several the one that is wanted.
+
+    Raises:
+        ValueError: it is no such file, a field is missing or wrong, its samples are truncated,
+            damaged, or colours; or there are several volumes and none is named.
+    """
     lines, behind = header_lines(path, "elementdatafile")
     fields: dict[str, str] = {}
     for line in lines:
@@ -91,7 +97,10 @@ def _data(path: Path, fields: dict[str, str], behind: int, count: int) -> Data:
     if words[0].upper() == "LIST":
         with open(path, "rb") as file:
             file.seek(behind)
-            text = file.read(1 << 24).decode("utf-8", "replace")
+            raw = file.read(_LIST + 1)
+        if len(raw) > _LIST:
+            raise ValueError(f"ElementDataFile: its list of files has more than {_LIST:,} bytes")
+        text = raw.decode("utf-8", "replace")
         names = [line.strip() for line in text.splitlines() if line.strip()]
     elif "%" in name and len(words) >= 3:
         end = len(words) - (3 if len(words) > 3 else 2)

@@ -13,13 +13,19 @@ import numpy as np
 from meshlearn.io.volumes.samples import Samples, Wanted, pick_frame
 from meshlearn.io.volumes.stream import is_gzip, native, opened
 
+# types of samples by their numbers in the header
 _KINDS = {0: "u1", 1: ">i4", 3: ">f4", 4: ">i2", 10: ">u2"}
-_HEAD = 284
+_HEAD = 284  # bytes before the samples, of which the first 90 are used
 _CORONAL = np.array([[-1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # a row for each axis, where unsaid
 
 
 def read(path: Path, wanted: Wanted) -> Samples:
-    """One volume of a .mgh or .mgz file."""
+    """One volume of a .mgh or .mgz file; of several frames the one that is wanted.
+
+    Raises:
+        ValueError: it is no such file, a field is wrong, its samples are truncated or damaged; or
+            there are several frames and none is named.
+    """
     with opened(path, "gzip" if is_gzip(path) else "") as source:
         head = bytes(source.take(_HEAD, "its header"))
         version, x, y, z, frames, kind = np.frombuffer(head, ">i4", 6).tolist()

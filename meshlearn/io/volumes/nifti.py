@@ -57,7 +57,12 @@ def _header(raw: bytes) -> tuple[np.void, str]:
 
 
 def read(path: Path, wanted: Wanted) -> Samples:
-    """One volume of a NIfTI file; of several (time, components) the one that is wanted."""
+    """One volume of a NIfTI file; of several (time, components) the one that is wanted.
+
+    Raises:
+        ValueError: it is no such file, a field is wrong, its samples are truncated, damaged, or
+            colours; its other file is missing; or there are several volumes and none is named.
+    """
     name = path.name.lower()
     if name.endswith(".img") or name.endswith(".img.gz"):
         path = _partner(path, ".hdr")

@@ -51,7 +51,12 @@ _VECTOR = re.compile(r"none|\([^()]*\)", re.IGNORECASE)
 
 
 def read(path: Path, wanted: Wanted) -> Samples:
-    """One volume of a NRRD file; of several the one that is wanted."""
+    """One volume of a NRRD file; of several the one that is wanted.
+
+    Raises:
+        ValueError: it is no such file, a field is missing or wrong, its samples are truncated,
+            damaged, or colours; or there are several volumes and none is named.
+    """
     lines, behind = header_lines(path, None)
     if not lines or not re.fullmatch(r"NRRD000\d", lines[0].strip()):
         raise ValueError("it is not a NRRD file (its first line is not NRRD0004 or the like)")
@@ -102,7 +107,14 @@ def _dtype(fields: dict[str, str]) -> np.dtype:
     if kind not in _TYPES:
         raise ValueError(f"its samples are of the type {fields['type']!r}, which is not read")
     label = _TYPES[kind]
-    order = fields.get("endian", "little").lower()
+    order = fields.get("endian", "").lower()
+    if not order:
+        if int(label[1:]) > 1 and _ENCODINGS.get(fields["encoding"].lower()) != "text":
+            raise ValueError(
+                f"its header has no field 'endian', which samples of the type {fields['type']!r} "
+                f"need; add 'endian: little' or 'endian: big', as the program wrote them"
+            )
+        order = "little"
     if order not in ("little", "big"):
         raise ValueError(f"endian: expected little or big, got {order!r}")
     return np.dtype(("<" if order == "little" else ">") + label)

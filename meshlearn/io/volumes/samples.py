@@ -57,6 +57,19 @@ class Samples:
     remarks: list[str] = field(default_factory=list)
 
 
+def no_key(key: str | None) -> None:
+    """Of a file whose one array has no name.
+
+    Raises:
+        ValueError: a name is given.
+    """
+    if key is not None:
+        raise ValueError(
+            f"key: expected none, as the one array of such a file has no name, got {key!r}; leave "
+            f"it out"
+        )
+
+
 def pick_frame(frames: int, wanted: Wanted) -> int:
     """The number of the frame that is wanted.
 

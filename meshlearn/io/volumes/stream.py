@@ -18,7 +18,9 @@ from meshlearn._memory import check_memory
 from meshlearn.io.document import FileFormatError
 from meshlearn.io.numpy_files import DEFLATE
 
-_PIECE = 1 << 24
+_PIECE = 1 << 24  # bytes that are read at a time
+_BEHIND = 1 << 20  # bytes behind packed samples that are read to come to their checksum
+_UNLIKE = "its packed data does not agree with its checksum; the file is damaged, get it again"
 _DAMAGED = (ValueError, EOFError, RuntimeError, struct.error, zlib.error, OverflowError)
 
 
@@ -43,12 +45,15 @@ class _Unzlib:
 class Source:
     """The bytes of a file from some place on, unpacked on the way.
 
+    Packed data is held against its checksum where it ends, which is why readers call `finish`.
+
     Attributes:
         room: how many bytes there can be at most.
     """
 
     def __init__(self, file: IO[bytes], packed: str, size: int) -> None:
         self.room: float
+        self._packed = packed
         if packed in ("gzip", "zlib"):
             self._file: IO[bytes] | _Unzlib | gzip.GzipFile | bz2.BZ2File = (
                 gzip.GzipFile(fileobj=file) if packed == "gzip" else _Unzlib(file)
@@ -67,7 +72,7 @@ class Source:
         """
         out = bytearray()
         while len(out) < count:  # grows with what is there, not with what is promised
-            part = self._file.read(min(count - len(out), _PIECE))
+            part = self._read(min(count - len(out), _PIECE))
             if not part:
                 raise ValueError(f"the file ends within {what}; it is truncated")
             out += part
@@ -76,7 +81,7 @@ class Source:
     def skip(self, count: int) -> None:
         """Goes on by `count` bytes."""
         while count > 0:
-            part = self._file.read(min(count, _PIECE))
+            part = self._read(min(count, _PIECE))
             if not part:
                 raise ValueError("the file ends before its data; it is truncated")
             count -= len(part)
@@ -85,25 +90,58 @@ class Source:
         """What is left, at most so many bytes."""
         out = bytearray()
         while len(out) < most:
-            part = self._file.read(min(most - len(out), _PIECE))
+            part = self._read(min(most - len(out), _PIECE))
             if not part:
                 break
             out += part
         return bytes(out)
 
+    def finish(self) -> None:
+        """Reads packed data on to its end, unless more than 1 MiB follows, so that its checksum is
+        compared; bytes behind it that are not packed do not count.
+
+        Raises:
+            ValueError: the data is not what was packed.
+        """
+        if not self._packed:
+            return
+        try:
+            self.rest(_BEHIND)
+        except gzip.BadGzipFile as error:
+            if not str(error).startswith("Not a gzipped file"):  # after a whole one: other bytes
+                raise
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except gzip.BadGzipFile as error:
+            if "check failed" in str(error) or "Incorrect length" in str(error):
+                raise ValueError(_UNLIKE) from error
+            raise
+        except zlib.error as error:
+            raise ValueError(_UNLIKE if "check" in str(error) else str(error)) from error
+
     def array(
         self, shape: tuple[int, ...], dtype: np.dtype, *, frames: int = 1, frame: int = 0
     ) -> np.ndarray:
-        """Samples (X, Y, Z), x fastest, of one of several frames that follow each other.
+        """Samples (X, Y, Z), x fastest, of one of several frames that follow each other, the end
+        of the data.
+
+        Packed frames behind it are read, too: the checksum is that of them all.
 
         Raises:
-            ValueError: more is promised than can be there, or than memory holds.
+            ValueError: more is promised than can be there, or than memory holds, or packed data is
+                not what its checksum says.
         """
         size = math.prod(shape) * dtype.itemsize
         promised(size * frames, self.room, shape, frames)
         check_memory(3 * size, "cpu", f"a volume of shape {shape}", argument="volume")
         self.skip(size * frame)
-        return np.frombuffer(self.take(size), dtype).reshape(shape, order="F")
+        out = np.frombuffer(self.take(size), dtype).reshape(shape, order="F")
+        if self._packed:
+            self.skip(size * (frames - frame - 1))
+            self.finish()
+        return out
 
 
 def promised(size: int, room: float, shape: tuple[int, ...], frames: int = 1) -> None:

@@ -7,13 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 from meshlearn.io.numpy_files import peek_shapes
-from meshlearn.io.volumes.samples import Samples, Wanted, checked
+from meshlearn.io.volumes.samples import Samples, Wanted, checked, no_key
 from meshlearn.io.volumes.stream import named
 
 _NIFTI, _ARRAYS = "meshlearn.io.volumes.nifti", "meshlearn.io.volumes.arrays"
 _NRRD, _META = "meshlearn.io.volumes.nrrd", "meshlearn.io.volumes.metaimage"
 _VTK = "meshlearn.io.volumes.vtk"
 _MGH, _DICOM = "meshlearn.io.volumes.mgh", "meshlearn.io.volumes.dicom"
+_NAMELESS = (_NIFTI, _NRRD, _META, _MGH)  # files of one array, which has no name
 # the module of each suffix, whose function `read` is
 _READERS = {
     ".npy": _ARRAYS,
@@ -68,7 +69,8 @@ def read_samples(path: str | os.PathLike[str], wanted: Wanted | None = None) -> 
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not such a file, is truncated, holds no volume, or several of which none
-            is named; in one sentence that names the file.
+            is named, or there is none of the name or number that is wanted; in one sentence that
+            names the file.
         ImportError: DICOM without pydicom.
     """
     path = Path(path)
@@ -83,5 +85,8 @@ def read_samples(path: str | os.PathLike[str], wanted: Wanted | None = None) -> 
     if not path.is_dir() and path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
     read = import_module(reader).read
+    wanted = wanted or Wanted()
     with named(path):
-        return checked(read(path, wanted or Wanted()), path)
+        if reader in _NAMELESS:
+            no_key(wanted.key)
+        return checked(read(path, wanted), path)

@@ -10,14 +10,20 @@ from meshlearn.io.document import Document
 from meshlearn.io.formats.vtk import parallel, xml_lattice
 from meshlearn.io.formats.vtk.lattice import Lattice
 from meshlearn.io.formats.vtk.read import read_lattice
-from meshlearn.io.volumes.samples import Samples, Wanted
+from meshlearn.io.volumes.samples import Samples, Wanted, pick_frame
 
 _EVEN = 1e-5  # of a step: how far coordinates may be from even ones
 
 
 def read(path: Path, wanted: Wanted) -> Samples:
     """An array of numbers at the points of a lattice; without one, of its cells at their
-    centres."""
+    centres.
+
+    Raises:
+        ValueError: the file is damaged, it is no one lattice, or it has no such array or frame, or
+            several arrays of which none is named.
+    """
+    pick_frame(1, wanted)
     data, suffix = path.read_bytes(), path.suffix.lower()
     if suffix == ".vtk":
         lattice = read_lattice(data, path)

@@ -38,9 +38,21 @@ def unpacked(packer: str, pieces: list[bytes], sizes: list[int]) -> bytes:
 
 def _zlib(data: bytes, size: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(data, size + 1)
+        stream = zlib.decompressobj()
+        return _whole(stream.decompress(data, size + 1), size, stream.eof)
     except zlib.error as error:
         raise ValueError(f"a DataArray is damaged: {error}") from None
+
+
+def _whole(found: bytes, size: int, ended: bool) -> bytes:
+    """What was found, where its packed data came to its end, at which the checksum stands.
+
+    Raises:
+        ValueError: all is there but the end.
+    """
+    if len(found) == size and not ended:
+        raise ValueError("a DataArray is damaged: its packed data ends before its checksum")
+    return found
 
 
 def _lzma(data: bytes, size: int) -> bytes:
@@ -53,7 +65,7 @@ def _lzma(data: bytes, size: int) -> bytes:
             data = b""
             if len(out) == before:
                 break
-        return bytes(out)
+        return _whole(bytes(out), size, stream.eof)
     except (lzma.LZMAError, EOFError) as error:
         raise ValueError(f"a DataArray is damaged: {error}") from None
 
