@@ -53,6 +53,8 @@ def _transformed() -> bool:
 
 def _compiling() -> bool:
     """Whether a function that `torch.compile` made may be the caller."""
+    if torch.compiler.is_dynamo_compiling():
+        return True
     # seconds to import, and nothing is compiled before something has imported it
     if "torch._dynamo" not in sys.modules:
         return False

@@ -167,7 +167,12 @@ def same_settings(folder: Path, theirs: dict, mine: dict, what: str) -> None:
     """Raises ValueError where a checkpoint was made with other settings than these."""
     theirs, mine = (json.loads(json.dumps(s)) for s in (theirs, mine))
     if theirs != mine:
-        if {**theirs, "content": None} == {**mine, "content": None}:
+        if "content" in mine and "content" not in theirs:
+            raise ValueError(
+                f"{folder}: the checkpoint is of an earlier version, which did not keep what it is "
+                "fitted to; give another folder, or start without resume"
+            )
+        if any(theirs.get(key) != mine.get(key) for key in ("content", "probe")):
             raise ValueError(
                 f"{folder}: the checkpoint is of another {what}, to another source than this; give "
                 "the same source, or another folder, or start without resume"

@@ -38,7 +38,7 @@ def carry_attributes(old: Mesh, made: Mesh) -> Mesh:
     """
     corner_attributes = {**_seams(old), **old.corner_attributes}
     if not (old.vertex_attributes or old.face_attributes or corner_attributes):
-        return made
+        return Mesh(made.vertices, made.faces, materials=old.materials) if old.materials else made
     tree = MeshBVH(old)
     vertex: dict[str, Tensor] = {}
     smooth = [name for name in old.vertex_attributes if name not in corner_attributes]

@@ -179,6 +179,8 @@ def chamfer_distance(
             _clouds(y_normals, "y_normals", y_lengths),
         )
         for clouds, given, name in zip((xs, ys), both, ("x_normals", "y_normals"), strict=True):
+            for normal in given:
+                check_tensor(normal, name, dtype=xs[0].dtype, device=xs[0].device)
             if [c.shape for c in clouds] != [g.shape for g in given]:
                 raise ValueError(
                     f"{name}: expected the shape of {name[0]}, a normal for each point"

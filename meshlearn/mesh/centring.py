@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from meshlearn.arrays.precision import NEAR
+from meshlearn.arrays.precision import is_far
 
 if TYPE_CHECKING:
     from meshlearn.mesh.mesh import Mesh
@@ -40,7 +40,7 @@ def used_vertices(mesh: Mesh) -> Tensor:
 
 
 def _is_far(box: Tensor) -> bool:
-    return float(box.abs().max()) > NEAR * float((box[1] - box[0]).max()) > 0
+    return is_far(box.cpu().numpy())
 
 
 def _box(clouds: Sequence[Tensor]) -> Tensor | None:

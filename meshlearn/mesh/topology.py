@@ -274,6 +274,12 @@ class Topology:
         """Referenced vertices - edges + faces."""
         return int(self.referenced.sum()) - self.num_edges + self.num_faces
 
+    @property
+    def topological_type(self) -> tuple[int, int]:
+        """Components and Euler number, which tell closed surfaces apart but for how handles are
+        shared among several components."""
+        return int(self.components().count), self.euler_number
+
     @cached_property
     def is_edge_manifold(self) -> bool:
         """No edge has more than two faces."""

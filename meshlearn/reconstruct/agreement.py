@@ -10,7 +10,6 @@ from torch import Tensor
 from meshlearn import geometry
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
-from meshlearn.representations.flexicubes import topology_of
 
 
 def _at(point: Tensor, scale: float, origin: Tensor | None) -> str:
@@ -46,7 +45,8 @@ def disagreements(mesh: Mesh, solid: Mesh, scale: float, origin: Tensor | None =
         ...     print(sentence)
     """
     said = []
-    (parts, euler), (wanted_parts, wanted_euler) = topology_of(mesh), topology_of(solid)
+    parts, euler = mesh.topology.topological_type
+    wanted_parts, wanted_euler = solid.topology.topological_type
     if parts != wanted_parts:
         where = (
             f", the smallest at {_at(_smallest(mesh), scale, origin)}"

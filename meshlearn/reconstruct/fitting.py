@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from meshlearn.convex import Convexes
 
 _FORMAT = "meshlearn-fit-1"
+PROBED_SAME = 1e-4  # of the largest value of a field: float32 on another machine is nearer; by hand
 
 
 class EmptyFit(ValueError):
@@ -207,7 +208,7 @@ def fit(
             state.save()
         raise EmptyFit(f"the fit has no faces: {target.why_empty(representation.scale)}")
     solid = target.solid
-    if solid is not None and mesh.num_faces and steps:
+    if solid is not None and steps:
         for sentence in disagreements(mesh, solid, representation.scale, origin):
             warnings.warn(sentence, stacklevel=2)
     if state.folder is not None:
@@ -215,8 +216,7 @@ def fit(
         template = representation.template()
         if template is not None:
             save_template(state.folder, template)
-        if mesh.num_faces:
-            target.write_sheet(mesh, state.folder / "sheet.png")
+        target.write_sheet(mesh, state.folder / "sheet.png")
     return FitResult(mesh, state.history, state.seconds, representation)
 
 
@@ -239,7 +239,7 @@ class _Fit:
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.stage, self.seconds = 0, 0, 0.0
         self.history: History = {}
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "representation": type(representation).__name__,
             "target": type(target).__name__,
             "stages": stages,
@@ -250,6 +250,11 @@ class _Fit:
         if folder is not None:
             device = next(representation.parameters()).device
             self.settings["content"] = fingerprint(target.given(device))
+            self.settings["domain"] = representation.domain
+            self.settings["options"] = target.options()
+            probe = target.probe(device)
+            if probe is not None:
+                self.settings["probe"] = probe.tolist()
 
     def begin(self, resume: bool, initialize: bool) -> None:
         if resume:
@@ -311,7 +316,7 @@ class _Fit:
         used = {k: v for k, v in terms.items() if self.weights.get(k, 1.0) != 0}
         loss = sum(self.weights.get(k, 1.0) * v for k, v in used.items())
         if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
-            raise ValueError(
+            raise EmptyFit(
                 f"the mesh became empty at step {self.step}: nothing is left to fit; start from "
                 "a field with a zero crossing or lower lr"
             )
@@ -402,7 +407,13 @@ class _Fit:
         self.step, self.stage = state["step"], state["stage"]
         theirs = state["settings"]
         self._lengthen(folder, theirs["stages"])
-        same_settings(folder, {**theirs, "stages": self.settings["stages"]}, self.settings, "fit")
+        theirs["stages"] = self.settings["stages"]
+        mine, probe = self.settings.get("probe"), theirs.get("probe")
+        if mine is not None and probe is not None and len(mine) == len(probe):
+            size = max(map(abs, mine))
+            if max(abs(x - y) for x, y in zip(mine, probe, strict=True)) <= PROBED_SAME * size:
+                theirs["probe"] = mine
+        same_settings(folder, theirs, self.settings, "fit")
         self.seconds, self.history = state["seconds"], state["history"]
         resolution = self.stages[self.stage][0]
         if resolution is not None:

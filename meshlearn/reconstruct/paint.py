@@ -9,7 +9,8 @@ what the images show, light included.
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -290,9 +291,21 @@ def textured(mesh: Mesh, texture: Tensor, *, name: str = "texture.png") -> Mesh:
         texture: sRGB in 0 to 1, row 0 at v = 1.
         name: of the image, which a format that keeps images beside its file writes it to.
 
+    Returns:
+        A mesh without other colours, which would multiply the texture.
+
+    Raises:
+        ValueError: the mesh has no texture coordinates.
+
     Example:
         >>> textured(mesh, texture).save("textured.obj")
     """
+    if "uv" not in mesh.corner_attributes and "uv" not in mesh.vertex_attributes:
+        raise ValueError('mesh: expected texture coordinates, an attribute "uv", got none')
+
+    def uncolored(attributes: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in attributes.items() if k != "color"}
+
     stream = io.BytesIO()
     to_pil(texture).save(stream, format="PNG")
     looks = Looks(base_texture=Texture(name, wrap=("clamp", "clamp")), metallic=0.0)
@@ -301,8 +314,8 @@ def textured(mesh: Mesh, texture: Tensor, *, name: str = "texture.png") -> Mesh:
     return Mesh(
         mesh.vertices,
         mesh.faces,
-        vertex_attributes={k: v for k, v in mesh.vertex_attributes.items() if k != "color"},
-        face_attributes={**mesh.face_attributes, "material": label},
-        corner_attributes=mesh.corner_attributes,
+        vertex_attributes=uncolored(mesh.vertex_attributes),
+        face_attributes={**uncolored(mesh.face_attributes), "material": label},
+        corner_attributes=uncolored(mesh.corner_attributes),
         materials=[material],
     )

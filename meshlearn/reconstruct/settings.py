@@ -86,8 +86,11 @@ SMOOTH_ROUNDS = 2  # by hand
 NORMAL_NEIGHBOURS = 16  # whose plane gives a normal; by hand
 SIGN_NEIGHBOURS = 8  # that signs are carried to; by hand
 PARALLEL = 0.5  # cosine from which on two normals are of one sheet, 60 degrees; by hand
-MIXED_SIGNS = 0.15  # of such pairs that point against each other: signs are mixed; at random 0.5
-INSIDE_OUT = -0.9  # winding number within a cloud: normals point inward; an open one has less
+MIXED_SIGNS = 0.15  # of such pairs that point against each other, and are not back to back: signs
+# are mixed; of a ball 0.5 at random, 0.26 where 15 % are turned, of thin plates 0.00; by hand
+INSIDE_OUT = 0.2  # spread of the winding number within a cloud, of its median: a closed one has
+# less (evenly sampled 0.01 to 0.09, vertices of uneven meshes to 0.27), a half one 0.23 and more
+INSIDE_HALF = 0.5  # of the largest winding number, from which on a place is inside; by hand
 INSIDE_LATTICE = 16  # places along the box in which that is looked for; by hand
 INSIDE_CLEAR = 3.0  # spacings that such a place is away from the points; by hand
 
@@ -119,6 +122,8 @@ HULL_CHUNK = 1 << 18  # points at once: 3 MB for each array of positions
 HULL_SEARCH = (48, 48, 64)  # cells along the box in which bounds are looked for, in turn; by hand
 AGREEMENT_CELLS = 32  # of a box around the object, by which masks are held together; by hand
 AGREEMENT_SEARCH = (24, 24)  # cells along the box in which that is looked for, in turn; by hand
+AGREEMENT_NAMED = 3  # views at most, that are named where masks disagree; by hand
+AGREEMENT_BLAMED = 0.3  # of the blame of the worst, from which on a view is named; by hand
 AGREEMENT_TOLD = 0.9  # share of the covered pixels that agree, below which it is told; by hand
 AGREEMENT_LEAST = 0.1  # and refused: a hull that is as good as empty; by hand
 UNSEEN_SLOPE, UNSEEN_LEAST = 0.1, 1e-3  # of the field where no camera looks: outside; by hand

@@ -158,11 +158,16 @@ class VolumeSource(Source):
         return VolumeSource(self.volume.moved(shift))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> VolumeSource:
-        return VolumeSource(Volume(self.volume.values.to(device, dtype), self.volume.affine))
+        return VolumeSource(replace(self.volume, values=self.volume.values.to(device, dtype)))
 
     def target(self) -> Target:
         from meshlearn.reconstruct.targets.field import FromField
 
+        if self.volume.points is not None:
+            raise ValueError(
+                "source: expected samples on a straight grid to fit to, got a curved one; "
+                "`extract_volume` (meshlearn extract) takes its surface as it is"
+            )
         return FromField(self.volume, bounds=self.volume.bounds())
 
 

@@ -68,7 +68,10 @@ def _material(mesh: Mesh, number: int) -> _Material | None:
         return None
     given = mesh.materials[number]
     looks: LooksLike | None = getattr(given, "appearance", None)
-    if looks is None or not any((looks.base_color, looks.base_texture, looks.alpha_texture)):
+    if looks is None:
+        return None
+    cut = looks.alpha_mode == "MASK"  # also of the colours of vertices
+    if not any((looks.base_color, looks.base_texture, looks.alpha_texture, cut)):
         return None
     return _Material(str(getattr(given, "name", number)), looks, getattr(given, "images", {}))
 
@@ -207,7 +210,8 @@ def attribute_colors(mesh: Mesh, part: Fragments) -> Tensor | None:
         raise ValueError(
             f'mesh: expected attribute "color" of shape (*, 3) or (*, 4), got {tuple(color.shape)}'
         )
-    scale = 1 if color.is_floating_point() else torch.iinfo(color.dtype).max
+    # whole numbers of 16 bits, or of 8, be they kept in wider ones
+    scale = 1 if color.is_floating_point() else 65535 if color.dtype == torch.uint16 else 255
     return interpolate(color[:, :4].to(mesh.vertices.dtype) / scale, part, rows)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from meshlearn.mesh import Mesh
@@ -59,6 +60,17 @@ class Representation(nn.Module):
 
     def forward(self) -> RepresentationOutput:
         raise NotImplementedError
+
+    @property
+    def domain(self) -> list[list[float]] | None:
+        """(2, 3) lower and upper corner of where it lives, for a checkpoint to know; None where
+        nothing says so."""
+        for owner in (getattr(self, "grid", None), self):
+            for name in ("bounds", "box"):
+                found = getattr(owner, name, None)
+                if found is not None:
+                    return torch.as_tensor(found).tolist()
+        return None
 
     @property
     def scale(self) -> float:

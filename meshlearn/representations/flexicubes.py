@@ -207,7 +207,7 @@ class FlexiCubes(Representation):
         present one is another, vertices near the surface go to the target's side. Where the
         target's is not known, all stays as it was."""
         self._held = self._turned = None
-        self._wanted = None if target.solid is None else topology_of(target.solid)
+        self._wanted = None if target.solid is None else target.solid.topology.topological_type
         if self._wanted is None or started:
             return
         some = bool((self.sdf < 0).any())
@@ -229,7 +229,9 @@ class FlexiCubes(Representation):
     def _apart(self, mesh: Mesh) -> int:
         """How far the topology of a mesh is from the one that is wanted."""
         assert self._wanted is not None
-        return sum(abs(a - b) for a, b in zip(topology_of(mesh), self._wanted, strict=True))
+        return sum(
+            abs(a - b) for a, b in zip(mesh.topology.topological_type, self._wanted, strict=True)
+        )
 
     def _look(self, mesh: Mesh) -> None:
         """Sees whether a mesh has the topology that is wanted, if one is."""
@@ -342,8 +344,3 @@ class FlexiCubes(Representation):
         for axis, n in enumerate(self.grid.shape):
             for side in (0, n - 1):
                 volume.select(axis, side).clamp_(min=0.1)
-
-
-def topology_of(mesh: Mesh) -> tuple[int, int]:
-    """Components and Euler number."""
-    return int(mesh.topology.components().count), mesh.topology.euler_number

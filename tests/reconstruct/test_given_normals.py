@@ -66,6 +66,34 @@ def test_zero_normals():
     assert float((found * normals).sum(1).min()) > math.cos(math.radians(25))
 
 
+@pytest.mark.parametrize("level", [2, 3, 4])
+def test_vertices_of_a_mesh_are_turned_too(level):
+    """Points on a regular lattice, around which there is less area than around random ones."""
+    ball = shapes.icosphere(level).vertices
+    found, said = agreeing_normals(ball, -ball)
+    assert torch.equal(found, torch.nn.functional.normalize(ball, dim=1)) and len(said) == 1
+
+
+@pytest.mark.parametrize("thickness", [0.04, 0.01])
+def test_two_sheets_back_to_back_keep_their_normals(thickness):
+    """Neighbours across a thin wall point against each other, and rightly so."""
+    plate = shapes.box()
+    plate = plate.with_vertices(plate.vertices * plate.vertices.new_tensor([1, 1, thickness]))
+    points, normals = cloud(plate, 2000)
+    found, said = agreeing_normals(points, normals)
+    assert said == []
+    torch.testing.assert_close(found, normals, atol=1e-6, rtol=0)
+
+
+def test_mixed_signs_of_a_noisy_box_are_seen():
+    points, normals = cloud(shapes.box(), 4000)
+    noise = torch.randn(points.shape, generator=torch.Generator().manual_seed(3))
+    points = points + 0.005 * noise
+    found, said = agreeing_normals(points, normals * signs(len(points), 0.4))
+    assert len(said) == 1 and "directions are kept" in said[0]
+    assert float(((found * normals).sum(1) > 0).float().mean()) > 0.98
+
+
 @pytest.mark.parametrize("kind", ["inward", "mixed", "zero"])
 def test_a_ball_is_fitted_whatever_its_normals(kind):
     points, normals = cloud()
@@ -93,9 +121,14 @@ def test_nothing_to_fit_is_an_error_that_says_why():
         (plate, "thinner than a cell of .*raise the resolution"),
         (square, "method 'gshell' fits it open"),
     ):
-        with warnings.catch_warnings(), pytest.raises(EmptyFit, match=reason):
-            warnings.simplefilter("ignore")
-            reconstruct(given, resolution=20, steps=5, progress=False)
+        # said before the first step, and of what is not fitted at all
+        for steps, when in ((5, "nothing to fit: "), (0, "the fit has no faces: ")):
+            with (
+                warnings.catch_warnings(),
+                pytest.raises(EmptyFit, match=f"^{when}.*{reason}"),
+            ):
+                warnings.simplefilter("ignore")
+                reconstruct(given, resolution=20, steps=steps, progress=False)
 
 
 def test_the_command_writes_nothing_empty(tmp_path):

@@ -12,11 +12,16 @@ import meshlearn as ml
 from meshlearn import Mesh
 from meshlearn.data import shapes
 from meshlearn.reconstruct import fit, reconstruct, targets
-from meshlearn.reconstruct.agreement import disagreements, topology_of
+from meshlearn.reconstruct.agreement import disagreements
 from meshlearn.representations import FlexiCubes
 
 GEAR = Path(__file__).resolve().parents[2] / "assets" / "gear.obj"
 SMALL = {"samples": 2000}
+
+
+def topology_of(mesh: Mesh) -> tuple[int, int]:
+    """Components and Euler number."""
+    return mesh.topology.topological_type
 
 
 def joined(*meshes: Mesh) -> Mesh:

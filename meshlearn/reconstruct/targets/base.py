@@ -30,6 +30,15 @@ class Target:
         `device`, where it has to compute."""
         return ()
 
+    def probe(self, device: torch.device) -> Tensor | None:
+        """(K,) numbers by which a checkpoint knows it again but for rounding, where it is made of a
+        function and not of tensors; None where `given` says all."""
+        return None
+
+    def options(self) -> dict[str, object]:
+        """What its losses are made with, as JSON has it: a resumed fit must share it."""
+        return {}
+
     def why_empty(self, scale: float) -> str:
         """Why a fit on cells of `scale` may have come out without faces, and what to do then."""
         return "its field has no zero crossing on the grid; is the surface within the bounds?"

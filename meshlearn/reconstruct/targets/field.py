@@ -9,10 +9,13 @@ from torch import Tensor
 
 from meshlearn import geometry
 from meshlearn._segment import stable_mean
+from meshlearn.io.volume import Volume
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target, surface_distance
+
+PROBES = 8  # places along each side of the box, by whose values a function is known again; by hand
 
 
 class FromField(Target):
@@ -44,6 +47,9 @@ class FromField(Target):
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")
         self._field, self.samples = field, int(samples)
+        self._samples: tuple[Tensor, ...] = ()
+        if isinstance(field, Volume):
+            self._samples = (field.values, field.affine)
         self._bounds = torch.as_tensor(bounds, dtype=torch.float64)
         if self._bounds.shape != (2, 3):
             raise ValueError(f"bounds: expected shape (2, 3), got {tuple(self._bounds.shape)}")
@@ -64,18 +70,27 @@ class FromField(Target):
             )
             return found.reshape(-1)
 
-        return cls(field, bounds=grid.bounds, samples=samples)
+        made = cls(field, bounds=grid.bounds, samples=samples)
+        made._samples = (values.detach(),)
+        return made
 
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
-        """See `Target.given`: the box, and the signs of the field at 4096 places in it (its values
-        may differ in the last bits from machine to machine)."""
-        steps = torch.linspace(0.03, 0.97, 16, dtype=torch.float64)
-        places = torch.cartesian_prod(steps, steps, steps)
+        """See `Target.given`: the samples that the field is made of; of a function its box alone,
+        see `probe`."""
+        return (self._bounds, *self._samples)
+
+    def probe(self, device: torch.device) -> Tensor | None:
+        """See `Target.probe`: what a function says on a lattice in its box."""
+        if self._samples:
+            return None
+        steps = (torch.arange(PROBES, dtype=torch.float64) + 0.5) / PROBES
         low, high = self._bounds.cpu()
-        with torch.no_grad():
-            values = self.field((low + places * (high - low)).to(device, torch.float32))
-        near = values.abs() < 1e-4 * float((high - low).max())
-        return self._bounds, torch.where(near, 0.0, values.sign())
+        places = low + torch.cartesian_prod(steps, steps, steps) * (high - low)
+        return self.field(places.to(device, torch.float32)).double().cpu()
+
+    def options(self) -> dict[str, object]:
+        """See `Target.options`."""
+        return {"samples": self.samples}
 
     @property
     def bounds(self) -> Tensor:

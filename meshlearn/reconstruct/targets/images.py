@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meshlearn._segment import stable_mean, stable_sum
 from meshlearn.losses import normal_consistency_loss
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, far_middle
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.appearance import Appearance
 from meshlearn.reconstruct.targets.base import Target
@@ -23,7 +23,7 @@ from meshlearn.reconstruct.targets.image_levels import (
 )
 from meshlearn.reconstruct.targets.mask_agreement import check_agreement
 from meshlearn.reconstruct.targets.open_surfaces import image_evidence, open_template
-from meshlearn.reconstruct.targets.visual_hull import Hull
+from meshlearn.reconstruct.targets.visual_hull import Hull, backproject
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
 from meshlearn.render.fragments import Fragments
@@ -115,6 +115,12 @@ class FromImages(Target):
             raise ValueError(f"light: expected 'sh' or 'none', got {light!r}")
         if not isinstance(tolerance, int) or not 0 <= tolerance < len(cameras):
             raise ValueError(f"tolerance: expected 0 to {len(cameras) - 1}, got {tolerance!r}")
+        if far_middle(cameras.position.detach()) is not None:
+            raise ValueError(
+                "cameras: expected near the origin, as seen from the distances between them, since "
+                "hulls and fits of images have single precision; move them by "
+                "images.moved(-middle), or let meshlearn.reconstruct.reconstruct do so"
+            )
         images = checked_images(
             cameras, {k: v for k, v in given.items() if v is not None}, background
         )
@@ -127,11 +133,17 @@ class FromImages(Target):
         self.kinds = tuple(k for k in KINDS if given[k] is not None)
         self.views = min(views, len(cameras))
         self.backend = get_backend(backend)
-        self.two_sided = bool(two_sided)
+        self.two_sided, self.light = bool(two_sided), light
+        self._asked = None if bounds is None else torch.as_tensor(bounds).tolist()
         self.background = None if background is None else tuple(map(float, background))
         self.levels = pyramid(cameras, images)
         small = level_within(self.levels, settings.HULL_IMAGE)
         self._small, self.tolerance = small, tolerance
+        lies = None if bounds is None else torch.as_tensor(bounds).double()
+        depths = small.images.get("depth")
+        if lies is None and depths is not None and bool((depths > 0).any()):
+            seen = backproject(small.cameras, depths)
+            lies = torch.stack((seen.amin(0), seen.amax(0))).double()
         with torch.no_grad():
             said = check_agreement(
                 small.cameras,
@@ -139,6 +151,7 @@ class FromImages(Target):
                 small.images.get("known"),
                 tolerance=tolerance,
                 names=names,
+                box=lies,
             )
         if said:
             warnings.warn(said, stacklevel=2)
@@ -160,6 +173,17 @@ class FromImages(Target):
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
         """See `Target.given`."""
         return self._given
+
+    def options(self) -> dict[str, object]:
+        """See `Target.options`."""
+        return {
+            "views": self.views,
+            "tolerance": self.tolerance,
+            "two_sided": self.two_sided,
+            "background": self.background,
+            "light": self.light,
+            "bounds": self._asked,
+        }
 
     @property
     def bounds(self) -> Tensor:

@@ -35,7 +35,12 @@ class Agreement(NamedTuple):
 
 
 def mask_agreement(
-    cameras: Camera, masks: Tensor, known: Tensor | None = None, *, tolerance: int = 0
+    cameras: Camera,
+    masks: Tensor,
+    known: Tensor | None = None,
+    *,
+    tolerance: int = 0,
+    box: Tensor | None = None,
 ) -> Agreement:
     """How far masks (N, H, W) agree with each other through their cameras.
 
@@ -44,13 +49,20 @@ def mask_agreement(
     Args:
         known: (N, H, W) bool, the pixels that a camera saw; None for all.
         tolerance: how many cameras may deny a point of the object.
+        box: (2, 3) that the object lies in; by default it is looked for around the point that the
+            cameras look at.
 
     Example:
         >>> mask_agreement(images.cameras, images.masks).share
         1.0
     """
     hull = Hull(cameras, masks, known=known)
-    points, step = _lattice(hull)
+    if box is None:
+        box = _box_of_object(hull)
+    if len(cameras) < 2 or not float((box[1] - box[0]).max()) > 0:
+        zero = torch.zeros(len(cameras), device=masks.device)
+        return Agreement(1.0, zero, zero + 1)
+    points, step = _lattice(box.to(masks.device))
     denied = hull.outside(points, 0.5 * 3**0.5 * step)  # a cell that the hull touches is inside
     count = denied.sum(1)
     inside = count <= tolerance
@@ -93,45 +105,52 @@ def check_agreement(
     *,
     tolerance: int,
     names: Sequence[str] = (),
+    box: Tensor | None = None,
 ) -> str:
     """A sentence where masks disagree in a part, "" where they do not.
 
     Raises:
         ValueError: (almost) nothing in space is inside the masks of all cameras.
     """
-    found = mask_agreement(cameras, masks, known, tolerance=tolerance)
+    found = mask_agreement(cameras, masks, known, tolerance=tolerance, box=box)
     if found.share >= settings.AGREEMENT_TOLD:
         return ""
-    worst = found.blame.argsort(descending=True, stable=True)[:3].tolist()
-    keep = [i for i in worst if float(found.blame[i]) > 0.3 * float(found.blame[worst[0]])]
+    most = float(found.blame.max())
+    worst = found.blame.argsort(descending=True, stable=True)[: settings.AGREEMENT_NAMED].tolist()
+    keep = [i for i in worst if float(found.blame[i]) > settings.AGREEMENT_BLAMED * most]
     listed = ", ".join(
         f"view {i}{f' ({names[i]})' if i < len(names) else ''}: {float(found.blame[i]):.0%}"
         for i in keep
     )
-    mend = "check mask and camera of these, leave them out, or (in Python) raise tolerance"
+    blamed = f"; those that deny most of what the others cover are {listed}" if keep else ""
+    mend = "check masks and cameras of these" if keep else "check masks and cameras"
+    mend += ", leave them out, or (in Python) raise tolerance"
     if found.share < settings.AGREEMENT_LEAST:
         raise ValueError(
             "masks: no point in space is inside the masks of all cameras, or almost none: for "
-            f"{1 - found.share:.0%} of the covered pixels none is; those that deny most of what "
-            f"the others cover are {listed}; {mend}"
+            f"{1 - found.share:.0%} of the covered pixels none is{blamed}; {mend}"
         )
     return (
-        f"masks: they disagree about {1 - found.share:.0%} of what they cover, which is cut off; "
-        f"those that deny most of what the others cover are {listed}; {mend}"
+        f"masks: they disagree about {1 - found.share:.0%} of what they cover, which is cut off"
+        f"{blamed}; {mend}"
     )
 
 
-def _lattice(hull: Hull) -> tuple[Tensor, float]:
-    """Points (P, 3) in a box around the object, be masks of some cameras wrong; their step."""
+def _box_of_object(hull: Hull) -> Tensor:
+    """(2, 3) around the object, be masks of some cameras wrong."""
     box = hull.view_box()
     for part in (4, 2):
         patient = copy(hull)
         patient.tolerance = len(hull.cameras) // part
         try:
-            box = patient.bounds(settings.AGREEMENT_SEARCH)
+            return patient.bounds(settings.AGREEMENT_SEARCH)
         except ValueError:
             continue
-        break
+    return box
+
+
+def _lattice(box: Tensor) -> tuple[Tensor, float]:
+    """Points (P, 3) in a box, and their step."""
     step = float((box[1] - box[0]).max()) / settings.AGREEMENT_CELLS
     lines = [
         torch.arange(float(low) + step / 2, float(high) + step / 2, step, device=box.device)

@@ -61,6 +61,7 @@ class FromMesh(Target):
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")
         self.mesh, self.samples = self.bvh.mesh, int(samples)
+        self.sharp_angle = float(sharp_angle)
         self.normals = self.mesh.face_normals()
         self._bounds = self.mesh.vertices[self.mesh.faces.reshape(-1).unique()]
         self._bounds = torch.stack([self._bounds.amin(0), self._bounds.amax(0)])
@@ -80,6 +81,10 @@ class FromMesh(Target):
                 "'gshell' fits it open"
             )
         return f"the mesh is thinner than a cell of {scale:.4g} everywhere; raise the resolution"
+
+    def options(self) -> dict[str, object]:
+        """See `Target.options`."""
+        return {"samples": self.samples, "sharp_angle": self.sharp_angle}
 
     @property
     def bounds(self) -> Tensor:

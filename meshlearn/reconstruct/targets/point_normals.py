@@ -93,39 +93,36 @@ def estimate_normals(points: Tensor, *, neighbours: int = settings.NORMAL_NEIGHB
     index = geometry.knn(points, points, count + 1)[1][:, 1:]
     normals = _principal(points[index])[1][..., 0]
     few = index[:, : min(settings.SIGN_NEIGHBOURS, count)]
-    return _outward_parts(points, _carried(normals, few)).to(points)
-
-
-def _carried(normals: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Signs carried from neighbour to neighbour -> normals, and the connected part of each."""
-    cosine = (normals[:, None] * normals[index]).sum(2)
+    cosine = (normals[:, None] * normals[few]).sum(2)
     order = torch.argsort((1 - cosine.abs()).reshape(-1), stable=True)
-    source = torch.arange(len(index), device=index.device).repeat_interleave(index.shape[1])
-    pairs = torch.stack([source, index.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
-    sign, part = _carried_signs(pairs.cpu().tolist(), len(index))
-    normals = normals * torch.tensor(sign, device=index.device).to(normals)[:, None]
-    return normals, torch.tensor(part, device=index.device)
-
-
-def _outward_parts(points: Tensor, carried: tuple[Tensor, Tensor]) -> Tensor:
-    """Normals of which those of each part point away from its middle in the mean."""
-    normals, label = carried
+    source = torch.arange(len(points), device=points.device).repeat_interleave(few.shape[1])
+    pairs = torch.stack([source, few.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
+    sign, part = _carried_signs(pairs.cpu().tolist(), len(points))
+    normals = normals * torch.tensor(sign, device=points.device).double()[:, None]
+    label = torch.tensor(part, device=points.device)
     for root in torch.unique(label):
         member = label == root
         middle = points[member].double().mean(0)
         if float(((points[member].double() - middle) * normals[member]).sum()) < 0:
             normals[member] *= -1
-    return normals
+    return normals.to(points)
 
 
 def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, list[str]]:
     """Unit normals (P, 3) that point outward, of those that a file has, and what was changed.
 
     Zero normals take the direction of the nearest point that has one; where all are zero there are
-    none. Signs that differ between neighbours, as from an estimate that oriented nothing, are
-    carried along the neighbourhood graph, see `estimate_normals`. Normals of a closed cloud that
-    point inward are turned: there the winding number is -1 inside instead of 1. Those of an open
-    cloud are left, as either side may be meant.
+    none. Signs that differ between neighbours, as from an estimate that oriented nothing, become
+    those of `estimate_normals`. Normals of a closed cloud that point inward are turned: there the
+    winding number is the same all over the inside, and negative. Those of an open cloud are left,
+    as either side may be meant.
+
+    Args:
+        points: (P, 3), finite, at least 2.
+        normals: (P, 3) of their dtype and device, of any lengths.
+
+    Returns:
+        (P, 3) unit normals, or None, and a sentence for each thing that was changed.
 
     Example:
         >>> normals, changed = agreeing_normals(cloud.points, cloud.normals)
@@ -146,9 +143,13 @@ def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, li
     index = geometry.knn(points, points, count + 1)[1][:, 1:]
     cosine = (unit[:, None] * unit[index]).sum(2)
     alike = cosine.abs() > settings.PARALLEL
-    against = float((alike & (cosine < 0)).sum()) / max(1, int(alike.sum()))
+    # two sheets back to back point against each other and away: each lies behind the other
+    step = points[index] - points[:, None]
+    behind = ((step * unit[:, None]).sum(2) < 0) & ((step * unit[index]).sum(2) > 0)
+    against = float((alike & (cosine < 0) & ~behind).sum()) / max(1, int(alike.sum()))
     if against > settings.MIXED_SIGNS:
-        unit = _outward_parts(points, _carried(unit, index))
+        # signs of the points' own planes, which turn gradually over edges where these jump
+        unit = torch.where((unit * estimate_normals(points)).sum(1, keepdim=True) < 0, -unit, unit)
         said.append(
             f"normals: {100 * against:.0f} % of neighbours point against each other; their "
             "directions are kept and their sides chosen anew"
@@ -160,7 +161,8 @@ def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, li
 
 
 def _inside_out(points: Tensor, normals: Tensor) -> bool:
-    """Whether the winding number of oriented points is about -1 in what they enclose."""
+    """Whether the winding number of oriented points is negative, and about the same everywhere, in
+    what they enclose; in an open cloud it falls towards the opening."""
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
     chosen = order[: settings.WINDING_POINTS].to(points.device)
     squared = geometry.knn(points[chosen], points, settings.RING + 1)[0][:, settings.RING]
@@ -177,8 +179,13 @@ def _inside_out(points: Tensor, normals: Tensor) -> bool:
         solid = (r * normals[chosen]).sum(2) / r.norm(dim=2) ** 3
         found.append((solid * area).sum(1) / (4 * math.pi))
     winding = torch.cat(found) if found else points[:0, 0]
-    inside = winding[winding.abs() > settings.WINDING_INSIDE]
-    return len(inside) > 0 and float(inside.median()) < settings.INSIDE_OUT
+    if not len(winding):
+        return False
+    # the areas of points are known but for a factor, which how they are spread decides
+    peak = float(winding.abs().quantile(0.95))
+    inside = winding[winding.abs() > settings.INSIDE_HALF * peak]
+    low, middle, high = inside.quantile(inside.new_tensor([0.1, 0.5, 0.9])).tolist()
+    return middle < 0 and high - low < settings.INSIDE_OUT * -middle
 
 
 def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[int]]:

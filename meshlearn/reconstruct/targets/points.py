@@ -65,12 +65,13 @@ class FromPoints(Target):
                 f"points: expected at least {settings.LEAST_POINTS} to fit a surface to, got "
                 f"{len(points)}"
             )
+        self._noise = None if noise is None else float(noise)
+        self._given = (points.detach(), None if normals is None else normals.detach())
         if normals is not None:
             check_tensor(normals, "normals", shape=tuple(points.shape), finite=True)
             normals, said = agreeing_normals(points.detach(), normals.detach().to(points))
             for sentence in said:
                 warnings.warn(sentence, stacklevel=2)
-        self._given = (points.detach(), normals)
         self.points, self.normals, self.samples = points.detach(), normals, int(samples)
         self._unoriented = normals is None
         self._bounds = torch.stack([points.amin(0), points.amax(0)])
@@ -95,6 +96,10 @@ class FromPoints(Target):
             f"the points enclose nothing that cells of {scale:.4g} show: they are open (method "
             "'gshell' fits open ones), or walls are thinner than a cell (raise the resolution)"
         )
+
+    def options(self) -> dict[str, object]:
+        """See `Target.options`."""
+        return {"samples": self.samples, "noise": self._noise}
 
     @property
     def bounds(self) -> Tensor:
