@@ -11,6 +11,7 @@ import meshlearn as ml
 from meshlearn.data import shapes
 from meshlearn.geometry.carry import carry_attributes, charts
 from meshlearn.geometry.simplification import simplify
+from meshlearn.io import Material
 
 SIDES = 6
 
@@ -139,3 +140,9 @@ def test_labels_of_corners_are_not_mixed():
 def test_what_has_no_attributes_stays_bare():
     made = simplified(shapes.icosphere(3), 100)
     assert not (made.vertex_attributes or made.face_attributes or made.corner_attributes)
+
+
+def test_materials_are_kept_without_any_attribute():
+    ball = shapes.icosphere(3)
+    given = ml.Mesh(ball.vertices, ball.faces, materials=[Material("steel")])
+    assert [m.name for m in simplified(given, 100).materials] == ["steel"]

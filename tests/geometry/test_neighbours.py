@@ -139,6 +139,9 @@ def test_chamfer_of_clouds_of_their_own_sizes():
         ml.chamfer_distance(padded, ys, x_lengths=[5, 0, 1])
     with pytest.raises(ValueError, match="x_lengths: expected 3 numbers of 0 to 22"):
         ml.chamfer_distance(padded, ys, x_lengths=[5, 23, 1])
+    with pytest.raises(ValueError, match=r"x_normals: expected .*float64"):
+        single = [u.float() for u in units]
+        ml.chamfer_distance(xs, ys, x_normals=single, y_normals=theirs)
     with pytest.raises(ValueError, match="reduction: expected"):
         ml.chamfer_distance(xs, ys, reduction="max")
 

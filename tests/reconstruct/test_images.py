@@ -1,13 +1,15 @@
 """Fits to images: every kind and subset, the starting hull, colours, what is wrong with them."""
 
 import math
+import re
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
-from meshlearn import Mesh, load, metrics
+from meshlearn import Camera, CornerAttribute, Mesh, load, metrics
 from meshlearn.data import shapes
 from meshlearn.reconstruct import fit, reconstruct, targets
 from meshlearn.reconstruct.paint import fit_texture, fit_vertex_colors, textured
@@ -124,10 +126,58 @@ def test_an_emptied_hull_names_the_view_that_empties_it(images, wrong):
 def test_masks_that_cut_off_a_part_are_told(images):
     masks = images.masks.clone()
     masks[9, :, :48] = 0  # half of the object is missing
-    with pytest.warns(
-        UserWarning, match=r"2\d% of what they cover, which is cut off.* view 9: 2\d%"
-    ):
-        FromImages(images.cameras, masks=masks)
+    with pytest.warns(UserWarning, match="of what they cover, which is cut off") as told:
+        cut = FromImages(images.cameras, masks=masks)
+    (text,) = (str(warning.message) for warning in told)
+    assert "others cover are view 9: " in text and text.count("view ") == 1
+    share = int(re.search(r"about (\d+)%", text)[1]) / 100
+    # what is missing of the hull is missing of its silhouettes, about
+    places = cut.hull_of(images.masks).bounds()
+    steps = [torch.linspace(float(a), float(b), 40) for a, b in places.T]
+    points = torch.cartesian_prod(*steps)
+    whole = (cut.hull_of(images.masks).field(points) < 0).sum()
+    lost = 1 - float((cut.hull.field(points) < 0).sum() / whole)
+    assert 0.5 * lost < share < 1.5 * lost
+
+
+def test_masks_with_depth_are_held_together_where_the_depth_is():
+    """Cameras that look at no one place: one alone, parallel ones, those of a room from inside."""
+    ball = shapes.icosphere(3)
+    pose = Camera.look_at((0, 0, 3))
+    one = Camera(pose.view[None], pose.focal[None], pose.centre[None])
+    beside = pose.view.clone()
+    beside[0, 3] += 0.2
+    two = Camera(torch.stack([pose.view, beside]), pose.focal, pose.centre)
+    room = sphere_cameras(8, radius=0.3, fov=80)
+    for cameras in (one, two, room):
+        seen = render(ball, cameras, 48, channels=("mask", "depth"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            FromImages(cameras, masks=seen["mask"], depth=seen["depth"])
+
+
+def test_cameras_far_off_are_refused_where_they_are_not_moved(images):
+    far = images.moved(torch.tensor([5e5, 4e6, 0.0]))
+    with pytest.raises(ValueError, match=r"expected near the origin.*reconstruct"):
+        FromImages(far)
+
+
+def test_a_texture_is_not_multiplied_by_older_colours():
+    ball = shapes.icosphere(1)
+    uv = CornerAttribute(torch.rand(12, 2), torch.zeros_like(ball.faces))
+    red = torch.tensor([1.0, 0, 0])
+    given = Mesh(
+        ball.vertices, ball.faces,
+        vertex_attributes={"color": red.expand(ball.num_vertices, 3), "heat": ball.vertices[:, 0]},
+        face_attributes={"color": red.expand(ball.num_faces, 3)},
+        corner_attributes={"uv": uv, "color": CornerAttribute(red[None], uv.index * 0)},
+    )  # fmt: skip
+    made = textured(given, torch.full((4, 4, 3), 0.5))
+    color = render(made, Camera.look_at((0, 0, 3)), 24, channels=("mask", "color"))
+    assert (color["color"][color["mask"] > 0] - 0.5).abs().max() < 0.01
+    assert "heat" in made.vertex_attributes
+    with pytest.raises(ValueError, match='expected texture coordinates, an attribute "uv"'):
+        textured(ball, torch.zeros(4, 4, 3))
 
 
 def test_shifted_masks_are_found(images):

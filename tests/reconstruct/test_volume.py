@@ -93,3 +93,15 @@ def test_flexicubes_keeps_the_edges_of_a_box():
 def test_unknown_method():
     with pytest.raises(ValueError, match="method: expected one of mc, dmc, flexicubes, got 'nets'"):
         extract_volume(ball(LINEAR["plain"]), method="nets")
+
+
+def test_a_curved_grid_is_not_fitted_by_its_indices():
+    """It has no affine: a fit would lie in the space of indices."""
+    from meshlearn.reconstruct import reconstruct
+
+    straight = ball(LINEAR["plain"], (12, 12, 12))
+    index = torch.cartesian_prod(*[torch.arange(12, dtype=torch.float64)] * 3)
+    points = straight.to_world(index).view(12, 12, 12, 3)
+    curved = Volume(straight.values, torch.eye(4, dtype=torch.float64), points=points)
+    with pytest.raises(ValueError, match=r"expected samples on a straight grid.*extract"):
+        reconstruct(curved, resolution=10, steps=1, progress=False)

@@ -248,6 +248,18 @@ def test_a_factor_and_vertex_colours_belong_to_a_mask():
     assert len(seen(quad(looks, color=clear))[0]) == 0  # 0.6 of 0.78
 
 
+def test_clear_vertex_colours_are_cut_by_a_mask_that_says_nothing_else():
+    clear = torch.tensor([[255, 255, 255, 40]] * 4, dtype=torch.uint8)
+    assert len(seen(quad(Looks(alpha_mode="MASK"), color=clear))[0]) == 0
+    assert len(seen(quad(Looks(), color=clear))[0])
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32, torch.int64])
+def test_whole_numbers_of_colours_have_eight_bits(kind):
+    color, _ = seen(quad(None, color=torch.tensor([[255, 51, 0]] * 4, dtype=kind)))
+    assert np.abs(color - [1, 0.2, 0]).max() < 1e-6
+
+
 def test_what_blends_is_a_cut_out_and_told():
     clear = Looks(base_texture=Texture("t.png", nearest=True), alpha=0.3, alpha_mode="BLEND")
     with pytest.warns(UserWarning, match="transparent materials.*cut-out.*'m'"):
