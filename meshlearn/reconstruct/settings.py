@@ -120,6 +120,7 @@ SLACK = 2.0  # pixels that depth leaves to a shape: a slanted surface may be so 
 REACH = 24  # pixels beyond which distances to a silhouette are not told apart; by hand
 HULL_CHUNK = 1 << 18  # points at once: 3 MB for each array of positions
 HULL_SEARCH = (48, 48, 64)  # cells along the box in which bounds are looked for, in turn; by hand
+FAR_CAMERAS = 1e4  # distances between cameras, from the origin: float32 keeps 1/1000 of them then
 AGREEMENT_CELLS = 32  # of a box around the object, by which masks are held together; by hand
 AGREEMENT_SEARCH = (24, 24)  # cells along the box in which that is looked for, in turn; by hand
 AGREEMENT_NAMED = 3  # views at most, that are named where masks disagree; by hand

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meshlearn._segment import stable_mean, stable_sum
 from meshlearn.losses import normal_consistency_loss
-from meshlearn.mesh import Mesh, far_middle
+from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.appearance import Appearance
 from meshlearn.reconstruct.targets.base import Target
@@ -115,7 +115,9 @@ class FromImages(Target):
             raise ValueError(f"light: expected 'sh' or 'none', got {light!r}")
         if not isinstance(tolerance, int) or not 0 <= tolerance < len(cameras):
             raise ValueError(f"tolerance: expected 0 to {len(cameras) - 1}, got {tolerance!r}")
-        if far_middle(cameras.position.detach()) is not None:
+        places = cameras.position.detach().double()
+        apart = float((places.amax(0) - places.amin(0)).max())
+        if float(places.abs().max()) > settings.FAR_CAMERAS * apart > 0:
             raise ValueError(
                 "cameras: expected near the origin, as seen from the distances between them, since "
                 "hulls and fits of images have single precision; move them by "
