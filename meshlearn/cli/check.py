@@ -146,7 +146,8 @@ def check(
         if errors and not report.ok:
             bad.append("errors")
         failed |= bool(bad)
-        found.append({"file": path, "passed": not bad, **report.to_dict(max_indices=limit), **more})
+        facts = {**report.to_dict(max_indices=limit), **more, "remarks": words}
+        found.append({"file": path, "passed": not bad, **facts})
         if not as_json:
             head = f"{path}\n" if len(meshes) > 1 else ""
             typer.echo("\n" * (number > 0) + head + str(report))

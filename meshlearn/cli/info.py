@@ -215,7 +215,6 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
         return rows_of(facts)
     apart = ("affine", "metadata", "parts", "remarks")
     facts = {k: v for k, v in facts.items() if k not in apart}
-    facts = {k: v for k, v in facts.items() if k != "remarks" or v}
     quiet = (
         "offset",
         "quads",
@@ -241,7 +240,7 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
             value = ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in value.items()) or "none"
         elif name == "labels" and isinstance(value, list):
             value = _label_words(value)
-        elif name in ("remarks", "arrays") and isinstance(value, list):
+        elif name == "arrays" and isinstance(value, list):
             value = "; ".join(value)
         elif name == "offset" and isinstance(value, list):
             value = " ".join(f"{x:.12g}" for x in value)

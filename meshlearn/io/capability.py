@@ -153,7 +153,7 @@ def _frame(
     if not stated or held is True or held == stated:
         return []
     if held:
-        return [Loss(other, name=stated, limit=f"means {held} always")]
+        return [Loss(other, name=stated, limit=f"means {held} always", instead=held)]
     return [Loss(unsaid, name=stated)]
 
 

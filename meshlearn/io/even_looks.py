@@ -10,6 +10,11 @@ import numpy as np
 from meshlearn.io.document import CornerField, Part
 
 
+def texture_field(number: int) -> str:
+    """The field of a set of texture coordinates, as `Texture.uv` counts them: "uv", "uv1" …"""
+    return f"uv{number}" if number else "uv"
+
+
 def is_texture(name: str) -> bool:
     """Whether a field holds texture coordinates: "uv", "uv1", "uv2" …"""
     return re.fullmatch(r"uv([1-9]\d*)?", name) is not None
@@ -83,6 +88,13 @@ def _even(
 def full_color(kind: np.dtype) -> float:
     """Full colour in a type."""
     return float(np.iinfo(kind).max) if kind.kind in "iu" else 1.0
+
+
+def translucent(colors: np.ndarray) -> int:
+    """How many colours (N, 3 or 4) are not opaque."""
+    if colors.ndim != 2 or colors.shape[1] < 4:
+        return 0
+    return int((colors[:, 3] != full_color(colors.dtype)).sum())
 
 
 def _values(found: np.ndarray | CornerField) -> np.ndarray:

@@ -244,6 +244,10 @@ def find_losses(
     Args:
         ascii: the text variant of a format that has both.
         compress: as for `save_document`.
+
+    Raises:
+        FileFormatError: the suffix names no format that is written, or the format has no such
+            compression.
     """
     path = Path(path)
     found = format_of(path, format, writing=True)

@@ -115,6 +115,7 @@ class Loss:
         holder: what could not hold it: a format, which `find_losses` fills in, or a step on the
             way, such as "simplification".
         size: of a rounding: the most that a number moves, in the unit of the file; 0 for others.
+        instead: of a unit or an up axis: the one that the format means always; empty for others.
 
     Example:
         >>> str(Loss(LossKind.FIELD, "vertex", "heat", 12, holder="OBJ"))
@@ -128,6 +129,7 @@ class Loss:
     limit: str = ""
     holder: str = ""
     size: float = 0.0
+    instead: str = ""
 
     @property
     def what(self) -> str:

@@ -52,13 +52,23 @@ def take_offset(document: Document, text: bytes | bytearray | str) -> None:
         document.metadata[KEY] = list(found)
 
 
+def take_offset_of_lines(document: Document, lines: list[str]) -> list[str]:
+    """The same of lines, the first that says it -> those that are left."""
+    for number, line in enumerate(lines):
+        match = _LINE.search(line.encode())
+        found = None if match is None else as_offset([word.decode() for word in match.groups()])
+        if found is not None:
+            document.metadata[KEY] = list(found)
+            return [*lines[:number], *lines[number + 1 :]]
+    return lines
+
+
 def take_offset_of_remarks(document: Document) -> None:
     """The same of the remarks in ``metadata["comments"]``, which lose that line."""
     remarks = document.metadata.get("comments", [])
-    rest = [line for line in remarks if not _LINE.search(str(line).encode())]
+    rest = take_offset_of_lines(document, [str(line) for line in remarks])
     if len(rest) == len(remarks):
         return
-    take_offset(document, "\n".join(map(str, remarks)))
     document.metadata["comments"] = rest
     if not rest:
         del document.metadata["comments"]

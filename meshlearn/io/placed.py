@@ -22,10 +22,9 @@ def placed_part(part: Part) -> tuple[Part, bool]:
     linear = np.asarray(part.transform, np.float64)[:3, :3]
     if np.array_equal(linear, np.eye(3)):
         return replace(part, vertices=vertices, transform=None), mirrored
-    a, b, c = linear.T
     sign = -1.0 if mirrored else 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        across = sign * np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 1)
+        across = sign * cofactors(linear)
     by = {"normal": across, "tangent": linear}
     vertex_fields = {
         key: turned(values, by[key], sign) if key in by else values
@@ -43,6 +42,12 @@ def placed_part(part: Part) -> tuple[Part, bool]:
         transform=None,
     )
     return made, mirrored
+
+
+def cofactors(linear: np.ndarray) -> np.ndarray:
+    """Cofactors (..., 3, 3) of linear maps, by which normals go with a surface."""
+    a, b, c = np.moveaxis(linear, -1, 0)
+    return np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], -1)
 
 
 def turned(values: np.ndarray, by: np.ndarray, sign: float) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from meshlearn.io.document import Part
+from meshlearn.io.placed import cofactors
 
 _AT_ONCE = 1 << 16  # vertices that are carried together
 
@@ -57,10 +58,8 @@ def carry(part: Part, by: np.ndarray) -> None:
 
 def _turned(by: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Normals (N, 3) as the surface turns by matrices (N, 3, 4), of length 1."""
-    a, b, c = by[:, :, 0], by[:, :, 1], by[:, :, 2]
     with np.errstate(over="ignore", invalid="ignore"):
-        sides = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 2)
-        turned = np.einsum("vij,vj->vi", sides, normal.astype(np.float64))
+        turned = np.einsum("vij,vj->vi", cofactors(by[:, :, :3]), normal.astype(np.float64))
         length = np.linalg.norm(turned, axis=1, keepdims=True)
         return (turned / np.where(np.isfinite(length) & (length > 0), length, 1)).astype(
             normal.dtype

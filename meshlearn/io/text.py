@@ -42,6 +42,13 @@ def said_of_rest(data: bytes | bytearray, at: int) -> list[str]:
     return [f"{count:,} lines behind what the header promises are left out"] if count else []
 
 
+def said_of_bytes(data: bytes | bytearray, at: int) -> list[str]:
+    """The same of a binary file; zeros and blanks say nothing."""
+    rest = bytes(data[at:])
+    filled = rest.strip(b"\0 \t\r\n")
+    return [f"{len(rest):,} bytes behind what the header promises are left out"] if filled else []
+
+
 def _shortest(value) -> str:
     text = np.format_float_positional(value, unique=True, trim="-")
     other = np.format_float_scientific(value, unique=True, trim="-")

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from meshlearn.io.document import CornerField, Document, Material, Part, as_table
+from meshlearn.io.even_looks import texture_field
 from meshlearn.io.looks import Looks, Texture
 
 _DIGITS = 12  # decimals of a coordinate; beyond them stands what large numbers leave when added
@@ -110,7 +111,7 @@ def _plain(material: Material, names: Container[str]) -> Material:
 
 def _field(part: Part, number: int) -> CornerField | None:
     """A set of coordinates, by corners."""
-    key = f"uv{number}" if number else "uv"
+    key = texture_field(number)
     if key in part.corner_fields:
         return part.corner_fields[key]
     values = part.vertex_fields.get(key)
@@ -137,7 +138,7 @@ def _baked(part: Part, placings: dict[int, Placing]) -> tuple[Part, set[int]]:
         return part, failed
     kinds = list(dict.fromkeys(wanted.values()))
     if len(kinds) == 1 and (kinds[0][0] == 0 or "uv" not in part.corner_fields):
-        at, key = kinds[0], f"uv{kinds[0][0]}" if kinds[0][0] else "uv"
+        at, key = kinds[0], texture_field(kinds[0][0])
         if key in part.vertex_fields and key not in part.corner_fields:
             values = placed_coordinates(as_table(part.vertex_fields[key]), at)
             return replace(part, vertex_fields={**part.vertex_fields, "uv": values}), failed

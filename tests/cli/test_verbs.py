@@ -121,6 +121,16 @@ def test_check_reports_and_strict_fails(ok, cli, tmp_path):
     assert cli("check", bad, "--strict").returncode == 1
 
 
+def test_check_says_as_json_what_was_not_read(ok, tmp_path):
+    assert ok("check", GEAR, "--json")["remarks"] == []
+    curve = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\ncstype bezier\ndeg 2\ncurv 0 1 1 2 3\nend\n"
+    (tmp_path / "a.obj").write_text(curve)
+    report = ok("check", tmp_path / "a.obj", "--json")
+    assert report["passed"] is True and report["remarks"][0].startswith("not read: ")
+    both = ok("check", tmp_path / "a.obj", GEAR, "--json")
+    assert [len(one["remarks"]) for one in both] == [len(report["remarks"]), 0]
+
+
 BAD_MESHES = {
     "absent.obj": (None, "there is no file"),
     "empty.obj": (b"", "is empty"),

@@ -562,3 +562,40 @@ def test_a_skin_of_a_morph(tmp_path):
 def test_controllers_of_each_other(tmp_path):
     with pytest.raises(FileFormatError, match="control each other"):
         posed(tmp_path, skin(of="c"))
+
+
+def told(folder, **given):
+    return {loss.name: loss.count for loss in load(folder, collada(**given)).left_out}
+
+
+def test_corners_that_make_no_whole_triangle_are_told(tmp_path):
+    body = TRIANGLES.format(more="", p="0 1 2 0 2")
+    assert told(tmp_path, geometries=geometry(body)) == {"corners behind the last whole one": 2}
+    body = body.replace("triangles", "lines")
+    assert told(tmp_path, geometries=geometry(body)) == {"corners behind the last whole one": 1}
+    assert not told(tmp_path)
+
+
+def test_inputs_that_are_not_read_are_told(tmp_path):
+    position = '<input semantic="POSITION" source="#gs"/>'
+    short = source("short", "0 0 1 0 0 1")
+    more = '<input semantic="NORMAL" source="#short"/><input semantic="MOOD" source="#short"/>'
+    text = geometry(more=short).replace(position, position + more)
+    assert told(tmp_path, geometries=text) == {"vertex field 'normal'": 2, "inputs 'MOOD'": 1}
+    twice = '<input semantic="COLOR" source="#four"/>' * 2
+    text = geometry(more=source("four", SQUARE)).replace(position, position + twice)
+    assert told(tmp_path, geometries=text) == {"vertex field 'color'": 1}
+    odd = '<input semantic="MOOD" source="#short" offset="1"/>'
+    body = TRIANGLES.format(more=odd, p="0 0 1 0 2 0")
+    assert told(tmp_path, geometries=geometry(body, more=short)) == {"inputs 'MOOD'": 1}
+    body = body.replace("triangles", "linestrips").replace("MOOD", "NORMAL")
+    name = "corner field 'normal' of lines"
+    assert told(tmp_path, geometries=geometry(body, more=short)) == {name: 1}
+
+
+@pytest.mark.parametrize(
+    ("metres", "unit"), [("0.9144", "yd"), ("1e-6", "um"), ("0.01", "cm"), ("0.3", "0.3 m")]
+)
+def test_units_have_the_names_that_options_have(tmp_path, metres, unit):
+    text = collada().replace('meter="1"', f'meter="{metres}"')
+    assert load(tmp_path, text).unit == unit

@@ -93,3 +93,18 @@ def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(las_reader, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"meshlearn\[las\]"):
         mio.read_document(bytearray(b"LASF"), "a.las")
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [(3072, " (EPSG:25832)"), (2048, " (EPSG:25832)"), (9, "")]
+)
+def test_a_coordinate_system_of_numbers_is_told(key, name):
+    laspy = pytest.importorskip("laspy")
+    made = laspy.read(io.BytesIO(cloud(version="1.2")))
+    body = struct.pack("<8H", 1, 1, 0, 1, key, 0, 1, 25832)
+    made.header.vlrs.append(laspy.VLR("LASF_Projection", 34735, "keys", body))
+    out = io.BytesIO()
+    made.write(out)
+    document = mio.read_document(bytearray(out.getvalue()), "a.las")
+    assert [loss.what for loss in document.left_out] == [f"coordinate system{name}"]
+    assert not mio.read_document(cloud(version="1.2"), "a.las").left_out

@@ -10,6 +10,7 @@ from meshlearn.io.changes.repair import repair
 from meshlearn.io.conversion.mends import mend_of, option_of
 from meshlearn.io.conversion.pipeline import ConvertOptions, convert_file
 from meshlearn.io.document import Document, Part
+from meshlearn.io.left_behind import Loss, LossKind
 from tests.cli.runner import meshlearn
 from tests.io.samples import polygons
 
@@ -104,3 +105,12 @@ def test_info_and_check_say_what_was_not_read(tmp_path):
     (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\ncurv 0 1 1 2\n")
     for verb in ("info", "check"):
         assert "not read: curves 'curv'" in meshlearn(verb, tmp_path / "a.obj").stderr
+
+
+def test_a_mend_goes_by_what_a_loss_holds_and_not_by_its_words():
+    odd = Loss(LossKind.UNIT, name="in", limit="wants millimetres, please", instead="mm")
+    assert option_of(odd) == "--unit mm" and mend_of(odd) == "--unit mm converts it"
+    said = Loss(LossKind.UNIT, name="in", limit="means mm always")
+    assert option_of(said) == "--unit in"
+    losses = mio.find_losses(framed(), "a.glb").items
+    assert {loss.instead for loss in losses if loss.kind is LossKind.UNIT} <= {"m"}

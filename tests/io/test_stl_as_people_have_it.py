@@ -109,7 +109,7 @@ def binary(triangles=2, *, count=None, head=b"made by hand", extra=(0, 0), tail=
 @pytest.mark.parametrize(("count", "tail"), [(0, b""), (1, b""), (0, b"tail"), (2, b"tail")])
 def test_the_size_of_a_binary_file_decides(head, count, tail):
     document = read(binary(head=head, count=count, tail=tail))
-    assert faces(document) == [2] and len(document.remarks) == (count < 2)
+    assert faces(document) == [2] and len(document.remarks) == (count < 2 or len(tail) > 0)
 
 
 def test_a_binary_file_without_a_count():
@@ -181,3 +181,20 @@ def test_what_of_a_colour_an_stl_does_not_hold_is_told(tmp_path):
     assert not [x for x in mio.find_losses(exact, "c.stl").items if x.domain == "face"]
     again = mio.load_document(tmp_path / "c.stl").parts[0].face_fields["color"]
     assert again.tolist() == [[255, 0, 0], [255, 255, 255]]
+
+
+def test_files_one_behind_the_other_are_as_many_parts():
+    one, other = binary(1, head=b"one"), binary(2, head=b"other", extra=(0x8000, 0x801F))
+    document = read(one + other)
+    assert faces(document) == [1, 2] and [p.name for p in document.parts] == ["one", "other"]
+    assert "color" in document.parts[1].face_fields and not document.parts[0].face_fields
+    assert document.remarks[-1] == "2 files one behind the other are as many parts"
+    assert faces(read(one + other + other)) == [1, 2, 2]
+
+
+@pytest.mark.parametrize("start", [binary(1), binary(1) + binary(2)])
+def test_bytes_behind_the_triangles_are_told(start):
+    noise = bytes(range(1, 85)) + b"\xff" * 50
+    document = read(start + noise)
+    assert document.remarks[-1].startswith("134 bytes behind") and faces(document)[0] == 1
+    assert not any("bytes" in said for said in read(start + b"\0" * 90).remarks)

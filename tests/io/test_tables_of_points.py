@@ -190,3 +190,39 @@ def test_columns_of_other_names_are_told():
     (remark,) = document.remarks
     assert "names no x, y and z (lat, lon, height)" in remark
     assert mio.read_document(b"made by hand\n1 2 3 4\n", "a.xyz").remarks == []
+
+
+@pytest.mark.parametrize(
+    ("head", "x", "rest"),
+    [
+        ("x,y,height,z,q", [1, 2, 4], {"height": 3, "q": 5}),
+        ("easting,northing,x,y,z", [3, 4, 5], {"easting": 1, "northing": 2}),
+        ("easting,northing,height,altitude,q", [1, 2, 3], {"altitude": 4, "q": 5}),
+        ("easting,pos_x,pos_y,pos_z,northing", [2, 3, 4], {"easting": 1, "northing": 5}),
+        ("x,y,z,r,a", [1, 2, 3], {"r": 4, "a": 5}),
+        ("x,y,z,rf,g", [1, 2, 3], {"rf": 4, "g": 5}),
+        ("X,Y,Z,NormalX,Nx", [1, 2, 3], {"NormalX": 4, "nx": 5}),
+        ("X,Y,Z,x,q", [1, 2, 3], {"x 2": 4, "q": 5}),
+    ],
+)
+def test_a_column_is_what_it_is_called_before_what_another_may_mean(head, x, rest):
+    found = part(f"{head}\n1,2,3,4,5\n", "a.csv")
+    assert found.vertices.tolist() == [x]
+    assert {key: float(v[0]) for key, v in found.vertex_fields.items()} == rest
+
+
+def test_letters_are_colours_where_all_three_are_there():
+    found = part("x,y,z,r,g,b,a\n1,2,3,255,0,10,128\n", "a.csv").vertex_fields
+    assert found["color"].tolist() == [[255, 0, 10, 128]] and list(found) == ["color"]
+    found = part("x,y,z,r,g,b,red\n1,2,3,255,0,10,128\n", "a.csv").vertex_fields
+    assert found["color"].tolist() == [[255, 0, 10]] and found["red"].tolist() == [128]
+    found = part("x,y,z,r,g,b,Rf,Gf,Bf\n1,2,3,255,0,10,1,0,0.5\n", "a.csv").vertex_fields
+    assert found["color"].tolist() == [[255, 0, 10]] and found["Bf"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize(("name", "count"), [("a.xyz", 1), ("a.pts", 1), ("a.csv", 0)])
+def test_alpha_that_lines_of_points_have_no_place_for_is_told(name, count):
+    colors = np.array([[255, 0, 10, 128], [1, 2, 3, 255]], np.uint8)
+    points = Part(vertices=np.eye(3)[:2], points=np.arange(2), vertex_fields={"color": colors})
+    losses = mio.find_losses(Document([points]), name).items
+    assert [(x.kind.name, x.count) for x in losses] == [("ALPHA", 1)] * count

@@ -305,3 +305,21 @@ def test_base_without_colour(tmp_path):
     assert document.materials[0].name == "r"
     assert "base_color" not in document.materials[0].values
     assert document.remarks
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("offset 1 2 3\nkept by hand", "kept by hand"),
+        ("kept by hand\noffset 1 2 3", "kept by hand"),
+        ("one\noffset 1 2 3\ntwo", "one\ntwo"),
+        ("offset 1 2 3", None),
+    ],
+)
+def test_an_offset_takes_its_own_line_out_of_the_description(tmp_path, said, kept):
+    head = f'<metadata name="Description">{said}</metadata>'
+    text = model(f'<object id="1">{mesh()}</object>', '<item objectid="1"/>')
+    path = package(tmp_path / "a.3mf", text.replace("<resources>", f"{head}<resources>"))
+    metadata = load_document(path).metadata
+    assert metadata["offset"] == [1, 2, 3]
+    assert metadata.get("3mf", {}).get("Description") == kept

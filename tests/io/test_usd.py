@@ -280,3 +280,18 @@ def test_a_mesh_is_limited_by_what_its_file_can_hold():
     part = Part.triangles(np.zeros((60_000, 3), np.float32), np.zeros((60_000, 3), np.int64))
     for name in ("a.usda", "a.usdc"):
         assert again(Document([part]), name).parts[0].num_faces == 60_000
+
+
+def test_values_that_belong_to_no_element_are_told(tmp_path):
+    points = "point3f[] points = [(0,0,0), (1,0,0), (0,1,0)]\n"
+    cloud = f'def Points "p" {{\n{points}float[] widths = [1, 2]\nint64[] ids = [7, 8]\n}}\n'
+    faces = "int[] faceVertexCounts = [3]\nint[] faceVertexIndices = [0, 1, 2]\n"
+    mesh = (
+        f'def Mesh "m" {{\n{points}{faces}float[] primvars:mood = [1, 2] '
+        '(interpolation = "constant")\nfloat[] primvars:one = [4] (interpolation = "constant")\n}'
+    )
+    (tmp_path / "a.usda").write_text(usda(cloud + mesh))
+    document = mio.load_document(tmp_path / "a.usda")
+    told = {(loss.domain, loss.name, loss.count) for loss in document.left_out}
+    assert told == {("vertex", "width", 2), ("vertex", "id", 2), ("face", "mood", 2)}
+    assert document.parts[1].face_fields["one"].tolist() == [4]

@@ -60,6 +60,13 @@ def metres(unit: str) -> float | None:
     return found if found and math.isfinite(found) and found > 0 else None
 
 
+def unit_of(size: float) -> str:
+    """The unit of so many metres: by its name, or as a factor such as "0.3 m"."""
+    near = 1e-6  # some programs write it in single precision
+    named = next((name for name, m in METRES.items() if abs(size - m) < near * m), None)
+    return named or f"{size!r} m"
+
+
 def scale(document: Document, factor: float) -> Changed:
     """Coordinates times `factor`, about the origin; normals and other fields stay.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from meshlearn.io.left_behind import Loss, LossKind
@@ -14,19 +13,13 @@ _PLAIN = {
 }
 
 
-def _always(loss: Loss) -> str:
-    """What a format means always, as its loss says."""
-    found = re.search(r"means (\w+) always", loss.limit)
-    return found[1] if found else ""
-
-
 def option_of(loss: Loss) -> str:
     """The option that makes a loss none, such as "--up y"; empty where there is none."""
     if loss.kind in _PLAIN:
         return _PLAIN[loss.kind][0]
     word = {LossKind.UP_AXIS: "--up", LossKind.UP_AXIS_UNSAID: "--up"}.get(loss.kind)
     word = word or {LossKind.UNIT: "--unit", LossKind.UNIT_UNSAID: "--unit"}.get(loss.kind)
-    value = _always(loss) or loss.name
+    value = loss.instead or loss.name
     return f"{word} {value}" if word and value and " " not in value else ""
 
 

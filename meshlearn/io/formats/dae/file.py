@@ -21,6 +21,19 @@ class OutsideError(FileFormatError):
 
 
 class File:
+    """A COLLADA file that is being read.
+
+    Attributes:
+        path: of the file, for errors.
+        root: its element COLLADA; names have no namespace.
+        ids: its elements by their ids.
+        commas: how many arrays have decimal commas.
+        lost: what is left out, as (what, what the reader does), with how many of it.
+
+    Raises:
+        FileFormatError: it is no XML, or none of COLLADA.
+    """
+
     def __init__(self, data: bytes, path: Path) -> None:
         self.path = path
         try:
@@ -29,8 +42,8 @@ class File:
             raise self.error(str(error)) from None
         if self.root.tag != "COLLADA":
             raise self.error(f"expected COLLADA, got {self.root.tag!r}")
-        self.commas = 0  # arrays whose decimals are written with a comma
-        self.lost: Counter[tuple[str, str]] = Counter()  # what is not read, and what is done
+        self.commas = 0
+        self.lost: Counter[tuple[str, str]] = Counter()
         self.ids = {e.get("id"): e for e in self.root.iter() if e.get("id")}
 
     def error(self, text: str) -> FileFormatError:

@@ -7,11 +7,13 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from meshlearn.io.document import CornerField, Part
+from meshlearn.io.even_looks import texture_field
 from meshlearn.io.formats.dae.file import File
 from meshlearn.io.formats.dae.holes import cut_holes
 
 KINDS = ("triangles", "polylist", "polygons", "tristrips", "trifans", "lines", "linestrips")
 _SEMANTICS = {"NORMAL": "normal", "COLOR": "color", "TANGENT": "tangent"}
+_UNKNOWN = "does not know what they mean"
 _DERIVED = ("TEXTANGENT", "TEXBINORMAL", "BINORMAL")  # of normals and texture coordinates
 
 
@@ -34,7 +36,11 @@ def read_primitives(file: File, mesh: Element, entry: Element) -> tuple[Part, di
             at = offset
             _vertices(file, part, source, sets)
         else:
-            named.append((_label(semantic, number, sets), offset, source))
+            label = _label(semantic, number, sets)
+            if label:
+                named.append((label, offset, source))
+            else:
+                file.lost[f"inputs {semantic!r}", _UNKNOWN] += 1
     if at is None:
         raise file.error(f"expected an input VERTEX of <{entry.tag}>")
     rows, holes = _rows(file, entry, stride)
@@ -48,6 +54,8 @@ def read_primitives(file: File, mesh: Element, entry: Element) -> tuple[Part, di
     table = table[corners]
     if entry.tag in ("lines", "linestrips"):
         part.lines = np.split(table[:, at], start[1:-1]) if len(start) > 1 else []
+        for label, *_ in named:
+            file.lost[f"corner field {label!r} of lines", "reads the vertices of lines only"] += 1
         return part, sets
     part.polygon_start, part.polygon_index = start, table[:, at].copy()
     for label, offset, source in named:
@@ -55,17 +63,15 @@ def read_primitives(file: File, mesh: Element, entry: Element) -> tuple[Part, di
             label = next(
                 f"{label}_{k}" for k in range(1, 99) if f"{label}_{k}" not in part.corner_fields
             )
-        if label:
-            values = _flat(label, file.source(source))
-            part.corner_fields[label] = CornerField(values, table[:, offset].copy())
+        values = _flat(label, file.source(source))
+        part.corner_fields[label] = CornerField(values, table[:, offset].copy())
     return part, sets
 
 
 def _label(semantic: str, number: int, sets: dict[int, int]) -> str:
     """The field of an input; "" for none."""
     if semantic == "TEXCOORD":
-        place = sets.setdefault(number, len(sets))
-        return f"uv{place}" if place else "uv"
+        return texture_field(sets.setdefault(number, len(sets)))
     if semantic in _DERIVED:
         return semantic.lower()
     return _SEMANTICS.get(semantic, "")
@@ -86,10 +92,16 @@ def _vertices(file: File, part: Part, source: str | None, sets: dict[int, int]) 
             part.vertices = np.ascontiguousarray(part.vertices)
         else:
             label = _label(semantic, int(inner.get("set", "0")), sets)
-            if label and label not in part.vertex_fields:
+            if not label:
+                file.lost[f"inputs {semantic!r}", _UNKNOWN] += 1
+            elif label in part.vertex_fields:
+                file.lost[f"vertex field {label!r}", "reads the first of its name"] += 1
+            else:
                 part.vertex_fields[label] = _flat(label, values)
     for label, values in list(part.vertex_fields.items()):
         if len(values) != len(part.vertices):
+            limit = f"reads one for each of {len(part.vertices)} vertices"
+            file.lost[f"vertex field {label!r}", limit] += len(values)
             del part.vertex_fields[label]
 
 
@@ -137,7 +149,10 @@ def _corners(file: File, entry: Element, rows: list[np.ndarray], table: np.ndarr
     every = np.arange(total)
     if entry.tag in ("triangles", "lines"):
         size = 3 if entry.tag == "triangles" else 2
-        count = total // size
+        count, left = divmod(total, size)
+        if left:
+            limit = f"reads <{entry.tag}> of {size} corners each"
+            file.lost["corners behind the last whole one", limit] += left
         return every[: count * size], np.arange(count + 1, dtype=np.int64) * size
     if entry.tag == "polylist":
         sizes = file.numbers(entry.find("vcount"), whole=True)

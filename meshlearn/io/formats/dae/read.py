@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from meshlearn.io.changes.placement import unit_of
 from meshlearn.io.document import Document
 from meshlearn.io.formats.dae.controller import Posed, pose
 from meshlearn.io.formats.dae.file import File, OutsideError
@@ -23,7 +24,6 @@ from meshlearn.io.resolver import leave_out
 
 READER = "the reader of COLLADA"
 MOST_VERTICES = 1 << 26  # of geometries that nodes place again and again
-_UNITS = {0.001: "mm", 0.01: "cm", 0.1: "dm", 1.0: "m", 1000.0: "km", 0.0254: "in", 0.3048: "ft"}
 _STEPS = {"matrix": 16, "translate": 3, "rotate": 4, "scale": 3, "lookat": 9, "skew": 7}
 
 
@@ -141,8 +141,7 @@ def _unit(file: File, text: str) -> str:
         metre = math.nan
     if not 0 < metre < math.inf:
         raise file.error(f"expected metres of its unit above 0, got {text[:20]!r}")
-    named = next((name for size, name in _UNITS.items() if abs(metre / size - 1) < 1e-6), None)
-    return named or f"{metre!r} m"
+    return unit_of(metre)
 
 
 def _local(file: File, node: Element) -> np.ndarray:

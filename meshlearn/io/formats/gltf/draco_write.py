@@ -9,7 +9,7 @@ import numpy as np
 
 from meshlearn.io.document import Document
 from meshlearn.io.formats.gltf import draco
-from meshlearn.io.formats.gltf.buffer import Buffer, said_of
+from meshlearn.io.formats.gltf.buffer import INDICES, Buffer, said_of
 from meshlearn.io.left_behind import Loss, LossKind
 
 BITS = 16  # of a coordinate, over the size of a part: a step is 1/65535 of it
@@ -52,7 +52,7 @@ def primitive(
     extras = {"extras": {"names": names}} if names else {}
     if not len(good):
         attributes = {k: writer.add_attribute(k, v) for k, v in columns.items()}
-        place = writer.add(faces.reshape(-1).astype(np.uint32), 34963)
+        place = writer.add(faces.reshape(-1).astype(np.uint32), INDICES)
         return {"attributes": attributes, "indices": place, **extras}
     rows = {key: np.ascontiguousarray(values[used]) for key, values in columns.items()}
     data, numbers = _encoded(rows, corner.reshape(-1, 3).astype(np.uint32))

@@ -19,6 +19,7 @@ from meshlearn.io.resolver import UnreadableError, read_beside
 COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 
 
+_MOST_EMPTY = 1 << 26  # numbers of an accessor that has none in the file
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 
 
@@ -228,10 +229,9 @@ class File:
         if "bufferView" in entry:
             values = self._packed(entry, kind, width, count)
         else:
-            limit = 1 << 26
-            if count * width > limit and "sparse" not in entry:
+            if count * width > _MOST_EMPTY and "sparse" not in entry:
                 raise self.error(f"accessors[{index}] promises {count} entries without data")
-            if count * width > limit:
+            if count * width > _MOST_EMPTY:
                 raise self.error(f"accessors[{index}] promises {count} entries, too many")
             values = np.zeros((count, width), kind)
         if "sparse" in entry:

@@ -15,6 +15,8 @@ from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.placed import placed_part
 from meshlearn.io.surface import cut_polygons, take_corners
 
+ROUND = 2e-3  # of a length: what three digits of each component leave
+EVEN = 2.0**-22  # of a length: as near to 1 as single precision is
 _FINITE = "has finite numbers only; they became 0"
 _SHEAR = 1e-5  # sine of the angle by which axes may miss a right one: float32 turns leave 1e-7
 _PLAIN = 10.0  # a turn and scale up to here is kept as the matrix that it was: validators compare
@@ -116,8 +118,8 @@ def _colors(values: np.ndarray, losses: list[Loss]) -> np.ndarray:
 def _tangents(values: np.ndarray, losses: list[Loss]) -> np.ndarray:
     length = np.linalg.norm(values[:, :3].astype(np.float64), axis=1)
     side = np.where(values[:, 3] < 0, -1.0, 1.0)
-    bad = ~(np.abs(length - 1) <= 2e-3) | (values[:, 3] != side)
-    even = np.abs(length - 1) <= 2.0**-22
+    bad = ~(np.abs(length - 1) <= ROUND) | (values[:, 3] != side)
+    even = np.abs(length - 1) <= EVEN
     if even.all() and not bad.any():
         return values
     out = np.concatenate([values[:, :3], side[:, None]], 1).astype(np.float64)
@@ -163,15 +165,15 @@ def _quaternion(turn: np.ndarray) -> list[float]:
     """(x, y, z, w) of a rotation matrix (3, 3): the eigenvector of the greatest eigenvalue of the
     symmetric matrix whose quadratic form a unit quaternion of the rotation maximises."""
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = turn.tolist()
-    form = np.array(
+    below = np.array(  # the triangle of it that is looked at
         [
-            [xx - yy - zz, yx + xy, zx + xz, zy - yz],
-            [yx + xy, yy - xx - zz, zy + yz, xz - zx],
-            [zx + xz, zy + yz, zz - xx - yy, yx - xy],
+            [xx - yy - zz, 0, 0, 0],
+            [yx + xy, yy - xx - zz, 0, 0],
+            [zx + xz, zy + yz, zz - xx - yy, 0],
             [zy - yz, xz - zx, yx - xy, xx + yy + zz],
         ]
     )
-    found = np.linalg.eigh(form)[1][:, -1]
+    found = np.linalg.eigh(below, UPLO="L")[1][:, -1]
     return (found * (1 if found[3] >= 0 else -1)).tolist()
 
 

@@ -1,5 +1,5 @@
 """The streams of EXT_meshopt_compression and KHR_meshopt_compression: attributes of versions 0 and
-1, triangles, indices, and the filters; read, and attributes of version 0 and triangles written.
+1, triangles, indices, and the filters; read here, written by `meshopt_write`.
 
 Source: the bitstream and the filters as the appendices of both extensions describe them. Numbers of
 elements come from the file: nothing is made of such a size before as much of the stream was read.

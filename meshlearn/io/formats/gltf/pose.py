@@ -131,15 +131,23 @@ def copies(file: File, node: dict) -> list[np.ndarray] | None:
     if len(counts) != 1:
         raise file.error("the copies of a mesh have no place, or lists of different lengths")
     count = counts.pop()
-    x, y, z, w = found.get("ROTATION", np.tile([0.0, 0, 0, 1], (count, 1))).T
-    matrix = np.tile(np.eye(4), (count, 1, 1))
-    turn = np.array(
+    turn = found.get("ROTATION", np.tile([0.0, 0, 0, 1], (count, 1)))
+    size = found.get("SCALE", np.ones((count, 3)))
+    return list(placing(turn, size, found.get("TRANSLATION", np.zeros((count, 3)))))
+
+
+def placing(turn: np.ndarray, size: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Transforms (N, 4, 4) of nodes: a turn by unit quaternions (N, 4), x, y, z, w, of what is
+    scaled (N, 3) before and moved (N, 3) behind."""
+    x, y, z, w = turn.T
+    matrix = np.tile(np.eye(4), (len(turn), 1, 1))
+    turned = np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
             [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
-    matrix[:, :3, :3] = turn.transpose(2, 0, 1) * found.get("SCALE", np.ones((count, 3)))[:, None]
-    matrix[:, :3, 3] = found.get("TRANSLATION", np.zeros((count, 3)))
-    return list(matrix)
+    matrix[:, :3, :3] = turned.transpose(2, 0, 1) * size[:, None]
+    matrix[:, :3, 3] = move
+    return matrix

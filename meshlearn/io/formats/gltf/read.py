@@ -11,16 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.document import Document, Part
+from meshlearn.io.even_looks import texture_field
 from meshlearn.io.formats.gltf import draco
 from meshlearn.io.formats.gltf.file import File
 from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_material
-from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, pose, unit
+from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, placing, pose, unit
 from meshlearn.io.formats.gltf.unread import losses
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import KEY, as_offset
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
 MOST_PARTS = 1_000_000
+
+
+def _tell_cut(index: np.ndarray, size: int, left_out: list[Loss]) -> None:
+    """Tells, once, of indices that are too few for one more triangle or line."""
+    limit = f"names {size} vertices of each"
+    name = f"indices behind the last whole {'triangle' if size == 3 else 'line'}"
+    loss = Loss(LossKind.OTHER, "", name, len(index) % size, limit, "the file")
+    if loss.count and loss not in left_out:
+        left_out.append(loss)
 
 
 def _triangles(mode: int, index: np.ndarray) -> np.ndarray:
@@ -62,9 +72,9 @@ def _vertices(
     part.vertices = np.array(vertices, np.float32)  # a copy: the file's memory is let go
     known = {"NORMAL": "normal", "COLOR_0": "color", "TEXCOORD_0": "uv", "TANGENT": "tangent"}
     for key in attributes:
-        more = re.fullmatch(r"TEXCOORD_([1-9]\d*)", key)  # "uv1" and so on, as `Texture.uv` counts
+        more = re.fullmatch(r"TEXCOORD_([1-9]\d*)", key)
         label = known.get(key) or names.get(key) or key.lower().lstrip("_")
-        label = f"uv{more[1]}" if more else label
+        label = texture_field(int(more[1])) if more else label
         if key == "POSITION" or names.get(key) == "":  # there for other programs only
             continue
         values = values_of(key)
@@ -85,8 +95,8 @@ def _is_whole(file: File, index: object) -> bool:
     return file.item("accessors", index).get("componentType") != 5126
 
 
-def _part(file: File, entries: list[dict], name: str) -> Part | None:
-    """The part of primitives that share their vertices."""
+def _part(file: File, entries: list[dict], name: str, left_out: list[Loss]) -> Part | None:
+    """The part of primitives that share their vertices; None where these have no positions."""
     attributes = entries[0].get("attributes", {})
     if not isinstance(attributes, dict) or "POSITION" not in attributes:
         return None
@@ -109,6 +119,8 @@ def _part(file: File, entries: list[dict], name: str) -> Part | None:
                 raise file.error("its Draco data names vertices that are not there")
         else:
             index = _index(file, entry, len(part.vertices))
+        if mode in (1, 4):
+            _tell_cut(index, 2 if mode == 1 else 3, left_out)
         if mode in (4, 5, 6):
             faces.append(_triangles(mode, index))
             label = entry.get("material")
@@ -147,18 +159,8 @@ def _local(file: File, node: dict) -> np.ndarray:
 
     if "matrix" in node:
         return numbers("matrix", 16, []).reshape(4, 4).T
-    x, y, z, w = numbers("rotation", 4, [0, 0, 0, 1])
-    turn = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn * numbers("scale", 3, [1, 1, 1])
-    matrix[:3, 3] = numbers("translation", 3, [0, 0, 0])
-    return matrix
+    turn, size = numbers("rotation", 4, [0, 0, 0, 1]), numbers("scale", 3, [1, 1, 1])
+    return placing(turn[None], size[None], numbers("translation", 3, [0, 0, 0])[None])[0]
 
 
 def read(data: bytes, path: Path) -> Document:
@@ -299,7 +301,7 @@ def _mesh_parts(
             alike.append(extensions.get(draco.NAME, {}))
         shared.setdefault(json.dumps(alike, sort_keys=True), []).append(entry)
     for entries in shared.values():
-        part = _part(file, entries, name or str(mesh.get("name", "")))
+        part = _part(file, entries, name or str(mesh.get("name", "")), document.left_out)
         if part is None:
             continue
         targets = entries[0].get("targets")

@@ -1,5 +1,5 @@
 """What a glTF file says beside geometry and looks, and nothing here reads: extensions of nodes,
-meshes and the whole file, and extras."""
+meshes and the whole file, extras, primitives without positions."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ def _objects(body: dict) -> Iterator[tuple[str, dict]]:
                     yield "primitives", part
 
 
+def _has_place(primitive: dict) -> bool:
+    """Whether a primitive has positions, without which there is nothing to be seen of it."""
+    attributes = primitive.get("attributes")
+    return isinstance(attributes, dict) and "POSITION" in attributes
+
+
 def _in_materials(value: object, depth: int = 0) -> set[str]:
     """Names of extensions that go along with materials and textures."""
     if isinstance(value, list):
@@ -65,6 +71,7 @@ def losses(body: dict, required: list[str]) -> list[Loss]:
             more = {k: v for k, v in more.items() if k not in _OWN_EXTRAS}
         if more:
             extras[place] = extras.get(place, 0) + 1
+    bare = sum(place == "primitives" and not _has_place(entry) for place, entry in _objects(body))
     carried = _in_materials([body.get("materials", []), body.get("textures", [])])
     out = []
     for name in required:
@@ -75,6 +82,9 @@ def losses(body: dict, required: list[str]) -> list[Loss]:
     for name, count in counts.items():
         loss = Loss(LossKind.OTHER, name=f"the extension {name}", count=count, limit=limit)
         out.append(loss)
+    if bare:
+        limit = "says no POSITION of them"
+        out.append(Loss(LossKind.OTHER, name="primitives", count=bare, limit=limit))
     for place, count in extras.items():
         limit = "has them, and they are not read"
         out.append(Loss(LossKind.OTHER, name=f"extras of {place}", count=count, limit=limit))

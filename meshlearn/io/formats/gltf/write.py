@@ -17,7 +17,7 @@ from meshlearn.io.even_looks import OF_CORNERS, is_texture
 from meshlearn.io.formats.gltf import draco_write
 from meshlearn.io.formats.gltf.buffer import INDICES, Buffer
 from meshlearn.io.formats.gltf.coordinates import needed_by, needed_sets, usable
-from meshlearn.io.formats.gltf.legal import finite, legal_part, placing_of
+from meshlearn.io.formats.gltf.legal import EVEN, ROUND, finite, legal_part, placing_of
 from meshlearn.io.formats.gltf.material import (
     IMAGE_EXTENSIONS,
     flipped_v,
@@ -30,7 +30,6 @@ from meshlearn.io.looks import losses_of_looks
 from meshlearn.io.offset import KEY, offset_of
 
 UNIT = "has normals of length 1; others were scaled, and absent ones made from faces"
-ROUND = 2e-3  # of a length: what three digits of each component leave
 
 
 def losses(document: Document, *, compress: str | None = None) -> Iterator[Loss]:
@@ -99,7 +98,7 @@ def _unit(values: np.ndarray, position: np.ndarray, faces: np.ndarray) -> np.nda
         none = ~(np.isfinite(size) & (size > 0))
         around[none], size[none] = (0, 0, 1), 1
         normal[~good], length[~good] = around[~good], size[~good]
-    even = np.abs(length - 1) <= 2.0**-22  # already as near as single precision is
+    even = np.abs(length - 1) <= EVEN
     length[even] = 1
     return (normal / length[:, None]).astype(np.float32)
 

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
+from meshlearn.io.left_behind import Loss, LossKind
 
 FREE, RATIO = 64 << 20, 200  # bytes that points may take, and for each byte of the file
 _COLORS = ("red", "green", "blue")
+_CODES = (3072, 2048)  # keys of projected and of geographic systems: numbers of the EPSG
 _POSITION = ("X", "Y", "Z")
 
 
@@ -66,11 +68,23 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     part = Part(vertices=vertices, points=np.arange(len(vertices)))
     part.vertex_fields = _fields(cloud)
     document = Document([part])
-    for record in header.vlrs:
+    records = [*header.vlrs, *(getattr(cloud, "evlrs", None) or ())]
+    for record in records:
         words = getattr(record, "string", None)
         if isinstance(words, str) and words:
             document.metadata["crs"] = words.rstrip("\0")
+    keys = [key for record in records for key in getattr(record, "geo_keys", ())]
+    if keys and "crs" not in document.metadata:
+        document.left_out.append(_coordinate_system({key.id: key.value_offset for key in keys}))
     return document
+
+
+def _coordinate_system(keys: dict[int, int]) -> Loss:
+    """The loss of a coordinate system that GeoTIFF keys say."""
+    code = next((keys[k] for k in _CODES if 1024 <= keys.get(k, 0) <= 32766), 0)
+    name = f"coordinate system (EPSG:{code})" if code else "coordinate system"
+    limit = "reads it as text (WKT), the file has GeoTIFF keys"
+    return Loss(LossKind.OTHER, name=name, limit=limit, holder="the reader of LAS")
 
 
 def _check_promises(data: bytes | bytearray, path: Path) -> None:

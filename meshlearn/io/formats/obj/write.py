@@ -10,6 +10,7 @@ import numpy as np
 
 from meshlearn.io.changes.join import reversed_corners
 from meshlearn.io.document import CornerField, Document, Material, Part
+from meshlearn.io.even_looks import full_color, translucent
 from meshlearn.io.formats.obj.material import names_of, statements, write_materials
 from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
@@ -24,9 +25,8 @@ def losses(document: Document) -> Iterator[Loss]:
     """What an OBJ file cannot hold beyond what its `Holds` says."""
     for part in document.parts:
         colour = part.vertex_fields.get("color")
-        if colour is not None and colour.ndim == 2 and colour.shape[1] > 3:
-            top = 1.0 if colour.dtype.kind == "f" else np.iinfo(colour.dtype).max
-            yield Loss(LossKind.ALPHA, count=int((colour[:, 3] != top).sum()))
+        if colour is not None:
+            yield Loss(LossKind.ALPHA, count=translucent(colour))
 
     yield from losses_of_looks(
         (m.looks, statements(m.looks)[1])
@@ -74,7 +74,7 @@ def _text(document: Document, libraries: list[str]) -> Iterator[bytes | memoryvi
         if colour is not None and colour.ndim == 2 and colour.shape[1] >= 3:
             colour = colour[:, :3]
             if colour.dtype.kind in "ui":
-                colour = np.round(colour / np.iinfo(colour.dtype).max, 9)
+                colour = np.round(colour / full_color(colour.dtype), 9)
             yield from columns_text([rows, colour], "v ")
         else:
             yield from rows_text(rows, "v ")

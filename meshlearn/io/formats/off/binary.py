@@ -23,6 +23,7 @@ class Body:
         start, index: polygons, (F + 1,) and (C,) int64.
         colours: (K,) float32 components of all faces in order.
         lengths: (F,) int64 how many of them each face has.
+        end: the byte behind the last face.
     """
 
     table: np.ndarray
@@ -30,6 +31,7 @@ class Body:
     index: np.ndarray
     colours: np.ndarray
     lengths: np.ndarray
+    end: int
 
 
 def read_body(data: bytes | bytearray, path: Path, at: int, width: int) -> Body:
@@ -63,7 +65,8 @@ def read_body(data: bytes | bytearray, path: Path, at: int, width: int) -> Body:
     lengths = rest[first + 1 + sizes]
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     colours = rest[_behind(first + 2 + sizes, lengths)].astype(np.int32).view(np.float32)
-    return Body(table, start, rest[_behind(first + 1, sizes)], colours, lengths)
+    end = at + 4 * (nv * width + int((2 + sizes + lengths).sum()))
+    return Body(table, start, rest[_behind(first + 1, sizes)], colours, lengths, end)
 
 
 def _behind(first: np.ndarray, sizes: np.ndarray) -> np.ndarray:

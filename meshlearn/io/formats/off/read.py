@@ -15,6 +15,7 @@ from meshlearn.io.text import (
     read_block,
     read_polygons,
     rows_of,
+    said_of_bytes,
     said_of_rest,
 )
 
@@ -35,7 +36,8 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         raise FileFormatError(f"{path}: expected points of three dimensions, got 4OFF or nOFF")
     flags = (head[1] is not None, head[2] is not None, head[3] is not None)
     if head[6]:
-        return Document([_binary(data, path, head.end(), flags)])
+        part, end = _binary(data, path, head.end(), flags)
+        return Document([part], remarks=said_of_bytes(data, end))
     at, counts = head.end(), []
     for _ in range(2):
         found = _COUNT.match(data, at)
@@ -72,13 +74,16 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         ) from None
 
 
-def _binary(data: bytes | bytearray, path: Path, at: int, flags: tuple[bool, bool, bool]) -> Part:
+def _binary(
+    data: bytes | bytearray, path: Path, at: int, flags: tuple[bool, bool, bool]
+) -> tuple[Part, int]:
+    """The part of a binary file, and the byte behind it."""
     textured, coloured, normals = flags
     body = read_body(data, path, at, 3 + 3 * normals + 4 * coloured + 2 * textured)
     part = _vertices(body.table, flags)
     part.polygon_start, part.polygon_index = body.start, body.index
     _face_colours(part, body.colours, body.lengths)
-    return part
+    return part, body.end
 
 
 def _by_lines(

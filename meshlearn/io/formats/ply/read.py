@@ -16,15 +16,24 @@ from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_
 from meshlearn.io.formats.ply.textures import take_textures
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import take_offset_of_remarks
+from meshlearn.io.text import said_of_bytes
 
 
-def _binary(data: bytes | bytearray, path: Path, elements: list[Element], at: int, order: str):
+def _binary(
+    data: bytes | bytearray,
+    path: Path,
+    elements: list[Element],
+    at: int,
+    order: str,
+    remarks: list[str],
+):
     for element in elements:
         if not element.properties or element.count == 0:
             yield element, {p.name: empty(p) for p in element.properties}
             continue
         columns, at = _binary_element(data, path, element, at, order)
         yield element, columns
+    remarks += said_of_bytes(data, at)
 
 
 def _binary_element(data: bytes | bytearray, path: Path, element: Element, at: int, order: str):
@@ -286,7 +295,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
             remarks.append(COMMAS_SAID)
         source = read_ascii(data, path, elements, at, remarks)
     else:
-        source = _binary(data, path, elements, at, "<" if "little" in form else ">")
+        source = _binary(data, path, elements, at, "<" if "little" in form else ">", remarks)
     other: dict[str, Any] = {}
     for element, columns in source:
         if element.name == "vertex":

@@ -12,6 +12,8 @@ import re
 
 import numpy as np
 
+from meshlearn.io.even_looks import full_color
+
 _WHOLE = re.compile(rb"COLOR=(.{4})", re.DOTALL)
 _MATERIAL = re.compile(rb",?\s*MATERIAL=.{12}", re.DOTALL)
 _VALID = 0x8000
@@ -63,7 +65,7 @@ def is_color(values: np.ndarray) -> bool:
 
 def _rounded(values: np.ndarray) -> np.ndarray:
     """(F, 3) components of 5 bits; NaN stays."""
-    top = float(np.iinfo(values.dtype).max) if values.dtype.kind in "ui" else 1.0
+    top = full_color(values.dtype)
     return np.round(np.clip(values[:, :3].astype(np.float64) / top, 0, 1) * 31)
 
 
@@ -77,16 +79,8 @@ def bits_of(values: np.ndarray) -> np.ndarray:
 
 def rounded_colors(values: np.ndarray) -> int:
     """How many components 5 bits do not hold."""
-    top = float(np.iinfo(values.dtype).max) if values.dtype.kind in "ui" else 1.0
+    top = full_color(values.dtype)
     held = _rounded(values)
     given = values[:, :3].astype(np.float64) * (255 / top)
     back = _expanded(np.nan_to_num(held))
     return int((np.isfinite(given) & (back != given)).sum())
-
-
-def translucent(values: np.ndarray) -> int:
-    """How many colours are not opaque."""
-    if values.shape[1] < 4:
-        return 0
-    top = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1
-    return int((values[:, 3] != top).sum())

@@ -16,6 +16,7 @@ from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_line_feeds, with_plain_infinities
 from meshlearn.io.formats.stl.colors import colors_of, plain_head
+from meshlearn.io.text import said_of_bytes
 
 HEAD = b"meshlearn"  # of a file whose part has no name
 FACET = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
@@ -41,7 +42,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     size = len(data)
     count = int(np.frombuffer(data, "<u4", 1, 80)[0]) if size >= 84 else 0
     if size >= 84 and size == 84 + 50 * count:
-        return _binary(data, count)
+        return _binary(data, [(0, count)])
     text = _text(data, path)
     if text is not None:
         return _ascii(text, path)
@@ -52,16 +53,24 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         )
     bare = (size - 80) // 50
     if size == 80 + 50 * bare and _fits(np.frombuffer(data, FACET, bare, 80)):
-        document = _binary(data, bare, 80)
+        document = _binary(data, [(-4, bare)])
         document.remarks.append(f"there is no number of triangles in the header, {bare} are read")
+        return document
+    solids, end = _solids(data)
+    if len(solids) > 1:
+        document = _binary(data, solids)
+        document.remarks.append(f"{len(solids)} files one behind the other are as many parts")
+        document.remarks += said_of_bytes(data, end)
         return document
     held, rest = divmod(size - 84, 50)
     if held and (count == 0 or (count < held and not rest)):
-        document = _binary(data, held)
+        document = _binary(data, [(0, held)])
         document.remarks.append(f"the header promises {count} triangles, {held} are read")
         return document
     if count <= held:
-        return _binary(data, count)
+        document = _binary(data, [(0, count)])
+        document.remarks += said_of_bytes(data, end)
+        return document
     raise FileFormatError(
         f"{path}: the header promises {count} triangles ({84 + 50 * count} bytes), the file has "
         f"{size} bytes"
@@ -90,19 +99,38 @@ def _fits(table: np.ndarray) -> bool:
     return bool(len(table) and np.isfinite(table["corners"]).all() and alike.mean() > 0.9)
 
 
-def _binary(data: bytes | bytearray, count: int, at: int = 84) -> Document:
-    table = np.frombuffer(data, FACET, count, at)
-    corners = np.ascontiguousarray(table["corners"], dtype=np.float32).reshape(-1, 3)
-    part = Part.triangles(corners, np.arange(3 * count))
-    head = plain_head(bytes(data[:80]))
-    part.name = "" if head == HEAD else head.decode("utf-8", errors="replace")
-    document = Document([part])
-    colors, remark = colors_of(bytes(data[:80]), table["extra"])
-    if colors is not None:
-        part.face_fields["color"] = colors
-        document.remarks.append(remark)
-    elif table["extra"].any():
-        part.face_fields["attribute"] = table["extra"].astype(np.int32)
+def _solids(data: bytes | bytearray) -> tuple[list[tuple[int, int]], int]:
+    """Where each of several files begins that stand one behind the other, with its number of
+    triangles, and the byte behind the last; the first as its header has it."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while len(data) - at >= 84:
+        count = int(np.frombuffer(data, "<u4", 1, at + 80)[0])
+        end = at + 84 + 50 * count
+        if end > len(data) or (found and not _fits(np.frombuffer(data, FACET, count, at + 84))):
+            break
+        found.append((at, count))
+        at = end
+    return found, at
+
+
+def _binary(data: bytes | bytearray, solids: list[tuple[int, int]]) -> Document:
+    """A part for each solid: where its header begins, and its number of triangles."""
+    document = Document()
+    for at, count in solids:
+        table = np.frombuffer(data, FACET, count, at + 84)
+        corners = np.ascontiguousarray(table["corners"], dtype=np.float32).reshape(-1, 3)
+        part = Part.triangles(corners, np.arange(3 * count))
+        said = bytes(data[max(at, 0) : max(at, 0) + 80])
+        head = plain_head(said)
+        part.name = "" if head == HEAD else head.decode("utf-8", errors="replace")
+        colors, remark = colors_of(said, table["extra"])
+        if colors is not None:
+            part.face_fields["color"] = colors
+            document.remarks += [remark] if remark not in document.remarks else []
+        elif table["extra"].any():
+            part.face_fields["attribute"] = table["extra"].astype(np.int32)
+        document.parts.append(part)
     return document
 
 

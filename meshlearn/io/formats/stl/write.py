@@ -11,7 +11,8 @@ import numpy as np
 from meshlearn._compiled import HAS_COMPILED, call, threads
 from meshlearn.arrays.triangulation import as_points
 from meshlearn.io.document import Document, Part
-from meshlearn.io.formats.stl.colors import bits_of, is_color, rounded_colors, translucent
+from meshlearn.io.even_looks import translucent
+from meshlearn.io.formats.stl.colors import bits_of, is_color, rounded_colors
 from meshlearn.io.formats.stl.read import FACET, HEAD
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.surface import one_surface

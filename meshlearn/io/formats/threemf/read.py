@@ -19,7 +19,7 @@ from meshlearn.io.archive import Archive
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.threemf.properties import READER, Group, Properties
 from meshlearn.io.left_behind import Loss, LossKind
-from meshlearn.io.offset import offset_of, take_offset
+from meshlearn.io.offset import offset_of, take_offset_of_lines
 from meshlearn.io.xml import parse, scan
 
 RATIO = 60  # what the model may expand by
@@ -236,10 +236,10 @@ def read(data: bytes, path: Path) -> Document:
 
 def _document(package: _Package, root: _Reader) -> Document:
     document = Document(up="z", unit=UNITS.get(root.unit, root.unit))
-    said = root.metadata.get("Description", "")
-    take_offset(document, said)
+    left = "\n".join(
+        take_offset_of_lines(document, root.metadata.get("Description", "").splitlines())
+    )
     if offset_of(document) is not None:
-        left = "\n".join(said.splitlines()[:-1])
         root.metadata = {**root.metadata, "Description": left}
         root.metadata = {k: v for k, v in root.metadata.items() if v or k != "Description"}
     if root.metadata:

@@ -129,7 +129,7 @@ def dump(
         fetch: content of a layer that another names, by its place from that of the first.
 
     Returns:
-        The scene of `usd_dump`, its arrays in place.
+        The scene of `dump.py`, its arrays in place.
 
     Raises:
         FileFormatError: what the library says of it; or it took too much memory or time.

@@ -1,4 +1,4 @@
-"""What a USD layer holds, as plain arrays: the program of a child process, see `usd_child`.
+"""What a USD layer holds, as plain arrays: the program of a child process, see `child`.
 
 It imports nothing of meshlearn, since it starts for every first file. Each line of its input names
 a folder with the layers "0.usda", "1.usdc" ... and the names that they have in their package; the

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshlearn.io.document import FileFormatError, Part
-from meshlearn.io.formats.usd.sets import field_of
+from meshlearn.io.even_looks import texture_field
+from meshlearn.io.left_behind import Loss, LossKind
 
 WIDEST = 64  # numbers of a constant that is repeated for each face
 
@@ -57,7 +58,7 @@ def _domain(prim: dict, interpolation: str) -> str:
 def _labels(prim: dict) -> dict[str, str]:
     """What the primvars of a prim are called in a document, by their own names."""
     known = {"displayColor": "color", "normals": "normal"}
-    known |= {plain: field_of(number) for plain, number in prim["sets"].items()}
+    known |= {plain: texture_field(number) for plain, number in prim["sets"].items()}
     names = [primvar["plain"] for primvar in prim["primvars"]]
     texture = [p["plain"] for p in prim["primvars"] if p["role"].startswith("texCoord2")]
     own = {p["plain"]: p["name"] for p in prim["primvars"]}
@@ -72,8 +73,11 @@ def _labels(prim: dict) -> dict[str, str]:
     return out
 
 
-def fields_of(part: Part, prim: dict, where: str) -> dict[str, Rows]:
+def fields_of(part: Part, prim: dict, where: str, left_out: list[Loss]) -> dict[str, Rows]:
     """The primvars of a prim, its normals, widths and ids, by the names that documents have.
+
+    Args:
+        left_out: takes the losses: what has no value for each element.
 
     Raises:
         FileFormatError: values that do not fit their own description.
@@ -85,14 +89,21 @@ def fields_of(part: Part, prim: dict, where: str) -> dict[str, Rows]:
         out["normal"] = _rows(prim, normals, None, prim["normals"], 1, where)
     for key, label in (("widths", "width"), ("ids", "id")):
         values = said.get(key)
-        if isinstance(values, np.ndarray) and len(values) and len(values) == len(part.vertices):
+        if not isinstance(values, np.ndarray) or not len(values):
+            continue
+        if len(values) == len(part.vertices):
             out[label] = Rows(values, None, "vertex")
+        else:
+            left_out.append(_loss("vertex", label, len(values), "reads one for each point only"))
     labels = _labels(prim)
     for primvar in prim["primvars"]:
         values, index = primvar["values"], primvar["indices"]
         if not isinstance(values, np.ndarray):
             values = np.array([values])
             if values.dtype.kind not in "fiubU":
+                limit = "reads numbers and text only"
+                domain = _domain(prim, primvar["interpolation"])
+                left_out.append(_loss(domain, labels[primvar["plain"]], 1, limit))
                 continue
         if primvar["size"] < 1:
             raise FileFormatError(f"{where}: {primvar['plain']!r} has elements of size 0")
@@ -102,6 +113,9 @@ def fields_of(part: Part, prim: dict, where: str) -> dict[str, Rows]:
             index = None
         rows = _rows(prim, values, index, primvar["interpolation"], primvar["size"], where)
         if rows.constant and (rows.values.size > WIDEST or len(rows.values) != 1):
+            limit = f"repeats one row of at most {WIDEST} numbers, this is an array of the whole"
+            count = len(rows.values)
+            left_out.append(_loss(rows.domain, labels[primvar["plain"]], count, limit))
             continue
         out[labels[primvar["plain"]]] = rows
     opacity, colour = out.get("displayOpacity"), out.get("color")
@@ -112,6 +126,10 @@ def fields_of(part: Part, prim: dict, where: str) -> dict[str, Rows]:
     if colour is not None and colour.constant and len(part.vertices):
         colour.domain = "vertex"  # where most formats have colours
     return out
+
+
+def _loss(domain: str, name: str, count: int, limit: str) -> Loss:
+    return Loss(LossKind.FIELD, domain, name, count, limit, "the reader of USD")
 
 
 def _alike(a: Rows, b: Rows) -> bool:

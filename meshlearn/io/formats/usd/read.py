@@ -1,6 +1,6 @@
 """USD by an extra (usd-core): meshes, points and curves of .usd, .usda, .usdc and .usdz.
 
-Layers are opened in a process of their own (see `usd_child`), which opens no other file: layers
+Layers are opened in a process of their own (see `child`), which opens no other file: layers
 and textures that they name are taken from the file's folder or below, or from its package. Schemas:
 https://openusd.org/release/api/usd_geom_page_front.html.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from meshlearn.io.archive import Archive
 from meshlearn.io.changes.join import reversed_corners
-from meshlearn.io.changes.placement import METRES
+from meshlearn.io.changes.placement import unit_of
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.formats.usd.child import dump, need_library
 from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
@@ -66,9 +66,7 @@ def read(data: bytes, path: Path) -> Document:
     document = Document()
     document.up = {"Y": "y", "Z": "z"}.get(scene["up"] or "")
     if isinstance(scene["unit"], (int, float)) and 0 < scene["unit"] < math.inf:
-        near = 1e-7  # some programs write it in single precision
-        unit = next((k for k, v in METRES.items() if abs(v - scene["unit"]) < near * v), None)
-        document.unit = unit or f"{scene['unit']!r} m"
+        document.unit = unit_of(scene["unit"])
     if scene["comment"]:
         document.metadata["comments"] = scene["comment"].splitlines()
         take_offset_of_remarks(document)
@@ -184,9 +182,9 @@ def _add(
     where = f"{path}: {prim['path']}"
     owner = groups.get(prim["parent"]) if "group" in prim else None
     if owner is not None:
-        _elements(owner, prim, where)
+        _elements(owner, prim, where, document.left_out)
         return
-    part = _part(prim, places, where)
+    part = _part(prim, places, where, document.left_out)
     part.name = prim.get("group", prim["name"])
     matrix = np.array(prim["matrix"], np.float64).reshape(4, 4)
     part.transform = None if np.array_equal(matrix, np.eye(4)) else matrix
@@ -223,7 +221,7 @@ def _starts(counts: np.ndarray, total: int, name: str, where: str) -> np.ndarray
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _part(prim: dict, places: dict[str, int], where: str) -> Part:
+def _part(prim: dict, places: dict[str, int], where: str, left_out: list[Loss]) -> Part:
     part = Part(vertices=_points(prim, where))
     if prim["type"] == "Mesh":
         part.polygon_index = _whole(prim, "faceVertexIndices", where)
@@ -237,7 +235,7 @@ def _part(prim: dict, places: dict[str, int], where: str) -> Part:
         part.points = np.arange(len(part.vertices), dtype=np.int64)
     else:
         part.lines = _lines(prim, len(part.vertices), where)
-    rows = fields_of(part, prim, where)
+    rows = fields_of(part, prim, where, left_out)
     for key, found in rows.items():
         _field(part, key, found, where)
     if prim["attributes"].get("orientation") == "leftHanded":
@@ -314,7 +312,7 @@ def _field(part: Part, key: str, rows: Rows, where: str) -> None:
     table[key] = values
 
 
-def _elements(owner: Part, prim: dict, where: str) -> None:
+def _elements(owner: Part, prim: dict, where: str, left_out: list[Loss]) -> None:
     """Lines or points of a part whose vertices are already there."""
     index = rows_of(prim, "meshlearn:vertex")
     if index is None or index.ndim != 1 or index.dtype.kind not in "iu":
@@ -331,7 +329,7 @@ def _elements(owner: Part, prim: dict, where: str) -> None:
     else:
         part.points = np.arange(len(index))
         owner.points = index
-    for key, found in fields_of(part, prim, where).items():
+    for key, found in fields_of(part, prim, where, left_out).items():
         if key != "meshlearn:vertex":
             _field(part, key, found, where)
     if prim["type"] == "BasisCurves":

@@ -44,11 +44,6 @@ def count_sets(scene: dict) -> dict[str, dict[str, int]]:
     return {path: names[root(path)] for path in scene["materials"]}
 
 
-def field_of(number: int) -> str:
-    """The field of a document for a set of texture coordinates."""
-    return f"uv{number}" if number else "uv"
-
-
 def primvar_of(number: int) -> str:
     """The primvar that such a field is written as."""
     return f"st{number}" if number else "st"

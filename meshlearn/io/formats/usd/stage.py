@@ -10,8 +10,9 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
 from meshlearn.io.changes.placement import metres
 from meshlearn.io.document import Document, Material, Part, as_table
+from meshlearn.io.even_looks import texture_field
 from meshlearn.io.formats.usd.material import inputs_of, type_of_input
-from meshlearn.io.formats.usd.sets import field_of, primvar_of
+from meshlearn.io.formats.usd.sets import primvar_of
 from meshlearn.io.local_origins import with_local_origins
 from meshlearn.io.offset import offset_line
 
@@ -145,7 +146,7 @@ def _coordinates(stage, base: str, name: str, texture: dict) -> UsdShade.Shader:
     """The shader that gives a texture its coordinates, one for each set and each transform."""
     number = texture.get("uv")
     number = number if isinstance(number, int) and number > 0 else 0
-    path = f"{base}/{field_of(number)}"
+    path = f"{base}/{texture_field(number)}"
     reader = UsdShade.Shader.Get(stage, path)
     reader = reader or _reader(stage, path, "Float2", primvar_of(number))
     said = texture.get("transform")

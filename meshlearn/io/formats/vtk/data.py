@@ -27,9 +27,20 @@ _OTHER = {0: "empty", 15: "pentagonal prism", 16: "hexagonal prism", 41: "convex
 _OTHER |= {42: "polyhedron"}
 GHOSTS = "vtkGhostType"
 GHOST_BITS = 32 | 1  # cells that are hidden, and those that another piece has too
+READER = "the reader of VTK"
+TEXT = "reads arrays of numbers only"
 _NAMES = {"normal": "Normals", "uv": "TCoords"}
 _READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Texture": "uv"}
 _READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
+
+
+def field_loss(domain: str, name: str, count: int, limit: str) -> Loss:
+    """The loss of an array that is not read; of the domain "point", "cell" or "", the whole."""
+    if not domain:
+        limit = "reads arrays of points and cells only"
+        return Loss(LossKind.METADATA, name=name, count=1, limit=limit, holder=READER)
+    domain = "vertex" if domain == "point" else domain
+    return Loss(LossKind.FIELD, domain, name, count, limit, READER)
 
 
 def surface_of(part: Part) -> Part:

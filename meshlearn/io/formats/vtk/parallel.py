@@ -74,7 +74,7 @@ def lattices(data: bytes, path: Path, document: Document) -> list[Lattice]:
         if content is None:
             leave_out(document, file)
             continue
-        found += xml_lattice.pieces(content, path.parent / file)
+        found += xml_lattice.pieces(content, path.parent / file, document.left_out)
     return xml_lattice.joined(path, found)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.formats.vtk import data as vtk_data
+from meshlearn.io.formats.vtk.data import READER, TEXT, field_loss
 from meshlearn.io.formats.vtk.lattice import Lattice, check, skin
-from meshlearn.io.left_behind import Loss
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import take_offset
 
 _TYPES = {
@@ -108,6 +109,7 @@ def read(data: bytes, path: Path) -> Document:
     with _sentences(path):
         reader = _Reader(*_opened(data, path))
         reader.sections()
+        document.left_out += reader.left_out
         if reader.kind in _LATTICES:
             document.parts.append(skin(path, reader.lattice(), document.left_out))
         else:
@@ -175,6 +177,7 @@ class _Reader:
         self.types: np.ndarray | None = None
         self.fields: dict[str, dict[str, np.ndarray]] = {"point": {}, "cell": {}}
         self.where, self.rows = "", 0
+        self.left_out: list[Loss] = []
 
     def sections(self) -> None:
         """Reads the file to its end."""
@@ -315,10 +318,17 @@ class _Reader:
             if words[3].lower() == "string":
                 for _ in range(min(width * rows, len(self.cursor.data))):
                     self.cursor.line()
+                self._leave(name, rows, TEXT)
                 continue
             values = self.cursor.array(width * rows, words[3])
             if self.where and rows == self.rows and width:
                 self._keep(name, values, width)
+            elif width:
+                self._leave(name, rows, f"reads one for each of {self.rows} {self.where}s")
+
+    def _leave(self, name: str, rows: int, limit: str) -> None:
+        """Tells of an array that is not read."""
+        self.left_out.append(field_loss(self.where, name, rows, limit))
 
     def _keep(self, name: str, values: np.ndarray, width: int) -> None:
         table = values.reshape(self.rows, width) if width > 1 else values
@@ -351,7 +361,10 @@ class _Reader:
             values = cursor.array(rows * width, "float" if cursor.ascii else "unsigned_char")
             self._keep(unquote(words[1]), values, width)
         elif name == "LOOKUP_TABLE":
-            cursor.array(4 * int(words[2]), "float" if cursor.ascii else "unsigned_char")
+            rows = int(words[2])
+            cursor.array(4 * rows, "float" if cursor.ascii else "unsigned_char")
+            name = f"lookup table {unquote(words[1])!r}"
+            self.left_out.append(Loss(LossKind.OTHER, name=name, count=rows, holder=READER))
         elif name in ("GLOBAL_IDS", "PEDIGREE_IDS"):
             self._keep(unquote(words[1]), cursor.array(rows, words[2]), 1)
         else:

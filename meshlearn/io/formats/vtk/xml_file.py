@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from meshlearn.io.formats.vtk.data import TEXT, field_loss
 from meshlearn.io.formats.vtk.packing import PACKERS, unpacked
+from meshlearn.io.left_behind import Loss
 from meshlearn.io.xml import parse
 
 TYPES = {
@@ -25,12 +27,17 @@ TYPES = {
     "Float32": "f4",
     "Float64": "f8",
 }
+_DOMAINS = {"PointData": "point", "CellData": "cell"}
 Bytes = bytes | memoryview
 _APPENDED = re.compile(rb"<AppendedData[^>]*?encoding\s*=\s*[\"'](raw|base64)[\"'][^>]*>\s*_", re.S)
 
 
 class XmlFile:
-    """The tree of a file and its appended data."""
+    """The tree of a file and its appended data.
+
+    Attributes:
+        left_out: the arrays that are not read.
+    """
 
     def __init__(self, data: bytes) -> None:
         appended = _APPENDED.search(data)
@@ -55,6 +62,7 @@ class XmlFile:
         if packer and packer not in PACKERS:
             raise ValueError(f"its data is packed by {packer}, which is not read")
         self.packed = packer or ""
+        self.left_out: list[Loss] = []
 
     def array(self, entry: Element) -> np.ndarray:
         """Values (N,) or (N, D) of a DataArray."""
@@ -163,9 +171,23 @@ class XmlFile:
         return unpacked(self.packed, pieces, most)
 
     def arrays(self, entry: Element | None) -> dict[str, np.ndarray]:
-        """The arrays below an element, by their names; those of text are left out."""
+        """The arrays below an element, by their names; those of text are left out, and told."""
+        if entry is not None:
+            domain = _DOMAINS.get(entry.tag, "")
+            for other in entry.findall("Array"):
+                count = int(other.get("NumberOfTuples") or 1)
+                loss = field_loss(domain, other.get("Name", "array"), count, TEXT)
+                self.left_out.append(loss)
         found: Iterable[Element] = entry.findall("DataArray") if entry is not None else []
         return {a.get("Name", f"array {k}"): self.array(a) for k, a in enumerate(found)}
+
+    def leave_whole(self, grid: Element, read: Container[str] = ()) -> None:
+        """Tells of the arrays of a whole data set, but for those with these names."""
+        holder = grid.find("FieldData")
+        for entry in holder if holder is not None else ():
+            name = entry.get("Name", "array")
+            if entry.tag in ("DataArray", "Array") and name not in read:
+                self.left_out.append(field_loss("", name, 1, ""))
 
 
 def _digits(count: int) -> int:

@@ -12,6 +12,7 @@ from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.formats.vtk.data import GHOSTS
 from meshlearn.io.formats.vtk.lattice import Lattice, check, skin
 from meshlearn.io.formats.vtk.xml_file import XmlFile
+from meshlearn.io.left_behind import Loss
 
 KINDS = ("ImageData", "RectilinearGrid", "StructuredGrid")
 Box = tuple[int, int, int, int, int, int]  # first and last point along each axis
@@ -21,13 +22,16 @@ Piece = tuple[Box, Lattice]
 def read(data: bytes, path: Path) -> Document:
     """The outer skin of a lattice; of pieces that do not make up a whole, that of each."""
     document = Document()
-    for lattice in joined(path, pieces(data, path)):
+    for lattice in joined(path, pieces(data, path, document.left_out)):
         document.parts.append(skin(path, lattice, document.left_out))
     return document
 
 
-def pieces(data: bytes, path: Path) -> list[Piece]:
+def pieces(data: bytes, path: Path, left_out: list[Loss] | None = None) -> list[Piece]:
     """The lattices of a file, each with its place in the whole.
+
+    Args:
+        left_out: takes the losses.
 
     Raises:
         FileFormatError: it holds no lattice, or a damaged one.
@@ -38,7 +42,11 @@ def pieces(data: bytes, path: Path) -> list[Piece]:
         grid = file.root.find(kind) if kind in KINDS else None
         if grid is None:
             raise ValueError(f"expected {', '.join(KINDS)}, got {kind!r}")
-        return [_piece(file, grid, piece, kind, path) for piece in grid.findall("Piece")]
+        found = [_piece(file, grid, piece, kind, path) for piece in grid.findall("Piece")]
+        if left_out is not None:
+            file.leave_whole(grid)
+            left_out += file.left_out
+        return found
     except FileFormatError:
         raise
     except ValueError as error:

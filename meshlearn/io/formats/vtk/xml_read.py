@@ -30,6 +30,8 @@ def read(data: bytes, path: Path) -> Document:
         for piece in grid.findall("Piece"):
             surface = kind == "PolyData"
             document.parts.append(_piece(file, piece, path, surface, document.left_out))
+        file.leave_whole(grid, () if offset is None else (KEY,))
+        document.left_out += file.left_out
     except FileFormatError:
         raise
     except ValueError as error:

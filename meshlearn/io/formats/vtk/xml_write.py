@@ -1,4 +1,4 @@
-"""Writing XML files of VTK (.vtu and .vtp), see `meshlearn.io.formats.vtk.xml`."""
+"""Writing XML files of VTK (.vtu and .vtp), see `meshlearn.io.formats.vtk.xml_read`."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ XYZ = Format(
     read="meshlearn.io.formats.xyz.read:read",
     write="meshlearn.io.formats.xyz.write:write",
     pieces="meshlearn.io.formats.xyz.write:pieces",
+    losses="meshlearn.io.formats.xyz.write:losses",
     holds=Holds(
         vertex=frozenset({"normal", "color", "value"}),
         faces=False,

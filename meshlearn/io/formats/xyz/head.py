@@ -1,7 +1,8 @@
 """What stands before and between the numbers of a table of points: names, signs, commas.
 
 Names are those of CloudCompare ("//X Y Z R G B Intensity"), ParaView ("Points:0", "Points:1") and
-of tables of surveyors; a table without names has positions first.
+of tables of surveyors; a table without names has positions first. A column that is called x, red …
+itself is that, whatever others are called that could be it too.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ _MARKS = (b"//", b"#", b"%", b"!")
 _X = ("x", "points_0", "point_x", "pointx", "pos_x", "position_x", "px", "coord_x", "easting")
 _Y = ("y", "points_1", "point_y", "pointy", "pos_y", "position_y", "py", "coord_y", "northing")
 _Z = ("z", "points_2", "point_z", "pointz", "pos_z", "position_z", "pz", "coord_z", "elevation")
+_HEIGHTS = ("height", "altitude")  # what else may be z
+_AXES = ("x", "y", "z")
+_NORMALS = ("nx", "ny", "nz")
 _COLORS = ("red", "green", "blue", "alpha")
-_NAMES = {
-    **dict.fromkeys(_X, "x"),
-    **dict.fromkeys(_Y, "y"),
-    **dict.fromkeys((*_Z, "height", "altitude"), "z"),
-    **{name[0]: name for name in _COLORS},
-    **{f"{name[0]}f": name for name in _COLORS},
-}
-for _k, _axis in enumerate("xyz"):
-    for _word in ("normal_", "normal", "normals_"):
-        _NAMES |= {f"{_word}{_axis}": f"n{_axis}", f"{_word}{_k}": f"n{_axis}"}
+_OF_NORMALS = tuple(
+    tuple(f"{word}{axis}" for axis in axes)
+    for word in ("normal_", "normal", "normals_")
+    for axes in ("xyz", "012")
+)
+_OF_COLORS = (("r", "g", "b", "a"), ("rf", "gf", "bf", "af"))
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,34 @@ def is_number(word: str) -> bool:
     return True
 
 
-def _known(name: str) -> str:
-    """A column's name as this package has it, else as it is."""
-    plain = re.sub(r"\s*[\[(].*?[\])]\s*$", "", name.strip())  # "x [m]"
-    key = re.sub(r"[\s:._-]+", "_", plain.lower()).strip("_")
-    if key in ("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "alpha"):
-        return key
-    return _NAMES.get(key, plain)
+def _meant(keys: list[str]) -> dict[str, str]:
+    """What columns mean that are called otherwise, by their names in small letters; no two mean the
+    same, and none means what another is called."""
+    out: dict[str, str] = {}
+    families = [*zip(_X, _Y, _Z, strict=True)]
+    whole = next((f for f in families if set(f) <= set(keys)), ())
+    for k, axis in enumerate(_AXES):
+        others = [f[k] for f in families] + [*(_HEIGHTS if axis == "z" else ())]
+        found = [key for key in keys if key in others]
+        if axis not in keys and found:
+            out[whole[k] if whole else found[0]] = axis
+    for k, axis in enumerate(_NORMALS):
+        found = [key for key in keys if any(key == f[k] for f in _OF_NORMALS)]
+        if axis not in keys and found:
+            out[found[0]] = axis
+    for family in _OF_COLORS:  # one letter alone may be anything
+        if set(family[:3]) <= set(keys) and not set(_COLORS) & {*keys, *out.values()}:
+            out |= {a: b for a, b in zip(family, _COLORS, strict=True) if a in keys}
+    return out
 
 
 def known_names(cells: list[str]) -> tuple[str, ...]:
-    """The names of columns; () where these words are no names, since x, y and z are not among
-    them or one is twice."""
-    names = tuple(_known(cell) for cell in cells)
+    """The names of columns as this package has them, else as they are, one that is there already
+    with a number; () where these words are no names, since x, y and z are not among them."""
+    plain = [re.sub(r"\s*[\[(].*?[\])]\s*$", "", cell.strip()) for cell in cells]  # "x [m]"
+    keys = [re.sub(r"[\s:._-]+", "_", name.lower()).strip("_") for name in plain]
+    meant = _meant(keys) | {name: name for name in (*_AXES, *_NORMALS, *_COLORS)}
+    names = tuple(meant.get(key, name) for key, name in zip(keys, plain, strict=True))
     if not {"x", "y", "z"} <= set(names) or any(map(is_number, cells)):
         return ()
     out: list[str] = []

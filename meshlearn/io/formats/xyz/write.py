@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -10,8 +10,17 @@ import numpy as np
 
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document
+from meshlearn.io.even_looks import translucent
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import offset_line
 from meshlearn.io.text import columns_text
+
+
+def losses(document: Document) -> Iterator[Loss]:
+    """What lines of points cannot hold beyond what their `Holds` says."""
+    for part in document.parts:
+        if "color" in part.vertex_fields:
+            yield Loss(LossKind.ALPHA, count=translucent(part.vertex_fields["color"]))
 
 
 def write(document: Document, path: Path) -> bytes:
