@@ -39,14 +39,18 @@ def said_of_rest(data: bytes | bytearray, at: int) -> list[str]:
     blank ones and '#' comments say nothing."""
     rest = bytes(data[at:])
     count = sum(bool(line.split(b"#", 1)[0].strip()) for line in rest.split(b"\n"))
-    return [f"{count:,} lines behind what the header promises are left out"] if count else []
+    return said_of_left(count, "lines")
 
 
 def said_of_bytes(data: bytes | bytearray, at: int) -> list[str]:
     """The same of a binary file; zeros and blanks say nothing."""
     rest = bytes(data[at:])
-    filled = rest.strip(b"\0 \t\r\n")
-    return [f"{len(rest):,} bytes behind what the header promises are left out"] if filled else []
+    return said_of_left(len(rest) if rest.strip(b"\0 \t\r\n") else 0, "bytes")
+
+
+def said_of_left(count: int, what: str) -> list[str]:
+    """A sentence on so many lines, numbers or bytes that nothing is read from; none of 0."""
+    return [f"{count:,} {what} behind what the header promises are left out"] if count else []
 
 
 def _shortest(value) -> str:

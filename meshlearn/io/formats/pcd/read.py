@@ -9,7 +9,7 @@ import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.offset import take_offset
-from meshlearn.io.text import read_block
+from meshlearn.io.text import read_block, said_of_bytes, said_of_rest
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}
 COMPONENTS = {"normal": ("normal_x", "normal_y", "normal_z")}
@@ -18,7 +18,8 @@ COMPONENTS = {"normal": ("normal_x", "normal_y", "normal_z")}
 def read(data: bytes, path: Path) -> Document:
     """Reads a PCD; packed colours (rgb, rgba) become bytes."""
     head, at = _header(data, path)
-    columns = _columns(data, path, head, at)
+    remarks: list[str] = []
+    columns = _columns(data, path, head, at, remarks)
     missing = [k for k in "xyz" if k not in columns or columns[k].ndim > 1]
     if missing:
         raise FileFormatError(f"{path}: expected fields x, y and z, {missing[0]!r} is not there")
@@ -39,7 +40,7 @@ def read(data: bytes, path: Path) -> Document:
             )
             del columns[key]
     part.vertex_fields |= columns
-    document = Document([part])
+    document = Document([part], remarks=remarks)
     take_offset(document, data)
     return document
 
@@ -62,7 +63,14 @@ def _header(data: bytes, path: Path) -> tuple[dict[str, list[str]], int]:
     return head, at
 
 
-def _columns(data: bytes, path: Path, head: dict[str, list[str]], at: int) -> dict:
+def _columns(
+    data: bytes, path: Path, head: dict[str, list[str]], at: int, remarks: list[str]
+) -> dict:
+    """The fields by their names.
+
+    Args:
+        remarks: gets a sentence on what stands behind the last point.
+    """
     names = head["FIELDS"]
     try:
         counts = [int(c) for c in head["COUNT"]]
@@ -91,11 +99,13 @@ def _columns(data: bytes, path: Path, head: dict[str, list[str]], at: int) -> di
                 f"{path}: the header promises {points} points, the file ends before"
             )
         try:
-            table = read_block(data, at, points).table(sum(counts))
+            block = read_block(data, at, points)
+            table = block.table(sum(counts))
         except ValueError as error:
             raise FileFormatError(f"{path}: behind the header, {error}") from None
         if table is None:
             raise FileFormatError(f"{path}: expected {sum(counts)} numbers on every line")
+        remarks += said_of_rest(data, block.end)
         first = np.cumsum([0, *counts])
         cut = [table[:, first[k] : first[k + 1]] for k in range(len(names))]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -119,8 +129,10 @@ def _columns(data: bytes, path: Path, head: dict[str, list[str]], at: int) -> di
         )
         packed = np.frombuffer(data, layout, points, at)
         found = [np.ascontiguousarray(packed[f"p{k}"]) for k in range(len(names))]
+        remarks += said_of_bytes(data, at + points * row)
     elif form == "binary_compressed":
         found = _compressed(data, path, at, points, kinds, counts)
+        remarks += said_of_bytes(data, at + 8 + struct.unpack_from("<I", data, at)[0])
     else:
         raise FileFormatError(
             f"{path}: expected DATA ascii, binary or binary_compressed, got {form!r}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from meshlearn.io.document import FileFormatError
 from meshlearn.io.formats.ply.header import Columns, Element, List, Property, empty, short
-from meshlearn.io.text import read_block, read_polygons, rows_of, said_of_rest
+from meshlearn.io.text import read_block, read_polygons, rows_of, said_of_left, said_of_rest
 
 
 def read_ascii(
@@ -28,7 +28,7 @@ def read_ascii(
             raise short(path, element)
         found = _straight(data, element, at)
         if found is None:
-            yield from _rest(data, path, elements[number:], at)
+            yield from _rest(data, path, elements[number:], at, remarks)
             return
         columns, at = found
         yield element, columns
@@ -66,7 +66,9 @@ def _straight(data: bytes | bytearray, element: Element, at: int) -> tuple[Colum
     return columns, block.end
 
 
-def _rest(data: bytes | bytearray, path: Path, elements: list[Element], at: int):
+def _rest(
+    data: bytes | bytearray, path: Path, elements: list[Element], at: int, remarks: list[str]
+):
     """Elements of an ascii body: a line each, as the format says, or at least one after another."""
     try:
         values, lengths = rows_of(memoryview(data)[at:])
@@ -85,6 +87,7 @@ def _rest(data: bytes | bytearray, path: Path, elements: list[Element], at: int)
         row += rows
     if len(by_lines) == len(elements):
         yield from by_lines
+        remarks += said_of_left(len(lengths) - row, "lines")
         return
     cursor = 0
     for element in elements:
@@ -95,6 +98,7 @@ def _rest(data: bytes | bytearray, path: Path, elements: list[Element], at: int)
             raise short(path, element)
         columns, cursor = _ascii_mixed(values, path, element, cursor)
         yield element, columns
+    remarks += said_of_left(len(values) - cursor, "numbers")
 
 
 def _by_lines(values: np.ndarray, ends: np.ndarray, properties: list[Property]):

@@ -14,9 +14,8 @@ import sys
 from typing import Any
 
 MOST_PRIMS = 1_000_000
-_SOLIDS = ("Sphere", "Cube", "Cylinder", "Cone", "Capsule", "Plane")
-_GEOMETRY = ("Mesh", "Points", "BasisCurves", *_SOLIDS)
-AROUND, ALONG = 64, 16  # faces around the axis of a round solid, and from its pole to its equator
+SOLIDS = ("Sphere", "Cube", "Cylinder", "Cone", "Capsule", "Plane")
+_GEOMETRY = ("Mesh", "Points", "BasisCurves", *SOLIDS)
 
 
 class _Answer:
@@ -119,75 +118,6 @@ def _drop_clips(layer) -> None:
     layer.Traverse("/", visit)
 
 
-def _solid(kind: str, said: dict) -> dict:
-    """Points and faces of a solid of UsdGeom about the origin, wound outwards."""
-    import numpy as np
-
-    if kind == "Plane":
-        u, v = said["width"] / 2, said["length"] / 2
-        corners = [[-u, -v, 0.0], [u, -v, 0.0], [u, v, 0.0], [-u, v, 0.0]]
-        order = {"X": [2, 1, 0], "Y": [0, 2, 1]}.get(str(said.get("axis") or "Z"), [0, 1, 2])
-        turned = [[corner[k] for k in order] for corner in corners]
-        return _polygons(turned, [[0, 1, 2, 3] if order == [0, 1, 2] else [3, 2, 1, 0]])
-    if kind == "Cube":
-        corners = [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
-        points = np.array(corners) * (said["size"] / 2)
-        faces = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
-        return _polygons(points, faces)
-    r, half = said["radius"], said.get("height", 0.0) / 2
-    quarter = np.arange(1, ALONG + 1) * (np.pi / 2 / ALONG)
-    # (distance from the axis, height along it) from below to above, without the poles
-    if kind == "Cylinder":
-        rings, low, high = [(r, -half), (r, half)], -half, half
-    elif kind == "Cone":
-        rings, low, high = [(r, -half)], -half, half
-    else:  # both halves of a sphere, apart by the height
-        below = [(r * np.sin(a), -half - r * np.cos(a)) for a in quarter]
-        above = [(d, -h) for d, h in reversed(below)]
-        rings = below + (above if half else above[1:])
-        low, high = -half - r, half + r
-    turn = np.arange(AROUND) * (2 * np.pi / AROUND)
-    points = [
-        np.stack([d * np.cos(turn), d * np.sin(turn), np.full(AROUND, h)], 1) for d, h in rings
-    ]
-    ends = np.array([[0, 0, low], [0, 0, high]])
-    points = np.concatenate([*points, ends])
-    bottom, top = len(points) - 2, len(points) - 1
-    here = np.arange(AROUND)
-    there = (here + 1) % AROUND
-    faces = []
-    for k in range(len(rings) - 1):
-        base = k * AROUND
-        sides = [here + base, there + base, there + base + AROUND, here + base + AROUND]
-        faces += np.stack(sides, 1).tolist()
-    last = (len(rings) - 1) * AROUND
-    flat = kind in ("Cylinder", "Cone")
-    if flat:  # flat ends are one polygon
-        faces.append(here[::-1].tolist())
-    else:
-        faces += np.stack([there, here, np.full(AROUND, bottom)], 1).tolist()
-    if kind == "Cylinder":
-        faces.append((here + last).tolist())
-    else:
-        faces += np.stack([here + last, there + last, np.full(AROUND, top)], 1).tolist()
-    order = {"X": [2, 0, 1], "Y": [1, 2, 0]}.get(str(said.get("axis") or "Z"), [0, 1, 2])
-    points = points[:, order]
-    used = np.unique(np.concatenate([np.array(f) for f in faces]))
-    place = np.full(len(points), -1)
-    place[used] = np.arange(len(used))
-    return _polygons(points[used], [place[np.array(f)].tolist() for f in faces])
-
-
-def _polygons(points, faces: list) -> dict:
-    import numpy as np
-
-    return {
-        "points": np.asarray(points, np.float32),
-        "faceVertexCounts": np.array([len(f) for f in faces], np.int32),
-        "faceVertexIndices": np.array([k for f in faces for k in f], np.int32),
-    }
-
-
 class _Dump:
     """The content of a stage.
 
@@ -205,7 +135,6 @@ class _Dump:
         self.places = UsdGeom.XformCache(self.time)
         self.materials: dict[str, dict] = {}
         self.skipped: dict[str, int] = {}
-        self.meshed: dict[str, int] = {}
         self.posed = _pose(stage, self.skip)
 
     def value(self, attribute) -> object:
@@ -247,7 +176,6 @@ class _Dump:
             "prims": prims,
             "materials": self.materials,
             "skipped": self.skipped,
-            "meshed": self.meshed,
             "moving": self.moving,
             "posed": self.posed,
             "up": UsdGeom.GetStageUpAxis(stage) if said("upAxis") else None,
@@ -362,13 +290,10 @@ class _Dump:
             attribute = prim.GetAttribute(name)
             if attribute and attribute.HasValue():
                 out["attributes"][name] = self.value(attribute)
-        if kind in _SOLIDS:
-            out["type"] = "Mesh"
-            self.meshed[kind] = self.meshed.get(kind, 0) + 1
+        if kind in SOLIDS:
             names = ("size", "radius", "height", "axis", "width", "length")
             said = {n: prim.GetAttribute(n).Get(self.time) for n in names if prim.GetAttribute(n)}
-            for name, array in _solid(kind, said).items():
-                out["attributes"][name] = self.answer.keep(array)
+            out["solid"] = {n: self.answer.keep(v) for n, v in said.items()}
             out["normals"] = "vertex"
         else:
             out["normals"] = str(UsdGeom.PointBased(prim).GetNormalsInterpolation())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -22,12 +23,14 @@ from meshlearn.io.formats.usd.child import dump, need_library
 from meshlearn.io.formats.usd.fields import Rows, fields_of, rows_of
 from meshlearn.io.formats.usd.looks import looks_of
 from meshlearn.io.formats.usd.sets import count_sets, materials_of
+from meshlearn.io.formats.usd.solids import solid
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import Looks
 from meshlearn.io.offset import take_offset_of_remarks
 from meshlearn.io.resolver import find_named, leave_out, read_beside, take_image
 
 MOST_VERTICES = 1 << 28  # of a scene that names one mesh again and again
+MOST_MESHED = 1 << 24  # of solids, which take a line of the file each
 _LAYERS = (".usd", ".usda", ".usdc")
 
 
@@ -76,8 +79,9 @@ def read(data: bytes, path: Path) -> Document:
         for kind, count in scene["skipped"].items():
             loss = Loss(LossKind.OTHER, name=kind, count=count, limit="leaves it out")
             document.left_out.append(replace(loss, holder="the reader of USD"))
-    if scene["meshed"]:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in scene["meshed"].items())
+    solids = Counter(prim["type"] for prim in scene["prims"] if "solid" in prim)
+    if solids:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in solids.items())
         document.remarks.append(f"solids without points of their own were meshed: {kinds}")
     if scene["moving"]:
         document.remarks.append("what moves is read as it stands first")
@@ -90,7 +94,14 @@ def read(data: bytes, path: Path) -> Document:
         material = _material(document, entry, sets[key], path, archive, first)
         document.materials.append(material)
     groups: dict[str, Part] = {}
+    meshed = 0
     for prim in scene["prims"]:
+        if "solid" in prim:
+            meshed += _mesh(prim, path)
+            if meshed > MOST_MESHED:
+                raise FileFormatError(
+                    f"{path}: its solids have more than {MOST_MESHED:,} vertices as meshes"
+                )
         used = list(materials_of(prim))
         prim["sets"] = sets[used[0]] if used else {}
         for key in used if prim["double_sided"] else ():
@@ -173,6 +184,16 @@ def _beside(path: Path, place: str, archive: Archive | None) -> bytes | None:
         return None
     good = data is not None and (data[:8] == b"PXR-USDC" or data[:5] in (b"#usda", b"#sdf "))
     return data if good else None
+
+
+def _mesh(prim: dict, path: Path) -> int:
+    """Makes a mesh of a solid, in place; the number of its vertices."""
+    try:
+        prim["attributes"] |= solid(prim["type"], prim["solid"])
+    except ValueError as error:
+        raise FileFormatError(f"{path}: {prim['path']}: {error}") from None
+    prim["type"] = "Mesh"
+    return len(prim["attributes"]["points"])
 
 
 def _add(
