@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from PIL import Image
 
 from meshlearn.io.document import Material
 from meshlearn.io.image_types import as_png, type_of
@@ -53,6 +55,11 @@ def _coordinates(mesh: Mesh, texture: Texture, faces: np.ndarray) -> np.ndarray 
     return placed_coordinates(found, placing(texture)).reshape(-1, 3, 2)
 
 
+def _alike(one: Texture, other: Texture) -> bool:
+    """Whether two textures are looked up at the same places."""
+    return placing(one) == placing(other) and one.uv == other.uv and one.wrap == other.wrap
+
+
 def _image(material: Material, texture: Texture) -> bytes | None:
     """The image of a texture as a browser shows it; None where it is not there."""
     data = material.images.get(texture.image)
@@ -60,6 +67,28 @@ def _image(material: Material, texture: Texture) -> bytes | None:
     if data is None or kind in _SHOWN:
         return data
     return as_png(data, kind=kind or "")
+
+
+def _with_opacity(material: Material, base: bytes | None, opacity: Texture) -> bytes | None:
+    """An image (white where there is none) with the opacity that another one says, as PNG; None
+    where that other cannot be shown."""
+    said = _image(material, replace(opacity))
+    if said is None:
+        return None
+    with Image.open(io.BytesIO(said)) as opened:
+        whole = opened.convert("RGBA")
+    bands = dict(zip("rgba", whole.split(), strict=True))
+    channel = opacity.channel or ("a" if bands["a"].getextrema()[0] < 255 else "luminance")
+    alpha = bands.get(channel) or whole.convert("RGB").convert("L")
+    if base is None:
+        shown = Image.new("RGB", alpha.size, (255, 255, 255))
+    else:
+        with Image.open(io.BytesIO(base)) as opened:
+            shown = opened.convert("RGB")
+    shown.putalpha(alpha.resize(shown.size))
+    out = io.BytesIO()
+    shown.save(out, "PNG")
+    return out.getvalue()
 
 
 def patches_of(mesh: Mesh) -> list[Patch]:
@@ -78,8 +107,11 @@ def patches_of(mesh: Mesh) -> list[Patch]:
             found.append(Patch(faces, Looks(base_color=_BARE)))
             continue
         said = material.appearance
-        texture = said.base_texture
+        texture, opacity = said.base_texture, said.alpha_texture
         image = None if texture is None else _image(material, texture)
+        if opacity is not None and (texture is None or _alike(texture, opacity)):
+            clear = _with_opacity(material, image, opacity)
+            texture, image = (texture or opacity, image) if clear is None else (opacity, clear)
         uv = None if texture is None or image is None else _coordinates(mesh, texture, faces)
         color = said.base_color or (_BARE if uv is None else (1.0, 1.0, 1.0))
         red, green, blue = (float(np.clip(c, 0, 1)) for c in color)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from meshlearn.arrays.precision import box_of, place_texts
 from meshlearn.geometry import MeshBVH, ray_mesh_intersection
 from meshlearn.mesh import Mesh
 from meshlearn.viewer.draw import Drawing
@@ -27,6 +28,7 @@ class Picked:
         position: (3,) in the file's unit.
         attributes: name -> value there.
         distance: along the ray, in the scene's unit.
+        text: the position as people read it, with the digits that the item's size asks for.
     """
 
     item: str
@@ -35,18 +37,23 @@ class Picked:
     position: np.ndarray
     attributes: dict[str, str]
     distance: float
+    text: str
 
     def html(self) -> str:
         rows = [("item", self.item)]
         if self.face is not None:
             rows.append(("face", f"{self.face}"))
         rows += [("vertex" if self.face is not None else "point", f"{self.vertex}")]
-        rows.append(
-            ("position", " ".join(f"{v:.{10 if abs(v) >= 1e4 else 6}g}" for v in self.position))
-        )
+        rows.append(("position", self.text))
         rows += list(self.attributes.items())
         cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
         return f"<table class='ml-picked' style='font-size:0.85em;margin:0 1em'>{cells}</table>"
+
+
+def _text(place: np.ndarray, points: np.ndarray) -> str:
+    """A place (3,) among points (P, 3) as people read it."""
+    box = box_of(points)
+    return " ".join(place_texts(place[None], place[None].repeat(2, 0) if box is None else box)[0])
 
 
 class PickPanel(Panel):
@@ -123,7 +130,9 @@ class PickPanel(Panel):
         corner = int(hit.barycentric[0].argmax())
         vertex = int(drawing.mesh.faces[face, corner])
         place = drawing.frame.back(origin + distance * direction)
-        return Picked(item.name, face, vertex, place, self._told(drawing, face, vertex), distance)
+        told = self._told(drawing, face, vertex)
+        text = _text(place, drawing.mesh.vertices.numpy())
+        return Picked(item.name, face, vertex, place, told, distance, text)
 
     def _point(self, drawing: Drawing, origin: np.ndarray, direction: np.ndarray) -> Picked | None:
         item = drawing.item
@@ -137,7 +146,9 @@ class PickPanel(Panel):
             return None
         index = int(np.where(near, along, np.inf).argmin())
         told = {name: texts[index] for name, texts in item.told.items()}
-        return Picked(item.name, None, index, item.points[index], told, float(along[index]))
+        place = item.points[index]
+        text = _text(place, item.points)
+        return Picked(item.name, None, index, place, told, float(along[index]), text)
 
     def _told(self, drawing: Drawing, face: int, vertex: int) -> dict[str, str]:
         mesh, told = drawing.mesh, {}

@@ -55,16 +55,22 @@ def middle_of(box: np.ndarray) -> np.ndarray:
 
 
 def corner_texts(box: np.ndarray, digits: int = 6) -> list[list[str]]:
-    """The corners of a box (2, 3) as people read them, with `digits` digits, or as many more as
-    tell its corners apart to four digits of its size."""
+    """The corners of a box (2, 3) as people read them, see `place_texts`."""
+    return place_texts(box, box, digits)
+
+
+def place_texts(places: np.ndarray, box: np.ndarray, digits: int = 6) -> list[list[str]]:
+    """Places (K, 3) in a box (2, 3) as people read them, with `digits` digits, or as many more as
+    tell them apart to four digits of the box's size."""
     size, far = float((box[1] - box[0]).max()), float(np.abs(box).max())
+    plain = [[f"{x:.{digits}g}" for x in row] for row in places.tolist()]
     if not (math.isfinite(far) and 0 < size <= far):
-        return [[f"{x:.{digits}g}" for x in row] for row in box.tolist()]
+        return plain
     behind = digits - 2 - math.floor(math.log10(size))  # the point
     more = digits - 1 + math.floor(math.log10(far) - math.log10(size))
     if more <= digits or abs(behind) > 300:
-        return [[f"{x:.{digits}g}" for x in row] for row in box.tolist()]
-    return [[f"{round(x, behind):.{min(more, 17)}g}" for x in row] for row in box.tolist()]
+        return plain
+    return [[f"{round(x, behind):.{min(more, 17)}g}" for x in row] for row in places.tolist()]
 
 
 class Rounding(NamedTuple):

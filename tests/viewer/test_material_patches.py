@@ -77,6 +77,28 @@ def test_opacity_reaches_the_page():
     assert faint["pbrMetallicRoughness"]["baseColorFactor"][3] == 0.25
 
 
+@pytest.mark.parametrize("form", ["grey", "alpha"])
+@pytest.mark.parametrize("base", [True, False])
+def test_opacity_of_an_image_of_its_own_reaches_the_page(form, base):
+    """An OBJ's map_d: leaves on a card, grey where it has no opacity itself."""
+    half = np.zeros((2, 2), np.uint8)
+    half[:, 1] = 255
+    table = half if form == "grey" else np.dstack([half * 0, half * 0, half * 0, half])
+    stream = io.BytesIO()
+    Image.fromarray(table).save(stream, format="PNG")
+    looks = Looks(
+        base_texture=Texture("t") if base else None, alpha_texture=Texture("d"), alpha_mode="MASK"
+    )
+    mesh = quad(looks, picture("PNG"))
+    mesh.materials[0].images["d"] = stream.getvalue()
+    patch = patches_of(mesh)[1]
+    shown = np.asarray(Image.open(io.BytesIO(patch.image)), int)
+    size = shown.shape[1]
+    assert shown[:, 0, 3].tolist() == [0] * len(shown) and (shown[:, size - 1, 3] == 255).all()
+    assert shown[0, 0, :3].tolist() == ([200, 20, 20] if base else [255, 255, 255])
+    assert patch.uv is not None and patch.looks.alpha_mode == "MASK"
+
+
 def test_colours_of_vertices_go_with_a_texture():
     colors = np.full((3, 3), 128, np.uint8)
     body = said(uv=np.zeros((3, 2)), image=picture("PNG"), vertex_colors=colors)
