@@ -21,7 +21,9 @@ NOTES = """
   line and the next, also where two have one name. Where objects share vertices (all `v` lines
   in front, a face that names a vertex of another object), splitting would copy or reorder
   vertices; they stay one part whose face field `object` says whose each face is, and are
-  written as they were. A vertex has 3 numbers, 4 (homogeneous), 6 or 7 (a colour, with alpha).
+  written as they were. Names of objects that repeat are numbered (`tree`, `tree_2`), since many
+  programs join objects of one name. A vertex has 3 numbers, 4 (homogeneous), 6 or 7 (a colour,
+  with alpha).
 - **PLY** textures are those of MeshLab: remarks `comment TextureFile NAME`, a number `texnumber`
   of each face, coordinates by vertex (`u v`, `s t`, …) or by corner (a list `texcoord`).
 - **glTF** 1.0 and 2.0 are read; skins, morphs and copies as they stand. Images are PNG, JPEG,

@@ -67,8 +67,14 @@ class Scene:
         textures.append({"source": len(images) - 1})
         return len(textures) - 1
 
-    def mesh(self, more: dict | None = None, primitive: dict | None = None, **attributes) -> None:
-        found = {"attributes": {"POSITION": self.add(TRIANGLE), **attributes}, **(primitive or {})}
+    def mesh(
+        self,
+        more: dict | None = None,
+        primitive: dict | None = None,
+        corners: np.ndarray = TRIANGLE,
+        **attributes,
+    ) -> None:
+        found = {"attributes": {"POSITION": self.add(corners), **attributes}, **(primitive or {})}
         self.json["meshes"] = [{"primitives": [found], **(more or {})}]
 
     def write(
@@ -79,12 +85,18 @@ class Scene:
         name: str = "a.gltf",
         **more: object,
     ) -> Path:
+        (folder / name).write_text(json.dumps(self.body(nodes, roots, **more)))
+        return folder / name
+
+    def body(
+        self, nodes: list[dict] | None = None, roots: list[int] | None = None, **more: object
+    ) -> dict:
+        """The JSON of the file, its data inside."""
         uri = "data:application/octet-stream;base64," + base64.b64encode(self.data).decode()
         self.json["buffers"] = [{"byteLength": len(self.data), "uri": uri}]
         nodes = [{"mesh": 0}] if nodes is None else nodes
         self.json |= {"nodes": nodes, "scenes": [{"nodes": roots or [0]}], "scene": 0, **more}
-        (folder / name).write_text(json.dumps(self.json))
-        return folder / name
+        return self.json
 
     def read(self, tmp_path, nodes: list[dict], roots: list[int] | None = None, **more):
         return mio.load_document(self.write(tmp_path, nodes, roots, **more))

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from meshlearn import io as mio
+from meshlearn.io.document import placed_vertices
+from tests.io.posed_files import BENT, COPIES, COPIES_USDA
 from tests.io.samples import POINTS_ONLY, WRITTEN, available, differences, documents, parameters
 
 TABLE = Path(__file__).with_name("fidelity.json")
@@ -96,3 +98,36 @@ def test_the_table_of_the_docs_is_the_measured_one():
         assert sum(len(lost) for lost in table[suffix].values()) == kept
     made = runpy.run_path(str(ROOT / "scripts" / "make_formats.py"))["markdown"](table)
     assert (ROOT / "docs" / "formats.md").read_text(encoding="utf-8") == made
+
+
+def test_posed_rows_stand_where_their_files_put_them():
+    """Place, size, count and names; the rows above say what each format keeps of them."""
+    rows = documents()
+    (arm,) = rows["skin"].parts
+    assert arm.name == "arm" and np.array_equal(arm.vertices, BENT)
+    for name in ("copies", "components"):
+        parts = rows[name].parts
+        assert [part.name for part in parts] == ["tree"] * 3
+        found = [placed_vertices(part, part.vertices)[0] for part in parts]
+        assert np.array_equal(np.array(found), COPIES), name
+
+
+def test_copies_of_usd_are_those_of_the_row(tmp_path):
+    """So that the row of copies holds for instancers, too."""
+    pytest.importorskip("pxr")
+    (tmp_path / "a.usda").write_text(COPIES_USDA)
+    document = mio.load_document(tmp_path / "a.usda")
+    found = [placed_vertices(part, part.vertices)[0] for part in document.parts]
+    assert np.allclose(found, COPIES, atol=1e-6) and document.left_out == []
+    assert [part.name for part in document.parts] == ["tree"] * 3
+
+
+@pytest.mark.parametrize("suffix", parameters([s for s in WRITTEN if s not in POINTS_ONLY]))
+@pytest.mark.parametrize("row", ["skin", "copies", "components"])
+def test_posed_parts_keep_their_place_in_every_format(suffix, row, tmp_path):
+    """Joined or not, by transforms or moved: every triangle is where the file has it."""
+    document = documents()[row]
+    mio.save_document(document, tmp_path / f"a{suffix}")
+    mesh = mio.to_mesh(mio.load_document(tmp_path / f"a{suffix}"), dtype=None)
+    wanted = [BENT] if row == "skin" else COPIES
+    assert np.allclose(mesh.vertices[mesh.faces].numpy(), np.array(wanted), atol=1e-6)
