@@ -187,6 +187,13 @@ def convert(
             "faces, orient, drop unused vertices; holes stay.",
         ),
     ] = False,
+    remove_enclosed: Annotated[
+        bool,
+        typer.Option(
+            "--remove-enclosed",
+            help="Drop shells that cannot be seen from outside: inner parts, cavities of solids.",
+        ),
+    ] = False,
     simplify: Annotated[
         float | None,
         typer.Option(metavar="N", help="Simplify to N triangles, or below 1 to that fraction."),
@@ -259,6 +266,7 @@ def convert(
         center=center,
         merge=merge,
         repair=repair,
+        remove_enclosed=remove_enclosed,
         simplify=simplify,
         triangulate=triangulate,
         precision=precision,

@@ -9,6 +9,7 @@ from meshlearn.geometry.bvh import (
     signed_distance,
     winding_number,
 )
+from meshlearn.geometry.enclosed import enclosed_faces, remove_enclosed
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
@@ -23,6 +24,7 @@ __all__ = [
     "RayHits",
     "SurfaceSamples",
     "chamfer_distance",
+    "enclosed_faces",
     "knn",
     "laplacian",
     "laplacian_matrix",
@@ -30,6 +32,7 @@ __all__ = [
     "point_mesh_distance",
     "polyline_section",
     "ray_mesh_intersection",
+    "remove_enclosed",
     "sample_points",
     "sample_surface",
     "signed_distance",

@@ -182,6 +182,27 @@ ISOSURFACE = [
 
 GEOMETRY = [
     Mutant(
+        "enclosed: a ray ends on its face",
+        "meshlearn/geometry/enclosed.py",
+        "hits.distance >= away - _TOUCH * self._half",
+        "hits.distance >= away * 0",
+        (_GEO + "test_enclosed.py",),
+    ),
+    Mutant(
+        "enclosed: walls of grooves",
+        "meshlearn/geometry/enclosed.py",
+        "        found[tried[seen]] = True",
+        "        found[tried[seen & ~seen]] = True",
+        (_GEO + "test_enclosed.py",),
+    ),
+    Mutant(
+        "enclosed: parts where they are placed",
+        "meshlearn/io/changes/enclosed.py",
+        "placed_vertices(own, own.vertices.astype(np.float64))[0]",
+        "own.vertices.astype(np.float64)",
+        ("tests/io/test_enclosed.py",),
+    ),
+    Mutant(
         "geometry: samples are uniform in a triangle",
         "meshlearn/geometry/sampling.py",
         "root = r[:, 0].sqrt()",

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from meshlearn.io.changes import operations, placement, repair
+from meshlearn.io.changes import enclosed, operations, placement, repair
 from meshlearn.io.changes.operations import Changed
 from meshlearn.io.contents import counts_in
 from meshlearn.io.conversion.mends import refusal
@@ -39,6 +39,7 @@ class ConvertOptions:
             the offset that the file states, see `placement.center`.
         merge: distance of vertices that become one.
         repair: the steps of `repair.STEPS`.
+        remove_enclosed: without what nobody sees from outside, see `enclosed.remove_enclosed`.
         simplify: triangles wanted, or below 1 the fraction of them.
         triangulate: cut polygons into triangles.
         precision: "float32", "float64" or a number of significant digits.
@@ -61,6 +62,7 @@ class ConvertOptions:
     center: bool | None = None
     merge: float | None = None
     repair: bool = False
+    remove_enclosed: bool = False
     simplify: float | None = None
     triangulate: bool = False
     precision: str | None = None
@@ -201,6 +203,8 @@ def apply(
         document = take(repair.merge(document, options.merge))
     if options.repair:
         document = take(repair.repair(document))
+    if options.remove_enclosed:
+        document = take(enclosed.remove_enclosed(document))
     if options.simplify is not None:
         document = take(simplify(document, options.simplify))
     if options.triangulate:
