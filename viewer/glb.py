@@ -1,6 +1,6 @@
 """A surface with colours or a texture as a binary glTF, in memory: what the page draws.
 
-The page is given what is to be seen, colours as linear bytes and normals among it; the file is
+The page is given what is to be seen, colours and normals among it; the file is
 written by `meshlearn.io.formats.gltf`.
 """
 
@@ -16,22 +16,12 @@ from meshlearn.io.formats.gltf.write import write
 from meshlearn.io.looks import Looks, Texture
 
 
-def _linear_bytes() -> np.ndarray:
-    """(256,) sRGB bytes as linear ones (IEC 61966-2-1), which glTF wants of colours."""
-    x = np.arange(256) / 255
-    linear = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-    return np.round(255 * linear).astype(np.uint8)
-
-
-LINEAR = _linear_bytes()
-
-
 def surface_glb(
     vertices: np.ndarray,  # (V, 3) float32
     faces: np.ndarray,  # (F, 3)
     *,
-    vertex_colors: np.ndarray | None = None,  # (V, 3) uint8
-    face_colors: np.ndarray | None = None,  # (F, 3) uint8
+    vertex_colors: np.ndarray | None = None,  # (V, 3) uint8, sRGB
+    face_colors: np.ndarray | None = None,  # (F, 3) uint8, sRGB
     normals: np.ndarray | None = None,  # (V, 3); found from the faces if `smooth`
     uv: np.ndarray | None = None,  # (V, 2), v up
     image: bytes | None = None,  # PNG or JPEG
@@ -61,7 +51,7 @@ def surface_glb(
         fields["normal"] = normals
     if vertex_colors is not None:
         fields["color"] = np.full((len(vertices), 4), 255, np.uint8)
-        fields["color"][:, :3] = LINEAR[vertex_colors]
+        fields["color"][:, :3] = vertex_colors
     if uv is not None:
         fields["uv"] = uv
     looks = replace(looks or Looks(), metallic=0.0, roughness=0.9, double_sided=True)

@@ -1347,9 +1347,9 @@ LOOKS = [
     ),
     Mutant(
         "viewer: colours of GLB are linear",
-        "viewer/glb.py",
-        "x / 12.92",
-        "x / 11.92",
+        "meshlearn/io/color_space.py",
+        "np.where(x <= _KNEE, x / _SLOPE, power)",
+        "np.where(x <= _KNEE, x, power)",
         ("tests/viewer/test_fields.py",),
     ),
     Mutant(
@@ -1927,7 +1927,25 @@ WRONG_ANSWERS = [
     ),
 ]
 
+FILES = [
+    Mutant(
+        "io: colours of 3MF's materials are sRGB",
+        "meshlearn/io/formats/threemf/properties.py",
+        'said = {"base_color": _linear(colour)} if colour else {}',
+        'said = {"base_color": colour} if colour else {}',
+        (_IO + "test_color_space.py",),
+    ),
+    Mutant(
+        "io: opacity is no light",
+        "meshlearn/io/color_space.py",
+        "out[:, :3] = change(out[:, :3])",
+        "out[:] = change(out)",
+        (_IO + "test_color_space.py",),
+    ),
+]
+
 MUTANTS: list[Mutant] = [
+    *FILES,
     *MATERIALS,
     *CAPTURES,
     *LOOKS,

@@ -82,7 +82,7 @@ def test_a_stage_of_the_library_is_read_whole(tmp_path):
     assert "1 Cube" in document.remarks[0]
     assert np.allclose(part.transform[:3], [[0, -1, 0, 1], [1, 0, 0, 2], [0, 0, 1, 3]], atol=1e-7)
     assert np.array_equal(part.vertices, SQUARE) and part.vertices.dtype == np.float32
-    assert part.vertex_fields["color"].tolist() == [[1, 0, 0]] * 4
+    assert part.vertex_fields["color"].tolist() == [[255, 0, 0]] * 4
     assert part.vertex_fields["heat"].tolist() == [0.5, 1.5, 1.5, 0.5]
     uv = part.corner_fields["uv"]
     assert uv.index.tolist() == [0, 1, 2, 0, 2, -1]

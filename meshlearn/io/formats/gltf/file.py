@@ -53,7 +53,9 @@ class File:
         except (UnicodeDecodeError, ValueError, RecursionError):
             raise self.error("expected the JSON of a glTF file") from None
         self.left_out: list[Loss] = []
+        self.linear_colors = True  # those of vertices; version 1 says nothing of it
         if isinstance(self.json, dict) and version1.is_old(self.json):
+            self.linear_colors = False
             try:
                 self.json, self.left_out = version1.upgraded(self.json)
             except (ValueError, AttributeError, TypeError) as error:

@@ -221,16 +221,8 @@ def gltf_of(material: Material) -> dict:
     """What glTF says of a material, from its own words or from colour and texture."""
     if "gltf" in material.values:
         return {k: v for k, v in material.values["gltf"].items() if k in KEEP}
-    if material.looks is not None:
-        return words_of(material.looks)[0]
-    surface: dict = {}
-    if "base_color" in material.values:
-        colour = [float(c) for c in material.values["base_color"]]
-        surface["baseColorFactor"] = [min(max(c, 0.0), 1.0) for c in (*colour, 1.0)[:4]]
-        surface["metallicFactor"] = 0.0
-    if "base_texture" in material.values:
-        surface["baseColorTexture"] = {"image": material.values["base_texture"]}
-    return {"pbrMetallicRoughness": surface} if surface else {}
+    looks = material.appearance
+    return words_of(looks)[0] if material.looks is not None or looks.said() else {}
 
 
 def images_used(materials: Iterable[Material]) -> list[str]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from meshlearn.io.color_space import from_fractions, from_whole
 from meshlearn.io.document import Document, Part
 from meshlearn.io.even_looks import texture_field
 from meshlearn.io.formats.gltf import draco
-from meshlearn.io.formats.gltf.file import File
+from meshlearn.io.formats.gltf.file import COMPONENTS, File
 from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_material
 from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, placing, pose, unit
 from meshlearn.io.formats.gltf.unread import losses
@@ -83,11 +84,25 @@ def _vertices(
         values = np.array(values[:, 0] if values.shape[1] == 1 else values)
         if key in ("NORMAL", "TANGENT") and _is_whole(file, attributes[key]):
             values[:, :3] = unit(values[:, :3])  # as long as bytes or 16 bits let them be
+        if key == "COLOR_0" and values.shape[1:] in ((3,), (4,)) and file.linear_colors:
+            values = _colors(values, file.item("accessors", attributes[key]))
         if key.startswith("TEXCOORD_") and values.shape[1:] == (2,):
             values = flipped_v(values)
         if not isinstance(label, str) or label in part.vertex_fields:
             label = key
         part.vertex_fields[label] = values.astype(bool) if names.get(key + "?") else values
+
+
+def _colors(values: np.ndarray, entry: dict) -> np.ndarray:
+    """The field of an accessor's colours, which are linear; whole numbers are fractions of their
+    largest."""
+    kind = np.dtype(COMPONENTS.get(entry.get("componentType", -1), "<f4")).newbyteorder("=")
+    if kind.kind == "f":
+        return from_fractions(values)
+    if kind not in (np.uint8, np.uint16):
+        return values  # which no colours are
+    top = 1 if values.dtype.kind == "u" else np.iinfo(kind).max
+    return from_whole(np.round(values.astype(np.float64) * top).astype(kind))
 
 
 def _is_whole(file: File, index: object) -> bool:

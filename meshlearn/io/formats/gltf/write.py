@@ -12,6 +12,7 @@ import numpy as np
 
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.capability import is_numeric
+from meshlearn.io.color_space import to_fractions, to_whole
 from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.even_looks import OF_CORNERS, is_texture
 from meshlearn.io.formats.gltf import draco_write
@@ -107,18 +108,30 @@ def _rounded(key: str, values: np.ndarray) -> int:
     if is_texture(key) and values.shape[1:] == (2,):  # within what single precision holds at 1
         back = flipped_v(_texture(values))
         return int((np.abs(back - values) > 2.0**-24 * np.maximum(1, np.abs(values))).sum())
+    if _is_color(key, values):
+        if values.dtype == np.uint8:
+            return 0
+        exact = to_fractions(values).astype(np.float64)
+        held = to_whole(values)
+        held = held / (1 if held.dtype.kind == "f" else np.iinfo(held.dtype).max)
+        with np.errstate(invalid="ignore"):
+            return int((np.abs(held - exact) > 1e-6).sum())
     with np.errstate(over="ignore"):
         held = _component(key, values)
-    if key == "color" and values.dtype.kind == "u":
-        return 0
     same = (held.astype(values.dtype) == values) | ((values != values) & (held != held))
     return int((~same).sum())
 
 
+def _is_color(key: str, values: np.ndarray) -> bool:
+    """Whether a field is written as colours, which are linear in the file."""
+    good = values.dtype in (np.uint8, np.uint16) or values.dtype.kind == "f"
+    return key == "color" and good and values.shape[1:] in ((3,), (4,))
+
+
 def _component(key: str, values: np.ndarray) -> np.ndarray:
     """Values in a type that attributes may have."""
-    if key == "color" and values.dtype in (np.uint8, np.uint16):
-        return values
+    if _is_color(key, values):
+        return to_whole(values)
     if key in ("color", "normal", "tangent") or is_texture(key):
         return values.astype(np.float32, copy=False)
     if values.dtype == bool:

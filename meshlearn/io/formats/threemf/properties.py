@@ -1,6 +1,8 @@
 """What triangles of 3MF look like: base materials, colours, textures, and what is made of them.
 
-Specification: 3MF core, 5 (base materials), and its materials and properties extension, 2 to 6.
+Colours of the format are sRGB, of which materials have linear light; what is mixed or multiplied is
+so in linear light. Specification: 3MF core, 5 (base materials), and its materials and properties
+extension, 1.2 and 2 to 6.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from meshlearn.io.archive import Archive
+from meshlearn.io.color_space import linear_color
 from meshlearn.io.document import CornerField, Document, Material, Part
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import Looks, Texture
@@ -46,7 +49,7 @@ _Layer = tuple[Group, np.ndarray]  # and (N, 3) indices of its entries
 
 
 def colour_of(text: str) -> tuple[list[float] | None, bool]:
-    """(red, green, blue, alpha) in [0, 1] of a colour, and whether it is written by the rule.
+    """(red, green, blue, alpha) in [0, 1] of a colour, sRGB, and whether it is written by the rule.
 
     Without its "#", or as #RGB, a colour is understood; None for what is none.
     """
@@ -60,6 +63,11 @@ def colour_of(text: str) -> tuple[list[float] | None, bool]:
     else:
         return None, False
     return [int(both[k : k + 2], 16) / 255 for k in range(0, 8, 2)], text[0] == "#" and not short
+
+
+def _linear(colour: list[float]) -> list[float]:
+    """A colour of a file, which is sRGB, in linear light; opacity stays."""
+    return [*linear_color(colour[0], colour[1], colour[2]), colour[3]]
 
 
 class Properties:
@@ -116,7 +124,8 @@ class Properties:
         for row in group.rows:
             colour = self._colour(row.get(word))
             label = row.get("name", f"color {len(self.document.materials)}")
-            places.append(self._add(Material(label, {"base_color": colour} if colour else {})))
+            said = {"base_color": _linear(colour)} if colour else {}
+            places.append(self._add(Material(label, said)))
             values.append(colour or [1.0, 1.0, 1.0, 1.0])
         group.places = np.array(places, np.int64)
         group.values = np.array(values).reshape(-1, 4)
@@ -171,10 +180,11 @@ class Properties:
         for row in group.rows:
             shares = np.array([float(word) for word in row.get("values", "").split()])
             shares = np.pad(shares[: len(chosen)], (0, max(len(chosen) - len(shares), 0)))
-            total = shares.sum()
-            if not (np.isfinite(total) and total > 0):
-                raise ValueError("the shares of a composite have no sum above 0")
-            colour = shares @ base.values[chosen] / total
+            if not np.isfinite(shares).all() or (shares < 0).any():
+                raise ValueError("the shares of a composite are not numbers from 0 to 1")
+            shares = shares if shares.any() else np.ones(len(chosen))
+            linear = np.array([_linear(base.values[k].tolist()) for k in chosen])
+            colour = shares @ linear.reshape(-1, 4) / max(shares.sum(), 1e-300)
             label = " ".join(f"{s:g} {n}" for s, n in zip(shares, names, strict=True) if s)
             places.append(self._add(Material(label, {"base_color": colour.tolist()})))
         group.places = np.array(places, np.int64)
@@ -261,7 +271,7 @@ class Properties:
         key = (int(base.places[number]), textured)
         if key not in self.tinted:
             plain, image = (self.document.materials[k] for k in key)
-            color = base.values[number].tolist()
+            color = _linear(base.values[number].tolist())
             looks = replace(image.appearance, base_color=(color[0], color[1], color[2]))
             if color[3] < 1:
                 looks.alpha, looks.alpha_mode = color[3], "BLEND"

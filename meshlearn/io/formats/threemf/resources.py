@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from meshlearn.io.color_space import to_srgb
 from meshlearn.io.document import Document, Material, Part
 from meshlearn.io.image_changes import with_images_as_png
 from meshlearn.io.image_types import type_of
@@ -39,10 +40,11 @@ def base_texture(material: Material) -> Texture | None:
 
 
 def base_color(material: Material) -> np.ndarray:
-    """(red, green, blue, alpha) of a material as bytes."""
+    """(red, green, blue, alpha) of a material as bytes, sRGB."""
     looks = material.appearance
     alpha = looks.alpha if looks.alpha_mode in ("BLEND", "MASK") else None
-    numbers = [*(looks.base_color or (1.0, 1.0, 1.0)), 1.0 if alpha is None else alpha]
+    color = to_srgb(np.array(looks.base_color or (1.0, 1.0, 1.0))).tolist()
+    numbers = [*color, 1.0 if alpha is None else alpha]
     return as_bytes(np.array([numbers], np.float64))[0]
 
 

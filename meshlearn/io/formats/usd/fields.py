@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meshlearn.io.color_space import from_fractions
 from meshlearn.io.document import FileFormatError, Part
 from meshlearn.io.even_looks import texture_field
 from meshlearn.io.left_behind import Loss, LossKind
@@ -123,6 +124,8 @@ def fields_of(part: Part, prim: dict, where: str, left_out: list[Loss]) -> dict[
         alpha = opacity.values.reshape(-1, 1).astype(colour.values.dtype)
         colour.values = np.concatenate([colour.values, alpha], 1)
         del out["displayOpacity"]
+    if colour is not None and colour.values.shape[1:] in ((3,), (4,)):
+        colour.values = from_fractions(colour.values, bytewise=True)
     if colour is not None and colour.constant and len(part.vertices):
         colour.domain = "vertex"  # where most formats have colours
     return out

@@ -9,6 +9,7 @@ import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
 from meshlearn.io.changes.placement import metres
+from meshlearn.io.color_space import to_fractions
 from meshlearn.io.document import Document, Material, Part, as_table
 from meshlearn.io.even_looks import texture_field
 from meshlearn.io.formats.usd.material import inputs_of, type_of_input
@@ -306,9 +307,7 @@ def _field(shape, key: str, values, interpolation: str, index: np.ndarray | None
     values = np.asarray(values)
     floats = values.ndim == 2 and values.dtype.kind in "fu"
     if key == "color" and floats and values.shape[1] in (3, 4):
-        if values.dtype.kind == "u":
-            values = values / np.iinfo(values.dtype).max
-        values = values.astype(np.float32)
+        values = to_fractions(values)
         _primvar(shape, "displayColor", values[:, :3], interpolation, index, role="Color3f")
         if values.shape[1] == 4:
             _primvar(shape, "displayOpacity", values[:, 3], interpolation, index)
