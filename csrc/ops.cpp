@@ -76,6 +76,11 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "rays_on_mesh(Tensor origins, Tensor directions, Tensor node, Tensor least, Tensor leaf, "
       "Tensor id, float scale, bool any) -> (Tensor, Tensor, Tensor)");
 
+  m.def(
+      "splat(Tensor at, Tensor values, Tensor start, Tensor order, int[] shape) -> Tensor");
+  m.def("splat_gather(Tensor at, Tensor field) -> Tensor");
+  m.def("splat_slope(Tensor at, Tensor field, Tensor weight) -> Tensor");
+
   // --- render ---
   m.def(
       "rasterize(Tensor clip, Tensor faces, Tensor near, Tensor? behind, int height, int width) "

@@ -203,6 +203,27 @@ GEOMETRY = [
         ("tests/io/test_enclosed.py",),
     ),
     Mutant(
+        "geometry: the far share of a splat along z",
+        "csrc/kernels/splat.h",
+        "node[d * grid.nodes() + 1] += value * fz;",
+        "node[d * grid.nodes() + 1] += value;",
+        (_GEO + "test_splatting.py",),
+    ),
+    Mutant(
+        "geometry: side of the slope of a gather",
+        "csrc/kernels/splat.h",
+        "slope[1] += (dy ? along : -along) * wx;",
+        "slope[1] += along * wx;",
+        (_GEO + "test_splatting.py",),
+    ),
+    Mutant(
+        "reconstruct: sign of the spectral indicator",
+        "meshlearn/reconstruct/poisson/spectral.py",
+        "irfftn(-1j * dot * scale",
+        "irfftn(1j * dot * scale",
+        ("tests/reconstruct/test_poisson_field.py",),
+    ),
+    Mutant(
         "geometry: samples are uniform in a triangle",
         "meshlearn/geometry/sampling.py",
         "root = r[:, 0].sqrt()",
