@@ -139,7 +139,7 @@ def extract(
     volume = volume_of(samples, field, fill=fill, **placed)
     level = level or 0.0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # an empty mesh: said below
+        warnings.filterwarnings("ignore", "the field has no zero crossing")  # said below
         mesh = extract_volume(volume, level=level, method=method, above=above, close=close)
     if mesh.num_faces == 0:
         low, high = float(volume.values.min()), float(volume.values.max())

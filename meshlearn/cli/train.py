@@ -42,6 +42,10 @@ class TrainingOptions:
     seed: Seed = 0
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu"
     resume: Resume = False
+    allow_empty: Annotated[
+        bool,
+        typer.Option("--allow-empty", help="Go on where the model makes no surface of any shape."),
+    ] = False
     as_json: JsonFlag = False
 
     @property
@@ -160,6 +164,7 @@ def bspnet(
         model,
         folder=out,
         resume=training.resume,
+        allow_empty=training.allow_empty,
         seed=training.seed,
         device=training.device,
         amp=training.precision,

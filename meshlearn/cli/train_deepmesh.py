@@ -54,6 +54,7 @@ def deepmesh(data: Data, out: Out, model: DeepMeshOptions, training: TrainingOpt
         lr=model.lr,
         folder=out,
         resume=training.resume,
+        allow_empty=training.allow_empty,
         seed=seed,
         device=training.device,
         amp=training.precision,

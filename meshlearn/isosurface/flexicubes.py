@@ -51,6 +51,7 @@ from meshlearn.isosurface.checks import (
     finite_or_value_error,
     warn_if_empty,
 )
+from meshlearn.isosurface.closing import closed, warn_if_cut
 from meshlearn.isosurface.flexicubes_parts import carry_msdf, flexicubes_parts, split_quads
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.qef import qef_mesh
@@ -87,6 +88,7 @@ def flexicubes(
     tets: bool = False,
     gradient: Gradient | None = None,
     level: float = 0.0,
+    close: bool = False,
 ) -> FlexiCubesOutput:
     """The surface of a field by FlexiCubes: dual marching cubes with learnable weights.
 
@@ -109,6 +111,7 @@ def flexicubes(
             planes within their cell and quads split along the better diagonal, so that sharp edges
             are kept. Not with `training` or `tets`.
         level: the iso value.
+        close: cap the surface where it leaves the grid, at the border. Not with `gradient`.
 
     Returns:
         FlexiCubesOutput with `mesh`, `dev_loss` (0-d, the paper's L_dev averaged) and `tets`.
@@ -118,7 +121,8 @@ def flexicubes(
         ValueError: wrong shape, dtype or device, NaN in the field, options that exclude each other.
 
     Warns:
-        RuntimeWarning: no zero crossing; the mesh is empty.
+        RuntimeWarning: no zero crossing, the mesh is empty; or the surface reaches the border of
+            the grid, and is open there.
 
     Example:
         >>> grid = VoxelGrid(32)
@@ -132,6 +136,12 @@ def flexicubes(
     check_grid(grid)
     if gradient is not None and (training or tets):
         raise ValueError("gradient: expected without training and tets, got both; leave one out")
+    if close:
+        if gradient is not None:
+            raise ValueError("close: expected without gradient, which a cap has not; leave one out")
+        values, *weights = _checked(grid, sdf, deform, alpha, beta, gamma, level)
+        grid, sdf, (deform,), (alpha, beta, gamma) = closed(grid, values, weights[:1], weights[1:])
+        level = 0.0
     filled = None
     if gradient is None and not tets:
         vertices, faces, loss, *_ = flexicubes_surface(
@@ -152,6 +162,8 @@ def flexicubes(
         loss = _mean(parts.deviation)
     mesh = Mesh(vertices, faces, validate=False)
     warn_if_empty(mesh, grid)
+    if not close:
+        warn_if_cut(grid, sdf.detach().reshape(-1) - level)
     return FlexiCubesOutput(mesh, loss, filled)
 
 
@@ -239,6 +251,7 @@ def dual_marching_cubes(
     level: float = 0.0,
     deform: Tensor | None = None,
     gradient: Gradient | None = None,
+    close: bool = False,
 ) -> Mesh:
     """The surface of a field by dual marching cubes: FlexiCubes with unit weights.
 
@@ -252,6 +265,7 @@ def dual_marching_cubes(
         level: the iso value.
         deform: (N, 3) displacement parameters.
         gradient: gradient of the field, a function (P, 3) -> (P, 3) or (N, 3) values.
+        close: cap the surface where it leaves the grid, at the border. Not with `gradient`.
 
     Example:
         >>> grid = VoxelGrid(32)
@@ -259,7 +273,7 @@ def dual_marching_cubes(
 
     Source: Nielson, "Dual Marching Cubes" (2004).
     """
-    return flexicubes(grid, sdf, level=level, deform=deform, gradient=gradient).mesh
+    return flexicubes(grid, sdf, level=level, deform=deform, gradient=gradient, close=close).mesh
 
 
 def sign_regularizer(grid: VoxelGrid, sdf: Tensor) -> Tensor:

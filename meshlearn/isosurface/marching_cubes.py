@@ -23,6 +23,7 @@ from meshlearn.isosurface.checks import (
     finite_or_value_error,
     warn_if_empty,
 )
+from meshlearn.isosurface.closing import closed, warn_if_cut
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.reference import marching_cubes_reference
 from meshlearn.isosurface.tables import triangle_table
@@ -36,13 +37,14 @@ def marching_cubes(
     *,
     level: float = 0.0,
     deform: Tensor | None = None,
+    close: bool = False,
 ) -> Mesh:
     """The surface where a field on a grid passes `level`, by marching cubes.
 
     One vertex on each crossed grid edge, by linear interpolation; triangles by a case table whose
     ambiguous faces are cut by one fixed rule on both sides, so that a field which is positive on
     the border of the grid always gives a closed, manifold and oriented mesh, noise included.
-    Vertices are shared; a surface that leaves the grid is open there.
+    Vertices are shared; a surface that leaves the grid is open there, unless it is closed.
 
     Args:
         grid: the grid.
@@ -51,6 +53,7 @@ def marching_cubes(
         level: the iso value.
         deform: (N, 3) unconstrained displacement parameters: grid vertices move by
             ``(spacing / 2) * tanh(deform)``.
+        close: cap the surface where it leaves the grid, at the border.
 
     Returns:
         The mesh, normals towards larger values. Gradients reach `sdf` and `deform`.
@@ -59,7 +62,8 @@ def marching_cubes(
         ValueError: wrong shape, dtype or device, or NaN in the field.
 
     Warns:
-        RuntimeWarning: no zero crossing; the mesh is empty.
+        RuntimeWarning: no zero crossing, the mesh is empty; or the surface reaches the border of
+            the grid, and is open there.
 
     Example:
         >>> grid = VoxelGrid(32)
@@ -73,6 +77,8 @@ def marching_cubes(
     check_grid(grid)
     values = check_values(grid, sdf, level)
     deform = check_optional(deform, "deform", grid, grid.num_vertices, 3)
+    if close:
+        grid, values, (deform,), _ = closed(grid, values, [deform], [])
     if use_native(values):
         with finite_or_value_error(values):
             made = MarchingCubesTensors(
@@ -91,4 +97,6 @@ def marching_cubes(
         vertices, faces = marching_cubes_reference(grid, values, deform)
     mesh = Mesh(vertices, faces, validate=False)
     warn_if_empty(mesh, grid)
+    if not close:
+        warn_if_cut(grid, values)
     return mesh

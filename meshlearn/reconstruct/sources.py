@@ -16,6 +16,7 @@ from torch import Tensor
 from meshlearn.captures.reading import is_capture
 from meshlearn.io.points import PointCloud, is_points, load_points
 from meshlearn.io.volume import Volume, is_volume, load_volume
+from meshlearn.isosurface.closing import leaves
 from meshlearn.mesh import Mesh, far_middle, moved, used_vertices
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target
@@ -167,6 +168,13 @@ class VolumeSource(Source):
             raise ValueError(
                 "source: expected samples on a straight grid to fit to, got a curved one; "
                 "`extract_volume` (meshlearn extract) takes its surface as it is"
+            )
+        if leaves(self.volume.values):
+            warnings.warn(
+                "source: the surface reaches the border of the volume, and the fit is closed "
+                "somewhere near it; `extract_volume` with close=True (meshlearn extract --close) "
+                "caps it at the border, without it leaves it open",
+                stacklevel=2,
             )
         return FromField(self.volume, bounds=self.volume.bounds())
 

@@ -15,6 +15,7 @@ from meshlearn.mesh import Mesh
 from meshlearn.representations.bspnet import BSPNet
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
+from meshlearn.train.outcome import look_at, spread
 from meshlearn.train.stacked_preview import Stack
 from meshlearn.train.training_stages import Hooks, Stage
 from meshlearn.train.weights import load_weights, read_settings
@@ -179,6 +180,7 @@ def train_bspnet(
     checkpoint_every: int = 200,
     progress: bool | None = None,
     source: str = "",
+    allow_empty: bool = True,
     **options: Any,
 ) -> TrainResult:
     """Trains BSP-Net as an auto-encoder of voxels.
@@ -190,10 +192,12 @@ def train_bspnet(
             folder also gets ``sheet.png``: shapes of the data above what the model makes of them.
         every: steps between sheets.
         source: where the data came from, kept in the settings.
+        allow_empty: warn where the model makes no convexes of any shape, instead of an error.
         options: of `bspnet_stages`.
 
     Raises:
         ValueError: one shape only, or a model without an encoder of voxels.
+        EmptyTraining: no convexes of any shape, if that is not allowed; the checkpoint is kept.
     """
     if len(data) < 2:
         raise ValueError(
@@ -211,11 +215,16 @@ def train_bspnet(
         sheet=sheet, snapshot=sheet.stacked, target=sheet.stack.target, every=every,
         snapshot_every=max(10, every // 10),
     )  # fmt: skip
-    return train(
+    result = train(
         model, stages, folder=folder, resume=resume, seed=seed, device=device, amp=amp,
         checkpoint_every=checkpoint_every, hooks=hooks, progress=progress,
         options={"bspnet": model.options, "data": source},
     )  # fmt: skip
+    rows = spread(len(data))
+    none = torch.zeros(0, 3)
+    found = sheet.made(model, rows) or [Mesh(none, none.long()) for _ in rows]
+    look_at(found, [data.names[k] for k in rows], allow_empty=allow_empty)
+    return result
 
 
 def load_bspnet(folder: str | Path) -> BSPNet:

@@ -16,6 +16,7 @@ from meshlearn.representations.deepmesh import DeepMesh
 from meshlearn.representations.field_samples import clamped_error
 from meshlearn.train.dataset import ShapeSet
 from meshlearn.train.loop import TrainResult, train
+from meshlearn.train.outcome import look_at, spread
 from meshlearn.train.stacked_preview import Stack
 from meshlearn.train.training_stages import Hooks, Stage
 
@@ -68,6 +69,7 @@ def train_deepmesh(
     amp: str | None = None,
     resolution: int = 64,
     options: dict | None = None,
+    allow_empty: bool = True,
     progress: bool | None = None,
 ) -> TrainResult:
     """Trains an auto-decoder: network and codes together, by clamped L1 on samples of distances.
@@ -82,6 +84,7 @@ def train_deepmesh(
         folder, resume, seed, device, amp, options, progress: see `meshlearn.train.train`. The
             folder gets ``model.safetensors`` too, which `DeepMesh.load` reads.
         resolution: of the meshes that are drawn on the way.
+        allow_empty: warn where the model makes no surface of any shape, instead of an error.
 
     Returns:
         TrainResult whose model is a `DeepMesh` with a row of codes for each shape.
@@ -89,6 +92,8 @@ def train_deepmesh(
     Raises:
         ValueError: bad options, or a checkpoint of another training.
         NonFiniteLoss: NaN; names the step and the term or parameter.
+        EmptyTraining: no surface of any shape, if that is not allowed; the checkpoint is kept, and
+            ``model.safetensors`` is not written.
 
     Example:
         >>> data = open_data("families:chairs:40", points=512)
@@ -127,9 +132,21 @@ def train_deepmesh(
         options={"network": network.architecture, **network.config, **(options or {})},
         progress=progress,
     )
+    _look(model, data, allow_empty=allow_empty)
     if folder is not None:
         model.save(Path(folder) / "model.safetensors")
     return result
+
+
+@torch.no_grad()
+def _look(model: DeepMesh, data: Any, *, allow_empty: bool) -> None:
+    """Some shapes of the table: whether there is anything."""
+    rows = spread(len(model.codes))
+    names = [data.names[k] if isinstance(data, ShapeSet) else f"shape {k}" for k in rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no surface: said below
+        found = [model.mesh(k) for k in rows]
+    look_at(found, names, allow_empty=allow_empty)
 
 
 def _groups(model: nn.Module, lr: float) -> list[dict]:
@@ -152,7 +169,7 @@ def _hooks(data: object, steps: int, count: int = 3) -> Hooks:
     def snapshot(model: nn.Module) -> Mesh:
         assert isinstance(model, DeepMesh)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # there is no surface yet
+            warnings.simplefilter("ignore")  # there is no surface yet
             return stack([model.mesh(k) for k in shown])
 
     return Hooks(
@@ -171,7 +188,9 @@ def _sheet(model: nn.Module, path: Path) -> None:
     assert isinstance(model, DeepMesh)
     count = min(8, len(model.codes))
     rows = [k * len(model.codes) // count for k in range(count)]
-    meshes = [model.mesh(k) for k in rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is not drawn
+        meshes = [model.mesh(k) for k in rows]
     drawn = [(m, k) for m, k in zip(meshes, rows, strict=True) if m.num_faces]
     labels = [f"shape {k}" for _, k in drawn]
     if drawn:

@@ -126,7 +126,7 @@ def prepare_mesh(
         part, parts: label of each face (F,), and the names.
 
     Raises:
-        ValueError: no faces, no area, or coordinates that are not finite.
+        ValueError: no faces, no area, nothing inside, or coordinates that are not finite.
     """
     options = options or PrepareOptions()
     if mesh.num_faces == 0:
@@ -152,6 +152,11 @@ def prepare_mesh(
     space = torch.rand(options.space, 3, generator=generator) - 0.5
     values = tree.signed_distance(torch.cat((near, space)).clamp(-0.5, 0.5))
     points = torch.cat((torch.cat((near, space)).clamp(-0.5, 0.5), values[:, None]), 1)
+    if len(values) and not bool((values < 0).any()):
+        raise ValueError(
+            f"{name}: the mesh encloses nothing (a sheet, or open); expected an inside to learn "
+            "distances with a sign from"
+        )
     return PreparedShape(
         name,
         placed,

@@ -44,6 +44,20 @@ _RENDER = "tests/render/"
 
 ISOSURFACE = [
     Mutant(
+        "isosurface: a surface at the border is told",
+        "meshlearn/isosurface/closing.py",
+        "return len(inside) > 0 and bool(inside.any()) and not bool(inside.all())",
+        "return len(inside) > 0 and bool(inside.any())",
+        (_ISO + "test_closing.py",),
+    ),
+    Mutant(
+        "isosurface: a cap at the border",
+        "meshlearn/isosurface/closing.py",
+        "around(values, grid.shape, far),",
+        "around(values, grid.shape, top),",
+        (_ISO + "test_closing.py",),
+    ),
+    Mutant(
         "isosurface: diagonal of a quad, reference",
         "meshlearn/isosurface/flexicubes_parts.py",
         "split_faces(quads, g02 > g13)",
