@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn import train as train
     from meshlearn.convex import convexes_from_halfspaces as convexes_from_halfspaces
     from meshlearn.convex import intersect_halfspaces as intersect_halfspaces
+    from meshlearn.geometry import boolean as boolean
     from meshlearn.geometry import chamfer_distance as chamfer_distance
     from meshlearn.geometry import knn as knn
     from meshlearn.geometry import point_mesh_distance as point_mesh_distance
@@ -92,6 +93,7 @@ _EXPORTS = {
     "convexes_from_halfspaces": "meshlearn.convex",
     "intersect_halfspaces": "meshlearn.convex",
     # geometry
+    "boolean": "meshlearn.geometry",
     "chamfer_distance": "meshlearn.geometry",
     "knn": "meshlearn.geometry",
     "point_mesh_distance": "meshlearn.geometry",

@@ -50,6 +50,7 @@ FLOOR = {
     "_segment": 1,
     "_zeros": 1,
     "_validate": 1,
+    "_manifold": 1,
     "_memory": 1,
     "_saving": 1,
     "_seeds": 1,

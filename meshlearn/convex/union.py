@@ -7,20 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from meshlearn._manifold import manifold_library
 from meshlearn.convex.halfspaces import Convexes
 from meshlearn.mesh import Mesh
-
-
-def manifold_library() -> Any:
-    """The module manifold3d, or ImportError that says how to get it."""
-    try:
-        import manifold3d
-    except ImportError as error:
-        raise ImportError(
-            "the union of convexes needs the package manifold3d, which is not installed; "
-            "pip install 'meshlearn[union]', or keep the convexes apart"
-        ) from error
-    return manifold3d
 
 
 def union_convexes(convexes: Convexes, *, simplify: bool = False) -> Mesh:
@@ -48,7 +37,7 @@ def union_convexes(convexes: Convexes, *, simplify: bool = False) -> Mesh:
 
     Source: Manifold, the library by E. Lalish and others (Apache-2.0).
     """
-    library = manifold_library()
+    library = manifold_library("the union of convexes needs")
     vertices = convexes.vertices.detach().cpu().double().numpy()
     faces, face = (t.cpu().numpy() for t in convexes._fans)
     plane = convexes.face_plane.cpu().numpy()[face]

@@ -15,15 +15,28 @@ from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distanc
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import plane_section, polyline_section
 from meshlearn.geometry.simplification import simplify
+from meshlearn.geometry.solids import (
+    Boolean,
+    Halves,
+    Hull,
+    boolean,
+    convex_hull,
+    split_by_plane,
+)
 
 __all__ = [
+    "Boolean",
     "ClosestPoints",
+    "Halves",
+    "Hull",
     "MeshBVH",
     "Neighbours",
     "PointTree",
     "RayHits",
     "SurfaceSamples",
+    "boolean",
     "chamfer_distance",
+    "convex_hull",
     "enclosed_faces",
     "knn",
     "laplacian",
@@ -37,5 +50,6 @@ __all__ = [
     "sample_surface",
     "signed_distance",
     "simplify",
+    "split_by_plane",
     "winding_number",
 ]

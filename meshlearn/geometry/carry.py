@@ -46,7 +46,7 @@ def carry_attributes(old: Mesh, made: Mesh) -> Mesh:
         _, face, weight = tree.closest(made.vertices)
         for name in smooth:
             values = old.vertex_attributes[name][old.faces[face]]
-            vertex[name] = _mixed(name, values, weight)
+            vertex[name] = mixed(name, values, weight)
     face_attributes, corner = {}, {}
     if old.face_attributes or corner_attributes:
         _, nearest, _ = tree.closest(made.vertices[made.faces].mean(1))
@@ -81,7 +81,7 @@ def _seams(mesh: Mesh) -> dict[str, CornerAttribute]:
     return found
 
 
-def _mixed(name: str, values: Tensor, weight: Tensor) -> Tensor:
+def mixed(name: str, values: Tensor, weight: Tensor) -> Tensor:
     """(N, ...) of values (N, 3, ...) at corners, by barycentric weights (N, 3)."""
     weights = weight.view(-1, 3, *[1] * (values.dim() - 2))
     if values.is_floating_point():
@@ -136,7 +136,7 @@ class _Charts:
         return face, weight, (self.old.triangles[face].double() * weight[..., None]).sum(1)
 
     def values(self, name: str, face: Tensor, weight: Tensor) -> Tensor:
-        return _mixed(name, self.item.values[self.item.index[face]], weight)
+        return mixed(name, self.item.values[self.item.index[face]], weight)
 
 
 def _at_corners(

@@ -237,7 +237,12 @@ def save(
     if not isinstance(mesh, Mesh):
         raise ValueError(f"mesh: expected a Mesh, got {type(mesh).__name__}")
     report = save_document(from_mesh(mesh), path, overwrite=overwrite, format=format)
+    tell_losses(report, path)
+    return report
+
+
+def tell_losses(report: LossReport, path: str | os.PathLike[str] | IO[bytes]) -> None:
+    """Warns once of attributes, materials and textures that a format could not hold."""
     told = LossReport(tuple(loss for loss in report.items if loss.kind in _WARNED))
     if told:
-        warnings.warn(f"{said_as(path)}: {told}", stacklevel=2)
-    return report
+        warnings.warn(f"{said_as(path)}: {told}", stacklevel=3)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meshlearn import _saving
 from meshlearn._validate import FLOATS, check_index, check_tensor
-from meshlearn.mesh import edit, measure, repair, report
+from meshlearn.mesh import edit, measure, placing, repair, report
 from meshlearn.mesh.attributes import CornerAttribute, check_corners, check_domain, map_corners
 from meshlearn.mesh.report import MeshReport
 from meshlearn.mesh.topology import Topology
@@ -170,6 +170,89 @@ class Mesh:
             face={k: v.detach() for k, v in self.face_attributes.items()},
             corner=map_corners(self.corner_attributes, Tensor.detach),
         )
+
+    def copy(self) -> Mesh:
+        """With tensors of its own, so that changes in place reach neither; gradients go through."""
+        return self._like(
+            self.vertices.clone(),
+            Topology(self.faces.clone(), self.num_vertices),
+            vertex={k: v.clone() for k, v in self.vertex_attributes.items()},
+            face={k: v.clone() for k, v in self.face_attributes.items()},
+            corner=map_corners(self.corner_attributes, Tensor.clone, Tensor.clone),
+        )
+
+    # --- placing, differentiable in vertices ------------------------------------------------------
+
+    def transform(self, matrix: Tensor | Sequence[Sequence[float]]) -> Mesh:
+        """The mesh by an affine map: each vertex v becomes ``A v + t``.
+
+        Attributes "normal", "tangent" and "bitangent" turn along, at unit length. A map that
+        mirrors turns the faces too, so that a closed mesh stays outward.
+
+        Args:
+            matrix: (4, 4) or (3, 4), ``[A | t]``, or (3, 3) for A alone; gradients reach it.
+
+        Raises:
+            ValueError: another shape, not finite, or a last row that is not 0 0 0 1.
+        """
+        return self._placed(*placing.affine(matrix, self.vertices))
+
+    def translate(self, offset: Tensor | Sequence[float]) -> Mesh:
+        """Moved by an offset (3,), in the mesh's unit; gradients reach it."""
+        found = placing.as_numbers(offset, "offset", self.vertices)
+        check_tensor(found, "offset", shape=(3,))
+        return self.with_vertices(self.vertices + found)
+
+    def scale(
+        self,
+        factor: float | Sequence[float] | Tensor,
+        *,
+        about: Tensor | Sequence[float] | None = None,
+    ) -> Mesh:
+        """Scaled by a factor, or by three along the axes, about a point (3,), the origin if None.
+
+        A negative factor mirrors, see `transform`.
+        """
+        return self._about(placing.factors(factor, self.vertices), about)
+
+    def rotate(
+        self,
+        axis: str | Sequence[float] | Tensor,
+        degrees: float,
+        *,
+        about: Tensor | Sequence[float] | None = None,
+    ) -> Mesh:
+        """Turned by an angle in degrees, counter-clockwise seen from the axis' tip.
+
+        Args:
+            axis: "x", "y", "z" or a direction (3,) of any length.
+            about: a point (3,) on the axis; the origin if None.
+
+        Example:
+            >>> ml.data.shapes.box((1, 2, 3)).rotate("z", 90).bounds()[1]
+            tensor([1.0000, 0.5000, 1.5000])
+        """
+        return self._about(placing.rotation(axis, degrees, self.vertices), about)
+
+    def _about(self, linear: Tensor, about: Tensor | Sequence[float] | None) -> Mesh:
+        centre = None if about is None else placing.as_numbers(about, "about", self.vertices)
+        if centre is not None:
+            check_tensor(centre, "about", shape=(3,))
+        return self._placed(linear, about=centre)
+
+    def _placed(
+        self, linear: Tensor, offset: Tensor | None = None, about: Tensor | None = None
+    ) -> Mesh:
+        corner = self.corner_attributes
+        values = placing.turned({name: item.values for name, item in corner.items()}, linear)
+        made = self._like(
+            placing.positions(self.vertices, linear, offset, about),
+            self.topology,
+            vertex=placing.turned(self.vertex_attributes, linear),
+            face=placing.turned(self.face_attributes, linear),
+            corner={k: CornerAttribute(values[k], item.index) for k, item in corner.items()},
+        )
+        return made.flip().mesh if placing.mirrors(linear) else made
 
     # --- measures, differentiable in vertices -----------------------------------------------------
 

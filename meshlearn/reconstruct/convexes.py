@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from meshlearn._manifold import manifold_library
 from meshlearn.convex import Convexes, convex_colors, inner_convexes, select, union_convexes
-from meshlearn.convex.union import manifold_library
 from meshlearn.data.families.shape import SIDE, occupied
 from meshlearn.geometry import MeshBVH
 from meshlearn.isosurface import VoxelGrid, marching_cubes
@@ -70,7 +70,7 @@ def fit_convexes(
         >>> found = fit_convexes(meshlearn.load("part.obj"))
         >>> save_convexes(found.convexes, "parts.obj")
     """
-    manifold_library()  # asked for before the work, not behind it
+    manifold_library("the union of convexes needs")  # asked for before the work, not behind it
     begin = time.perf_counter()
     if mesh.num_faces == 0:
         raise ValueError("source: expected a mesh with faces, got none")

@@ -54,6 +54,7 @@ def run(folder, *arguments):
         ("--help",),
         ("--version",),
         ("convert", "--help"),
+        ("boolean", "--help"),
         ("info", "a.ply"),
         ("info", "a.obj", "--json"),
         ("info", "a.npy", "a.mha"),

@@ -1,0 +1,46 @@
+"""Verbs that make one mesh of others: what they write, keep and refuse."""
+
+import json
+
+import pytest
+
+import meshlearn as ml
+from meshlearn.data.shapes import box, icosphere
+
+
+@pytest.fixture
+def files(tmp_path):
+    box().save(tmp_path / "a.obj")
+    box().translate((0.5, 0.5, 0.5)).save(tmp_path / "b.stl")
+    ball = icosphere(2)
+    ball.submesh(ball.vertices[ball.faces].mean(1)[:, 2] < 0.8).mesh.save(tmp_path / "open.ply")
+    return tmp_path
+
+
+def test_boolean_writes_a_solid(files, cli):
+    pytest.importorskip("manifold3d")
+    out = files / "c.ply"
+    done = cli("boolean", "difference", files / "a.obj", files / "b.stl", out, "--json")
+    facts = json.loads(done.stdout)
+    assert facts["watertight"] and facts["volume"] == pytest.approx(1 - 0.125)
+    assert float(ml.load(out).volume()) == pytest.approx(1 - 0.125)
+    again = cli("boolean", "union", files / "a.obj", files / "b.stl", out)
+    assert again.returncode == 1 and "--overwrite" in again.stderr
+
+
+def test_boolean_keeps_the_unit(files, cli):
+    pytest.importorskip("manifold3d")
+    cli("convert", files / "a.obj", files / "a.3mf", "--unit", "mm", "--up", "z")
+    cli("boolean", "union", files / "a.3mf", files / "b.stl", files / "c.3mf")
+    assert json.loads(cli("info", files / "c.3mf", "--json").stdout)["unit"] == "mm"
+
+
+def test_boolean_names_the_file_that_is_no_solid(files, cli):
+    pytest.importorskip("manifold3d")
+    done = cli("boolean", "union", files / "a.obj", files / "open.ply", files / "c.ply")
+    assert done.returncode == 1 and not (files / "c.ply").exists()
+    assert done.stderr.count("\n") == 1 and "open.ply: expected a closed surface" in done.stderr
+    done = cli("boolean", "difference", files / "a.obj", files / "a.obj", files / "c.ply")
+    assert done.returncode == 1 and "is empty" in done.stderr
+    for wrong in (["xor", files / "a.obj", files / "b.stl"], ["union", files / "a.obj"]):
+        assert cli("boolean", *wrong, files / "c.ply").returncode == 2
