@@ -5,7 +5,8 @@ The model is the metallic-roughness one of glTF 2.0, of which a matte surface is
     colour = factor * texture * vertex colour,    opacity = alpha * texture's opacity * vertex's
 
 in linear light; what comes out is sRGB, as images are. Textures and the attribute "color" are sRGB
-too, factors linear. Metal, roughness, emission and normal maps are not drawn.
+too, factors linear. What blends is drawn over what is behind it (`blending`). Metal, roughness,
+emission and normal maps are not drawn.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _material(mesh: Mesh, number: int) -> _Material | None:
     looks: LooksLike | None = getattr(given, "appearance", None)
     if looks is None:
         return None
-    cut = looks.alpha_mode == "MASK"  # also of the colours of vertices
+    cut = looks.alpha_mode in ("MASK", "BLEND")  # also by the colours of vertices
     if not any((looks.base_color, looks.base_texture, looks.alpha_texture, cut)):
         return None
     return _Material(str(getattr(given, "name", number)), looks, getattr(given, "images", {}))
@@ -122,22 +123,11 @@ def blends(mesh: Mesh) -> bool:
     return any(m is not None and m.looks.alpha_mode == "BLEND" for m in _used(mesh).values())
 
 
-def tell_of_blending(mesh: Mesh) -> None:
-    """Warns that transparent materials are drawn as cut-out."""
-    found = [m for m in _used(mesh).values() if m is not None and m.looks.alpha_mode == "BLEND"]
-    names = ", ".join(dict.fromkeys(repr(m.name) for m in found))
-    warnings.warn(
-        f"transparent materials are drawn as cut-out, opaque where their textures are not clear: "
-        f"{names}",
-        stacklevel=5,
-    )
-
-
 def opacity_cut(mesh: Mesh, part: Fragments, change: Tensor | None = None) -> Tensor:
     """(P,) bool: where P pixels look through the mesh.
 
-    A mask cuts where opacity is below its cutoff. What blends is drawn as cut-out, where the
-    opacity of its texture is below one half, and whole where it has none.
+    A mask cuts where opacity is below its cutoff. What blends counts as there where the opacity of
+    its texture is one half or more, and whole where it has none.
 
     Args:
         part, change: as in `material_colors`.
@@ -158,6 +148,28 @@ def opacity_cut(mesh: Mesh, part: Fragments, change: Tensor | None = None) -> Te
             opacity = _opacity(mesh, material, some, slope, whole=mask)
         through[rows] = opacity < cutoff
     return through
+
+
+def opacity_of(mesh: Mesh, part: Fragments, change: Tensor | None = None) -> Tensor:
+    """(P,) opacity of P pixels: of what blends in [0, 1], of a mask 0 or 1, of all else 1.
+
+    Args:
+        part, change: as in `material_colors`.
+    """
+    out = mesh.vertices.new_ones(len(part.face))
+    label = mesh.face_attributes["material"][part.face]
+    for number, material in _used(mesh).items():
+        mode = None if material is None else material.looks.alpha_mode
+        rows = (label == number).nonzero().squeeze(1)
+        if material is None or mode not in ("MASK", "BLEND") or not len(rows):
+            continue
+        some = Fragments(*(t[rows] for t in part))
+        slope = None if change is None else change[rows]
+        found = _opacity(mesh, material, some, slope, whole=True)
+        if mode == "MASK":
+            found = (found >= (_cutoff(material) or 0.0)).to(out)
+        out = out.index_put((rows,), found.clamp(0, 1))
+    return out
 
 
 def material_colors(

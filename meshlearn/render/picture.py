@@ -17,8 +17,9 @@ from torch import Tensor
 from meshlearn._files import write_file
 from meshlearn.mesh.centring import far_middle, moved, used_vertices
 from meshlearn.render.backends import get_backend
+from meshlearn.render.blending import composite, peeled
 from meshlearn.render.camera import Camera, image_size
-from meshlearn.render.materials import has_looks
+from meshlearn.render.materials import blends, has_looks
 from meshlearn.render.rasterize import Fragments, interpolate, rasterize
 from meshlearn.render.shading import STUDIO, lambert, surface_colors, toward_viewer
 from meshlearn.render.visible import pixels_of, visible
@@ -106,17 +107,47 @@ def shaded_view(
     mesh, cam = _near(mesh.detach(), cam)
     big = (h * samples, w * samples)
     dressed = has_looks(mesh, plain=False)
-    if dressed:
+    glass = dressed and blends(mesh)
+    if glass:
+        found = list(peeled(mesh, cam, big, get_backend("native")))
+        fragments = found[0].fragments
+    elif dressed:
         fragments = visible(mesh, cam, big, get_backend("native"))
     else:
         mesh.materials = ()
         fragments = rasterize(mesh, cam, big)
-    seen = fragments.mask
     ground = torch.linspace(0, 1, h, device=mesh.vertices.device)[:, None, None]
     top, bottom = (torch.tensor(c, device=ground.device) for c in (_TOP, _BOTTOM))
     backdrop = (top + (bottom - top) * ground * ground).expand(h, w, 3)
-    if not bool(seen.any()):
+    if not bool(fragments.mask.any()):
         return backdrop.clone()
+
+    def lit_by(seen: Fragments) -> Tensor:
+        lit = _lit(mesh, cam, seen, samples, smooth, wireframe, crease, dressed)
+        return torch.zeros(*big, 3, device=lit.device).index_put((seen.mask,), lit.float())
+
+    if glass:
+        mixed = composite(found, lit_by)
+        color, cover = mixed.color, mixed.cover.float()
+    else:
+        color, cover = lit_by(fragments), fragments.mask.float()
+    canvas = torch.cat((color * cover[..., None], cover[..., None]), -1)
+    pooled = canvas.view(h, samples, w, samples, 4).mean((1, 3))
+    return pooled[..., :3] + backdrop * (1 - pooled[..., 3:])
+
+
+def _lit(
+    mesh: Mesh,
+    cam: Camera,
+    fragments: Fragments,
+    samples: int,
+    smooth: bool | None,
+    wireframe: bool,
+    crease: float,
+    dressed: bool,
+) -> Tensor:
+    """(P, 3) colours, in 0 to 1, of the pixels that see the mesh, as `shaded_view` has them."""
+    big, seen = (fragments.face.shape[0], fragments.face.shape[1]), fragments.mask
     # From here on a list of the pixels that see the mesh, as an image of one row.
     face = fragments.face[seen][None]
     part = Fragments(face, fragments.barycentric[seen][None], fragments.depth[seen][None])
@@ -147,10 +178,7 @@ def shaded_view(
     if wireframe:
         line = _wire(mesh, cam, fragments, big, samples)
         lit = lit + (lit.new_tensor(_LINE) - lit) * (_LINE_SHARE * line[:, None])
-    canvas = torch.zeros(*big, 4, device=lit.device)
-    canvas[seen] = torch.cat((lit.clamp(0, 1), torch.ones_like(lit[:, :1])), 1).float()
-    pooled = canvas.view(h, samples, w, samples, 4).mean((1, 3))
-    return pooled[..., :3] + backdrop * (1 - pooled[..., 3:])
+    return lit.clamp(0, 1)
 
 
 def _near(mesh: Mesh, cam: Camera) -> tuple[Mesh, Camera]:

@@ -10,11 +10,12 @@ from torch import Tensor
 from meshlearn._compile import eager
 from meshlearn.mesh import Mesh, Meshes
 from meshlearn.render.backends import get_backend
+from meshlearn.render.blending import Blend, composite, peeled
 from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
 from meshlearn.render.lighting import HEADLIGHT, STUDIO, Lights, lambert, sh_light
-from meshlearn.render.materials import attribute_colors, has_looks, material_colors
+from meshlearn.render.materials import attribute_colors, blends, has_looks, material_colors
 from meshlearn.render.texture import texture as look_up
 from meshlearn.render.visible import pixels_of, visible
 
@@ -116,7 +117,9 @@ def render(
     """Images of a mesh, differentiable in its vertices, colours and texture.
 
     What its materials cut out (alpha masks, textures that are clear in places) is looked through,
-    in every channel; see `meshlearn.render.materials` for what is drawn of materials.
+    in every channel; what is transparent is drawn over what is behind it in "color" and "shaded",
+    and in other channels it is there. See `meshlearn.render.materials` for what is drawn of
+    materials.
 
     Args:
         mesh: V or F may be 0: the image is empty. Of `Meshes` each has an image of its own, which
@@ -181,9 +184,17 @@ def render(
     else:
         fragments = engine.rasterize(mesh, cam, size)
 
-    def albedo() -> Tensor:
-        return surface_colors(mesh, fragments, default_color, texture=texture, cam=cam)
+    def albedo(seen: Fragments) -> Tensor:
+        return surface_colors(mesh, seen, default_color, texture=texture, cam=cam)
 
+    def shaded(seen: Fragments) -> Tensor:
+        return _shaded(mesh, cam, seen, albedo(seen), lights, smooth, two_sided)
+
+    paints = {"color": albedo, "shaded": shaded}
+    mixed: dict[str, Blend] = {}
+    if texture is None and blends(mesh) and paints.keys() & set(channels):
+        found = list(peeled(mesh, cam, size, engine))
+        mixed = {c: composite(found, paints[c]) for c in paints if c in channels}
     out: dict[str, Tensor] = {}
     for channel in channels:
         if channel == "mask":
@@ -192,20 +203,23 @@ def render(
             out[channel] = fragments.depth
         elif channel == "normal":
             out[channel] = surface_normals(mesh, fragments, smooth=smooth)
-        elif channel == "color":
-            out[channel] = albedo()
+        elif channel in mixed:  # what nothing is behind has its own colour
+            out[channel] = mixed[channel].color * fragments.mask[..., None]
+        elif channel in paints:
+            out[channel] = paints[channel](fragments)
         elif channel == "position":
             out[channel] = interpolate(mesh.vertices, fragments, mesh.faces)
-        elif channel == "face":
-            out[channel] = fragments.face
         else:
-            out[channel] = _shaded(mesh, cam, fragments, albedo(), lights, smooth, two_sided)
+            out[channel] = fragments.face
     if background is not None:
         for channel in {"color", "shaded"} & out.keys():
             behind = out[channel].new_tensor(background)
             if behind.shape != (3,):
                 raise ValueError(f"background: expected three numbers, got {background!r}")
-            out[channel] = torch.where(fragments.mask[..., None], out[channel], behind)
+            if channel in mixed:
+                out[channel] = mixed[channel].over(behind)
+            else:
+                out[channel] = torch.where(fragments.mask[..., None], out[channel], behind)
     if antialias:
         blended = [c for c in ("mask", "color", "shaded") if c in out]
         layers = [out[c] if c != "mask" else out[c][..., None] for c in blended]

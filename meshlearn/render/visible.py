@@ -12,7 +12,7 @@ from meshlearn.render.backends import Backend
 from meshlearn.render.camera import Camera
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import barycentric_changes
-from meshlearn.render.materials import blends, needs_cutting, opacity_cut, tell_of_blending
+from meshlearn.render.materials import needs_cutting, opacity_cut
 from meshlearn.render.rasterize import rasterize
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ def visible(mesh: Mesh, cam: Camera, size: int | Sequence[int], engine: Backend)
         engine: who rasterises the first layer; those behind are our own rasteriser's.
     """
     fragments = engine.rasterize(mesh, cam, size)
-    if blends(mesh):
-        tell_of_blending(mesh)
     if not needs_cutting(mesh):
         return fragments
     own = engine.name if engine.name in ("native", "reference") else "native"

@@ -1992,6 +1992,13 @@ WRONG_ANSWERS = [
 
 FILES = [
     Mutant(
+        "render: a layer takes what those before it let through",
+        "meshlearn/render/blending.py",
+        "share = (1 - cover) * layer.opacity",
+        "share = layer.opacity",
+        ("tests/render/test_materials.py",),
+    ),
+    Mutant(
         "io: colours of 3MF's materials are sRGB",
         "meshlearn/io/formats/threemf/properties.py",
         'said = {"base_color": _linear(colour)} if colour else {}',

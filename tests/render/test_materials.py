@@ -260,20 +260,81 @@ def test_whole_numbers_of_colours_have_eight_bits(kind):
     assert np.abs(color - [1, 0.2, 0]).max() < 1e-6
 
 
-def test_what_blends_is_a_cut_out_and_told():
-    clear = Looks(base_texture=Texture("t.png", nearest=True), alpha=0.3, alpha_mode="BLEND")
-    with pytest.warns(UserWarning, match="transparent materials.*cut-out.*'m'"):
-        _, place = seen(quad(clear, holed()))
-    assert len(place) and place[:, 0].min() > 0.5
-    glass = Looks(base_color=(0.0, 1.0, 0.0), alpha=0.1, alpha_mode="BLEND")
-    with pytest.warns(UserWarning, match="transparent"):
-        color, _ = seen(quad(glass))
-    assert len(color) and np.abs(color - [0, 1, 0]).max() < 1e-5
+def glass(color, alpha: float, z: float) -> ml.Mesh:
+    mode = "BLEND" if alpha < 1 else None
+    return quad(Looks(base_color=color, alpha=alpha, alpha_mode=mode), z=z)
+
+
+def test_what_blends_is_drawn_over_what_is_behind():
+    """In light: 0.25 red over 0.5 green over blue, whatever their order in the file."""
+    layers = [glass((0.0, 0.0, 1.0), 1, -2), glass((1.0, 0.0, 0.0), 0.25, 0)]
+    layers.append(glass((0.0, 1.0, 0.0), 0.5, -1))
+    wanted = encoded([0.25, 0.75 * 0.5, 0.75 * 0.5])
+    for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+        mesh = cat([layers[k] for k in order])[0]
+        for backend in ("native", "reference"):
+            out = render(mesh, CAM, 17, channels=("color", "mask", "depth"), backend=backend)
+            assert np.abs(out["color"][8, 8].numpy() - wanted).max() < 1e-5
+            assert float(out["depth"][8, 8]) == pytest.approx(3)  # the nearest, transparent or not
+    cams = Camera.orbit(2)
+    both = render(mesh, cams, 9, channels=("color", "shaded"))
+    for k in range(2):
+        one = render(mesh, cams[k], 9, channels=("color", "shaded"))
+        assert all(torch.allclose(one[c], both[c][k], atol=1e-6) for c in one)
+
+
+def test_glass_alone_has_its_colour_and_a_ground_shines_through():
+    mesh = glass((1.0, 0.0, 0.0), 0.25, 0)
+    bare = render(mesh, CAM, 9, channels=("color", "mask"))
+    assert (
+        torch.allclose(bare["color"][4, 4], torch.tensor([1.0, 0, 0])) and bare["mask"][4, 4] == 1
+    )
+    over = render(mesh, CAM, 9, channels=("color",), background=(1.0, 1.0, 1.0))["color"][4, 4]
+    assert np.abs(over.numpy() - encoded([1.0, 0.75, 0.75])).max() < 1e-5
+    picture = shaded_view(mesh, CAM, 32, samples=1)
+    solid = shaded_view(glass((1.0, 0.0, 0.0), 1, 0), CAM, 32, samples=1)
+    assert float(solid[16, 16, 1]) < 0.2 < 0.6 < float(picture[16, 16, 1])
+
+
+def test_opaque_pixels_of_a_mesh_with_glass_are_as_without_it():
+    wall = quad(Looks(base_texture=Texture("t.png")), png(TEXELS), z=-1.0)
+    far = glass((1.0, 0.0, 0.0), 0.25, -2.0)  # behind the wall
+    a = render(cat([wall, far])[0], CAM, 32, channels=("color", "mask"))
+    b = render(wall, CAM, 32, channels=("color", "mask"))
+    seen = b["mask"] > 0
+    assert torch.equal(a["color"][seen], b["color"][seen])
+
+
+def test_opacity_of_a_texture_blends_and_counts_from_one_half():
+    clear = Looks(base_texture=Texture("t.png", nearest=True), alpha_mode="BLEND")
+    _, place = seen(quad(clear, holed(cut=100)))
+    assert len(place) and place[:, 0].min() > 0.5  # 100 of 255 is no part of the mask
     opaque = Looks(base_texture=Texture("t.png"))  # an image's opacity alone cuts nothing
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _, place = seen(quad(opaque, holed()))
     assert place[:, 0].min() < 0.1
+    wall = quad(Looks(base_color=(0.0, 0.0, 1.0)), z=-1.0)
+    mesh = cat([quad(clear, holed(cut=100)), wall])[0]
+    left = render(mesh, CAM, 32, channels=("color",))["color"][16, 12]
+    share = 100 / 255
+    assert float(left[2]) > float(encoded(1 - share)) - 1e-4  # blue through it
+
+
+def test_clear_vertex_colours_blend():
+    color = torch.tensor([[255, 0, 0, 51]] * 4, dtype=torch.uint8)
+    wall = quad(Looks(base_color=(0.0, 0.0, 1.0)), z=-1.0, color=torch.full_like(color, 255))
+    mesh = cat([quad(Looks(alpha_mode="BLEND"), color=color), wall])[0]
+    found = render(mesh, CAM, 9, channels=("color",))["color"][4, 4].numpy()
+    assert np.abs(found - encoded([0.2, 0, 0.8])).max() < 1e-4
+
+
+def test_glass_has_gradients_in_colours_behind_it():
+    color = torch.full((4, 3), 0.5, requires_grad=True)
+    wall = quad(Looks(base_color=(1.0, 1.0, 1.0)), z=-1.0, color=color)
+    front = quad(Looks(alpha=0.5, alpha_mode="BLEND"), color=torch.ones(4, 3))
+    render(cat([front, wall])[0], CAM, 9, channels=("color",))["color"][4, 4].sum().backward()
+    assert color.grad.abs().max() > 0.01
 
 
 @pytest.mark.parametrize("channel", ["", "r", "luminance"])
