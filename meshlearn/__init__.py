@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from meshlearn import _saving
+from meshlearn import _saving, _showing
 
 if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn import convex as convex
@@ -138,4 +138,13 @@ def _save(what: Any, path: Any, **options: Any) -> None:
     import_module("meshlearn.io").save(what, path, **options)
 
 
+def _show(what: Any, **options: Any) -> Any:
+    return import_module("meshlearn.viewer.showing").show(what, **options)
+
+
+def _html(what: Any) -> str:
+    return import_module("meshlearn.render.notebook").mesh_html(what)
+
+
 _saving.set_writer(_save)
+_showing.set_showers(_show, _html)

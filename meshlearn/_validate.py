@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
 FLOATS = (torch.float32, torch.float64)
+TensorLike: TypeAlias = "Tensor | np.ndarray | Sequence[Any]"
 
 
 def _shape_text(shape: Sequence[int | str | None]) -> str:
@@ -17,6 +20,51 @@ def _shape_text(shape: Sequence[int | str | None]) -> str:
         + ("," * (len(shape) == 1))
         + ")"
     )
+
+
+def as_tensor(
+    value: object,
+    name: str,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """A tensor as it is; an array, a list or a number as one.
+
+    Args:
+        dtype: of what is made of an array or a list; None: an array's own, float32 of a list's
+            fractions, int64 of whole numbers.
+        device: of what is made of an array or a list.
+
+    Raises:
+        ValueError: it holds no numbers, or rows of several lengths.
+    """
+    if isinstance(value, Tensor):
+        return value
+    listed = isinstance(value, list | tuple | int | float)
+    try:
+        array = np.asarray(value) if listed or hasattr(value, "__array__") else None
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{name}: expected rows of one length, got rows of several; make them equal"
+        ) from None
+    if array is None or array.dtype.kind not in "fiub":
+        kind = type(value).__name__ if array is None else f"{type(value).__name__} of {array.dtype}"
+        raise ValueError(
+            f"{name}: expected a tensor, an array or a list of numbers, got {kind}; pass one of "
+            "these"
+        )
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)  # torch has little use for these
+    elif array.dtype.kind == "f" and (listed or array.dtype.itemsize > 8):
+        array = array.astype(np.float64)
+        dtype = dtype or (torch.float32 if listed else None)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    array = np.ascontiguousarray(array) if array.ndim else array
+    if not array.flags.writeable:
+        array = array.copy()
+    return torch.from_numpy(np.asarray(array)).to(device=device, dtype=dtype)
 
 
 def check_tensor(

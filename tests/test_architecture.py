@@ -53,6 +53,7 @@ FLOOR = {
     "_manifold": 1,
     "_memory": 1,
     "_saving": 1,
+    "_showing": 1,
     "_seeds": 1,
     "_threads": 1,
     "_files": 1,

@@ -9,15 +9,22 @@ import torch
 from torch import Tensor
 
 from meshlearn._native import HAS_NATIVE
-from meshlearn._validate import FLOATS, check_tensor
+from meshlearn._validate import FLOATS, as_tensor, check_tensor
 from meshlearn.mesh import Mesh
 
 _CELLS = 2**21 - 1  # of a Morton code along the longest axis
 
 
 def check_points(points: object, name: str, like: Tensor | None = None, of: str = "") -> Tensor:
-    """(P, 3) finite points, in the dtype and on the device of `like`."""
+    """(P, 3) finite points, in the dtype and on the device of `like`.
+
+    An array or a list becomes such; a tensor has to be.
+    """
     dtype, device = (FLOATS, None) if like is None else (like.dtype, like.device)
+    if not isinstance(points, Tensor):
+        points = as_tensor(points, name, dtype=None if like is None else like.dtype, device=device)
+        points = points if points.is_floating_point() else points.to(torch.float32)
+        points = points.view(0, 3) if points.shape == (0,) else points
     found = check_tensor(points, name, shape=("P", 3), dtype=dtype, device=device, like=of)
     if found.numel() and not bool(torch.isfinite(found.detach().abs().amax())):
         check_tensor(found.detach(), name, finite=True)

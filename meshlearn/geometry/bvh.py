@@ -10,7 +10,7 @@ from torch import Tensor
 from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, segment_sum
-from meshlearn._validate import check_tensor
+from meshlearn._validate import TensorLike, check_tensor
 from meshlearn.geometry._space import (
     BoxTree,
     BuiltTree,
@@ -45,7 +45,8 @@ class MeshBVH:
     """Answers spatial queries about one mesh; build once, ask often.
 
     The tree is a snapshot of the vertices: build it anew when they move (a few ms for 40k faces, so
-    a fitting loop can build one a step). Queries take points of the mesh's dtype and device.
+    a fitting loop can build one a step). Queries take points of the mesh's dtype and device, or
+    arrays and lists, which become such.
 
     Args:
         mesh: at least one face, corners finite. Faces without area count as the segment or point
@@ -76,10 +77,10 @@ class MeshBVH:
             built = torch.ops.meshlearn.triangle_tree(self._vertices, self._faces, box)
             self._tree = BuiltTree(*built).tree
 
-    def _points(self, points: Tensor, name: str = "points") -> Tensor:
+    def _points(self, points: TensorLike, name: str = "points") -> Tensor:
         return check_points(points, name, self._vertices, "the mesh")
 
-    def closest(self, points: Tensor) -> ClosestPoints:
+    def closest(self, points: TensorLike) -> ClosestPoints:
         """Closest point of the mesh for each of `points` (P, 3); see `point_mesh_distance`."""
         return ClosestPoints(*_Closest.apply(self._points(points), self.mesh.vertices, self))
 
@@ -95,7 +96,7 @@ class MeshBVH:
         foot = (corners * barycentric.double()[:, :, None]).sum(1)
         return ((points - foot) ** 2).sum(1).to(points.dtype), face, barycentric
 
-    def winding_number(self, points: Tensor, *, beta: float = 2.0) -> Tensor:
+    def winding_number(self, points: TensorLike, *, beta: float = 2.0) -> Tensor:
         """Generalised winding numbers (P,); see `winding_number`."""
         query = self._points(points).detach().contiguous()
         if not beta > 0:
@@ -108,31 +109,32 @@ class MeshBVH:
             query, curve_order(query), *self._tree, self._moments, self._scale, float(beta)
         )
 
-    def signed_distance(self, points: Tensor) -> Tensor:
+    def signed_distance(self, points: TensorLike) -> Tensor:
         """Distances (P,), negative inside; see `signed_distance`."""
+        points = self._points(points)
         squared = self.closest(points).squared_distance
         away = squared > 0
         distance = torch.where(away, squared, 1).sqrt() * away
         inside = self.winding_number(points).abs() > 0.5
         return torch.where(inside, -distance, distance)
 
-    def rays(self, origins: Tensor, directions: Tensor, *, any_hit: bool = False) -> RayHits:
+    def rays(
+        self, origins: TensorLike, directions: TensorLike, *, any_hit: bool = False
+    ) -> RayHits:
         """First hits of rays; see `ray_mesh_intersection`."""
-        origins = self._points(origins, "origins").detach().contiguous()
-        directions = self._points(directions, "directions").detach().contiguous()
-        if origins.shape != directions.shape:
+        start = self._points(origins, "origins").detach().contiguous()
+        way = self._points(directions, "directions").detach().contiguous()
+        if start.shape != way.shape:
             raise ValueError(
-                f"directions: expected as many as origins ({len(origins)}), got {len(directions)}; "
+                f"directions: expected as many as origins ({len(start)}), got {len(way)}; "
                 "pass one direction for each origin"
             )
         if self._tree is not None:
             face, distance, barycentric = torch.ops.meshlearn.rays_on_mesh(
-                origins, directions, *self._tree, self._scale, any_hit
+                start, way, *self._tree, self._scale, any_hit
             )
         else:
-            face, distance, barycentric = rays_reference(
-                origins, directions, self._vertices, self._faces
-            )
+            face, distance, barycentric = rays_reference(start, way, self._vertices, self._faces)
         return RayHits(distance, face, barycentric)
 
 
@@ -166,7 +168,7 @@ def _bvh(mesh: Mesh | MeshBVH) -> MeshBVH:
 
 
 @eager
-def point_mesh_distance(points: Tensor, mesh: Mesh | MeshBVH) -> ClosestPoints:
+def point_mesh_distance(points: TensorLike, mesh: Mesh | MeshBVH) -> ClosestPoints:
     """Squared distance from points to the surface of a mesh, by a tree of boxes.
 
     Args:
@@ -191,7 +193,7 @@ def point_mesh_distance(points: Tensor, mesh: Mesh | MeshBVH) -> ClosestPoints:
 
 
 @eager
-def winding_number(points: Tensor, mesh: Mesh | MeshBVH, *, beta: float = 2.0) -> Tensor:
+def winding_number(points: TensorLike, mesh: Mesh | MeshBVH, *, beta: float = 2.0) -> Tensor:
     """Generalised winding number: 1 inside a closed, outward-oriented mesh, 0 outside.
 
     Between the two near holes of an open mesh, which makes it a robust test of inside. Faces in
@@ -216,7 +218,7 @@ def winding_number(points: Tensor, mesh: Mesh | MeshBVH, *, beta: float = 2.0) -
 
 
 @eager
-def signed_distance(points: Tensor, mesh: Mesh | MeshBVH) -> Tensor:
+def signed_distance(points: TensorLike, mesh: Mesh | MeshBVH) -> Tensor:
     """Distance to the surface of a mesh, negative inside.
 
     Inside is where the generalised winding number is above one half in magnitude: holes,
@@ -241,7 +243,7 @@ def signed_distance(points: Tensor, mesh: Mesh | MeshBVH) -> Tensor:
 
 
 def ray_mesh_intersection(
-    origins: Tensor, directions: Tensor, mesh: Mesh | MeshBVH, *, any_hit: bool = False
+    origins: TensorLike, directions: TensorLike, mesh: Mesh | MeshBVH, *, any_hit: bool = False
 ) -> RayHits:
     """First face hit by each ray, from either side; no ray slips between two faces of an edge.
 

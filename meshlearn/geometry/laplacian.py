@@ -7,6 +7,7 @@ has one that points inward.
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import torch
@@ -65,14 +66,18 @@ def laplacian(mesh: Mesh, method: LaplacianMethod = "uniform") -> Tensor:
     return segment_sum(to_other, ends) / degree[:, None]
 
 
-def laplacian_matrix(mesh: Mesh, method: LaplacianMethod = "uniform") -> Tensor:
-    """(V, V) sparse Laplacian: a coalesced COO tensor of the vertices' dtype, on their device.
+def laplacian_matrix(
+    mesh: Mesh, method: LaplacianMethod = "uniform", *, layout: Literal["coo", "csr"] = "coo"
+) -> Tensor:
+    """(V, V) sparse Laplacian of the vertices' dtype, on their device.
 
     Args:
         mesh: any mesh, also open or non-manifold.
         method: "uniform": 1 / degree at each neighbour and -1 on the diagonal. "cotangent":
             (cot a + cot b) / 2 at each neighbour and minus their sum on the diagonal: symmetric,
             negative semidefinite. A face without area has no angles and contributes nothing.
+        layout: "coo" for a coalesced COO tensor, or "csr", whose products are about ten times as
+            quick.
 
     Returns:
         The matrix; without gradient (`laplacian` has one). A vertex without neighbours has an
@@ -89,6 +94,8 @@ def laplacian_matrix(mesh: Mesh, method: LaplacianMethod = "uniform") -> Tensor:
     Source: Pinkall and Polthier, Computing discrete minimal surfaces and their conjugates, 1993.
     """
     _check(mesh, method)
+    if layout not in ("coo", "csr"):
+        raise ValueError(f"layout: expected 'coo' or 'csr', got {layout!r}; pass one")
     topology, size = mesh.topology, mesh.num_vertices
     edges, ends = topology.edges, topology.edge_ends
     with torch.no_grad():
@@ -112,8 +119,17 @@ def laplacian_matrix(mesh: Mesh, method: LaplacianMethod = "uniform") -> Tensor:
         values = torch.cat([weight[keep], diagonal[used]])
         # entries are distinct: sorted here, nothing is left to add up
         order = torch.argsort(index[0] * size + index[1])
+        index, values = index[:, order], values[order]
+        if layout == "csr":
+            start = index.new_zeros(size + 1)
+            torch.cumsum(torch.bincount(index[0], minlength=size), 0, out=start[1:])
+            with warnings.catch_warnings():  # torch calls the layout a beta
+                warnings.simplefilter("ignore", UserWarning)
+                return torch.sparse_csr_tensor(
+                    start, index[1], values, (size, size), check_invariants=False
+                )
         return torch.sparse_coo_tensor(
-            index[:, order], values[order], (size, size), is_coalesced=True, check_invariants=False
+            index, values, (size, size), is_coalesced=True, check_invariants=False
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum, stable_mean
-from meshlearn._validate import FLOATS, check_tensor
+from meshlearn._validate import FLOATS, TensorLike, as_tensor, check_tensor
 from meshlearn.geometry._space import BuiltTree, check_points, curve_order, fake_tree, finite_frame
 from meshlearn.geometry.reference import nearest_points
 
@@ -35,8 +36,8 @@ class PointTree:
         >>> squared, index = tree.knn(queries, 8)
     """
 
-    def __init__(self, points: Tensor) -> None:
-        self.points = check_points(points, "points")
+    def __init__(self, points: TensorLike) -> None:
+        points = self.points = check_points(points, "points")
         if points.shape[0] == 0:
             raise ValueError("points: expected at least one point, got none")
         self._order: Tensor | None = None
@@ -47,9 +48,9 @@ class PointTree:
             built = BuiltTree(*torch.ops.meshlearn.point_tree(own, box))
             self._tree, self._order = built.tree, built.order
 
-    def knn(self, x: Tensor, k: int = 1) -> Neighbours:
+    def knn(self, x: TensorLike, k: int = 1) -> Neighbours:
         """The k points nearest to each of `x` (P, 3); see `meshlearn.knn`."""
-        check_points(x, "x", self.points, "y")
+        x = check_points(x, "x", self.points, "y")
         return self._knn(x, _check_k(k, self.points.shape[0]), None)
 
     def _knn(self, x: Tensor, k: int, order: Tensor | None) -> Neighbours:
@@ -91,7 +92,7 @@ def _check_k(k: object, size: int) -> int:
 
 
 @eager
-def knn(x: Tensor, y: Tensor | PointTree, k: int = 1) -> Neighbours:
+def knn(x: TensorLike, y: TensorLike | PointTree, k: int = 1) -> Neighbours:
     """The k nearest points of `y` for each point of `x`.
 
     Args:
@@ -112,8 +113,8 @@ def knn(x: Tensor, y: Tensor | PointTree, k: int = 1) -> Neighbours:
     """
     if isinstance(y, PointTree):
         return y.knn(x, k)
-    check_points(x, "x")
-    check_points(y, "y", x, "x")
+    x = check_points(x, "x")
+    y = check_points(y, "y", x, "x")
     _check_k(k, y.shape[0])
     return PointTree(y)._knn(x, k, None)
 
@@ -168,7 +169,7 @@ def chamfer_distance(
         )
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
-    single = isinstance(x, Tensor) and x.dim() == 2
+    single = isinstance(x, Tensor | np.ndarray) and x.ndim == 2
     xs, ys = _clouds(x, "x", x_lengths), _clouds(y, "y", y_lengths)
     if len(xs) != len(ys):
         raise ValueError(f"y: expected as many clouds as in x, {len(xs)}, got {len(ys)}")
@@ -211,8 +212,10 @@ def _clouds(
     points: Tensor | Sequence[Tensor], name: str, lengths: Tensor | Sequence[int] | None
 ) -> list[Tensor]:
     """The clouds of a batch, padded or a list, without their padding."""
+    if isinstance(points, np.ndarray):
+        points = as_tensor(points, name)
     if not isinstance(points, Tensor):
-        clouds = list(points)
+        clouds = [as_tensor(cloud, f"{name}[{b}]") for b, cloud in enumerate(points)]
         if lengths is not None:
             raise ValueError(f"{name}_lengths: expected with a padded batch (B, N, 3), got a list")
         if not clouds:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._validate import TensorLike, as_tensor
+from meshlearn.geometry._space import check_points
 from meshlearn.mesh import Mesh
 
 _SIDES = ((0, 1), (1, 2), (2, 0))
 
 
-def plane_section(mesh: Mesh, origin: Tensor, normal: Tensor) -> Tensor:
+def plane_section(mesh: Mesh, origin: TensorLike, normal: TensorLike) -> Tensor:
     """Segments (S, 2, 3) in which a plane meets the faces of a mesh, one a face that it crosses.
 
     A vertex on the plane counts as above it, so a closed mesh gives closed lines; a face in the
@@ -43,7 +45,7 @@ def plane_section(mesh: Mesh, origin: Tensor, normal: Tensor) -> Tensor:
     return torch.cat(found)
 
 
-def polyline_section(points: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
+def polyline_section(points: TensorLike, origin: TensorLike, normal: TensorLike) -> Tensor:
     """Points (P, 3) where a plane meets the line through points (K, 3), in the line's order.
 
     Args:
@@ -58,6 +60,7 @@ def polyline_section(points: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
         >>> polyline_section(line, torch.zeros(3), torch.eye(3)[2])
         tensor([[0., 0., 0.]])
     """
+    points = check_points(points, "points") if not isinstance(points, Tensor) else points
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(f"points: expected (K, 3), got {tuple(points.shape)}")
     side = _heights(points, origin, normal)
@@ -65,8 +68,9 @@ def polyline_section(points: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
     return end[hit]
 
 
-def _heights(points: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
+def _heights(points: Tensor, origin: TensorLike, normal: TensorLike) -> Tensor:
     """Heights (K,) of points over the plane, in lengths of the normal."""
+    origin, normal = as_tensor(origin, "origin"), as_tensor(normal, "normal")
     for name, value in (("origin", origin), ("normal", normal)):
         if value.shape != (3,):
             raise ValueError(f"{name}: expected (3,), got {tuple(value.shape)}")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._manifold import manifold_library
-from meshlearn._validate import check_tensor
+from meshlearn._validate import TensorLike, as_tensor, check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.inherit import Origin, inherit
 from meshlearn.mesh import Mesh
@@ -114,7 +114,7 @@ def combined(meshes: Sequence[Mesh], operation: str, names: Sequence[str]) -> Bo
     return _result(made, solids, meshes[0])
 
 
-def split_by_plane(mesh: Mesh, origin: Tensor, normal: Tensor) -> Halves:
+def split_by_plane(mesh: Mesh, origin: TensorLike, normal: TensorLike) -> Halves:
     """A solid cut in two by a plane, each half closed where it was cut.
 
     Args:
@@ -136,7 +136,7 @@ def split_by_plane(mesh: Mesh, origin: Tensor, normal: Tensor) -> Halves:
     library = manifold_library("a split needs")
     solid = _solid(library, mesh, "mesh")
     place, direction = (
-        check_tensor(torch.as_tensor(v), name, shape=(3,), finite=True).detach().cpu().double()
+        check_tensor(as_tensor(v, name), name, shape=(3,), finite=True).detach().cpu().double()
         for name, v in (("origin", origin), ("normal", normal))
     )
     length = float(direction.norm())
@@ -149,7 +149,7 @@ def split_by_plane(mesh: Mesh, origin: Tensor, normal: Tensor) -> Halves:
     return Halves(above, below)
 
 
-def convex_hull(points: Mesh | Tensor) -> Hull:
+def convex_hull(points: Mesh | TensorLike) -> Hull:
     """The smallest convex solid around points, or around the vertices of a mesh.
 
     Args:
@@ -167,7 +167,7 @@ def convex_hull(points: Mesh | Tensor) -> Hull:
         True
     """
     library = manifold_library("a convex hull needs")
-    given = points.vertices if isinstance(points, Mesh) else torch.as_tensor(points)
+    given = points.vertices if isinstance(points, Mesh) else as_tensor(points, "points")
     check_tensor(given, "points", shape=("P", 3), finite=True)
     at = given.detach().cpu().double().contiguous()
     # a flat one is a sheet there and back, whose volume is rounding

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from meshlearn._validate import check_index, check_tensor
+from meshlearn._validate import as_tensor, check_index, check_tensor
 
 
 class CornerAttribute(NamedTuple):
@@ -39,15 +39,18 @@ def check_domain(
     if attributes is None:
         return {}
     _check_mapping(attributes, name)
+    found: dict[str, Tensor] = {}
     for key, value in attributes.items():
         label = f"{name}[{key!r}]"
+        value = as_tensor(value, label, device=device)
         check_tensor(value, label, device=device, like="vertices")
+        found[key] = value
         if value.dim() == 0 or value.shape[0] != rows:
             raise ValueError(
                 f"{label}: expected one row for each of the {rows} {of}, "
                 f"got shape {tuple(value.shape)}; pass a tensor of shape ({rows}, ...)"
             )
-    return dict(attributes)
+    return found
 
 
 def check_corners(
@@ -70,7 +73,9 @@ def check_corners(
                 f"{label}: expected a CornerAttribute(values, index), got {type(value).__name__}; "
                 f"build it with ml.CornerAttribute(values, index)"
             )
-        values, index = value
+        values = as_tensor(value[0], f"{label}.values", device=device)
+        index = as_tensor(value[1], f"{label}.index", device=device)
+        index = index.long() if index.dtype == torch.int32 else index
         check_tensor(values, f"{label}.values", shape=("K", "D"), device=device, like="vertices")
         check_tensor(
             index,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from meshlearn import _saving
-from meshlearn._validate import FLOATS, check_index, check_tensor
+from meshlearn import _saving, _showing
+from meshlearn._validate import FLOATS, TensorLike, as_tensor, check_index, check_tensor
 from meshlearn.mesh import edit, measure, placing, repair, report
 from meshlearn.mesh.attributes import CornerAttribute, check_corners, check_domain, map_corners
 from meshlearn.mesh.report import MeshReport
@@ -25,13 +25,16 @@ class Mesh:
 
     Args:
         vertices: (V, 3) float32 or float64, in any unit. V may be 0.
-        faces: (F, 3) int64, values in [0, V). F may be 0.
+        faces: (F, 3) int64, values in [0, V); other whole numbers become such. F may be 0.
         vertex_attributes: name -> (V, ...) tensor of any dtype.
         face_attributes: name -> (F, ...) tensor of any dtype.
         corner_attributes: name -> CornerAttribute(values (K, D), index (F, 3) int64).
         materials: any objects; the face attribute "material" (F,) int64 indexes them.
         validate: False skips the check that indices are in range (shapes, dtypes and devices are
             always checked); `check` then reports them, other methods need them right.
+
+    Arrays of numpy and lists are taken where a tensor is: vertices of an array keep its float32 or
+    float64, those of a list are float32.
 
     Raises:
         ValueError: naming the argument, what was expected and what came.
@@ -44,8 +47,8 @@ class Mesh:
 
     def __init__(
         self,
-        vertices: Tensor,  # (V, 3)
-        faces: Tensor,  # (F, 3)
+        vertices: TensorLike,  # (V, 3)
+        faces: TensorLike,  # (F, 3)
         *,
         vertex_attributes: Mapping[str, Tensor] | None = None,
         face_attributes: Mapping[str, Tensor] | None = None,
@@ -53,8 +56,12 @@ class Mesh:
         materials: Sequence[Any] | None = None,
         validate: bool = True,
     ) -> None:
+        vertices = vertices if isinstance(vertices, Tensor) else _positions(vertices)
         check_tensor(vertices, "vertices", shape=("V", 3), dtype=FLOATS)
         device = vertices.device
+        faces = faces if isinstance(faces, Tensor) else _indices(faces, device)
+        if faces.dtype in _WHOLE:
+            faces = faces.long()
         check_tensor(
             faces, "faces", shape=("F", 3), dtype=torch.int64, device=device, like="vertices"
         )
@@ -438,6 +445,30 @@ class Mesh:
     def save(self, path: str | PathLike[str], **options: Any) -> None:
         """Writes the mesh to a file; the format follows the extension (see `meshlearn.io.save`)."""
         _saving.save(self, path, **options)
+
+    def show(self, **options: Any) -> Any:
+        """Opens a page with the mesh in the browser (see `meshlearn.viewer.showing.show`)."""
+        return _showing.show(self, **options)
+
+    def _repr_html_(self) -> str:
+        """A picture and the words of `repr`, for notebooks."""
+        return _showing.html(self)
+
+
+_WHOLE = (torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def _positions(vertices: object) -> Tensor:
+    """Vertices of an array or a list; none where it is empty."""
+    made = as_tensor(vertices, "vertices")
+    made = made if made.is_floating_point() else made.to(torch.float32)
+    return made.view(0, 3) if made.shape == (0,) else made
+
+
+def _indices(faces: object, device: torch.device) -> Tensor:
+    """Faces of an array or a list; none where it is empty."""
+    made = as_tensor(faces, "faces", device=device)
+    return made.view(0, 3).long() if made.shape == (0,) else made
 
 
 class Edit(NamedTuple):

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from meshlearn._validate import as_tensor
+
 _ALONG = ("tangent", "bitangent")  # attributes that turn with the surface; "normal" stays upright
 
 
@@ -28,12 +30,7 @@ def affine(matrix: object, like: Tensor) -> tuple[Tensor, Tensor]:
 
 def as_numbers(value: object, name: str, like: Tensor) -> Tensor:
     """Numbers, an array or a tensor as a finite tensor of the dtype and device of `like`."""
-    try:
-        found = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(
-            f"{name}: expected numbers, got {type(value).__name__}; pass a tensor or a list"
-        ) from None
+    found = as_tensor(value, name, dtype=torch.float64)
     if not bool(torch.isfinite(found.detach()).all()):
         raise ValueError(f"{name}: expected finite numbers, got {found.tolist()}; remove NaN first")
     return found.to(like.device, like.dtype)

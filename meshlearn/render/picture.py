@@ -286,6 +286,13 @@ def render_png(
     return save_png(image, path)
 
 
+def portrait(mesh: Mesh, size: int = 320, *, samples: int = 2) -> Image.Image:
+    """One lit view of a mesh that fills a square picture, see `shaded_view`."""
+    near = _together([mesh.to("cpu")])[0]
+    camera = _frames([near], _VIEWS[:1], shared=False)[0][0]
+    return to_pil(shaded_view(near, camera, size, samples=samples))
+
+
 def _together(meshes: Sequence[Mesh]) -> list[Mesh]:
     """The meshes in float32, detached; moved alike where they lie far from the origin."""
     middle = far_middle(*(used_vertices(m).cpu() for m in meshes if m.num_faces))

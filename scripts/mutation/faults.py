@@ -259,6 +259,13 @@ GEOMETRY = [
         (_GEO + "test_boolean.py",),
     ),
     Mutant(
+        "geometry: arrays in the dtype of the mesh",
+        "meshlearn/geometry/_space.py",
+        "dtype=None if like is None else like.dtype, device=device)",
+        "device=device)",
+        (_MESH + "test_arrays_and_lists.py",),
+    ),
+    Mutant(
         "mesh: normals under a scale",
         "meshlearn/mesh/placing.py",
         "return torch.stack((cross(b, c), cross(c, a), cross(a, b)))",

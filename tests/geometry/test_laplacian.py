@@ -145,3 +145,13 @@ def test_bad_input():
             function(octahedron(), "cot")
         with pytest.raises(ValueError, match="mesh: expected a Mesh"):
             function(torch.zeros(3, 3))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("mesh", [sphere(9), soup(200), strip()])
+def test_csr_is_the_same_matrix(mesh, method):
+    made = laplacian_matrix(mesh, method, layout="csr")
+    assert made.layout == torch.sparse_csr
+    assert torch.equal(made.to_dense(), laplacian_matrix(mesh, method).to_dense())
+    with pytest.raises(ValueError, match="layout: expected 'coo' or 'csr'"):
+        laplacian_matrix(mesh, method, layout="csc")

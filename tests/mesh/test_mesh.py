@@ -184,10 +184,14 @@ UV = torch.zeros(2, 2)
 @pytest.mark.parametrize(
     ("arguments", "options", "words"),
     [
-        (([[0, 0, 0]], FACES), {}, "vertices: expected a torch.Tensor, got list"),
+        (("abc", FACES), {}, "vertices: expected a tensor, an array or a list.*, got str"),
+        (([[0, 0, 0], [0, 1]], FACES), {}, "vertices: expected rows of one length"),
+        (([["a", "b", "c"]], FACES), {}, "vertices: expected .*numbers, got list of <U1"),
         ((torch.zeros(4, 2), FACES), {}, r"vertices: expected shape \(V, 3\), got \(4, 2\)"),
         ((VERTICES.half(), FACES), {}, "vertices: expected dtype float32 or float64, got float16"),
-        ((VERTICES, FACES.int()), {}, "faces: expected dtype int64, got int32"),
+        ((VERTICES, FACES.float()), {}, "faces: expected dtype int64, got float32"),
+        ((VERTICES, FACES.bool().numpy()), {}, "faces: expected dtype int64, got bool"),
+        ((VERTICES, FACES.numpy() * 1.0), {}, "faces: expected dtype int64, got float"),
         ((VERTICES, FACES[0]), {}, r"faces: expected shape \(F, 3\), got \(3,\)"),
         ((VERTICES, FACES.to("meta")), {}, r"faces: expected on cpu \(as vertices\), got meta"),
         ((VERTICES, FACES + 2), {}, "faces: index 4 is out of range for 4 vertices"),
@@ -236,7 +240,7 @@ def test_messages_of_methods():
     # Without the check of indices, shapes and dtypes are still looked at.
     assert ml.Mesh(VERTICES, FACES + 9, validate=False).num_faces == 1
     with pytest.raises(ValueError, match="faces"):
-        ml.Mesh(VERTICES, FACES.int(), validate=False)
+        ml.Mesh(VERTICES, FACES.double(), validate=False)
 
 
 def test_a_mesh_saves_itself_whatever_was_imported(tmp_path):

@@ -87,7 +87,7 @@ def test_a_copy_is_its_own():
         (lambda m: m.transform(torch.eye(2)), r"matrix: expected shape \(4, 4\)"),
         (lambda m: m.transform(2 * torch.eye(4)), "matrix: expected the last row 0 0 0 1"),
         (lambda m: m.translate((0, 1)), r"offset: expected shape \(3,\)"),
-        (lambda m: m.translate("up"), "offset: expected numbers, got str"),
+        (lambda m: m.translate("up"), "offset: expected a tensor, .*, got str"),
         (lambda m: m.translate((0, 1, float("nan"))), "offset: expected finite"),
         (lambda m: m.scale(0), "factor: expected one number or three, none of them 0"),
         (lambda m: m.rotate("w", 3), "axis: expected x, y, z"),
