@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 heart = typer.Typer(help="Hearts from contours of magnetic resonance slices.", no_args_is_help=True)
 app.add_typer(heart, name="heart")
 UnitOption = Annotated[str, choice("auto", "mm", "cm", "m", help="Unit of the contours.")]
+LabelsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="lv=3,myo=2,rv=1",
+        help="What the labels of a segmentation mean; what is not said is found by anatomy.",
+    ),
+]
+SpacingOption = Annotated[
+    str,
+    typer.Option(
+        metavar="X,Y,Z", help="Spacing of a segmentation's voxels, mm, where its file is wrong."
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Same seed, same heart.")]
 
 
@@ -31,13 +44,47 @@ def _folder(path: Path, *, overwrite: bool) -> Path:
     return path
 
 
-def _read(path: Path, unit: str) -> Contours:
+def _volume_options(path: Path, labels: str, spacing: str) -> dict:
+    """Options of segmentations, for `load_segmentation`; refused for anything else."""
+    from meshlearn.heart.data.anatomy import parse_labels
+    from meshlearn.heart.data.segmentation import is_segmentation
+
+    if not is_segmentation(path):
+        for name, given in (("labels", labels), ("spacing", spacing)):
+            if given:
+                raise ValueError(f"--{name}: {path} is no segmentation (.nii, .nii.gz); leave it")
+        return {}
+    try:
+        lengths = [float(v) for v in spacing.split(",")] if spacing else None
+    except ValueError:
+        raise ValueError(f"--spacing: expected such as 1.4,1.4,8, got {spacing!r}") from None
+    return {"labels": parse_labels(labels) if labels else None, "spacing": lengths}
+
+
+def _read(path: Path, unit: str, labels: str, spacing: str, frame: int | None) -> Contours:
     from meshlearn.heart.data import load_contours
     from meshlearn.heart.data.segmentation import is_segmentation, load_segmentation
 
+    options = _volume_options(path, labels, spacing)
     if is_segmentation(path):
-        return load_segmentation(path)
-    return load_contours(path, unit=unit)
+        return load_segmentation(path, frame=frame, **options)
+    return load_contours(path, unit=unit, frame=frame)
+
+
+def _read_series(path: Path, unit: str, labels: str, spacing: str) -> list[Contours]:
+    from meshlearn.heart.data import load_contour_series
+    from meshlearn.heart.data.segmentation import (
+        is_segmentation,
+        load_segmentation_series,
+        segmentations_in,
+    )
+
+    files = segmentations_in(path)
+    if files or is_segmentation(path):
+        options = _volume_options(files[0] if files else path, labels, spacing)
+        return load_segmentation_series(path, **options)
+    _volume_options(path, labels, spacing)
+    return load_contour_series(path, unit=unit)
 
 
 @command("fit", group=heart)
@@ -60,6 +107,11 @@ def fit(
         Path | None,
         typer.Option(help="A model of `train heart`: predicts first, then refines."),
     ] = None,
+    labels: LabelsOption = "",
+    spacing: SpacingOption = "",
+    frame: Annotated[
+        int | None, typer.Option(help="Which time frame of a file of several; the first, told.")
+    ] = None,
     unit: UnitOption = "auto",
     seed: SeedOption = 0,
     overwrite: OverwriteFlag = False,
@@ -73,7 +125,7 @@ def fit(
         _folder(out, overwrite=overwrite)
     from meshlearn.heart import fit_heart, read_out, write_heart
 
-    given = _read(contours, unit)
+    given = _read(contours, unit, labels, spacing, frame)
     if weights is None:
         made = fit_heart(given, seed=seed)
     else:
@@ -96,10 +148,17 @@ def fit(
 
 @command("series", group=heart)
 def series(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder with one contour file a frame.")
+    frames: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FRAMES",
+            help="A folder with one file a frame, or one file of all: contours, or a NIfTI "
+            "segmentation over time.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, made if needed.")],
+    labels: LabelsOption = "",
+    spacing: SpacingOption = "",
     unit: UnitOption = "auto",
     seed: SeedOption = 0,
     overwrite: OverwriteFlag = False,
@@ -108,10 +167,9 @@ def series(
     """Fit a heart over its cycle: volumes, ejection fraction, corresponding meshes."""
     _folder(out, overwrite=overwrite)
     from meshlearn.heart import fit_series, write_series
-    from meshlearn.heart.data import load_contour_series
 
     begin = time.perf_counter()
-    fits = fit_series(load_contour_series(folder, unit=unit), seed=seed)
+    fits = fit_series(_read_series(frames, unit, labels, spacing), seed=seed)
     cycle = write_series(fits, out)
     seconds = time.perf_counter() - begin
     if as_json:

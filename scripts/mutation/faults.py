@@ -846,6 +846,34 @@ _KNOWN = _HEART + "test_known_values.py"
 
 HEART = [
     Mutant(
+        "heart: labels that are surrounded on all sides are not told from others",
+        "meshlearn/heart/data/anatomy.py",
+        "or scores[0][0] < SURROUNDED:",
+        "or scores[0][0] < 0:",
+        (_HEART + "test_anatomy.py",),
+    ),
+    Mutant(
+        "heart: two labels that muscle surrounds are not ambiguous",
+        "meshlearn/heart/data/anatomy.py",
+        "other > best / CLEARLY:",
+        "other > best * CLEARLY:",
+        (_HEART + "test_anatomy.py",),
+    ),
+    Mutant(
+        "heart: a base at its last slice",
+        "meshlearn/heart/fit/bases.py",
+        "half = gap / 2 * up",
+        "half = 0 * up",
+        (_HEART + "test_short_axis.py",),
+    ),
+    Mutant(
+        "heart: times that draw the same contour are one frame",
+        "meshlearn/heart/data/contours.py",
+        "and (drawn[t] & drawn[other] or",
+        "and (False or",
+        (_HEART + "test_contours.py",),
+    ),
+    Mutant(
         "heart: sign of the population's prior in a step",
         "meshlearn/heart/fit/gauss_newton.py",
         "right[:SIZE] -= prior @ (theta - self.mean) + rough @ theta",

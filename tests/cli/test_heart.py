@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from heart_phantom import heart, renamed, write
 
 from meshlearn.heart.data.contours import save_contours
 from meshlearn.heart.learn.scanner import Acquisition, acquire
@@ -94,6 +95,38 @@ def test_missing_and_wrong_places_are_told(cli, tmp_path):
     assert done.returncode == 1 and "expected a folder" in done.stderr
     done = cli("heart", "series", tmp_path, tmp_path / "a" / "b")
     assert done.returncode == 1 and "make it first" in done.stderr
+
+
+def test_labels_of_a_segmentation_are_told_or_refused(cli, contours, tmp_path):
+    made = heart(radius=24.0, pixel=3.0, thick=10.0, size=60)
+    path = write(tmp_path / "a.nii.gz", renamed(made.labels, 3, 2, 1), made.affine)
+    out = tmp_path / "lv.stl"
+    done = cli("heart", "fit", path, out, "--surface", "lv", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "labels taken by anatomy as LV 3, myocardium 2, RV 1" in done.stderr
+    report = json.loads(done.stdout)
+    assert report["lv_volume_ml"] == pytest.approx(made.lv_ml, rel=0.05)
+    assert report["rv_volume_ml"] == pytest.approx(made.rv_ml, rel=0.05)
+    for labels, told in (
+        ("lv=3,myo=2,rv=9", "no voxel is 9 (the RV)"),
+        ("lv=3,spleen=2", "expected some of lv, myo and rv, got 'spleen'"),
+        ("3", "expected such as lv=3,myo=2,rv=1"),
+    ):
+        done = cli("heart", "fit", path, tmp_path / "no", "--labels", labels)
+        assert done.returncode == 1 and told in done.stderr and not (tmp_path / "no").exists()
+    done = cli("heart", "fit", contours / "heart_000.txt", tmp_path / "no", "--labels", "lv=3")
+    assert done.returncode == 1 and "is no segmentation" in done.stderr
+
+
+def test_frames_of_a_file_are_named(cli, contours, tmp_path):
+    path = tmp_path / "both.txt"
+    rows = (contours / "heart_000.txt").read_text().splitlines()
+    later = [row.rsplit("\t", 1)[0] + "\t5" for row in rows[1:]]
+    path.write_text("\n".join([*rows, *later]))
+    done = cli("heart", "fit", path, tmp_path / "out", "--frame", 3)
+    assert done.returncode == 1 and "no frame 3 in it; it holds 0, 5" in done.stderr
+    done = cli("heart", "fit", path, tmp_path / "lv.stl", "--frame", 5, "--surface", "lv")
+    assert done.returncode == 0 and "time frames" not in done.stderr
 
 
 def test_train_and_predict(cli, contours, tmp_path):

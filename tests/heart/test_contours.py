@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -123,6 +124,53 @@ def test_arrays_are_checked():
         from_arrays(torch.full((1, 3), float("nan")), ["lv_endo"])
 
 
+# --- time frames ---------------------------------------------------------------------------------
+
+
+def timed(*times: int, slices: range = range(4), kind: str = "SAX_LV_ENDOCARDIAL") -> str:
+    rows = []
+    for t in times:
+        for k in slices:
+            for i in range(20):
+                x, y = (30 + t) * math.cos(0.3 * i), (30 + t) * math.sin(0.3 * i)
+                rows.append(f"{x}\t{y}\t{10 * k}\t{kind}\t{k}\t1.0\t{t}\n")
+    return HEAD + "".join(rows)
+
+
+def test_frames_of_one_file_are_never_taken_as_one(tmp_path):
+    path = tmp_path / "both.txt"
+    path.write_text(timed(0, 9))
+    with pytest.warns(UserWarning, match="2 time frames, of which frame 0 is taken"):
+        first = load_contours(path)
+    assert len(first) == 80 and first.frame == 0
+    second = load_contours(path, frame=9)
+    assert second.frame == 9 and second.points.norm(dim=1).min() > 38
+    with pytest.raises(ValueError, match="no frame 3 in it; it holds 0, 9"):
+        load_contours(path, frame=3)
+    assert [c.frame for c in load_contour_series(path)] == [0, 9]
+    (tmp_path / "third_003.txt").write_text(timed(3))
+    with pytest.raises(ValueError, match="a folder has one file a frame"):
+        load_contour_series(tmp_path)
+
+
+def test_frames_may_number_their_slices_anew(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(timed(0) + timed(1, slices=range(4, 8)).removeprefix(HEAD))
+    assert [len(c) for c in load_contour_series(path)] == [80, 80]
+
+
+def test_a_slice_of_another_time_belongs_to_every_frame(tmp_path):
+    path = tmp_path / "a_007.txt"
+    lax = timed(1, slices=range(8, 9), kind="LAX_LV_ENDOCARDIAL").removeprefix(HEAD)
+    path.write_text(timed(7) + lax)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_contours(path).slices() == [0, 1, 2, 3, 8]
+    path.write_text(timed(0, 7) + lax)
+    assert [c.slices() for c in load_contour_series(path)] == [[0, 1, 2, 3, 8]] * 2
+    assert len(load_contours(path, frame=7)) == 100
+
+
 # --- segmentations -------------------------------------------------------------------------------
 
 
@@ -143,7 +191,8 @@ def segmentation(tmp_path, affine=None, flip=False):
 
 
 def test_segmentation_becomes_contours(tmp_path):
-    contours = load_segmentation(segmentation(tmp_path))
+    with pytest.warns(UserWarning, match="labels taken by anatomy as LV 1, myocardium 2, RV 3"):
+        contours = load_segmentation(segmentation(tmp_path))
     assert isinstance(contours, Contours) and contours.slices("sax") == list(range(6))
     endo = contours.of("lv_endo").points
     middle = torch.tensor([2.0 * 20 - 30, 2.0 * 25 - 40, 0])  # x to the left, y to the back
@@ -160,7 +209,7 @@ def test_labels_of_a_segmentation_can_be_named(tmp_path):
     path = segmentation(tmp_path)
     with pytest.raises(ValueError, match="no voxel is 9"):
         load_segmentation(path, labels={"lv": 9})
-    with pytest.raises(ValueError, match="expected lv, myo and rv"):
+    with pytest.raises(ValueError, match="expected some of lv, myo and rv, got 'la'"):
         load_segmentation(path, labels={"la": 4})
     with warnings.catch_warnings():
         warnings.simplefilter("error")

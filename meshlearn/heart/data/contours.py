@@ -47,6 +47,8 @@ UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 # mm across, of what can be the contours of a heart, and of what a hint of another unit goes by
 POSSIBLE, USUAL = (25, 600), (40, 400)
 LEAST_FOR_SIZE = 20  # points, fewer say nothing of the size
+NO_TIME = -1
+LEAST_SLICES = 2  # with the LV's cavity, which a time has that is a frame of its own
 LARGEST = 1e7  # in the file's unit: a coordinate beyond is no measurement
 
 
@@ -140,7 +142,9 @@ def from_arrays(
     )
 
 
-def load_contours(path: str | os.PathLike[str], *, unit: str = "auto") -> Contours:
+def load_contours(
+    path: str | os.PathLike[str], *, unit: str = "auto", frame: int | None = None
+) -> Contours:
     """Reads a contour file or a labelled point cloud.
 
     A line holds x, y, z, a contour type and perhaps slice, weight and time frame, split by tabs
@@ -150,19 +154,40 @@ def load_contours(path: str | os.PathLike[str], *, unit: str = "auto") -> Contou
 
     Args:
         unit: "mm", "cm", "m", or "auto": mm, held against the size of a heart.
+        frame: which time frame of a file of several; by default the first, told. Frames are times
+            that draw the same contour of the same slice, or have slices of their own; a slice
+            that is drawn at one time belongs to all.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: no rows, no row that can be used, no known type, or a size that no heart has in
-            mm (the message names the unit that fits).
+        ValueError: no rows, no row that can be used, no known type, a size that no heart has in
+            mm (the message names the unit that fits), or no such frame.
 
     Warns:
-        UserWarning: rows that were left out, with their number and why.
+        UserWarning: rows that were left out, with their number and why; a frame that was chosen.
 
     Example:
         >>> contours = load_contours("GPFile_000.txt")
     """
-    path = Path(path)
+    every = _read_frames(Path(path), unit)
+    numbers = [c.frame for c in every]
+    if len(every) == 1 and (frame is None or frame == numbers[0]):
+        return every[0]
+    if frame is None:
+        warnings.warn(
+            f"{path}: it holds {len(every)} time frames, of which frame {numbers[0]} is taken; "
+            "name another frame, or fit all as a series",
+            stacklevel=2,
+        )
+        return every[0]
+    if frame not in numbers:
+        held = ", ".join(map(str, numbers))
+        raise ValueError(f"{path}: there is no frame {frame} in it; it holds {held}")
+    return every[numbers.index(frame)]
+
+
+def _read_frames(path: Path, unit: str) -> list[Contours]:
+    """The time frames of a contour file, in order; one of a file that knows of no time."""
     if unit != "auto" and unit not in UNITS:
         raise ValueError(f"unit: expected auto, {', '.join(UNITS)}, got {unit!r}")
     if path.is_dir():
@@ -174,7 +199,7 @@ def load_contours(path: str | os.PathLike[str], *, unit: str = "auto") -> Contou
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise ValueError(f"{path}: the file is empty")
-    rows, bad, unknown, times = _rows(lines)
+    rows, bad, unknown = _rows(lines)
     if not rows:
         if unknown:
             kind = unknown.most_common(1)[0][0]
@@ -189,33 +214,62 @@ def load_contours(path: str | os.PathLike[str], *, unit: str = "auto") -> Contou
         notes.append(f"{path}: {len(bad)} of {len(lines)} lines left out (line {n}: {why})")
     for kind, count in unknown.items():
         notes.append(f"{path}: {count} points of the unknown contour type {kind!r} left out")
-    xyz, label, view, number, weight = zip(*rows, strict=True)
+    xyz, label, view, number, weight, time = zip(*rows, strict=True)
     made = Contours(
         torch.tensor(xyz, dtype=torch.float64),
         torch.tensor(label, dtype=torch.int64),
         torch.tensor(view, dtype=torch.int64),
         torch.tensor(number, dtype=torch.int64),
         torch.tensor(weight, dtype=torch.float64),
-        _frame(path, times),
+        _frame(path, time),
         str(path),
         tuple(notes),
     )
     for note in notes:
-        warnings.warn(note, stacklevel=2)
-    return _in_mm(made, unit)
+        warnings.warn(note, stacklevel=3)
+    made = _in_mm(made, unit)
+    at = torch.tensor(time, dtype=torch.int64)
+    frames = time_frames(made, at)
+    if not frames:
+        return [made]
+    always = ~torch.isin(at, torch.tensor(frames))
+    return [replace(made.take((at == t) | always), frame=t) for t in frames]
 
 
-Row = tuple[list[float], int, int, int, float]  # x y z, label, view, slice, weight
+def time_frames(contours: Contours, time: Tensor) -> list[int]:
+    """The times (P,) of contours that are frames of their own, ascending; none where all is one.
+
+    Two times are frames if both draw the same contour of the same slice, or if both have the LV's
+    cavity on two slices or more. Files of one frame may carry another time on a single slice.
+    """
+    drawn: dict[int, set[tuple[int, int]]] = {}
+    for t in time.unique().tolist():
+        here = contours.take(time == t)
+        pairs = torch.stack([here.slice, here.label], 1).unique(dim=0)
+        drawn[t] = {(s, k) for s, k in pairs.tolist()}
+    lv = LABELS.index("lv_endo")
+    cavity = {t: {s for s, k in pairs if k == lv} for t, pairs in drawn.items()}
+    return [
+        t
+        for t in drawn
+        if any(
+            other != t
+            and (drawn[t] & drawn[other] or min(len(cavity[t]), len(cavity[other])) >= LEAST_SLICES)
+            for other in drawn
+        )
+    ]
+
+
+Row = tuple[list[float], int, int, int, float, int]  # x y z, label, view, slice, weight, time
 
 
 def _rows(
     lines: list[tuple[int, str]],
-) -> tuple[list[Row], list[tuple[int, str]], Counter[str], Counter[str]]:
-    """Usable rows, the others with why, unknown types and the time frames named."""
+) -> tuple[list[Row], list[tuple[int, str]], Counter[str]]:
+    """Usable rows, the others with why, and unknown types."""
     rows: list[Row] = []
     bad: list[tuple[int, str]] = []
     unknown: Counter[str] = Counter()
-    times: Counter[str] = Counter()
     for n, line in lines:
         cells = line.split("\t") if "\t" in line else line.replace(",", " ").split()
         cells = [cell.strip() for cell in cells]
@@ -238,10 +292,9 @@ def _rows(
         if name is None:
             unknown[cells[3]] += 1
         elif weight > 0:
-            rows.append((xyz, LABELS.index(name), VIEWS.index(view), number, weight))
-            if len(cells) > 6:
-                times[cells[6]] += 1
-    return rows, bad, unknown, times
+            time = _time(cells[6]) if len(cells) > 6 else NO_TIME
+            rows.append((xyz, LABELS.index(name), VIEWS.index(view), number, weight, time))
+    return rows, bad, unknown
 
 
 def _kind(text: str) -> tuple[str, str | None]:
@@ -255,15 +308,17 @@ def _kind(text: str) -> tuple[str, str | None]:
     return view, _NAMES.get(name)
 
 
-def _frame(path: Path, times: Counter[str]) -> int:
+def _time(cell: str) -> int:
+    try:
+        return int(float(cell))
+    except (ValueError, OverflowError):
+        return NO_TIME
+
+
+def _frame(path: Path, times: Sequence[int]) -> int:
     """The number at the end of the file's name, else the commonest time frame."""
     digits = path.stem[len(path.stem.rstrip("0123456789")) :]
-    if digits:
-        return int(digits)
-    try:
-        return int(float(times.most_common(1)[0][0]))
-    except (IndexError, ValueError, OverflowError):
-        return -1
+    return int(digits) if digits else Counter(times).most_common(1)[0][0]
 
 
 def _in_mm(contours: Contours, unit: str) -> Contours:
@@ -281,28 +336,39 @@ def _in_mm(contours: Contours, unit: str) -> Contours:
 
 
 def load_contour_series(
-    folder: str | os.PathLike[str], *, unit: str = "auto", pattern: str = "*.txt"
+    path: str | os.PathLike[str], *, unit: str = "auto", pattern: str = "*.txt"
 ) -> list[Contours]:
-    """The contour files of a folder, one a frame, ordered by frame; other files are passed over.
+    """The frames of a heart, in order: the contour files of a folder, one a frame (other files are
+    passed over), or one file that holds all.
 
     Raises:
-        ValueError: no folder, or no contour file in it.
+        ValueError: no folder or contour file, no contour file in a folder, or one of several frames
+            among others.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: expected a folder with one contour file a frame")
+    path = Path(path)
+    if path.is_file():
+        return _read_frames(path, unit)
+    if not path.is_dir():
+        raise ValueError(f"{path}: expected a folder with one contour file a frame, or a file")
     found = []
-    for path in sorted(folder.glob(pattern)):
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
+    for name in sorted(path.glob(pattern)):
+        with open(name, encoding="utf-8-sig", errors="replace") as file:
             head = file.read(4096).upper()
-        if any(name in head for name in ("LV_", "RV_", "_VALVE")) or path.stat().st_size == 0:
-            found.append(load_contours(path, unit=unit))
+        if any(key in head for key in ("LV_", "RV_", "_VALVE")) or name.stat().st_size == 0:
+            frames = _read_frames(name, unit)
+            found.append(frames)
+            if len(found) > 1 and max(map(len, found)) > 1:
+                raise ValueError(
+                    f"{name}: a folder has one file a frame, or one file with all frames, and this "
+                    "one holds both; give a file of several frames by itself"
+                )
     if not found:
-        raise ValueError(f"{folder}: no contour file ({pattern}) in it")
-    frames = [c.frame for c in found]
-    if len(set(frames)) != len(frames):
-        found = [replace(c, frame=i) for i, c in enumerate(found)]
-    return sorted(found, key=lambda c: c.frame)
+        raise ValueError(f"{path}: no contour file ({pattern}) in it")
+    series = [c for frames in found for c in frames]
+    numbers = [c.frame for c in series]
+    if len(set(numbers)) != len(numbers):
+        series = [replace(c, frame=i) for i, c in enumerate(series)]
+    return sorted(series, key=lambda c: c.frame)
 
 
 def save_contours(contours: Contours, path: str | os.PathLike[str]) -> Path:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from meshlearn.geometry import point_mesh_distance
 from meshlearn.heart.data.contours import Contours
+from meshlearn.heart.fit.bases import short_axis_bases
 from meshlearn.heart.fit.initial_pose import slice_axes
 from meshlearn.heart.fit.settings import HeartSettings
 from meshlearn.heart.fit.valves import (
@@ -84,6 +85,18 @@ class DataTerm:
             names = ["insertion_back", "insertion_front"]
             edges.append((contours.of("rv_insert"), settings.insertion, names))
             edges.append((contours.of("tricuspid", "pulmonary"), settings.valve, ["rv_rim"]))
+        for name, base in short_axis_bases(contours).items():
+            if name == "lv" or rv:
+                last, first = where[base.last], where[base.first]
+
+                def like(points: Tensor, slot: int) -> tuple[Tensor, Tensor, Tensor]:
+                    weight = torch.full((len(points),), 1 / float(total))
+                    return points.float(), torch.full((len(points),), slot), weight
+
+                self.groups.append((f"{name}_lid", *like(base.lid, last)))
+                self.lines.append(([f"{name}_rim"], *like(base.rim, last)))
+                if len(base.floor):
+                    self.lines.append(([f"{name}_floor"], *like(base.floor, first)))
         for part, gain, lines in edges:
             if len(part):
                 slot = torch.tensor([where.get(n, -1) for n in part.slice.tolist()])

@@ -76,7 +76,7 @@ def find_initial_pose(contours: Contours) -> InitialPose:
             f"{contours.source}: all contours lie on one slice; a heart needs at least two"
         )
     has_rv = len(contours.of("rv_free", "rv_septum", "rv_endo")) >= LEAST_POINTS
-    z = _axis(contours)
+    z = long_axis(contours)
     low, high = _ends(contours, z)
     along = endo.points @ z
     lower, upper = (low + share * (high - low) for share in MIDDLE)
@@ -111,7 +111,7 @@ def _unit(v: Tensor) -> Tensor:
     return v / v.norm().clamp(min=1e-12)
 
 
-def _axis(contours: Contours) -> Tensor:
+def long_axis(contours: Contours) -> Tensor:
     """Unit vector from apex to base."""
     endo = contours.of("lv_endo")
     apex, base = contours.of("apex").points, contours.of("mitral").points
@@ -222,7 +222,10 @@ def _tell_missing(contours: Contours, has_rv: bool) -> None:
     if not has_rv:
         told.append("no contours of the RV: a model of the LV alone")
     if not len(contours.of("mitral")):
-        told.append("no mitral valve points: the base is where the LV's contours end")
+        where = "where the LV's contours end"
+        if not contours.slices("lax") and contours.slices("sax"):
+            where = "half a gap above the last slice of each ventricle, whatever lies beyond"
+        told.append(f"no mitral valve points: the base is {where}")
     if not len(contours.of("apex")) and not contours.slices("lax"):
         told.append("no apex point and no long-axis slice: the apex is extrapolated")
     elif not contours.slices("lax") and contours.slices():

@@ -104,6 +104,10 @@ ROOF_TURN = 5  # degrees between places on an annulus that are tried as a roof's
 ROOF_ROWS = 8  # of points on the roof, from valve to valve
 ROOF_ACROSS = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)  # of the annuli's half widths
 
+# --- bases that only short-axis slices show ------------------------------------------------------
+
+LID_SHARES = (0.25, 0.5, 0.75)  # of the way from the middle of a flat lid to its rim; by hand
+
 # --- series (H11) ---------------------------------------------------------------------------------
 
 SWEEPS, SETTLE_STEPS = 2, 3  # over the cycle, and of each frame, once all frames are known; by hand

@@ -37,7 +37,7 @@ class Tessellation:
         faces: name -> (F, 3) int64 in packed numbering: "lv", "septum", "free", "epi" (open),
             "lv_lid", "rv_lid", "epi_lid", "wall", "base" (the rims of the muscle).
         lines: name -> indices of vertices along a line: "insertion_back", "insertion_front", and
-            the rims "lv_rim" and "rv_rim" (closed).
+            the rims "lv_rim" and "rv_rim" (closed); "rv_floor", the RV's lower edge.
         rims: name -> the last row of a sheet.
         num_vertices: of all sheets and lids.
     """
@@ -107,6 +107,7 @@ def tessellation(
     faces["free"] = torch.cat([_grid(free[:, : half + 1]), other])
     rims["septum"], rims["free"] = septum[-1], free[-1]
     lines["lv_rim"] = torch.cat([rims["lv"], rims["lv"][:1]])
+    lines["rv_floor"] = septum[0]
     lines["rv_rim"] = torch.cat([septum[-1], free[-1].flip(0)])
     # lids: of the LV rings about a centre, of the RV strips between its walls
     ptr["lv_lid"] = at
