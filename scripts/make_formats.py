@@ -33,7 +33,8 @@ NOTES = """
   and told.
 - **3MF** colours of vertices and corners are a colorgroup, textures a texture2dgroup with their
   placing in the coordinates; where a material's colour, its texture and colours of corners come
-  together, they are a multiproperties that multiplies. Colours have 8 bits.
+  together, they are a multiproperties that multiplies. Colours have 8 bits. Objects of the types
+  `support`, `solidsupport` and `other` are left out and told, unless there is nothing else.
 - **COLLADA** is read as it stands: morphs by their default weights, skins by their joints' nodes.
   Effects of the common profile are looks; an opacity by which nothing at all would be seen is
   taken as opaque, with a remark.

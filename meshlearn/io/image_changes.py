@@ -12,7 +12,12 @@ from meshlearn.io.left_behind import Loss, LossKind
 
 
 def with_images_as_png(
-    document: Document, keys: Iterable[str], *, kept: Collection[str], format: str
+    document: Document,
+    keys: Iterable[str],
+    *,
+    kept: Collection[str],
+    format: str,
+    open_to: Collection[str] = (),
 ) -> Document:
     """A document whose images `keys` are of types that a format has, with a remark on each change.
 
@@ -21,6 +26,7 @@ def with_images_as_png(
     Args:
         kept: types that stay, as `type_of` has them.
         format: its name, for the remarks.
+        open_to: types that stay where they cannot be decoded, with a remark; "" those not known.
     """
     names: dict[str, str] = {}
     images = dict(document.images)
@@ -32,6 +38,12 @@ def with_images_as_png(
         if kind in kept:
             continue
         made = as_png(images[key], kind=kind)
+        if made is None and kind in open_to:
+            what = f"is {kind.upper()}" if kind else "is of no type that is known"
+            remarks.append(
+                f"the image {key!r} {what}, and stays as it is; few programs for {format} read it"
+            )
+            continue
         if made is None:
             limit = f"has images of other types, and {kind.upper() or 'it'} is not decoded"
             left_out.append(Loss(LossKind.OTHER, name=f"the image {key!r}", limit=limit))

@@ -2027,6 +2027,13 @@ WRONG_ANSWERS = [
 
 FILES = [
     Mutant(
+        "io: supports of 3MF are no part of the thing",
+        "meshlearn/io/formats/threemf/read.py",
+        '_APART = ("support", "solidsupport", "other")',
+        '_APART = ("support", "solidsupport")',
+        (_IO + "test_threemf.py",),
+    ),
+    Mutant(
         "render: a layer takes what those before it let through",
         "meshlearn/render/blending.py",
         "share = (1 - cover) * layer.opacity",

@@ -168,3 +168,18 @@ def test_required_extensions_of_looks_do_not_hinder_geometry(tmp_path):
     assert all(any(name in loss.what for loss in report.items) for name in names)
     with pytest.raises(FileFormatError, match="ACME_wonder"):
         scene.read(tmp_path, [{"mesh": 0}], extensionsRequired=["ACME_wonder"])
+
+
+def test_what_is_said_of_each_copy_is_told(tmp_path):
+    scene = Scene()
+    scene.mesh()
+    attributes = {
+        "TRANSLATION": scene.add([[0, 0, 0], [5, 0, 0]]),
+        "_ID": scene.add([7.0, 8.0]),
+        "_COLOR_0": scene.add([[1, 0, 0], [0, 1, 0]]),
+    }
+    node = {"mesh": 0, "extensions": {"EXT_mesh_gpu_instancing": {"attributes": attributes}}}
+    document = scene.read(tmp_path, [node])
+    assert len(document.parts) == 2
+    told = sorted((x.what, x.count) for x in document.left_out)
+    assert told == [("attribute '_COLOR_0' of copies", 2), ("attribute '_ID' of copies", 2)]

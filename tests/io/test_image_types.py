@@ -237,3 +237,38 @@ def test_data_uris_in_every_spelling_of_base64(tmp_path, change):
     images[0]["uri"] = "data:image/png;base64,a"
     document = mio.load_document(scene.write(tmp_path))
     assert [loss.what for loss in document.left_out] == ["the file 'image 0'"]
+
+
+def with_image(folder, data: bytes, kind: str = "ktx2"):
+    scene = Scene()
+    scene.mesh(None, {"material": 0}, TEXCOORD_0=scene.add([[0, 0], [1, 0], [0, 1]]))
+    texture = {"baseColorTexture": {"index": scene.image(data, mimeType=f"image/{kind}", name="t")}}
+    return scene.write(folder, materials=[{"pbrMetallicRoughness": texture}])
+
+
+def test_images_of_graphics_cards_go_along_with_obj_and_are_told(tmp_path):
+    """And come back from there; DDS, which can be decoded, becomes PNG."""
+    report = mio.convert(with_image(tmp_path, KTX2), tmp_path / "a.obj")
+    assert (tmp_path / "t.ktx2").read_bytes() == KTX2
+    assert "t.ktx2" in (tmp_path / "a.mtl").read_text()
+    document = mio.load_document(tmp_path / "a.gltf")
+    told = mio.find_losses(document, tmp_path / "b.obj")
+    assert not any("image" in name for name in (*report.losses, *told.losses))
+    mio.convert(tmp_path / "a.obj", tmp_path / "b.glb")
+    assert image_in(tmp_path / "b.glb")[2] == KTX2
+    mio.convert(with_image(tmp_path, picture("dds", PIXELS), "dds"), tmp_path / "c.obj")
+    assert (tmp_path / "t.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".usda"])
+@pytest.mark.parametrize("name", ["ktx2", "odd"])
+def test_images_that_few_programs_read_are_told(tmp_path, capsys, suffix, name):
+    """Kept where the format may have any, told as lost where it may not."""
+    if suffix == ".usda":
+        pytest.importorskip("pxr")
+    data = KTX2 if name == "ktx2" else b"no image that is known" * 9
+    path = with_image(tmp_path, data, name)
+    with pytest.raises(SystemExit):
+        main(["convert", str(path), str(tmp_path / f"b{suffix}")])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the image" in said and ("KTX2" in said or name != "ktx2")

@@ -323,3 +323,40 @@ def test_an_offset_takes_its_own_line_out_of_the_description(tmp_path, said, kep
     metadata = load_document(path).metadata
     assert metadata["offset"] == [1, 2, 3]
     assert metadata.get("3mf", {}).get("Description") == kept
+
+
+def typed(*kinds):
+    """A package's model of one object of each type, the k-th of size k + 1."""
+    objects = "".join(
+        f'<object id="{k}" type="{kind}">{mesh(k + 1)}</object>' for k, kind in enumerate(kinds)
+    )
+    return model(objects, "".join(f'<item objectid="{k}"/>' for k in range(len(kinds))))
+
+
+@pytest.mark.parametrize("kind", ["support", "solidsupport", "other"])
+def test_supports_are_no_part_of_the_thing(tmp_path, kind):
+    document = load_document(package(tmp_path / "a.3mf", typed("model", kind, kind)))
+    assert size_of(document) == [1, 1, 0]
+    told = [(x.what, x.count) for x in document.left_out]
+    assert told == [(f"objects of type {kind!r}", 2)]
+
+
+def test_components_that_only_help_are_left_out(tmp_path):
+    """Negative volumes and modifiers of slicers."""
+    objects = f'<object id="1">{mesh(1)}</object><object id="2" type="other">{mesh(5)}</object>'
+    objects += '<object id="3"><components><component objectid="1"/><component objectid="2"/>'
+    root = model(objects + "</components></object>", '<item objectid="3"/>')
+    document = load_document(package(tmp_path / "a.3mf", root))
+    assert size_of(document) == [1, 1, 0] and document.left_out[0].count == 1
+
+
+def test_where_all_is_support_it_is_read(tmp_path):
+    document = load_document(package(tmp_path / "a.3mf", typed("support", "support")))
+    assert size_of(document) == [2, 2, 0] and not document.left_out
+    assert "support" in document.remarks[0]
+
+
+def test_surfaces_are_read_and_said(tmp_path):
+    document = load_document(package(tmp_path / "a.3mf", typed("model", "surface")))
+    assert size_of(document) == [2, 2, 0] and not document.left_out
+    assert document.remarks == ["1 object is a surface by the file, not solid"]

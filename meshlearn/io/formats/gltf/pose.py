@@ -13,6 +13,7 @@ import numpy as np
 
 from meshlearn.io.document import Part
 from meshlearn.io.formats.gltf.file import File
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.skinning import carry, mean_matrices
 
 INSTANCING = "EXT_mesh_gpu_instancing"
@@ -113,8 +114,12 @@ def pose(file: File, part: Part, attributes: dict, matrices: np.ndarray) -> bool
     return True
 
 
-def copies(file: File, node: dict) -> list[np.ndarray] | None:
-    """Transforms (4, 4) of a node's copies, before its own; None where it is there once."""
+def copies(file: File, node: dict, left_out: list[Loss]) -> list[np.ndarray] | None:
+    """Transforms (4, 4) of a node's copies, before its own; None where it is there once.
+
+    Args:
+        left_out: takes the losses: what else is said of each copy, such as `_ID`.
+    """
     extensions = node.get("extensions")
     said = extensions.get(INSTANCING) if isinstance(extensions, dict) else None
     attributes = said.get("attributes") if isinstance(said, dict) else None
@@ -131,6 +136,9 @@ def copies(file: File, node: dict) -> list[np.ndarray] | None:
     if len(counts) != 1:
         raise file.error("the copies of a mesh have no place, or lists of different lengths")
     count = counts.pop()
+    for key in attributes.keys() - found.keys():
+        name, limit = f"attribute {key!r} of copies", "has it, and it is not read"
+        left_out.append(Loss(LossKind.OTHER, "", name, count, limit, "the file"))
     turn = found.get("ROTATION", np.tile([0.0, 0, 0, 1], (count, 1)))
     size = found.get("SCALE", np.ones((count, 3)))
     return list(placing(turn, size, found.get("TRANSLATION", np.zeros((count, 3)))))

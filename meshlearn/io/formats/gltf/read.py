@@ -306,7 +306,7 @@ def _mesh_parts(
     joints = None
     if "skin" in node:
         joints = joint_matrices(file, file.item("skins", node["skin"]), worlds or {})
-    places = copies(file, node)
+    places = copies(file, node, document.left_out)
     weights = node.get("weights", mesh.get("weights", []))
     shared: dict[str, list[dict]] = {}  # primitives of the same vertices are one part
     for entry in mesh.get("primitives", []):

@@ -53,12 +53,14 @@ _BEYOND = {  # elements of extensions that need not be understood, and are not
     "levelset": "level sets",
     "triangleset": "sets of triangles",
 }
+_APART = ("support", "solidsupport", "other")  # types of objects that are no part of the thing
 _Key = tuple[str, str]  # name of a model in the package, id of an object
 
 
 @dataclass
 class _Object:
     name: str = ""
+    type: str = "model"
     property: tuple[str, str] | None = None  # resource, index
     x: array = field(default_factory=lambda: array("d"))
     triangle: array = field(default_factory=lambda: array("q"))
@@ -104,7 +106,7 @@ class _Reader:
             self.unit = at.get("unit", "millimeter")
             self.required = at.get("requiredextensions", "").split()
         elif name == "object":
-            self._object = _Object(at.get("name", ""))
+            self._object = _Object(at.get("name", ""), at.get("type", "model"))
             if "pid" in at:
                 self._object.property = (at["pid"], at.get("pindex", "0"))
             if at["id"] in self.objects:
@@ -244,35 +246,23 @@ def _document(package: _Package, root: _Reader) -> Document:
         root.metadata = {k: v for k, v in root.metadata.items() if v or k != "Description"}
     if root.metadata:
         document.metadata["3mf"] = root.metadata
-    items = root.items or [((root.name, key), np.eye(4)) for key in _roots(root)]
-    pending: list[tuple[_Key, np.ndarray, tuple[_Key, ...], str]] = [
-        (key, matrix, (), "") for key, matrix in reversed(items)
-    ]
     properties = Properties(document, package.archive, package.member)
     properties.model(root.name, root.groups, root.textures)
-    total = 0
-    while pending:
-        key, matrix, trail, name = pending.pop()
-        model = package.model(key[0])
-        key = (model.name, key[1])
-        if key[1] not in model.objects:
-            raise ValueError(f"it names the object {key[1]!r}, which is not there")
-        if key in trail or len(trail) > 100:
-            raise ValueError(f"the object {key[1]!r} is a component of itself")
-        found = model.objects[key[1]]
-        total += len(found.x) // 3 + 1
-        if total > MOST_VERTICES:
-            raise ValueError(f"it repeats objects to more than {MOST_VERTICES:,} vertices")
-        name = found.name or name
-        if len(found.x) or len(found.triangle):
-            part = _part(found, matrix, name)
-            document.parts.append(part)
-            properties.model(model.name, model.groups, model.textures)
-            table = np.array(found.property_of, np.int64).reshape(-1, 4)
-            properties.apply(part, model.name, list(model.codes), table)
-        below = (*trail, key)
-        pending += [(k, matrix @ m, below, name) for k, m in reversed(found.components)]
+    apart = _place(package, root, document, properties, without=_APART)
+    if apart and not document.parts:
+        _place(package, root, document, properties, without=())
+        types = ", ".join(sorted(apart))
+        document.remarks.append(f"all objects are of type {types}; they are read as models")
+        apart = Counter()
     properties.finish()
+    for kind, count in apart.items():
+        limit = "takes objects that are a part of the thing"
+        name = f"objects of type {kind!r}"
+        document.left_out.append(Loss(LossKind.OTHER, "", name, count, limit, READER))
+    surfaces = sum(o.type == "surface" for m in package.models.values() for o in m.objects.values())
+    if surfaces:
+        many = "objects are surfaces" if surfaces > 1 else "object is a surface"
+        document.remarks.append(f"{surfaces} {many} by the file, not solid")
     others = sorted({m.unit for m in package.models.values() if m.objects} - {root.unit})
     if others:
         document.remarks.append(
@@ -285,6 +275,49 @@ def _document(package: _Package, root: _Reader) -> Document:
             loss = Loss(LossKind.OTHER, name=label, count=count, limit=limit, holder=READER)
             document.left_out.append(loss)
     return document
+
+
+def _place(
+    package: _Package,
+    root: _Reader,
+    document: Document,
+    properties: Properties,
+    *,
+    without: tuple[str, ...],
+) -> Counter[str]:
+    """Takes the parts that the build places, but for objects of the types `without`; how many of
+    each these were."""
+    items = root.items or [((root.name, key), np.eye(4)) for key in _roots(root)]
+    pending: list[tuple[_Key, np.ndarray, tuple[_Key, ...], str]] = [
+        (key, matrix, (), "") for key, matrix in reversed(items)
+    ]
+    left: Counter[str] = Counter()
+    total = 0
+    while pending:
+        key, matrix, trail, name = pending.pop()
+        model = package.model(key[0])
+        key = (model.name, key[1])
+        if key[1] not in model.objects:
+            raise ValueError(f"it names the object {key[1]!r}, which is not there")
+        if key in trail or len(trail) > 100:
+            raise ValueError(f"the object {key[1]!r} is a component of itself")
+        found = model.objects[key[1]]
+        if found.type in without:
+            left[found.type] += 1
+            continue
+        total += len(found.x) // 3 + 1
+        if total > MOST_VERTICES:
+            raise ValueError(f"it repeats objects to more than {MOST_VERTICES:,} vertices")
+        name = found.name or name
+        if len(found.x) or len(found.triangle):
+            part = _part(found, matrix, name)
+            document.parts.append(part)
+            properties.model(model.name, model.groups, model.textures)
+            table = np.array(found.property_of, np.int64).reshape(-1, 4)
+            properties.apply(part, model.name, list(model.codes), table)
+        below = (*trail, key)
+        pending += [(k, matrix @ m, below, name) for k, m in reversed(found.components)]
+    return left
 
 
 def _roots(reader: _Reader) -> list[str]:

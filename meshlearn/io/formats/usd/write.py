@@ -19,7 +19,7 @@ from meshlearn.io.image_names import image_places, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.looks import Looks, losses_of_looks
 
-_KEPT = ("png", "jpg", "exr", "avif", "hdr", "")  # types of images; the last is not known
+_KEPT = ("png", "jpg", "exr", "avif", "hdr")  # types of images
 
 
 def losses(document: Document) -> Iterator[Loss]:
@@ -49,7 +49,7 @@ def losses(document: Document) -> Iterator[Loss]:
 def prepare(document: Document) -> Document:
     """The document with images of types that programs of USD, and its packages, have."""
     used = [str(said.get("file")) for m in document.materials for said in inputs_of(m)[1].values()]
-    return with_images_as_png(document, used, kept=_KEPT, format="USD")
+    return with_images_as_png(document, used, kept=_KEPT, format="USD", open_to=("",))
 
 
 def write(document: Document, path: Path, *, ascii: bool = False) -> bytes | dict[str, bytes]:
