@@ -43,6 +43,8 @@ NOTES = """
 - **VTK** images, rectilinear and structured grids are read as their outer skin with the data of
   points and cells; `extract` takes surfaces inside them. Pieces of parallel files and blocks are
   parts.
+- **VTK**, **Gmsh** and **MEDIT**: curved elements become straight by their corners; the nodes
+  between are dropped and counted.
 - **gzip** around any format (`a.ply.gz`) is read and written; a **zip** archive is read that
   holds one mesh, with what that names.
 - Formats of other packages: see `adding_a_format.md`.

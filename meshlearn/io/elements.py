@@ -22,6 +22,20 @@ def from_faces(part: Part, kinds: Iterable[np.ndarray]) -> None:
     part.polygon_index = part.polygon_index.astype(np.int64)
 
 
+def without_between(count: int, every: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """(count,) which vertices stay where curved elements become straight: all but those that
+    elements name and no corner is. A vertex that nothing names stays.
+
+    Args:
+        every: vertices that elements name.
+        corners: those of them that are corners.
+    """
+    keep = np.ones(count, bool)
+    keep[every] = False
+    keep[corners] = True
+    return keep
+
+
 def curved_loss(nodes: int, format: str) -> Loss:
     """The loss of nodes between the corners of curved elements, which are read as straight."""
     limit = "makes curved elements straight"

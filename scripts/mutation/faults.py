@@ -2027,6 +2027,20 @@ WRONG_ANSWERS = [
 
 FILES = [
     Mutant(
+        "io: a node between corners that is a corner elsewhere stays",
+        "meshlearn/io/elements.py",
+        "    keep[corners] = True\n",
+        "",
+        (_IO + "test_curved.py",),
+    ),
+    Mutant(
+        "io: a count of STL that was left open",
+        "meshlearn/io/formats/stl/read.py",
+        "UNKNOWN = (0, 0x7FFFFFFF, 0xFFFFFFFF)",
+        "UNKNOWN = (0,)",
+        (_IO + "test_stl_as_people_have_it.py",),
+    ),
+    Mutant(
         "io: supports of 3MF are no part of the thing",
         "meshlearn/io/formats/threemf/read.py",
         '_APART = ("support", "solidsupport", "other")',

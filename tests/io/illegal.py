@@ -94,7 +94,7 @@ ILLEGAL: dict[str, tuple[bytes | str, str]] = {
     "odd type.ply": (ply(XYZ3, face="list uchar quaternion vertex_indices"), "not a legal line"),
     "float list.ply": (ply(XYZ3 + "1.5 0 1 2\n"), "ends before|has length 1.5"),
     "nan index.ply": (ply(XYZ3 + "3 0 1 nan\n"), "expected whole numbers"),
-    "lying.stl": (bytes(80) + struct.pack("<I", 0xFFFFFFFF) + bytes(50), "promises 4294967295"),
+    "lying.stl": (bytes(80) + struct.pack("<I", 0xFFFFFFFE) + bytes(50), "promises 4294967294"),
     "one byte less.stl": (bytes(80) + struct.pack("<I", 1) + bytes(49), "promises 1"),
     "tiny.stl": (b"x" * 20, "at least 84 bytes"),
     "two corners.stl": (

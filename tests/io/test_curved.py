@@ -1,4 +1,4 @@
-"""Cells of VTK and Gmsh: their order, curved ones, and those that are not read."""
+"""Cells of VTK, Gmsh and MEDIT: their order, curved ones, and those that are not read."""
 
 import struct
 
@@ -174,6 +174,69 @@ def test_curved_elements_of_gmsh(tmp_path, number, nodes, kind, corners, write):
     assert document.left_out[0].count == nodes - corners
     if kind == "face":
         assert part.face_fields["ref"].tolist() == [7]
+
+
+GMSH_HIGH = [(66, 11, "line", 2), (46, 66, "face", 3), (56, 30, "face", 3), (51, 121, "face", 4)]
+GMSH_HIGH += [(61, 40, "face", 4), (75, 286, "tetra", 4), (33, 28, "tetra", 4)]
+GMSH_HIGH += [(98, 1000, "hexahedron", 8), (90, 40, "wedge", 6), (110, 550, "wedge", 6)]
+GMSH_HIGH += [(118, 30, "pyramid", 5), (120, 91, "pyramid", 5), (124, 385, "pyramid", 5)]
+
+
+@pytest.mark.parametrize("number, nodes, kind, corners", GMSH_HIGH)
+def test_elements_of_high_order(tmp_path, number, nodes, kind, corners):
+    xyz = np.random.default_rng(number).random((nodes, 3))
+    document = saved(tmp_path / "a.msh", two(xyz, number, np.arange(nodes)))
+    found, index = shape_of(document.parts[0])
+    assert (found, len(index)) == (kind, corners)
+    assert document.left_out[0].count == nodes - corners
+
+
+MEDIT = [("EdgesP2", 3, "line", 2), ("EdgesP4", 5, "line", 2), ("TrianglesP2", 6, "face", 3)]
+MEDIT += [("TrianglesP3", 10, "face", 3), ("QuadrilateralsQ2", 9, "face", 4)]
+MEDIT += [("QuadrilateralsQ4", 25, "face", 4), ("TetrahedraP2", 10, "tetra", 4)]
+MEDIT += [("TetrahedraP3", 20, "tetra", 4), ("HexahedraQ2", 27, "hexahedron", 8)]
+MEDIT += [("PrismsP2", 18, "wedge", 6), ("PyramidsP2", 14, "pyramid", 5)]
+
+
+def medit(xyz, *sections):
+    text = f"MeshVersionFormatted 2\nDimension 3\nVertices\n{len(xyz)}\n"
+    text += "".join(f"{x!r} {y!r} {z!r} 0\n" for x, y, z in xyz.tolist())
+    for name, *rows in sections:
+        lines = [" ".join(map(str, [*(np.array(row) + 1).tolist(), 7])) for row in rows]
+        text += f"{name}\n{len(rows)}\n" + "\n".join(lines) + "\n"
+    return text + "End\n"
+
+
+@pytest.mark.parametrize("name, nodes, kind, corners", MEDIT)
+def test_curved_elements_of_medit(tmp_path, name, nodes, kind, corners):
+    """By the rule of the others: corners stay, the nodes between are dropped and counted."""
+    xyz = np.random.default_rng(nodes).random((POINTS, 3))
+    named = np.random.default_rng(1).permutation(POINTS)[:nodes]
+    document = saved(tmp_path / "a.mesh", medit(xyz, (name, named)))
+    part = document.parts[0]
+    found, index = shape_of(part)
+    assert found == kind
+    assert part.vertices[index].tolist() == xyz[named[:corners]].tolist()
+    assert len(part.vertices) == POINTS - (nodes - corners)
+    assert [loss.what for loss in document.left_out] == [
+        "nodes between the corners of curved elements"
+    ]
+    assert document.left_out[0].count == nodes - corners
+    if kind == "face":
+        assert part.face_fields["ref"].tolist() == [7]
+
+
+def test_curved_and_straight_elements_of_medit_together(tmp_path):
+    """A node between corners that a straight element names stays; so does one that none names."""
+    xyz = np.arange(24.0).reshape(8, 3)
+    sections = [("Triangles", [0, 1, 3]), ("TrianglesP2", [0, 1, 2, 3, 4, 5])]
+    document = saved(tmp_path / "a.mesh", medit(xyz, *sections))
+    part = document.parts[0]
+    assert part.vertices[:, 0].tolist() == [0, 3, 6, 9, 18, 21]
+    assert part.polygon_index.tolist() == [0, 1, 3, 0, 1, 2]
+    assert document.left_out[0].count == 2
+    with pytest.raises(FileFormatError, match="vertex"):
+        saved(tmp_path / "b.mesh", medit(xyz, ("TrianglesP2", [0, 1, 99, 3, 4, 5])))
 
 
 @pytest.mark.parametrize("write", [two, four, four_binary])

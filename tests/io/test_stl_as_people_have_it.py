@@ -106,10 +106,18 @@ def binary(triangles=2, *, count=None, head=b"made by hand", extra=(0, 0), tail=
 
 
 @pytest.mark.parametrize("head", [b"made by hand", b"solid x", b"solid " + b"y" * 74, b" " * 80])
-@pytest.mark.parametrize(("count", "tail"), [(0, b""), (1, b""), (0, b"tail"), (2, b"tail")])
+@pytest.mark.parametrize(
+    ("count", "tail"),
+    [(0, b""), (1, b""), (0, b"tail"), (2, b"tail"), (2**32 - 1, b""), (2**32 - 1, b"cut short"),
+     (2**31 - 1, b"")],
+)  # fmt: skip
 def test_the_size_of_a_binary_file_decides(head, count, tail):
+    """Also where a writer left a count that it did not know: 0, or as many as the type holds."""
     document = read(binary(head=head, count=count, tail=tail))
-    assert faces(document) == [2] and len(document.remarks) == (count < 2 or len(tail) > 0)
+    assert faces(document) == [2] and len(document.remarks) == (count != 2 or len(tail) > 0)
+    if count > 2:
+        assert f"promises {count} triangles, 2 are read" in document.remarks[0]
+        assert ("9 bytes" in document.remarks[0]) == (len(tail) == 9)
 
 
 def test_a_binary_file_without_a_count():

@@ -45,9 +45,25 @@ def test_arrays_of_a_legacy_file(more, loss):
 
 
 def test_arrays_of_a_whole_legacy_file():
-    text = LEGACY.format(whole="FIELD FieldData 1\nTIME 1 1 double\n0.5\n", more="")
-    assert told(text, "a.vtk") == [(LossKind.METADATA, "", "TIME", 1)]
+    text = LEGACY.format(whole="FIELD FieldData 1\nmass 1 1 double\n0.5\n", more="")
+    assert told(text, "a.vtk") == [(LossKind.METADATA, "", "mass", 1)]
     assert told(LEGACY.format(whole="", more=""), "a.vtk") == []
+
+
+@pytest.mark.parametrize("name", ["TIME", "CYCLE", "TimeValue", "avtOriginalBounds"])
+def test_the_time_of_a_file_is_no_loss_but_said(tmp_path, name):
+    legacy = LEGACY.format(whole=f"FIELD FieldData 1\n{name} 1 1 double\n0.5\n", more="")
+    whole = f"<FieldData>{array(name, '0.5')}</FieldData>"
+    head = '<VTKFile type="ImageData"><ImageData WholeExtent="0 1 0 1 0 1">'
+    image = f'{head}{whole}<Piece Extent="0 1 0 1 0 1"/></ImageData></VTKFile>'
+    blocks = '<VTKFile type="vtkMultiBlockDataSet"><vtkMultiBlockDataSet>'
+    blocks += '<DataSet index="0" file="a.vtp"/></vtkMultiBlockDataSet></VTKFile>'
+    files = {"a.vtk": legacy, "a.vtp": xml(whole=whole), "a.vti": image, "a.vtm": blocks}
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+        document = mio.load_document(tmp_path / file)
+        assert document.left_out == []
+        assert [said for said in document.remarks if repr(name) in said], file
 
 
 def array(name, text, kind="Float64", width=1):
@@ -74,8 +90,8 @@ def test_arrays_of_an_xml_file():
     assert told(xml(points=WORDS + array("heat", "1 2 3")), "a.vtp") == [
         (LossKind.FIELD, "vertex", "mood", 3)
     ]
-    time = f"<FieldData>{array('TimeValue', '0.5')}{array('offset', '1 2 3')}</FieldData>"
-    assert told(xml(whole=time), "a.vtp") == [(LossKind.METADATA, "", "TimeValue", 1)]
+    mass = f"<FieldData>{array('mass', '0.5')}{array('offset', '1 2 3')}</FieldData>"
+    assert told(xml(whole=mass), "a.vtp") == [(LossKind.METADATA, "", "mass", 1)]
     assert told(xml(), "a.vtp") == []
 
 

@@ -23,8 +23,20 @@ CURVED = {
     **{12: (27, 5), 17: (20, 5), 92: (64, 5), 93: (125, 5)},
     **{13: (18, 6), 18: (15, 6)},
     **{14: (14, 7), 19: (13, 7)},
+    # of higher orders: an element of order n has its nodes in a lattice of n steps
+    **{61 + k: (6 + k, 1) for k in range(1, 6)},
+    **{41 + k: ((6 + k) * (7 + k) // 2, 2) for k in range(1, 6)},
+    **{51 + k: (15 + 3 * k, 2) for k in range(1, 6)},
+    **{46 + k: ((6 + k) ** 2, 3) for k in range(1, 6)},
+    **{40: (16, 3), 41: (20, 3), **{56 + k: (20 + 4 * k, 3) for k in range(1, 6)}},
+    **{70 + k: ((6 + k) * (7 + k) * (8 + k) // 6, 4) for k in range(1, 6)},
+    **{32: (22, 4), 33: (28, 4)},
+    **{93 + k: ((5 + k) ** 3, 5) for k in range(1, 6)},
+    **{90: (40, 6), 91: (75, 6), 106: (126, 6), 107: (196, 6), 108: (288, 6)},
+    **{109: (405, 6), 110: (550, 6)},
+    **{115 + n: ((n + 1) * (n + 2) * (2 * n + 3) // 6, 7) for n in range(3, 10)},
 }
-_OTHER = {34: "polygon", 35: "polyhedron", 90: "wedge of third order", 91: "wedge of fourth order"}
+_OTHER = {34: "polygon", 35: "polyhedron"}
 
 
 class _Cursor:

@@ -1,4 +1,7 @@
-"""MEDIT .mesh, as text: triangles, quads, edges, tetrahedra and other cells, each with a number."""
+"""MEDIT .mesh, as text: triangles, quads, edges, tetrahedra and other cells, each with a number.
+
+Curved ones (TrianglesP2, QuadrilateralsQ3 …) become straight by their corners, which stand first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.elements import from_faces
+from meshlearn.io.elements import curved_loss, from_faces, without_between
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import read_block, rows_of
 
@@ -25,13 +28,28 @@ _WIDTHS = {
     "edges": 2,
     **{k: n for k, (_, n) in CELLS.items()},
 }
+# curved elements: nodes of the orders 2, 3 and 4, and the straight one through their corners
+_CURVED_NODES = {
+    "edges": ("p", 3, 4, 5),
+    "triangles": ("p", 6, 10, 15),
+    "quadrilaterals": ("q", 9, 16, 25),
+    "tetrahedra": ("p", 10, 20, 35),
+    "hexahedra": ("q", 27, 64, 125),
+    "prisms": ("p", 18, 40, 75),
+    "pyramids": ("p", 14, 30, 55),
+}
+_CURVED = {
+    f"{kind}{letter}{order}": (kind, nodes)
+    for kind, (letter, *counts) in _CURVED_NODES.items()
+    for order, nodes in enumerate(counts, 2)
+}
 _WORD = re.compile(rb"(?:^|(?<=\s))([A-Za-z][A-Za-z0-9]*)")
 _COUNT = re.compile(rb"(?:\s|#[^\n]*\n)*([0-9]{1,18})(?=\s|\Z)")
 
 
 def read(data: bytes, path: Path) -> Document:
-    """Reads a .mesh; sections of other names (corners, ridges, curved elements …) are left out and
-    told."""
+    """Reads a .mesh; sections of other names (corners, ridges …) are left out and told, and so are
+    the nodes between the corners of curved elements."""
     head = re.match(rb"(?:\xef\xbb\xbf)?(?:\s|#[^\n]*\n)*MeshVersionFormatted\s", data)
     if head is None:
         raise FileFormatError(f"{path}: expected 'MeshVersionFormatted' as the first word")
@@ -43,7 +61,7 @@ def read(data: bytes, path: Path) -> Document:
         at = word.end()
         if name == "end":
             break
-        if name not in ("dimension", "vertices", *_WIDTHS):
+        if name not in ("dimension", "vertices", *_WIDTHS, *_CURVED):
             remark = b"#" in data[data.rfind(b"\n", 0, word.start()) + 1 : word.start()]
             rows = None if remark else _COUNT.match(data, at)
             if rows is not None and int(rows[1]):
@@ -60,7 +78,8 @@ def read(data: bytes, path: Path) -> Document:
                 raise FileFormatError(f"{path}: expected dimension 2 or 3, got {n}")
             dimension = n
             continue
-        width = (dimension if name == "vertices" else _WIDTHS[name]) + 1
+        nodes = _CURVED[name][1] if name in _CURVED else _WIDTHS.get(name, 0)
+        width = (dimension if name == "vertices" else nodes) + 1
         if n * width * 2 > len(data) - at + 1:
             raise FileFormatError(
                 f"{path}: the header promises {n} {name}, {len(data) - at} bytes are left"
@@ -108,6 +127,8 @@ def _document(path: Path, found: dict[str, np.ndarray], dimension: int) -> Docum
     if xyz[:, -1].any():
         part.vertex_fields["ref"] = _whole(path, xyz[:, -1], "vertices")
     whole = {k: _whole(path, v, k) for k, v in found.items() if k in _WIDTHS}
+    curved = {k: _whole(path, v, k) for k, v in found.items() if k in _CURVED and len(v)}
+    dropped = _straighten(part, whole, curved)
     faces = [whole[k] for k in ("triangles", "quadrilaterals") if k in whole]
     from_faces(part, [f[:, :-1] - 1 for f in faces])
     refs = np.concatenate([*(f[:, -1] for f in faces), np.zeros(0, np.int64)])
@@ -123,4 +144,32 @@ def _document(path: Path, found: dict[str, np.ndarray], dimension: int) -> Docum
             part.cell_fields.setdefault("ref", {})[kind] = whole[name][:, -1]
     if not any(v.any() for v in part.cell_fields.get("ref", {}).values()):
         part.cell_fields.pop("ref", None)
-    return Document([part])
+    return Document([part], left_out=[curved_loss(dropped, "MEDIT")] if dropped else [])
+
+
+def _straighten(part: Part, whole: dict[str, np.ndarray], curved: dict[str, np.ndarray]) -> int:
+    """Takes curved elements, by their corners, among the straight ones; drops the vertices that
+    only they named between corners.
+
+    Returns:
+        How many vertices were dropped.
+    """
+    if not curved:
+        return 0
+    straight = list(whole.values())
+    for name, rows in curved.items():
+        kind, _ = _CURVED[name]
+        corners = np.concatenate([rows[:, : _WIDTHS[kind]], rows[:, -1:]], axis=1)
+        whole[kind] = np.concatenate([whole[kind], corners]) if kind in whole else corners
+    count = len(part.vertices)
+    every = np.concatenate([r[:, :-1].reshape(-1) for r in (*straight, *curved.values())]) - 1
+    corner = np.concatenate([r[:, :-1].reshape(-1) for r in whole.values()]) - 1
+    if ((every < 0) | (every >= count)).any():
+        return 0  # refused later, with its sentence
+    keep = without_between(count, every, corner)
+    place = np.cumsum(keep)
+    for name, rows in whole.items():
+        whole[name] = np.concatenate([place[rows[:, :-1] - 1], rows[:, -1:]], axis=1)
+    part.vertices = part.vertices[keep]
+    part.vertex_fields = {k: v[keep] for k, v in part.vertex_fields.items()}
+    return int((~keep).sum())

@@ -19,6 +19,7 @@ from meshlearn.io.formats.stl.colors import colors_of, plain_head
 from meshlearn.io.text import said_of_bytes
 
 HEAD = b"meshlearn"  # of a file whose part has no name
+UNKNOWN = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # counts of writers that did not know it, or went back for it
 FACET = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
 
 _BEGIN = re.compile(rb"\s*(solid|facet\s+normal)\b", re.IGNORECASE)
@@ -63,9 +64,10 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         document.remarks += said_of_bytes(data, end)
         return document
     held, rest = divmod(size - 84, 50)
-    if held and (count == 0 or (count < held and not rest)):
+    if held and (count in UNKNOWN or (count < held and not rest)):
         document = _binary(data, [(0, held)])
-        document.remarks.append(f"the header promises {count} triangles, {held} are read")
+        more = f"; {rest} bytes behind them, no whole one, are left out" if rest else ""
+        document.remarks.append(f"the header promises {count} triangles, {held} are read{more}")
         return document
     if count <= held:
         document = _binary(data, [(0, count)])

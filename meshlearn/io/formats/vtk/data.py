@@ -9,7 +9,7 @@ import numpy as np
 
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.elements import curved_loss
+from meshlearn.io.elements import curved_loss, without_between
 from meshlearn.io.left_behind import Loss, LossKind
 
 # kinds of VTK: number -> corners of cells with a fixed number
@@ -29,6 +29,7 @@ GHOSTS = "vtkGhostType"
 GHOST_BITS = 32 | 1  # cells that are hidden, and those that another piece has too
 READER = "the reader of VTK"
 TEXT = "reads arrays of numbers only"
+_TIMES = ("time", "timevalue", "timestep", "time_value", "cycle", "step", "iteration")
 _NAMES = {"normal": "Normals", "uv": "TCoords"}
 _READ = {"Normals": "normal", "TCoords": "uv", "Texture Coordinates": "uv", "Texture": "uv"}
 _READ |= {"normals": "normal", "RGB": "color", "RGBA": "color"}
@@ -41,6 +42,19 @@ def field_loss(domain: str, name: str, count: int, limit: str) -> Loss:
         return Loss(LossKind.METADATA, name=name, count=1, limit=limit, holder=READER)
     domain = "vertex" if domain == "point" else domain
     return Loss(LossKind.FIELD, domain, name, count, limit, READER)
+
+
+def say_times(document: Document) -> None:
+    """Turns the losses of a whole data set's time, cycle and bounds, which are numbers about the
+    file and nothing of its mesh, into remarks."""
+    times = [x for x in document.left_out if x.kind is LossKind.METADATA and _about(x.name)]
+    document.left_out = [x for x in document.left_out if x not in times]
+    for name in dict.fromkeys(x.name for x in times):
+        document.remarks.append(f"the array {name!r} of the whole data set is left aside")
+
+
+def _about(name: str) -> bool:
+    return name.lower() in _TIMES or name.startswith("avtOriginalBounds")
 
 
 def surface_of(part: Part) -> Part:
@@ -173,12 +187,11 @@ def to_part(
     whole, cells = cells.index, _straight(path, cells)
     if len(whole) > len(cells.index):
         inside = (whole >= 0) & (whole < len(vertices))
-        keep = np.ones(len(vertices), bool)
-        keep[whole[inside]] = False
+        every = whole[inside]
         inside = (cells.index >= 0) & (cells.index < len(vertices))
         if not inside.all():
             raise FileFormatError(f"{path}: a cell names a point that is not there")
-        keep[cells.index] = True
+        keep = without_between(len(vertices), every, cells.index)
         dropped = len(keep) - int(keep.sum())
         cells.index = (np.cumsum(keep) - 1)[cells.index]
         vertices = vertices[keep]

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from meshlearn.io.document import Document, FileFormatError
 from meshlearn.io.formats.vtk import read as legacy
 from meshlearn.io.formats.vtk import xml_lattice, xml_read
+from meshlearn.io.formats.vtk.data import say_times
 from meshlearn.io.formats.vtk.lattice import Lattice, skin
 from meshlearn.io.resolver import leave_out, read_beside
 from meshlearn.io.xml import parse
@@ -47,6 +48,7 @@ def _read(data: bytes, path: Path, depth: int) -> Document:
     elif kind in _GRIDS:
         for lattice in lattices(data, path, document):
             document.parts.append(skin(path, lattice, document.left_out))
+        say_times(document)
     elif kind in ("PUnstructuredGrid", "PPolyData"):
         for file in _pieces(root, path):
             _take(document, path, file, "", depth)

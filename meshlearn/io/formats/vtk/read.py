@@ -114,6 +114,7 @@ def read(data: bytes, path: Path) -> Document:
             document.parts.append(skin(path, reader.lattice(), document.left_out))
         else:
             document.parts.append(reader.part(document.left_out))
+    vtk_data.say_times(document)
     return document
 
 

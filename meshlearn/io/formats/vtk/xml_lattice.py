@@ -9,7 +9,7 @@ import numpy as np
 
 from meshlearn._memory import check_memory
 from meshlearn.io.document import Document, FileFormatError
-from meshlearn.io.formats.vtk.data import GHOSTS
+from meshlearn.io.formats.vtk.data import GHOSTS, say_times
 from meshlearn.io.formats.vtk.lattice import Lattice, check, skin
 from meshlearn.io.formats.vtk.xml_file import XmlFile
 from meshlearn.io.left_behind import Loss
@@ -24,6 +24,7 @@ def read(data: bytes, path: Path) -> Document:
     document = Document()
     for lattice in joined(path, pieces(data, path, document.left_out)):
         document.parts.append(skin(path, lattice, document.left_out))
+    say_times(document)
     return document
 
 

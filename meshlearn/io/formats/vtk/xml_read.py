@@ -32,6 +32,7 @@ def read(data: bytes, path: Path) -> Document:
             document.parts.append(_piece(file, piece, path, surface, document.left_out))
         file.leave_whole(grid, () if offset is None else (KEY,))
         document.left_out += file.left_out
+        vtk_data.say_times(document)
     except FileFormatError:
         raise
     except ValueError as error:
