@@ -1,8 +1,9 @@
-"""What public operators do inside `torch.compile` and `torch.func`.
+"""What public operators do inside `torch.compile` and `torch.func`, and under second derivatives.
 
 Their work is compiled already, and branches on values of tensors, which a graph cannot hold: a
 compiled function calls them as they are, at a break of its graph, and they cost what they cost
-outside. `torch.func` transforms have no rule for them, which is said in a sentence.
+outside. `torch.func` transforms have no rule for them, and neither have most of their gradients
+where they are differentiated again: each is said in a sentence, and nothing is silently zero.
 """
 
 from __future__ import annotations
@@ -60,3 +61,52 @@ def _compiling() -> bool:
         return False
     callback = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", None)
     return callback is None or callback() is not None
+
+
+def once(name: str) -> Callable[[F], F]:
+    """Makes of a backward one whose gradients refuse to be differentiated again.
+
+    Without it a compiled gradient has no graph, and what a penalty on it asks for is silently zero.
+
+    Args:
+        name: of the operator, as its user knows it.
+    """
+
+    def around(backward: F) -> F:
+        @functools.wraps(backward)
+        def called(ctx: Any, *grads: Any) -> Any:
+            again = torch.is_grad_enabled()
+            with torch.no_grad():
+                found = backward(ctx, *grads)
+            if not again:
+                return found
+            several = isinstance(found, tuple)
+            given = [*grads, *ctx.saved_tensors]
+            flat = [t for one in given for t in (one if isinstance(one, (list, tuple)) else [one])]
+            sources = [t for t in flat if isinstance(t, torch.Tensor) and t.requires_grad]
+            made = tuple(
+                g if g is None or not sources else _Once.apply(name, g, *sources)
+                for g in (found if several else (found,))
+            )
+            return made if several else made[0]
+
+        return called  # type: ignore[return-value]
+
+    return around
+
+
+class _Once(torch.autograd.Function):
+    """A gradient, joined to what it was made of by a rule that raises."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, gradient: torch.Tensor, *_sources: torch.Tensor):
+        ctx.name = name
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *_grads: torch.Tensor):
+        raise RuntimeError(
+            f"{ctx.name}: its gradient cannot be differentiated again; make that gradient without "
+            "create_graph=True, or take a term of gradients on a field or on signed_distance, "
+            "where it can be"
+        )

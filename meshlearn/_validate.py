@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -46,7 +48,8 @@ def as_tensor(
         array = np.asarray(value) if listed or hasattr(value, "__array__") else None
     except (ValueError, TypeError):
         raise ValueError(
-            f"{name}: expected rows of one length, got rows of several; make them equal"
+            f"{name}: expected rows of one length, got rows of several; "
+            f"pass them one at a time, as {name}[0]"
         ) from None
     if array is None or array.dtype.kind not in "fiub":
         kind = type(value).__name__ if array is None else f"{type(value).__name__} of {array.dtype}"
@@ -65,6 +68,63 @@ def as_tensor(
     if not array.flags.writeable:
         array = array.copy()
     return torch.from_numpy(np.asarray(array)).to(device=device, dtype=dtype)
+
+
+def _mend_of_type(value: object, name: str, shape: Sequence[int | str | None] | None) -> str:
+    """What makes a tensor of `value`, where something does."""
+    if isinstance(value, Sequence) and value and all(isinstance(v, Tensor) for v in value):
+        sizes = {tuple(v.shape) for v in value}
+        if len(sizes) == 1 and (shape is None or _fits(shape, (len(value), *sizes.pop()))):
+            return "torch.stack makes one of these"
+        return f"pass its tensors one at a time, as {name}[0]"
+    try:
+        torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        return "pass numbers in rows of one length"
+    return "convert it with torch.as_tensor"
+
+
+def _fits(shape: Sequence[int | str | None], got: Sequence[int]) -> bool:
+    return len(shape) == len(got) and all(
+        not isinstance(want, int) or want == size for want, size in zip(shape, got, strict=True)
+    )
+
+
+def mend_of_shape(shape: Sequence[int | str | None], got: Sequence[int]) -> str:
+    """What makes a tensor of the shape `got` one of `shape` without mixing up its values.
+
+    Only sizes of one come and go, axes change places where that is the one way to fit, and leading
+    axes are joined; never is a table read along its other axis.
+    """
+    for axes in itertools.permutations(range(len(got))) if len(got) == len(shape) <= 4 else ():
+        if _fits(shape, [got[axis] for axis in axes]):
+            return "transpose it with .T" if len(got) == 2 else f"order its axes: .permute{axes}"
+    bare = [size for size in got if size != 1]
+    filled = list(bare)
+    for place, want in enumerate(shape):  # axes of size one, where they are wanted
+        free = not isinstance(want, int) and len(filled) < len(shape)
+        if want == 1 or free:
+            filled.insert(place, 1)
+    for fitting in (bare, filled):
+        if _fits(shape, fitting):
+            return f"make it so with .reshape({', '.join(map(str, fitting))})"
+    more = len(got) - len(shape)
+    if more > 0 and len(shape) > 1 and _fits(shape, got[more:]):
+        return f"pass its items one at a time, as [{', '.join('0' * more)}]"
+    ends = len(shape) - 1
+    if more > 0 and ends and _fits(shape, (math.prod(got[: more + 1]), *got[more + 1 :])):
+        return f"join its first axes with .flatten(0, {more})"
+    if more > 0 and ends and _fits(shape, (math.prod(got[1:]), got[0])):
+        return "join its last axes with .flatten(1).T"
+    wanted = [size for size in shape if isinstance(size, int)]
+    if len(wanted) == len(shape):
+        return f"it takes {math.prod(wanted):,} values, and these are {math.prod(got):,}"
+    odd = [
+        f"{want} of axis {axis}"
+        for axis, want in enumerate(shape)
+        if isinstance(want, int) and len(got) == len(shape) and got[axis] != want
+    ]
+    return f"it takes {', '.join(odd)}" if odd else f"it takes {len(shape)} axes"
 
 
 def check_tensor(
@@ -88,7 +148,7 @@ def check_tensor(
     if not isinstance(value, Tensor):
         raise ValueError(
             f"{name}: expected a torch.Tensor, got {type(value).__name__}; "
-            f"convert it with torch.as_tensor"
+            f"{_mend_of_type(value, name, shape)}"
         )
     if shape is not None:
         wrong = len(shape) != value.dim() or any(
@@ -97,7 +157,8 @@ def check_tensor(
         )
         if wrong:
             raise ValueError(
-                f"{name}: expected shape {_shape_text(shape)}, got {tuple(value.shape)}; reshape it"
+                f"{name}: expected shape {_shape_text(shape)}, got {tuple(value.shape)}; "
+                f"{mend_of_shape(shape, tuple(value.shape))}"
             )
     if dtype is not None:
         allowed = dtype if isinstance(dtype, tuple) else (dtype,)

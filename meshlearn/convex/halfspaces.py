@@ -171,7 +171,7 @@ def intersect_halfspaces(
     if not shared:
         check_tensor(planes, "planes", shape=("C", "P", 4))
     elif planes.shape[1] != 4:
-        raise ValueError(f"planes: expected shape (P, 4), got {tuple(planes.shape)}; reshape it")
+        check_tensor(planes, "planes", shape=("P", 4))
     count = planes.shape[-2]
     if mask is not None:
         size: tuple = ("C", count) if shared else (planes.shape[0], count)

@@ -99,8 +99,10 @@ class Solid:
         if not isinstance(points, Tensor) or not points.is_floating_point():
             raise ValueError(f"points: expected a float tensor, got {type(points).__name__}")
         if points.dim() < 1 or points.shape[-1] != self.dims:
+            turned = points.dim() == 2 and points.shape[0] == self.dims
             raise ValueError(
-                f"points: expected shape (..., {self.dims}), got {tuple(points.shape)}; reshape it"
+                f"points: expected shape (..., {self.dims}), got {tuple(points.shape)}; "
+                + ("transpose it with .T" if turned else f"give points of {self.dims} numbers")
             )
         return self._function(points)
 

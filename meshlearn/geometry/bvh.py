@@ -9,7 +9,7 @@ from torch import Tensor
 
 from meshlearn._compile import eager
 from meshlearn._native import HAS_NATIVE, use_native
-from meshlearn._segment import Incidence, segment_sum
+from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import TensorLike, check_tensor
 from meshlearn.geometry._space import (
     BoxTree,
@@ -149,18 +149,55 @@ class _Closest(torch.autograd.Function):
         return squared, face, barycentric
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor, *_):
         points, vertices, faces, face, barycentric = ctx.saved_tensors
         corner = faces[face]
-        foot = (barycentric[:, None] @ vertices.detach()[corner]).squeeze(1)
+        names = Incidence(corner.reshape(-1), vertices.shape[0])
+        weights = barycentric
+        if torch.is_grad_enabled():  # the gradient will be differentiated: the foot moves
+            corners = gather(vertices, names).view(-1, 3, 3)
+            weights = moving_weights(points, corners, barycentric)
+            foot = (weights[:, None] @ corners).squeeze(1)
+        else:
+            foot = (barycentric[:, None] @ vertices[corner]).squeeze(1)
         step = (2 * grad)[:, None] * (points - foot)
         grad_vertices = None
         if ctx.needs_input_grad[1]:
-            parts = -barycentric[:, :, None] * step[:, None]
-            names = Incidence(corner.reshape(-1), vertices.shape[0])
+            parts = -weights[:, :, None] * step[:, None]
             grad_vertices = segment_sum(parts.reshape(-1, 3), names)
         return step if ctx.needs_input_grad[0] else None, grad_vertices, None
+
+
+def moving_weights(points: Tensor, corners: Tensor, barycentric: Tensor) -> Tensor:
+    """(P, 3) barycentric coordinates of the closest points, as functions of points and corners.
+
+    Which of a triangle's interior, edges and corners is nearest stays as `barycentric` (P, 3) has
+    it by its zeros; there the foot is that on the plane, on the line or the corner itself. Values
+    are the given ones, so that first derivatives are the same with or without second ones.
+    """
+    kind = points.dtype
+    points, corners, barycentric = points.double(), corners.double(), barycentric.double()
+    used = barycentric != 0
+    count = used.sum(1)
+    first = used.long().argmax(1)  # of an edge or a corner
+    second = 2 - used.flip(1).long().argmax(1)
+    rows = torch.arange(len(points), device=points.device)
+    a, b = corners[rows, first], corners[rows, second]
+    edge = torch.where((count == 2)[:, None], b - a, 1)
+    t = ((points - a) * edge).sum(1) / (edge * edge).sum(1)
+    along = torch.nn.functional.one_hot(second, 3) - torch.nn.functional.one_hot(first, 3)
+    on_edge = t[:, None] * along
+    inner = (count == 3)[:, None]
+    unit = torch.eye(3, dtype=torch.float64, device=points.device)
+    solid = torch.where(inner[:, :, None], corners, unit)  # of the others any triangle will do
+    u, v, d = solid[:, 1] - solid[:, 0], solid[:, 2] - solid[:, 0], points - solid[:, 0]
+    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    du, dv = (d * u).sum(1), (d * v).sum(1)
+    area = uu * vv - uv * uv
+    p, q = (vv * du - uv * dv) / area, (uu * dv - uv * du) / area
+    on_face = torch.stack([1 - p - q, p, q], 1)
+    moving = torch.where(inner, on_face, torch.where((count == 2)[:, None], on_edge, 0.0))
+    return (barycentric + (moving - moving.detach())).to(kind)
 
 
 def _bvh(mesh: Mesh | MeshBVH) -> MeshBVH:
@@ -230,7 +267,7 @@ def signed_distance(points: TensorLike, mesh: Mesh | MeshBVH) -> Tensor:
 
     Returns:
         (P,) in the mesh's unit; gradients reach `points` and the vertices (zero exactly on the
-        surface).
+        surface), and so do second derivatives, as of an Eikonal term.
 
     Raises:
         ValueError: as `point_mesh_distance`.

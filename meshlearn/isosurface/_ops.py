@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._compile import once
 from meshlearn._native import HAS_NATIVE
 from meshlearn._zeros import zeros_lazily
 
@@ -79,6 +80,7 @@ if HAS_NATIVE:
         made = MarchingCubesTensors(*output)
         ctx.save_for_backward(sdf, deform, made.edge_bits, made.edge_start, *sparse)
 
+    @once("marching_cubes")
     def _marching_cubes_backward(ctx, grad_vertices, _faces, _bits, _start):
         sdf, deform, bits, start, *sparse = ctx.saved_tensors
         grad_sdf = zeros_lazily(sdf, tuple(sdf.shape))
@@ -161,6 +163,7 @@ if HAS_NATIVE:
         ctx.shapes = [None if t is None else tuple(t.shape) for t in (alpha, beta, gamma)]
         ctx.save_for_backward(sdf, deform, msdf, bits, start, table, *FlexiCubesTensors(*output))
 
+    @once("flexicubes and dual_marching_cubes")
     def _flexicubes_backward(ctx, grads):
         sdf, deform, msdf, bits, start, table, *saved = ctx.saved_tensors
         made, grad = FlexiCubesTensors(*saved), FlexiCubesTensors(*grads)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from meshlearn._memory import check_memory
-from meshlearn._validate import FLOATS, check_tensor
+from meshlearn._validate import FLOATS, check_tensor, mend_of_shape
 
 
 class VoxelGrid:
@@ -166,8 +167,11 @@ class VoxelGrid:
 
     def check_field(self, value: object, name: str = "sdf") -> Tensor:
         """`value` if it is one number a grid vertex; also accepts the shape (nx, ny, nz)."""
-        if isinstance(value, Tensor) and tuple(value.shape) == self.shape:
-            value = value.reshape(-1)
+        if isinstance(value, Tensor):
+            if tuple(value.shape) == self.shape:
+                value = value.reshape(-1)
+            elif value.dim() == 3 or value.numel() == self.num_cells:
+                raise ValueError(self._wrong_field(tuple(value.shape), name))
         return check_tensor(
             value,
             name,
@@ -176,6 +180,21 @@ class VoxelGrid:
             device=self.device,
             like="the grid",
         )
+
+    def _wrong_field(self, got: tuple[int, ...], name: str) -> str:
+        """What is wrong with a field of the shape `got`, and what works instead."""
+        said = f"{name}: expected shape {self.shape} or ({self.num_vertices},), got {got}; "
+        if math.prod(got) != self.num_cells:
+            return said + mend_of_shape(self.shape, got)
+        said += "these are values of the cells, a field is one of the vertices: evaluate it at "
+        said += "grid.vertices"
+        if min(self.resolution) < 2:
+            return said
+        low, high = (torch.tensor(end, dtype=torch.float64) for end in self.bounds)
+        half = (high - low) / torch.tensor(self.resolution) / 2
+        fewer = tuple(r - 1 for r in self.resolution)
+        box = ((low + half).tolist(), (high - half).tolist())
+        return f"{said}, or take the grid of the cells' centres, VoxelGrid({fewer}, bounds={box})"
 
     def to(self, target: str | torch.device | torch.dtype) -> VoxelGrid:
         """The same grid for another device or dtype."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from meshlearn._compile import eager
+from meshlearn._compile import eager, once
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._zeros import zeros_lazily
 from meshlearn.isosurface.checks import check_deform, check_tetgrid
@@ -124,6 +124,7 @@ if HAS_NATIVE:
         ctx.save_for_backward(position, sdf, msdf, tets, start, neighbour, made.inside, made.first)
         ctx.count = made.vertices.shape[0]
 
+    @once("marching_tetrahedra")
     def _backward(ctx, grads):
         position, sdf, msdf, *rest = ctx.saved_tensors
         found = [

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from meshlearn._compile import once
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import check_tensor
@@ -162,6 +163,7 @@ if HAS_NATIVE:
         made = CutTensors(*output)
         ctx.save_for_backward(vertices, value, made.cut_edges, made.order, made.rank)
 
+    @once("cut_mesh")
     def _backward(ctx, grads):
         along = CutTensors(*grads).vertices
         if along is None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from meshlearn._compile import eager
+from meshlearn._compile import eager, once
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import FLOATS, check_tensor
@@ -138,7 +138,7 @@ class _Blend(torch.autograd.Function):
         return torch.ops.meshlearn.silhouette_blend(image, pairs, clip, faces, *size)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once("antialias")
     def backward(ctx, grad: Tensor):
         image, *scene = ctx.saved_tensors
         grad, ops = grad.contiguous(), torch.ops.meshlearn

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from meshlearn._compile import eager
+from meshlearn._compile import eager, once
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 from meshlearn._validate import FLOATS, check_tensor
@@ -173,7 +173,7 @@ class _Rasterize(torch.autograd.Function):
         return face, bary, depth
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once("rasterize")
     def backward(ctx, _, grad_bary, grad_depth):
         clip, faces, near, face = ctx.saved_tensors
         if not ctx.needs_input_grad[0] or (grad_bary is None and grad_depth is None):

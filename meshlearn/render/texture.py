@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from meshlearn._compile import eager
+from meshlearn._compile import eager, once
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.render.weighted_rows import mix_rows
@@ -262,7 +262,7 @@ class _Taps(torch.autograd.Function):
         return rows, weight
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once("texture")
     def backward(ctx, _, grad_weight):
         if not ctx.needs_input_grad[0]:
             return (None,) * 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from meshlearn._compile import once
 from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn._segment import Incidence, gather
 
@@ -45,7 +46,7 @@ class _Mix(torch.autograd.Function):
         return torch.ops.meshlearn.mix_rows(values, rows, weight)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once("interpolate and texture")
     def backward(ctx, grad: Tensor):
         values, rows, weight = ctx.saved_tensors
         grad, count = grad.contiguous(), values.shape[0]

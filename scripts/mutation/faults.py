@@ -196,6 +196,27 @@ ISOSURFACE = [
 
 GEOMETRY = [
     Mutant(
+        "closest: the foot moves under second derivatives",
+        "meshlearn/geometry/bvh.py",
+        "(barycentric + (moving - moving.detach()))",
+        "(barycentric + 0 * moving)",
+        (_GEO + "test_closest.py",),
+    ),
+    Mutant(
+        "advice: tables are transposed, not reshaped",
+        "meshlearn/_validate.py",
+        'return "transpose it with .T" if len(got) == 2',
+        'return f"reshape it, .reshape{tuple(shape)}" if len(got) == 2',
+        ("tests/test_advice.py",),
+    ),
+    Mutant(
+        "advice: gradients of gradients are refused",
+        "meshlearn/_compile.py",
+        "            if not again:",
+        "            if True:",
+        ("tests/test_advice.py",),
+    ),
+    Mutant(
         "enclosed: a ray ends on its face",
         "meshlearn/geometry/enclosed.py",
         "hits.distance >= away - _TOUCH * self._half",

@@ -6,6 +6,7 @@ import torch
 import meshlearn as ml
 from meshlearn import geometry
 from meshlearn._native import HAS_NATIVE
+from meshlearn.data import shapes
 from meshlearn.geometry.reference import closest_on_triangles
 from tests.geometry.shapes import octahedron, random_points, soup, sphere
 
@@ -155,3 +156,39 @@ def test_bad_input():
     bad[0, 0] = float("inf")
     with pytest.raises(ValueError, match=r"mesh.vertices: .* NaN or infinite"):
         ml.point_mesh_distance(random_points(4), mesh.with_vertices(bad))
+
+
+def test_second_derivatives_are_those_of_the_moving_foot():
+    """On faces, edges and corners, and of the vertices too: what an Eikonal term needs."""
+    generator = torch.Generator().manual_seed(0)
+    box = shapes.box(dtype=torch.float64)
+    points = torch.rand(30, 3, dtype=torch.float64, generator=generator) * 3 - 1.5
+    vertices = box.vertices + 0.1 * torch.randn(8, 3, dtype=torch.float64, generator=generator)
+    kinds = (ml.point_mesh_distance(points, box.with_vertices(vertices)).barycentric != 0).sum(1)
+    assert set(kinds.tolist()) == {1, 2, 3}
+    inputs = (points.requires_grad_(), vertices.requires_grad_())
+
+    def squared(p, v):
+        return ml.point_mesh_distance(p, box.with_vertices(v)).squared_distance
+
+    def signed(p, v):
+        return ml.signed_distance(p, box.with_vertices(v))
+
+    assert torch.autograd.gradcheck(squared, inputs)
+    assert torch.autograd.gradgradcheck(squared, inputs)
+    assert torch.autograd.gradgradcheck(signed, inputs)
+    (once,) = torch.autograd.grad(squared(*inputs).sum(), inputs[0])
+    (twice,) = torch.autograd.grad(squared(*inputs).sum(), inputs[0], create_graph=True)
+    assert torch.equal(once, twice)
+
+
+def test_an_eikonal_term_is_zero_and_its_gradient_finite():
+    ball = shapes.icosphere(2)
+    points = torch.rand(200, 3, generator=torch.Generator().manual_seed(1)) * 3 - 1.5
+    points.requires_grad_()
+    distance = ml.signed_distance(points, ball)
+    (slope,) = torch.autograd.grad(distance.sum(), points, create_graph=True)
+    loss = (slope.norm(dim=1) - 1).square().mean()
+    loss.backward()
+    assert float(loss.detach()) < 1e-8 and bool(torch.isfinite(points.grad).all())
+    assert float(points.grad.abs().max()) < 1e-3
