@@ -15,6 +15,7 @@ from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distanc
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import plane_section, polyline_section
 from meshlearn.geometry.simplification import simplify
+from meshlearn.geometry.smoothing import smooth
 from meshlearn.geometry.solids import (
     Boolean,
     Halves,
@@ -23,6 +24,7 @@ from meshlearn.geometry.solids import (
     convex_hull,
     split_by_plane,
 )
+from meshlearn.geometry.subdivision import Subdivision, subdivide
 
 __all__ = [
     "Boolean",
@@ -33,6 +35,7 @@ __all__ = [
     "Neighbours",
     "PointTree",
     "RayHits",
+    "Subdivision",
     "SurfaceSamples",
     "boolean",
     "chamfer_distance",
@@ -50,6 +53,8 @@ __all__ = [
     "sample_surface",
     "signed_distance",
     "simplify",
+    "smooth",
     "split_by_plane",
+    "subdivide",
     "winding_number",
 ]

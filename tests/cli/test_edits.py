@@ -44,3 +44,21 @@ def test_boolean_names_the_file_that_is_no_solid(files, cli):
     assert done.returncode == 1 and "is empty" in done.stderr
     for wrong in (["xor", files / "a.obj", files / "b.stl"], ["union", files / "a.obj"]):
         assert cli("boolean", *wrong, files / "c.ply").returncode == 2
+
+
+def test_subdivide_and_smooth(files, cli):
+    out = files / "fine.ply"
+    facts = json.loads(cli("subdivide", files / "open.ply", out, "-n", "2", "--json").stdout)
+    assert facts["faces"] == 16 * ml.load(files / "open.ply").num_faces
+    assert ml.load(out).num_faces == facts["faces"] and not facts["watertight"]
+    calm = files / "calm.ply"
+    facts = json.loads(cli("smooth", out, calm, "--method", "implicit", "--json").stdout)
+    assert 0 < facts["largest_move"] < 0.1
+    before, after = ml.load(out), ml.load(calm)
+    rim = before.topology.boundary_loops()[0]
+    assert (before.vertices - after.vertices)[rim].abs().max() < 1e-6
+    assert cli("subdivide", out, files / "x.ply", "--sharp", "3").returncode == 2
+    done = cli("subdivide", out, files / "x.ply", "-n", "15")
+    assert done.returncode == 1 and "faces of" in done.stderr and not (files / "x.ply").exists()
+    done = cli("smooth", out, files / "x.ply", "--amount", "-1")
+    assert done.returncode == 1 and "amount: expected" in done.stderr
