@@ -15,6 +15,7 @@ from meshlearn.io.document import Document, FileFormatError, Part, check_part, c
 from meshlearn.io.format import Bytes, Format
 from meshlearn.io.image_names import image_places, prefixed, with_images_named
 from meshlearn.io.left_behind import Loss, LossKind, LossReport, report_of
+from meshlearn.io.loops import once_around
 from meshlearn.io.registry import (
     ZIPPED,
     format_of,
@@ -102,8 +103,16 @@ def read_document(
             f"({type(error).__name__}: {_first_line(error)}); either the file is damaged, or the "
             f"reader{_of(found)} has a fault"
         ) from error
-    for part in document.parts:
+    repeated = 0
+    for number, part in enumerate(document.parts):
         check_polygons(part, str(path))
+        document.parts[number], count = once_around(part)
+        repeated += count
+    if repeated:
+        one = "polygon goes" if repeated == 1 else "polygons go"
+        document.remarks.append(
+            f"{repeated:,} {one} round the same corners several times; they are read once"
+        )
     return with_elements(document, path)
 
 
