@@ -116,6 +116,11 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("mix_rows_weight(Tensor values, Tensor rows, Tensor grad) -> Tensor");
   m.def("mix_rows_values(Tensor grad, Tensor weight, Tensor start, Tensor order) -> Tensor");
 
+  // --- fusion ---
+  m.def(
+      "fuse_depth(Tensor points, Tensor matrix, Tensor depth, Tensor surface, Tensor? colors, float "
+      "reach) -> (Tensor, Tensor, Tensor, Tensor)");
+
   // --- metrics ---
   m.def("self_intersections(Tensor vertices, Tensor faces, Tensor order) -> Tensor");
 }

@@ -7,6 +7,9 @@
 #include <limits>
 #include <string>
 #include <vector>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace meshlearn::text {
 
@@ -22,11 +25,25 @@ inline const char* line_end(const char* p, const char* end) {
   return found ? static_cast<const char*>(found) : end;
 }
 
-// Words of a line, up to a comment.
+// Words of a line, up to a comment: characters that are no blank behind one that is.
 inline int64_t count_tokens(const char* q, const char* eol) {
+  const void* comment = q < eol ? std::memchr(q, '#', eol - q) : nullptr;
+  if (comment) eol = static_cast<const char*>(comment);
   int64_t tokens = 0;
   bool inside = false;
-  for (; q < eol && *q != '#'; ++q) {
+#if defined(__SSE2__)
+  for (; eol - q >= 16; q += 16) {
+    const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
+    const __m128i blank = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(c, _mm_set1_epi8(','))),
+        _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8('\t')),
+                     _mm_cmpeq_epi8(c, _mm_set1_epi8('\r'))));
+    const unsigned full = ~static_cast<unsigned>(_mm_movemask_epi8(blank)) & 0xffffu;
+    tokens += __builtin_popcount(full & ~(full << 1 | (inside ? 1u : 0u)));
+    inside = full >> 15;
+  }
+#endif
+  for (; q < eol; ++q) {
     const bool blank = is_blank(*q);
     tokens += !blank && !inside;
     inside = !blank;
@@ -45,33 +62,16 @@ inline const char* parse_double(const char* p, const char* end, double* out) {
   bool negative = false;
   if (p < end && (*p == '-' || *p == '+')) negative = *p++ == '-';
   const char* first = p;
-  uint64_t mantissa = 0;
-  int digits = 0, exponent = 0;
-  while (p < end && is_digit(*p)) {
-    if (digits < 19) {
-      mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
-      digits += mantissa != 0;
-    } else {
-      ++digits;
-    }
-    ++p;
-  }
-  bool any = p > first;
+  uint64_t mantissa = 0;  // of up to 19 digits; of more it is not used
+  for (; p < end && is_digit(*p); ++p) mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
+  int64_t digits = p - first, exponent = 0;
   if (p < end && *p == '.') {
     const char* point = ++p;
-    while (p < end && is_digit(*p)) {
-      if (digits < 19) {
-        mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
-        digits += mantissa != 0;
-        --exponent;
-      } else {
-        ++digits;
-      }
-      ++p;
-    }
-    any = any || p > point;
+    for (; p < end && is_digit(*p); ++p) mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
+    exponent = point - p;
+    digits -= exponent;
   }
-  if (!any) {  // inf, nan
+  if (digits == 0) {  // inf, nan
     double value;
     const auto parsed = std::from_chars(first, end, value);
     if (parsed.ec != std::errc() || parsed.ptr == first) return begin;
@@ -100,10 +100,12 @@ inline const char* parse_double(const char* p, const char* end, double* out) {
   }
   double value = 0;
   const auto parsed = std::from_chars(first, p, value);
-  if (parsed.ec == std::errc::result_out_of_range)
-    value = exponent > 0 ? std::numeric_limits<double>::infinity() : 0.0;
-  else if (parsed.ec != std::errc())
-    return begin;
+  if (parsed.ec == std::errc::result_out_of_range) {
+    const char* q = first;  // the first digit that is no zero has the place 10^(exponent + digits)
+    for (; q < p && (*q == '0' || *q == '.'); ++q) digits -= *q == '0';
+    value = exponent + digits > 0 ? std::numeric_limits<double>::infinity() : 0.0;
+  }
+  if (parsed.ec != std::errc() && parsed.ec != std::errc::result_out_of_range) return begin;
   *out = negative ? -value : value;
   return p;
 }

@@ -104,19 +104,20 @@ def _lies_far(document: Document) -> bool:
 
 def _warn_of_rounding(document: Document, path: str | os.PathLike[str]) -> None:
     """Warns where float32 moves vertices by what can be seen, or puts some on others."""
-    largest, together, boxes = 0.0, 0, []
+    largest, together = 0.0, 0
     for part in document.parts:
         vertices, _ = placed_vertices(part, part.vertices)
-        boxes.append(box_of(vertices))
         if vertices.dtype != np.float64:
             continue
-        if is_far(boxes[-1]):
+        if is_far(box_of(vertices)):
             found = rounding(vertices)
             largest, together = max(largest, found.largest), together + found.together
         else:
             with np.errstate(over="ignore"):
                 together += fallen_together(vertices, vertices.astype(np.float32))
-    box = common_box(boxes)
+    if not largest and not together:
+        return
+    box = common_box(box_of(placed_vertices(p, p.vertices)[0]) for p in document.parts)
     if box is None or (largest <= _TOLD * float((box[1] - box[0]).max()) and not together):
         return
     largest = max([largest, *(rounding(p.vertices).largest for p in document.parts)])

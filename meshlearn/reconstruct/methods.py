@@ -216,7 +216,8 @@ def reconstruct(
         method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too,
             "bspnet" the union of few convexes with face attributes "convex" and "color" (without
             `sparse` and checkpoints; `steps` are those of its refinement), "deepmesh" the level set
-            of a network; or one of another package, see `Method`.
+            of a network, "tsdf" fuses depth images without a fit (`fusion.fuse_depth`); or one of
+            another package, see `Method`.
         resolution: cells along the longest side of the box around `source`.
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
             for resolutions up to 512 and more; `resolution` is then a power of two times at least
@@ -326,6 +327,32 @@ def _bspnet(task: Task) -> FitResult:
     return FitResult(mesh, {}, found.seconds, found.representation, found.convexes)
 
 
+def _tsdf(task: Task) -> FitResult:
+    """Depth images fused; nothing is fitted."""
+    import time
+
+    from meshlearn.reconstruct.fitting import EmptyFit, FitResult
+    from meshlearn.reconstruct.fusion import fuse_depth
+    from meshlearn.reconstruct.sources import ImageSource
+
+    if task.steps is not None:
+        raise ValueError("steps: method 'tsdf' fits nothing and takes none")
+    source = task.source.to(task.device, task.dtype)
+    if not isinstance(source, ImageSource):
+        raise ValueError(
+            "source: method 'tsdf' fuses depth images with their cameras; the other methods take "
+            "meshes, points and volumes"
+        )
+    begin = time.perf_counter()
+    mesh = fuse_depth(source.images, resolution=task.resolution).mesh()
+    if mesh.num_faces == 0:
+        raise EmptyFit(
+            "the depth images leave no surface: no cell has corners on both sides of one that an "
+            "image sees at more than a slant; check the cameras, or take more cells (resolution)"
+        )
+    return FitResult(mesh, {}, time.perf_counter() - begin)
+
+
 for _method in (
     Method("flexicubes", "closed", _flexicubes),
     Method("gshell", "open meshes too", _gshell, open=True),
@@ -335,6 +362,13 @@ for _method in (
         "a network's level set",
         _deepmesh,
         options=frozenset({"checkpoint", "network"}),
+    ),
+    Method(
+        "tsdf",
+        "depth images fused, open where nobody looked",
+        _tsdf,
+        open=True,
+        options=frozenset(),
     ),
 ):
     register_method(_method)

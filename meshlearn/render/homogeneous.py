@@ -48,6 +48,13 @@ def homogeneous(points: Tensor, projection: Projection) -> Tensor:
 
 def homogeneous_reference(points: Tensor, projection: Projection) -> Tensor:
     """Torch reference of the `homogeneous` operator, and the way to a camera's gradient."""
+    matrix = homogeneous_matrix(projection).to(points.dtype)
+    column, row = points[:, :, None].unbind(1), matrix[..., None, :, :].unbind(-1)
+    return column[0] * row[0] + column[1] * row[1] + column[2] * row[2] + row[3]
+
+
+def homogeneous_matrix(projection: Projection) -> Tensor:
+    """(4, 4) or (N, 4, 4) float64: world points (x, y, z, 1) to (u w, v w, z, w)."""
     h, w = projection.height, projection.width
     view, last = projection.view.double(), 3 if projection.orthographic else 2
     focal, centre = (projection.focal * h).double(), projection.centre
@@ -55,9 +62,7 @@ def homogeneous_reference(points: Tensor, projection: Projection) -> Tensor:
     depth, final = view[..., 2:3, :], view[..., last : last + 1, :]
     # Spelled out: a matrix product would sum in an order that depends on the library.
     place = focal[..., None] * view[..., :2, :] + centre[..., None] * final
-    matrix = torch.cat((place, depth, final), -2).to(points.dtype)
-    column, row = points[:, :, None].unbind(1), matrix[..., None, :, :].unbind(-1)
-    return column[0] * row[0] + column[1] * row[1] + column[2] * row[2] + row[3]
+    return torch.cat((place, depth, final), -2)
 
 
 class _Homogeneous(torch.autograd.Function):

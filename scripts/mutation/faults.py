@@ -2126,7 +2126,32 @@ FILES = [
     ),
 ]
 
+FUSION = [
+    Mutant(
+        "fusion: distances are across the surface",
+        "meshlearn/reconstruct/fusion.py",
+        "return torch.stack((slope, trust), -1).contiguous()",
+        "return torch.stack((torch.ones_like(slope), trust), -1).contiguous()",
+        ("tests/reconstruct/test_fusion.py",),
+    ),
+    Mutant(
+        "fusion: corners that no image tells of make no surface",
+        "meshlearn/reconstruct/fusion.py",
+        "keep = (share > 1 - 1e-4)[mesh.faces].all(1)",
+        "keep = (share > -1)[mesh.faces].all(1)",
+        ("tests/reconstruct/test_fusion.py",),
+    ),
+    Mutant(
+        "fusion: the unit of depth is that of the cameras",
+        "meshlearn/reconstruct/fusion.py",
+        "if misfit < _DISAGREE:",
+        "if misfit < float('inf'):",
+        ("tests/reconstruct/test_fusion.py",),
+    ),
+]
+
 MUTANTS: list[Mutant] = [
+    *FUSION,
     *FILES,
     *MATERIALS,
     *CAPTURES,
