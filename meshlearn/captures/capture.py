@@ -109,6 +109,26 @@ def fullest(choices: Iterable[Sequence[Path | None]]) -> tuple[int, int]:
     return best, max(most, 0)
 
 
+class Names:
+    """Files of folders by their stems, each folder listed once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Path, dict[str, list[Path]]] = {}
+
+    def alike(self, path: Path) -> Path:
+        """The path, or where nothing is there the one image beside it of the same stem."""
+        if path.is_file():
+            return path
+        folder = path.parent
+        if folder not in self._found:
+            stems = self._found[folder] = {}
+            for file in folder.iterdir() if folder.is_dir() else ():
+                if file.suffix.lower() in _IMAGES:
+                    stems.setdefault(file.stem, []).append(file)
+        alike = self._found[folder].get(path.stem, [])
+        return alike[0] if len(alike) == 1 else path
+
+
 def find_image(folder: Path, name: object, where: str) -> tuple[Path, bool]:
     """The path of a named image below a folder, and whether it was found by an end of its name.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meshlearn.captures.capture import Capture, find_image, fullest, view_names
+from meshlearn.captures.capture import Capture, Names, find_image, fullest, view_names
 from meshlearn.captures.lens import MODELS, Lens, lens_fault
 from meshlearn.captures.poses import from_quaternion
 
@@ -127,7 +127,8 @@ def read_colmap_model(
     others = _other_models(model)
     if others:
         remarks.append(f"{model}: is read; {others} left aside")
-    colors = [find_image(place, pose.name, str(file))[0] for pose in found]
+    named = Names()
+    colors = [named.alike(find_image(place, pose.name, str(file))[0]) for pose in found]
     paths: dict[str, list[Path | None]] = {"colors": list(colors)}
     masks = [_mask(project / "masks", pose.name) for pose in found]
     if any(masks):
@@ -165,10 +166,12 @@ def model_folder(top: Path) -> Path:
 
 
 def _files_in(folder: Path, poses: Sequence[_Pose]) -> list[Path | None]:
-    """Where the images are in a folder, as they are named; None for a name out of it."""
+    """Where the images are in a folder, as they are named, or of another type; None for a name out
+    of it."""
+    named = Names()
     return [
         None if not name or "\0" in name or name.startswith("/") or ".." in Path(name).parts
-        else folder / name
+        else named.alike(folder / name)
         for name in (pose.name for pose in poses)
     ]  # fmt: skip
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from meshlearn.captures.capture import KINDS, Capture, fullest
+from meshlearn.captures.capture import KINDS, Capture, Names, fullest
 from meshlearn.captures.colmap import is_colmap, read_colmap_model
 from meshlearn.captures.transforms import read_transforms_file, transforms_file
 
@@ -31,29 +32,66 @@ def read_capture(path: str | os.PathLike[str]) -> Capture:
     return read_transforms_file(path)
 
 
+TAILS = ("", "_2", "_4", "_8")  # of folders of smaller images, as programs name them
+_TAIL = re.compile("_[248]$")
+
+
 def scaled(capture: Capture) -> Capture:
-    """Where images_2, images_4 or images_8 beside holds more images of a kind, those."""
+    """Where folders of smaller images hold more of a kind than those that are named, those.
+
+    Of images/left/0001.png these are images_2/left and images/left_2, and so on for 4 and 8; of
+    images_4 also images. An image there may be of another type (0001.jpg as 0001.png).
+    """
     paths, remarks = dict(capture.paths), []
     for kind, files in capture.paths.items():
-        tails = ("", "_2", "_4", "_8")
-        others = [[file and _beside(file, tail) for file in files] for tail in tails]
-        best, count = fullest(others)
+        choices = _choices(files, capture.path)
+        best, count = fullest(choices)
         if best:
-            paths[kind] = others[best]
-            first = next(file for file in files if file)
+            paths[kind] = choices[best]
+            first = next(k for k, file in enumerate(files) if file)
+            named, read = (_folder(found[first], capture.path) for found in (files, choices[best]))
             own = sum(file is not None and file.is_file() for file in files)
             total = sum(file is not None for file in files)
             remarks.append(
-                f"{capture.path}: {own:,} of {total:,} {kind} of {first.parent.name} are there; "
-                f"those of {first.parent.name}{tails[best]} are read in their place, {count:,} of "
-                f"{total:,} are there"
+                f"{capture.path}: {own:,} of {total:,} {kind} of {named} are there; those of "
+                f"{read} are read in their place, {count:,} of {total:,} are there"
             )
     return replace(capture, paths=paths, remarks=(*capture.remarks, *remarks))
 
 
-def _beside(file: Path, tail: str) -> Path:
-    """a/images/b.png -> a/images_4/b.png"""
-    return file.parent.with_name(file.parent.name + tail) / file.name
+def _below(file: Path, place: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder of a capture, which holds its images and its camera file at `place`, and the names
+    of folders below it on the way to a file."""
+    root = Path(os.path.commonpath([file.parent, place]))
+    return root, file.parent.relative_to(root).parts
+
+
+def _folder(file: Path | None, place: Path) -> str:
+    return "/".join(_below(file, place)[1]) if file else ""
+
+
+def _choices(files: list[Path | None], place: Path) -> list[list[Path | None]]:
+    """The files as they are named, and in each of the folders where smaller ones may be."""
+    if not any(files):
+        return [files]
+    ways = [None if file is None else _below(file, place) for file in files]
+    depths = {len(way[1]) for way in ways if way}
+    levels = [*range(max(depths)), *([-1] if len(depths) > 1 and min(depths) else [])]
+    named = Names()
+    out = [files]
+    for tail in (*TAILS[1:], TAILS[0]):
+        for level in levels:
+            found: list[Path | None] = []
+            for file, way in zip(files, ways, strict=True):
+                if file is None or way is None or not -len(way[1]) <= level < len(way[1]):
+                    found.append(file)
+                    continue
+                names = list(way[1])
+                names[level] = _TAIL.sub("", names[level]) + tail
+                found.append(named.alike(way[0].joinpath(*names, file.name)))
+            if found != files:
+                out.append(found)
+    return out
 
 
 def wanted_kinds(capture: Capture, use: Sequence[str] | None, path: Path) -> Capture:

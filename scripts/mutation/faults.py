@@ -2076,6 +2076,13 @@ WRONG_ANSWERS = [
 
 FILES = [
     Mutant(
+        "captures: the folder of all cameras has a smaller one beside it",
+        "meshlearn/captures/reading.py",
+        "levels = [*range(max(depths)), ",
+        "levels = [max(depths) - 1, ",
+        ("tests/captures/test_reading.py",),
+    ),
+    Mutant(
         "io: a loop with other coordinates the second time stays",
         "meshlearn/io/loops.py",
         "tables = [part.polygon_index, *(field.index for field in part.corner_fields.values())]",

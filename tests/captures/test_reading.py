@@ -707,3 +707,54 @@ def test_names_of_other_case(tmp_path):
     picture(tmp_path / "b/images/Img_1.jpg")  # which of the two it is, nobody can tell
     with pytest.raises(ValueError, match=r"of its 1 view no image is there; .*IMG_1\.JPG"):
         load_images(tmp_path / "b")
+
+
+RIG = ["left/0001", "right/0001", "left/0002"]
+
+
+@pytest.mark.parametrize("place", ["images_2/{}", "images/{}_2", "images_4/{}"])
+@pytest.mark.parametrize("kind", ["colmap", "transforms"])
+def test_smaller_images_below_folders_of_a_rig(tmp_path, kind, place):
+    """The tail of the name is on the folder of all, or on that of each camera."""
+    factor = int(place[7]) if place[6] == "_" else 2
+    if kind == "colmap":
+        names = [(k, 1, f"{name}.png") for k, name in enumerate(RIG, 1)]
+        colmap(tmp_path / "sparse/0", [(1, "PINHOLE", 40, 32, [50, 50, 20, 16])], names)
+    else:
+        listed = [{"file_path": f"images/{n}.png", "transform_matrix": EYE} for n in RIG]
+        write(tmp_path, listed=listed, pictures=False, fl_x=50.0, w=40, h=32)
+    picture(tmp_path / "images/left/0001.png", 40, 32)  # one of the large ones is left
+    for name in RIG:
+        folder, stem = name.split("/")
+        picture(tmp_path / place.format(folder) / f"{stem}.png", 40 // factor, 32 // factor)
+    images = quiet(tmp_path)
+    assert len(images) == 3 and images.size == (32 // factor, 40 // factor)
+    assert pixels(images)[0] == pytest.approx(50 / factor, rel=1e-5)
+    said = " ".join(told(tmp_path))
+    assert "are scaled" in said and "3 of 3 are there" in said
+
+
+def test_smaller_images_of_another_type(tmp_path):
+    cameras = [(1, "PINHOLE", 40, 30, [50, 50, 20, 15])]
+    colmap(tmp_path / "sparse/0", cameras, [(1, 1, "a.JPG"), (2, 1, "b.JPG")])
+    for name in "ab":
+        picture(tmp_path / f"images_2/{name}.png", 20, 15)
+    assert quiet(tmp_path).size == (15, 20)
+    picture(tmp_path / "images_2/a.bmp", 20, 15)  # two of one stem: neither is the one
+    assert len(quiet(tmp_path)) == 1
+
+
+def test_a_folder_that_is_named_small_and_is_there_large(tmp_path):
+    listed = [{"file_path": "images_4/0.png", "transform_matrix": EYE}]
+    folder = write(tmp_path, listed=listed, pictures=False, fl_x=10.0, w=10, h=8)
+    picture(folder / "images/0.png", 40, 32)
+    assert quiet(folder).size == (32, 40)
+    assert "those of images are read" in " ".join(told(folder))
+
+
+def test_folders_beside_the_capture_are_not_its_own(tmp_path):
+    listed = [{"file_path": "0.png", "transform_matrix": EYE}]
+    folder = write(tmp_path / "a", listed=listed, pictures=False, fl_x=10.0, w=10, h=8)
+    picture(tmp_path / "a_2/0.png", 5, 4)
+    with pytest.raises(ValueError, match="no image is there"):
+        load_images(folder)
