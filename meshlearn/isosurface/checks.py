@@ -11,7 +11,7 @@ from torch import Tensor
 from meshlearn._validate import check_tensor
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.tetgrid import TetGrid
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, TetMesh
 
 
 def check_tetgrid(grid: object) -> TetGrid:
@@ -75,6 +75,21 @@ def warn_if_empty(mesh: Mesh, grid: VoxelGrid) -> None:
         warnings.warn(
             f"the field has no zero crossing on {grid}: the mesh is empty (is the sign or the "
             "level right, and does the box hold the surface?)",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def warn_if_inverted(mesh: TetMesh) -> None:
+    """Says that tetrahedra of a surface which crosses itself could not all be made positive."""
+    wrong = mesh.quality() <= 0
+    if bool(wrong.any()):
+        corner = mesh.vertices.detach()[mesh.tets[wrong][0]].mean(0)
+        place = ", ".join(f"{x:.4g}" for x in corner.tolist())
+        warnings.warn(
+            f"tets: {int(wrong.sum())} of {mesh.num_tets} tetrahedra have no positive volume, one "
+            f"at ({place}): the surface crosses itself there; fit longer or with a larger weight "
+            "of dev",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -24,14 +24,28 @@ QEF_PULL = 1e-3
 
 # --- tetrahedra inside a surface ---
 
-# Least determinant of a tetrahedron's edges (six times its volume), in volumes of a cell: far above
-# the rounding of float32 positions (1e-7), far below that of a regular one (1/4 to 1).
-LEAST_DETERMINANT = 1e-4
+# Least `TetMesh.quality` that is sought, where 1 is a regular tetrahedron, 0 a flat one: an edge of
+# a cell over a face of a cell at a height of about 1/1000 of it. Far above the rounding of float32.
+LEAST_QUALITY = 0.01  # _FLAT in metrics/quality.py
 
 # Rounds of moving inverted tetrahedra's points, and the part of the way to the mean of their
 # neighbours that a point goes in each: half, so that two neighbours do not change places.
 UNTANGLE_ROUNDS = 20
 UNTANGLE_STEP = 0.5
+
+# Edge of a regular tetrahedron that has about the volume of those between a grid and its dual, in
+# cells. Chosen here: the mean over a sphere.
+TYPICAL_EDGE = 0.6
+
+# What the regularised determinant of a foldover is softened by: this part of the worst one, and no
+# less than this, in determinants of that regular tetrahedron. By hand.
+FOLD_PART = 0.2
+FOLD_LEAST = 1e-2
+
+# Price of a square step of a vertex of the surface across and within its faces, in square cells,
+# against energies of a few for each tetrahedron around it. By hand.
+SURFACE_ACROSS = 1e5
+SURFACE_WITHIN = 100.0
 
 # --- gradient of a level set ---
 

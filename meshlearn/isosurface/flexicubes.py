@@ -50,6 +50,7 @@ from meshlearn.isosurface.checks import (
     check_values,
     finite_or_value_error,
     warn_if_empty,
+    warn_if_inverted,
 )
 from meshlearn.isosurface.closing import closed, warn_if_cut
 from meshlearn.isosurface.flexicubes_parts import carry_msdf, flexicubes_parts, split_quads
@@ -105,7 +106,10 @@ def flexicubes(
         gamma: (C,) quad splitting weights.
         training: split each quad into four triangles about a fifth vertex (smooth in gamma) instead
             of two along the diagonal whose gammas are larger.
-        tets: also fill the inside with tetrahedra whose boundary is the mesh.
+        tets: also fill the inside with tetrahedra whose boundary is the mesh, all of positive
+            volume and none flat (`TetMesh.quality`). Where the surface alone does not allow that
+            (it crosses itself, or its triangles hide behind each other), its vertices there move
+            too, within the surface as far as possible; the mesh that is returned has moved as well.
         gradient: for a known field, its gradient, as a function (P, 3) -> (P, 3) or as (N, 3)
             values at the grid vertices: dual vertices then minimise the quadric of the tangent
             planes within their cell and quads split along the better diagonal, so that sharp edges
@@ -121,8 +125,8 @@ def flexicubes(
         ValueError: wrong shape, dtype or device, NaN in the field, options that exclude each other.
 
     Warns:
-        RuntimeWarning: no zero crossing, the mesh is empty; or the surface reaches the border of
-            the grid, and is open there.
+        RuntimeWarning: no zero crossing, the mesh is empty; the surface reaches the border of the
+            grid, and is open there; or tetrahedra of negative volume are left.
 
     Example:
         >>> grid = VoxelGrid(32)
@@ -159,6 +163,8 @@ def flexicubes(
         else:
             vertices, faces = split_quads(parts, training)
             filled = fill_tetrahedra(grid, values, deform, parts, vertices, faces, training)
+            vertices = filled.vertices[: len(vertices)]
+            warn_if_inverted(filled)
         loss = _mean(parts.deviation)
     mesh = Mesh(vertices, faces, validate=False)
     warn_if_empty(mesh, grid)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from meshlearn.isosurface.cells import crossed_edges, displaced_vertices
-from meshlearn.isosurface.constants import LEAST_DETERMINANT, UNTANGLE_ROUNDS, UNTANGLE_STEP
 from meshlearn.isosurface.flexicubes_parts import FlexiCubesParts
 from meshlearn.isosurface.grid import VoxelGrid
 from meshlearn.isosurface.tables import CORNERS, EDGES, FACES, dual_entries, inside_components
+from meshlearn.isosurface.untangling import untangled
 from meshlearn.mesh import TetMesh
 
 _EDGE_OF = {frozenset(e): i for i, e in enumerate(EDGES)}
@@ -180,7 +180,8 @@ def fill_tetrahedra(
     """The tetrahedral mesh inside a FlexiCubes surface (closed inside the grid).
 
     Its first vertices are the surface's, in order; then come points inside cells and the inside
-    grid vertices. Tetrahedra are positively oriented: (b - a) x (c - a) . (d - a) > 0.
+    grid vertices. Tetrahedra are positively oriented, (b - a) x (c - a) . (d - a) > 0, and not
+    flat: see `untangling`, which moves vertices of the surface too where it has to.
     """
     device = sdf.device
     inside_flat = sdf < 0
@@ -232,33 +233,9 @@ def fill_tetrahedra(
     positions.append(lattice)
     points_all = torch.cat(positions)
     spacing = grid.spacing
-    shift = _untangle(points_all.detach(), tets, surface, spacing[0] * spacing[1] * spacing[2])
+    moved = untangled(points_all, tets, faces, spacing[0] * spacing[1] * spacing[2])
+    shift = (moved - points_all.detach().double()).to(points_all)
     return TetMesh(points_all + shift, tets)
-
-
-def _untangle(points: Tensor, tets: Tensor, fixed: int, cell: float) -> Tensor:
-    """Displacement of the points after the first `fixed` that turns inverted tetrahedra.
-
-    A dual surface cuts corners, so an inside grid vertex within a hair of the surface can lie
-    beyond it: such points move towards the mean of their neighbours until all is positive.
-    """
-    moved = points.clone()
-    for _ in range(UNTANGLE_ROUNDS):
-        edges = moved[tets[:, 1:]] - moved[tets[:, :1]]
-        bad = torch.linalg.det(edges) <= LEAST_DETERMINANT * cell
-        apex = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        apex[tets[bad].reshape(-1)] = True
-        apex[:fixed] = False
-        if not bool(apex.any()):
-            break
-        star = tets[apex[tets].any(1)]
-        total, count = torch.zeros_like(moved), torch.zeros_like(moved[:, :1])
-        centre = moved[star].mean(1)
-        for k in range(4):
-            total.index_put_((star[:, k],), centre, accumulate=True)
-            count.index_put_((star[:, k],), torch.ones_like(centre[:, :1]), accumulate=True)
-        moved[apex] += UNTANGLE_STEP * (total[apex] / count[apex] - moved[apex])
-    return moved - points
 
 
 def _gaps(

@@ -18,6 +18,21 @@ from meshlearn.mesh.mesh import Mesh
 _FACES = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))
 
 
+def determinants(points: Tensor, tets: Tensor) -> Tensor:
+    """(T,) of the edges from the first corner of each, six times the signed volumes."""
+    a, b, c, d = points[tets].unbind(1)
+    return (torch.linalg.cross(b - a, c - a) * (d - a)).sum(1)
+
+
+def mean_ratios(points: Tensor, tets: Tensor) -> Tensor:
+    """(T,) what `TetMesh.quality` gives."""
+    corner = points[tets]
+    side = corner[:, 1:] - corner[:, :1]
+    square = side.square().sum((1, 2)) + (side - side.roll(-1, 1)).square().sum((1, 2))
+    six = determinants(points, tets)
+    return six.sign() * 12 * (six.abs() / 2) ** (2 / 3) / square.clamp(min=1e-300)
+
+
 class TetMesh:
     """Tetrahedra over shared vertices.
 
@@ -113,6 +128,14 @@ class TetMesh:
     def volume(self) -> Tensor:
         """() sum of the signed volumes."""
         return stable_sum(self.volumes())
+
+    def quality(self) -> Tensor:
+        """(T,) float64 mean ratios: 1 for a regular tetrahedron, 0 for a flat one, negative for one
+        of negative volume: 12 (3 V)^(2/3) over the sum of the squares of its six edges.
+
+        Source: Liu, Joe, "Relationship between tetrahedron shape measures" (1994).
+        """
+        return mean_ratios(self.vertices.detach().double(), self.tets)
 
     def boundary(self) -> Mesh:
         """Triangles that belong to one tetrahedron only, outward, over the same vertices.

@@ -12,7 +12,10 @@ from meshlearn._segment import stable_mean
 from meshlearn.metrics.intersections import self_intersections
 
 if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh
+    from meshlearn.mesh import Mesh, TetMesh
+
+# of `TetMesh.quality`, below which a tetrahedron counts as flat: what `flexicubes` seeks at least
+_FLAT = 0.01
 
 
 def triangle_shapes(mesh: Mesh) -> dict[str, Tensor]:
@@ -47,6 +50,51 @@ def triangle_shapes(mesh: Mesh) -> dict[str, Tensor]:
         "radius_ratio": radius,
         "min_angle": torch.where(flat, torch.zeros_like(angle), angle),
         "area": area,
+    }
+
+
+def dihedral_angles(mesh: TetMesh) -> Tensor:
+    """(T, 6) float64 angles in degrees between the sides of each tetrahedron: 70.5 all six for a
+    regular one; those of a tetrahedron of negative volume as if it were turned, NaN where a side
+    has no area."""
+    corner = mesh.vertices.detach().double()[mesh.tets]
+    sides = torch.tensor(((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1)), device=corner.device)
+    a, b, c = corner[:, sides].unbind(2)  # each (T, 4, 3)
+    normal = torch.linalg.cross(b - a, c - a)
+    normal = normal / normal.norm(dim=2, keepdim=True)
+    i, j = torch.triu_indices(4, 4, 1, device=corner.device)
+    cosine = -(normal[:, i] * normal[:, j]).sum(2)
+    return torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
+
+
+def tet_quality(mesh: TetMesh) -> dict[str, float | int]:
+    """Counts and shape of tetrahedra.
+
+    Returns:
+        ``vertices``, ``tets``, ``volume`` (sum of the signed ones); ``inverted`` (tetrahedra whose
+        volume is not positive), ``flat`` (others whose `TetMesh.quality` is below 0.01);
+        ``quality_least`` and ``quality_mean`` of that; ``dihedral_least`` and ``dihedral_largest``
+        in degrees, of the tetrahedra whose sides all have an area. All can be written as JSON; the
+        last four are 0 for a mesh without tetrahedra.
+
+    Example:
+        >>> ml.metrics.tet_quality(flexicubes(grid, sdf, tets=True).tets)["inverted"]
+        0
+    """
+    quality = mesh.quality()
+    angles = dihedral_angles(mesh)
+    angles = angles[torch.isfinite(angles).all(1)]
+    some, told = bool(len(quality)), bool(len(angles))
+    return {
+        "vertices": mesh.num_vertices,
+        "tets": mesh.num_tets,
+        "volume": float(mesh.volume().detach()),
+        "inverted": int((quality <= 0).sum()),
+        "flat": int(((quality > 0) & (quality < _FLAT)).sum()),
+        "quality_least": float(quality.min()) if some else 0.0,
+        "quality_mean": float(stable_mean(quality)) if some else 0.0,
+        "dihedral_least": float(angles.min()) if told else 0.0,
+        "dihedral_largest": float(angles.max()) if told else 0.0,
     }
 
 

@@ -44,6 +44,27 @@ _RENDER = "tests/render/"
 
 ISOSURFACE = [
     Mutant(
+        "isosurface: untangled tetrahedra, vertices of the surface slide where they must",
+        "meshlearn/isosurface/untangling.py",
+        "at, free = given, free | inner",
+        "at, free[:fixed] = given, False",
+        (_ISO + "test_flexicubes.py",),
+    ),
+    Mutant(
+        "isosurface: untangled tetrahedra, price across the surface",
+        "meshlearn/isosurface/untangling.py",
+        "return SURFACE_ACROSS * total /",
+        "return 0 * total /",
+        (_ISO + "test_flexicubes.py",),
+    ),
+    Mutant(
+        "mesh: quality of a tetrahedron of negative volume",
+        "meshlearn/mesh/tet.py",
+        "return six.sign() * 12",
+        "return 12",
+        ("tests/metrics/test_quality.py",),
+    ),
+    Mutant(
         "isosurface: a surface at the border is told",
         "meshlearn/isosurface/closing.py",
         "return len(inside) > 0 and bool(inside.any()) and not bool(inside.all())",

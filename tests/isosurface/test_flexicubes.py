@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from meshlearn.geometry import MeshBVH
 from meshlearn.isosurface import VoxelGrid, dual_marching_cubes, flexicubes, marching_cubes
+from meshlearn.isosurface.checks import warn_if_inverted
+from meshlearn.isosurface.constants import LEAST_QUALITY
+from meshlearn.mesh import TetMesh
 
 from .fields import noise_grid, random_parameters, sphere, topology_defect, torus
 
@@ -83,15 +87,17 @@ def tet_volumes(points, tets):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_tetrahedra_have_the_surface_as_boundary(training):
-    for seed in range(12):
+    for seed in range(6):
         grid, sdf = noise_grid(seed, 4, 9)
         out = flexicubes(grid, sdf, training=training, tets=True, **random_parameters(grid, seed))
         boundary = boundary_faces(out.tets.tets)
         mine = {tuple(f) for f in boundary.sort(1).values.tolist()}
         assert mine == {tuple(f) for f in out.mesh.faces.sort(1).values.tolist()}
         assert torch.equal(out.tets.vertices[: out.mesh.num_vertices], out.mesh.vertices)
-        volume = tet_volumes(out.tets.vertices, out.tets.tets).sum()
-        assert torch.allclose(volume, out.mesh.volume())
+        volumes = tet_volumes(out.tets.vertices, out.tets.tets)
+        assert float(volumes.min()) > 0
+        assert float(out.tets.quality().min()) >= LEAST_QUALITY
+        assert torch.allclose(volumes.sum(), out.mesh.volume())
 
 
 @pytest.mark.parametrize("field", [sphere, torus])
@@ -102,12 +108,78 @@ def test_tetrahedra_are_positive_with_unit_weights(field, training):
     assert float(tet_volumes(out.tets.vertices, out.tets.tets).min()) > 0
 
 
-def test_inverted_tetrahedra_are_rare_in_noise():
-    """Not forbidden there (a dual quad may fold beyond its vertex), but rare."""
+def test_tetrahedra_of_noise_are_positive():
+    """A dual quad may fold there beyond the vertex that it is coned to."""
     grid, sdf = noise_grid(1, 16, 16)
+    plain = flexicubes(grid, sdf).mesh
     out = flexicubes(grid, sdf, tets=True)
-    volume = tet_volumes(out.tets.vertices, out.tets.tets)
-    assert float((volume <= 0).double().mean()) < 0.01
+    assert float(out.tets.quality().min()) >= LEAST_QUALITY
+    assert torch.equal(out.mesh.vertices, out.tets.vertices[: out.mesh.num_vertices])
+    moved = (out.mesh.vertices - plain.vertices).norm(dim=1) / max(grid.spacing)
+    assert float(moved.max()) < 0.1 and int((moved > 1e-9).sum()) < 0.01 * len(moved)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_tetrahedra_leave_a_surface_that_allows_them_alone(training):
+    grid = VoxelGrid(16)
+    weights = random_parameters(grid, 0)
+    sdf = sphere(grid.vertices)
+    out = flexicubes(grid, sdf, training=training, tets=True, **weights)
+    plain = flexicubes(grid, sdf, training=training, **weights).mesh
+    assert float((out.mesh.vertices - plain.vertices).abs().max()) < 1e-6
+    assert float(out.tets.quality().min()) >= LEAST_QUALITY
+
+
+def test_a_surface_that_hides_its_triangles_moves_within_itself():
+    """No place of the inner points will do here: vertices slide, the surface stays."""
+    grid = VoxelGrid(16)
+    weights = random_parameters(grid, 2)
+    sdf = sphere(grid.vertices)
+    plain = flexicubes(grid, sdf, **weights).mesh
+    out = flexicubes(grid, sdf, tets=True, **weights)
+    cell = max(grid.spacing)
+    assert float(out.tets.quality().min()) >= LEAST_QUALITY
+    moved = (out.mesh.vertices - plain.vertices).norm(dim=1) / cell
+    assert 0.05 < float(moved.max()) < 0.3 and int((moved > 1e-5).sum()) < 0.1 * len(moved)
+    away = MeshBVH(plain).closest(out.mesh.vertices).squared_distance.sqrt() / cell
+    assert float(away.max()) < 0.02
+    assert float(out.mesh.volume()) == pytest.approx(float(plain.volume()), rel=1e-3)
+    assert float(out.tets.volume()) == pytest.approx(float(out.mesh.volume()), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tetrahedra_are_the_same_on_any_number_of_threads(dtype):
+    grid, sdf = noise_grid(2, 4, 9, dtype)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with torch.inference_mode():
+                found.append(flexicubes(grid, sdf, tets=True, **random_parameters(grid, 2)))
+    finally:
+        torch.set_num_threads(before)
+    a, b = (out.tets.vertices for out in found)
+    assert torch.equal(a, b)
+    assert float(found[0].tets.quality().min()) > 0.5 * LEAST_QUALITY
+
+
+def test_gradients_pass_the_tetrahedra_that_were_turned():
+    grid, sdf = noise_grid(1, 6, 6)
+    grads = []
+    for filled in (True, False):
+        values = sdf.clone().requires_grad_()
+        out = flexicubes(grid, values, tets=filled)
+        points = out.tets.vertices[: out.mesh.num_vertices] if filled else out.mesh.vertices
+        points.sum().backward()
+        grads.append(values.grad)
+    assert torch.allclose(*grads)
+
+
+def test_tetrahedra_that_stay_inverted_are_told():
+    corner = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    with pytest.warns(RuntimeWarning, match=r"1 of 2 tetrahedra .* one at \(0.25, 0.25, 0.25\)"):
+        warn_if_inverted(TetMesh(corner, torch.tensor([[0, 1, 2, 3], [0, 2, 1, 3]])))
 
 
 def test_deform_stays_under_half_a_cell():

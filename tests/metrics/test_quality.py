@@ -9,7 +9,7 @@ import torch
 
 import meshlearn as ml
 from meshlearn.data import shapes
-from meshlearn.metrics import mesh_quality, triangle_shapes
+from meshlearn.metrics import dihedral_angles, mesh_quality, tet_quality, triangle_shapes
 
 DOUBLE = torch.float64
 EQUILATERAL = [[0, 0, 0], [1, 0, 0], [0.5, math.sqrt(3) / 2, 0]]
@@ -156,3 +156,42 @@ def test_an_empty_mesh():
     found = mesh_quality(ml.Mesh(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64)))
     assert [found[k] for k in ("vertices", "faces", "components", "min_angle_mean")] == [0] * 4
     assert all(v == 0 for k, v in found.items() if k.endswith("_percent"))
+
+
+def tets(*corners: list[list[float]]) -> ml.TetMesh:
+    """Tetrahedra apart from one another."""
+    corner = torch.tensor(corners, dtype=DOUBLE)
+    return ml.TetMesh(corner.reshape(-1, 3), torch.arange(4 * len(corners)).view(-1, 4))
+
+
+REGULAR = [[1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1]]
+CORNER = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+TURNED = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
+THIN = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0.3, 0.3, 1e-4]]
+
+
+def test_shape_of_tetrahedra():
+    # six edges of √8 and the volume 8/3; three of 1 and three of √2 with the volume 1/6
+    quality = tets(REGULAR, CORNER, TURNED).quality()
+    known = 12 * 0.5 ** (2 / 3) / 9
+    assert quality.tolist() == pytest.approx([1.0, known, -known])
+    angles = dihedral_angles(tets(REGULAR, CORNER))
+    slope = math.degrees(math.atan(math.sqrt(2)))
+    assert angles[0].tolist() == pytest.approx([math.degrees(math.acos(1 / 3))] * 6)
+    assert sorted(angles[1].tolist()) == pytest.approx([slope] * 3 + [90.0] * 3)
+
+
+def test_quality_of_tetrahedra():
+    found = tet_quality(tets(REGULAR, CORNER, TURNED, THIN))
+    assert (found["tets"], found["inverted"], found["flat"]) == (4, 1, 1)
+    assert found["volume"] == pytest.approx(8 / 3 + 1e-4 / 6)
+    assert found["quality_least"] == pytest.approx(-12 * 0.5 ** (2 / 3) / 9)
+    assert 0 < found["dihedral_least"] < 0.1 and found["dihedral_largest"] > 179
+    none = tet_quality(ml.TetMesh(torch.zeros(0, 3), torch.zeros(0, 4, dtype=torch.int64)))
+    assert none["tets"] == 0 and none["quality_least"] == 0.0
+
+
+def test_size_does_not_tell_on_the_quality_of_tetrahedra():
+    mesh = tets(CORNER)
+    small = ml.TetMesh(mesh.vertices * 1e-9, mesh.tets)
+    assert float(small.quality()) == pytest.approx(float(mesh.quality()))
