@@ -80,6 +80,9 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "splat(Tensor at, Tensor values, Tensor start, Tensor order, int[] shape) -> Tensor");
   m.def("splat_gather(Tensor at, Tensor field) -> Tensor");
   m.def("splat_slope(Tensor at, Tensor field, Tensor weight) -> Tensor");
+  m.def("wrap_cells(Tensor code, float reach, float[] wide, bool cavities) -> Tensor");
+  m.def("wrap_mend(Tensor inside) -> Tensor");
+  m.def("wrap_surface(Tensor inside) -> (Tensor, Tensor)");
 
   // --- render ---
   m.def(
@@ -122,7 +125,9 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "reach) -> (Tensor, Tensor, Tensor, Tensor)");
 
   // --- metrics ---
-  m.def("self_intersections(Tensor vertices, Tensor faces, Tensor order) -> Tensor");
+  m.def(
+      "self_intersections(Tensor vertices, Tensor faces, Tensor order, Tensor? query=None) -> "
+      "Tensor");
 }
 
 static struct PyModuleDef meshlearn_module = {PyModuleDef_HEAD_INIT,

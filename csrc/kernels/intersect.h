@@ -153,9 +153,10 @@ struct IntersectQuery {
   const T* vertices;
   const int64_t* faces;
   const int64_t* order;
+  const int64_t* query;  // faces that are asked about, or null for all
   int64_t num_faces, leaves;
   const T* node;
-  int64_t* partner;  // (F,) a face that this one intersects, or -1
+  int64_t* partner;  // of each face asked about one that it intersects, or -1
 
   ML_HD bool load(int64_t f, Triangle& t) const {
     for (int c = 0; c < 3; ++c) {
@@ -169,8 +170,9 @@ struct IntersectQuery {
   }
 
   ML_HD void operator()(int64_t i) const {
-    const int64_t f = order[i];
-    partner[f] = -1;
+    const int64_t f = query ? query[i] : order[i];
+    int64_t& found = partner[query ? i : f];
+    found = -1;
     Triangle own;
     if (!load(f, own) || projection_axis(own) < 0) return;
     T low[3], high[3];
@@ -203,7 +205,7 @@ struct IntersectQuery {
         // A face without area can only be taken for one that intersects, so it is asked about last.
         if ((f < g ? triangles_intersect(own, other) : triangles_intersect(other, own)) &&
             projection_axis(other) >= 0) {
-          partner[f] = g;
+          found = g;
           return;
         }
       }

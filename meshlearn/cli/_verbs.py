@@ -10,7 +10,7 @@ from meshlearn.cli import _app
 
 # The modules that register verbs, in the order of the help; those of `train` are one a model.
 VERBS = (
-    "reconstruct prepare train train_deepmesh train_heart heart extract convert boolean smooth"
+    "reconstruct wrap prepare train train_deepmesh train_heart heart extract convert boolean smooth"
     " subdivide info check compare render view doctor bench"
 ).split()
 

@@ -86,8 +86,8 @@ def _check_one(
         ),
     }
     if crossings:
+        from meshlearn.geometry.intersections import self_intersections
         from meshlearn.io import to_mesh
-        from meshlearn.metrics.intersections import self_intersections
 
         partner = self_intersections(to_mesh(document, dtype=None))
         more["self_intersections"] = int((partner >= 0).sum())

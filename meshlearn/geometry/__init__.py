@@ -25,6 +25,7 @@ from meshlearn.geometry.solids import (
     split_by_plane,
 )
 from meshlearn.geometry.subdivision import Subdivision, subdivide
+from meshlearn.geometry.wrapping import wrap
 
 __all__ = [
     "Boolean",
@@ -57,4 +58,5 @@ __all__ = [
     "split_by_plane",
     "subdivide",
     "winding_number",
+    "wrap",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import stable_mean
-from meshlearn.metrics.intersections import self_intersections
+from meshlearn.geometry.intersections import self_intersections
 
 if TYPE_CHECKING:
     from meshlearn.mesh import Mesh, TetMesh

@@ -364,6 +364,27 @@ GEOMETRY = [
         (_GEO + "test_sampling.py",),
     ),
     Mutant(
+        "geometry: a ball opens cells that touch what is wrapped, reference",
+        "meshlearn/geometry/wrapping/cells.py",
+        "opened = _dilated(centre, reach) & (code > NEAR) & ~shut",
+        "opened = _dilated(centre, reach) & ~shut",
+        ("tests/geometry/test_wrap.py",),
+    ),
+    Mutant(
+        "geometry: a wrap does not look at what it wraps",
+        "meshlearn/geometry/wrapping/fitting.py",
+        "    if touches or not len(others):\n",
+        "    if True:\n",
+        ("tests/geometry/test_wrap.py",),
+    ),
+    Mutant(
+        "geometry: parts and faces without area may be left outside of a wrap",
+        "meshlearn/geometry/wrapping/fitting.py",
+        "winding_number(near) < 0.5]",
+        "winding_number(near) < -0.5]",
+        ("tests/geometry/test_wrap.py",),
+    ),
+    Mutant(
         "geometry: cotangents are halved",
         "meshlearn/geometry/laplacian.py",
         "reshape(-1, 1) / 2  # edge k",

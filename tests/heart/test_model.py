@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from meshlearn.geometry import point_mesh_distance
+from meshlearn.geometry.intersections import self_intersections
 from meshlearn.heart.model import (
     SHEETS,
     SIZE,
@@ -32,7 +33,6 @@ from meshlearn.heart.model.population import (
 )
 from meshlearn.heart.model.tessellator import Tessellator
 from meshlearn.mesh import Mesh
-from meshlearn.metrics.intersections import self_intersections
 from meshlearn.representations import HeartModel
 
 

@@ -5,8 +5,8 @@ import torch
 
 from meshlearn import Mesh
 from meshlearn._native import HAS_NATIVE
+from meshlearn.geometry.intersections import morton_order, self_intersections_reference
 from meshlearn.metrics import self_intersections
-from meshlearn.metrics.intersections import morton_order, self_intersections_reference
 from tests.render.shapes import box, plane, read, sphere
 from tests.shared_data import shared_data
 

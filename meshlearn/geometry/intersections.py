@@ -29,11 +29,7 @@ def self_intersections(mesh: Mesh) -> Tensor:
     Example:
         >>> percent = 100 * (ml.metrics.self_intersections(mesh) >= 0).double().mean()
     """
-    vertices, faces = mesh.vertices.detach().contiguous(), mesh.faces.contiguous()
-    order = morton_order(vertices, faces)
-    if use_native(vertices):
-        return torch.ops.meshlearn.self_intersections(vertices, faces, order)
-    return self_intersections_reference(vertices, faces, order)
+    return crossing(mesh.vertices, mesh.faces)
 
 
 def morton_order(vertices: Tensor, faces: Tensor) -> Tensor:
@@ -72,6 +68,16 @@ def self_intersections_reference(vertices: Tensor, faces: Tensor, order: Tensor)
             partner[f] = g if partner[f] < 0 else partner[f]
             partner[g] = f if partner[g] < 0 else partner[g]
     return partner.to(faces.device)
+
+
+def crossing(vertices: Tensor, faces: Tensor, query: Tensor | None = None) -> Tensor:
+    """As `self_intersections`, of the faces `query` (Q,) int64 alone where they are given: (Q,)."""
+    vertices, faces = vertices.detach().contiguous(), faces.contiguous()
+    order = morton_order(vertices, faces)
+    if use_native(vertices):
+        return torch.ops.meshlearn.self_intersections(vertices, faces, order, query)
+    found = self_intersections_reference(vertices, faces, order)
+    return found if query is None else found[query]
 
 
 def _overlapping(corner: Tensor) -> Tensor:
@@ -168,5 +174,5 @@ def _segment_meets(p: list[float], q: list[float], t: list[list[float]]) -> bool
 if HAS_NATIVE:
 
     @torch.library.register_fake("meshlearn::self_intersections")
-    def _(vertices: Tensor, faces: Tensor, order: Tensor) -> Tensor:
-        return torch.empty_like(order)
+    def _(vertices: Tensor, faces: Tensor, order: Tensor, query: Tensor | None = None) -> Tensor:
+        return torch.empty_like(order if query is None else query)

@@ -1,0 +1,289 @@
+"""`wrap`: closed, manifold, oriented, free of crossings, around anything."""
+
+import math
+import warnings
+
+import pytest
+import torch
+
+import meshlearn as ml
+from meshlearn import Mesh, geometry
+from meshlearn.data import shapes
+from meshlearn.geometry.wrapping import cells
+from tests.geometry.shapes import octahedron, soup, sphere
+from tests.shared_data import shared_data
+
+CUBE = [[0, 1, 2], [0, 2, 3]]
+
+
+def diagonal(mesh) -> float:
+    corner = mesh.triangles.reshape(-1, 3)
+    return float((corner.amax(0) - corner.amin(0)).norm())
+
+
+def good(made: Mesh, shape: Mesh, offset: float) -> Mesh:
+    """`made`, after checks of all that a wrap promises."""
+    assert made.dtype == shape.dtype
+    assert made.is_watertight and made.is_vertex_manifold and made.is_consistently_oriented
+    assert int((ml.metrics.self_intersections(made) >= 0).sum()) == 0
+    assert float(made.volume()) > 0
+    both = Mesh(
+        torch.cat([made.vertices, shape.vertices]),
+        torch.cat([made.faces, shape.faces + made.num_vertices]),
+    )
+    crossing = ml.metrics.self_intersections(both)[: made.num_faces]
+    assert not bool((crossing >= 0).any())  # so each part of the shape is within or without
+    corners = shape.triangles.reshape(-1, 3)
+    assert float(ml.winding_number(corners, made).min()) > 0.9
+    away = ml.point_mesh_distance(made.vertices, shape)[0].sqrt()
+    assert float(away.quantile(0.02)) > 0.2 * offset
+    return made
+
+
+def box(size=(1.0, 1.0, 1.0)) -> Mesh:
+    return shapes.box(size, dtype=torch.float64)
+
+
+def shell(solid: Mesh, thick: float, drop: int) -> Mesh:
+    """Two walls, `thick` apart, with faces missing in both."""
+    inner = solid.vertices - thick * solid.vertex_normals()
+    faces = torch.cat([solid.faces, solid.faces.flip(1) + solid.num_vertices])
+    rng = torch.Generator().manual_seed(0)
+    keep = torch.randperm(len(faces), generator=rng)[drop:].sort().values
+    return Mesh(torch.cat([solid.vertices, inner]), faces[keep])
+
+
+def test_a_box_keeps_its_edges():
+    solid = box()
+    made = good(geometry.wrap(solid, 0.1, 0.01), solid, 0.01)
+    assert made.topology.euler_number == 2
+    away = made.vertices.abs().amax(1) - 0.5
+    assert float((away - 0.01).abs().quantile(0.98)) < 1e-4  # on the faces of the larger box
+    assert float(made.vertices.abs().sum(1).max()) == pytest.approx(1.53, abs=5e-3)  # its corners
+    assert float(made.volume()) == pytest.approx(1.02**3, rel=1e-3)
+
+
+def test_a_double_shell_with_holes_is_a_solid():
+    solid = shapes.icosphere(4).to(torch.float32)
+    broken = shell(solid, 0.03, 24)
+    made = good(geometry.wrap(broken, 0.1), broken, 0.01)
+    assert made.topology.topological_type == (1, 2)
+    assert float(made.volume()) == pytest.approx(float(solid.volume()), rel=0.05)
+
+
+def test_the_double_shell_of_spot():
+    spot = ml.load(shared_data("meshes", "spot.obj"))
+    broken = shell(spot, 0.008 * diagonal(spot), 24)
+    made = good(geometry.wrap(broken), broken, 1e-3 * diagonal(spot))
+    assert made.topology.topological_type == (1, 2)
+    assert 0.72 < float(made.volume()) < 0.74
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_soups_and_odd_faces(dtype):
+    for shape in (soup(120, dtype), octahedron(dtype), sphere(8, dtype)):
+        good(geometry.wrap(shape, 0.08 * diagonal(shape)), shape, 0.008 * diagonal(shape))
+
+
+def test_a_sheet_is_wrapped_from_both_sides():
+    corner = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    sheet = Mesh(corner, torch.tensor(CUBE))
+    made = good(geometry.wrap(sheet, 0.1, 0.02), sheet, 0.02)
+    assert made.topology.euler_number == 2
+    assert float(made.volume()) == pytest.approx(0.04 * 1.04**2, rel=0.1)
+
+
+def test_offset_is_the_distance():
+    solid = sphere(16, torch.float64, bumps=0.0)
+    for offset in (0.01, 0.05, 0.3):
+        made = good(geometry.wrap(solid, 0.2, offset), solid, offset)
+        away = ml.point_mesh_distance(made.vertices, solid)[0].sqrt()
+        assert float((away - offset).abs().quantile(0.95)) < 0.02 * offset + 1e-3
+        assert float(away.max()) < offset + 0.1  # and a cell
+
+
+def test_tight_is_on_the_surface():
+    solid = box()
+    made = geometry.wrap(solid, 0.1, tight=True)
+    assert made.is_watertight and not bool((ml.metrics.self_intersections(made) >= 0).any())
+    assert float(made.volume()) == pytest.approx(1.0, rel=2e-3)
+    assert float((made.vertices.abs().amax(1) - 0.5).abs().quantile(0.98)) < 1e-5
+
+
+def test_cavities_are_filled_or_kept():
+    outer, inner = box(), box((0.5, 0.5, 0.5))
+    hollow = Mesh(
+        torch.cat([outer.vertices, inner.vertices]),
+        torch.cat([outer.faces, inner.faces.flip(1) + 8]),
+    )
+    filled = geometry.wrap(hollow, 0.1, 0.01)
+    kept = good(geometry.wrap(hollow, 0.1, 0.01, keep_cavities=True), hollow, 0.01)
+    assert filled.topology.topological_type == (1, 2)
+    assert kept.topology.topological_type == (2, 4)
+    assert float(kept.volume()) == pytest.approx(1.02**3 - 0.48**3, rel=5e-3)
+
+
+def open_box(size: float) -> Mesh:
+    """A box of 2 with a square hole of width `size` in the middle of its lid, as one sheet."""
+    solid = box((2.0, 2.0, 2.0))
+    top = (solid.triangles[:, :, 2] > 0.9).all(1)
+    ring = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]], dtype=torch.float64)
+    lid = torch.cat([ring, ring * size / 2])
+    lid = torch.cat([lid, torch.ones(8, 1, dtype=lid.dtype)], 1)
+    faces = [[i, (i + 1) % 4, 4 + (i + 1) % 4] for i in range(4)]
+    faces += [[i, 4 + (i + 1) % 4, 4 + i] for i in range(4)]
+    return Mesh(
+        torch.cat([solid.vertices, lid]), torch.cat([solid.faces[~top], torch.tensor(faces) + 8])
+    )
+
+
+def test_holes_up_to_a_diameter():
+    shape = open_box(0.6)
+    opened = good(geometry.wrap(shape, 0.2, 0.02), shape, 0.02)
+    assert float(opened.volume()) < 2
+    closed = good(geometry.wrap(shape, 0.2, 0.02, holes_up_to=0.8), shape, 0.02)
+    assert closed.topology.topological_type == (1, 2)
+    assert float(closed.volume()) == pytest.approx(2.04**3, rel=0.03)
+    small = geometry.wrap(shape, 0.2, 0.02, holes_up_to=0.4)
+    assert float(small.volume()) < 2
+    cup = open_box(1.999)  # as wide as the room behind it: no hole, but a cup
+    assert float(geometry.wrap(cup, 0.2, 0.02, holes_up_to=1.5).volume()) < 2
+
+
+def test_points():
+    points = shapes.icosphere(4).vertices
+    made = geometry.wrap(points)
+    assert made.topology.topological_type == (1, 2) and made.is_vertex_manifold
+    assert float(made.volume()) == pytest.approx(4.19, rel=0.06)
+    assert float(ml.winding_number(points, made).min()) > 0.9
+    with pytest.warns(UserWarning, match="12 parts; a larger alpha"):
+        geometry.wrap(shapes.icosphere(0).vertices, 0.1, 0.05)
+
+
+def test_points_few_flat_and_at_one_place():
+    flat = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
+    flat[:, 2] = 4
+    assert geometry.wrap(flat, 0.2).is_watertight
+    one = torch.ones(5, 3)
+    made = geometry.wrap(one, 0.1, 0.05)
+    assert made.topology.topological_type == (1, 2)
+    assert float((made.vertices - 1).norm(dim=1).median()) == pytest.approx(0.05, rel=0.05)
+    with pytest.raises(ValueError, match="alpha: expected a radius, since all of the shape is at"):
+        geometry.wrap(one)
+    with pytest.raises(ValueError, match="keep_cavities: points do not tell"):
+        geometry.wrap(flat, keep_cavities=True)
+
+
+def test_a_wanted_hole_that_is_closed_is_told():
+    torus = shapes.torus(1.0, 0.6)  # whose hole is 0.8 wide
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert geometry.wrap(torus, 0.2).topology.genus == 1
+    with pytest.warns(
+        UserWarning, match="1 of 1 openings through the shape closed, of up to about 0.[78]"
+    ):
+        assert geometry.wrap(torus, 0.5).topology.genus == 0
+
+
+def test_far_from_the_origin():
+    shift = torch.tensor([500_000.0, 5_400_000.0, 300.0], dtype=torch.float64)
+    solid = box()
+    far = solid.with_vertices(solid.vertices + shift)
+    here, there = geometry.wrap(solid, 0.1, 0.01), geometry.wrap(far, 0.1, 0.01)
+    assert torch.equal(here.faces, there.faces)
+    assert float((there.vertices - shift - here.vertices).abs().max()) < 1e-6
+    with pytest.raises(ValueError, match=r"alpha: 0\.1 is too fine for coordinates"):
+        geometry.wrap(far.to(torch.float32), 0.1, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"alpha": 0.0}, "alpha: expected the radius of the ball above 0, got 0.0"),
+        ({"alpha": math.nan}, "alpha: expected the radius"),
+        ({"alpha": 5.0}, "alpha: 5 is larger than the shape, whose diagonal is 1.73"),
+        ({"offset": -1.0}, "offset: expected a distance from the shape of at least 0"),
+        ({"offset": 3.0}, "offset: 3 is larger than the shape"),
+        ({"holes_up_to": 9.0}, "holes_up_to: 9 is larger than the shape"),
+        ({"alpha": 1e-5}, "give at least"),
+    ],
+)
+def test_lengths_that_are_refused(given, text):
+    with pytest.raises(ValueError, match=text):
+        geometry.wrap(box(), **given)
+
+
+def test_shapes_that_are_refused():
+    with pytest.raises(ValueError, match="shape: expected a Mesh or points"):
+        geometry.wrap("part.obj")
+    with pytest.raises(ValueError, match="nothing to wrap"):
+        geometry.wrap(torch.zeros(0, 3))
+    bad = box()
+    bad.vertices[0, 0] = math.nan
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        geometry.wrap(bad)
+
+
+def random_codes(seed: int) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    code = torch.randint(0, 6, (9, 10, 11), dtype=torch.uint8, generator=rng)
+    code[torch.rand(code.shape, generator=rng) < 0.5] = 5
+    edge = torch.ones_like(code, dtype=torch.bool)
+    edge[1:-1, 1:-1, 1:-1] = False
+    code[edge] = 5
+    return code
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_equal_their_reference(seed):
+    code = random_codes(seed)
+    for wide in ((), (1.5,), (1.5, 2.9), (4.5,)):
+        for cavities in (False, True):
+            found = cells.cells_inside(code, 1.9, wide=wide, cavities=cavities)
+            wanted = cells.cells_inside_reference(code, 1.9, wide=wide, cavities=cavities)
+            assert torch.equal(found, wanted)
+    inside = (torch.rand(9, 10, 11, generator=torch.Generator().manual_seed(seed)) < 0.3).byte()
+    inside *= (code < 9) & (torch.nn.functional.pad(torch.ones(5, 6, 7), (2,) * 6) > 0)
+    mended = cells.mend_cells(inside)
+    assert torch.equal(mended, cells.mend_reference(inside))
+    corner, squares = cells.cell_surface(mended)
+    other, others = cells.surface_reference(mended)
+    assert torch.equal(corner, other) and sorted(turned(squares)) == sorted(turned(others))
+    triangles = torch.cat([squares[:, [0, 1, 2]], squares[:, [0, 2, 3]]])
+    made = Mesh(corner.double(), triangles)
+    assert made.is_watertight and made.is_vertex_manifold and made.is_consistently_oriented
+    assert float(made.volume()) == pytest.approx(int(mended.sum()))
+
+
+def turned(squares: torch.Tensor) -> list[list[int]]:
+    """Squares from their smallest corner on."""
+    rows = squares.tolist()
+    return [row[row.index(min(row)) :] + row[: row.index(min(row))] for row in rows]
+
+
+def test_blocks_decide_as_cells_do():
+    """Codes by blocks are those of each centre, where the ball comes."""
+    bounds = torch.tensor([0.09, 0.3, 0.5])
+    low, cell, size = torch.full((3,), -1.6), 0.1, [32, 32, 32]
+
+    def distance(points):
+        return (points.norm(dim=1) - 0.7).abs()
+
+    centre = low + (torch.cartesian_prod(*(torch.arange(32),) * 3) + 0.5) * cell
+    wanted = torch.bucketize(distance(centre), bounds).view(size).byte()
+    assert torch.equal(cells.codes(distance, low, cell, size, bounds), wanted)
+    pruned = cells.codes(distance, low, cell, size, bounds, reach=3.0)
+    assert int((pruned != wanted).sum()) > 100
+    assert torch.equal(cells.cells_inside(pruned, 3.0), cells.cells_inside(wanted, 3.0))
+
+
+@pytest.mark.slow
+def test_all_shared_meshes():
+    for path in sorted(shared_data("meshes").iterdir()):
+        if path.suffix in (".json", ".jpg", ".mtl"):
+            continue
+        mesh = ml.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = geometry.wrap(mesh, 0.02 * diagonal(mesh))
+        good(made, mesh, 0.002 * diagonal(mesh))
