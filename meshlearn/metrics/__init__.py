@@ -3,9 +3,7 @@
 from meshlearn.geometry.intersections import self_intersections
 from meshlearn.metrics.compare import compare, sharp_edges
 from meshlearn.metrics.edges import edge_points
-from meshlearn.metrics.intersections import self_intersections
 from meshlearn.metrics.quality import dihedral_angles, mesh_quality, tet_quality, triangle_shapes
-from meshlearn.metrics.quality import mesh_quality, triangle_shapes
 from meshlearn.metrics.table import table
 
 __all__ = [
