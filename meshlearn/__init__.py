@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.mesh import PolygonMesh as PolygonMesh
     from meshlearn.mesh import TetMesh as TetMesh
     from meshlearn.mesh import Topology as Topology
+    from meshlearn.reconstruct.fusion import fuse_depth as fuse_depth
     from meshlearn.render import Camera as Camera
     from meshlearn.render import Fragments as Fragments
     from meshlearn.render import render as render
@@ -100,6 +101,8 @@ _EXPORTS = {
     "sample_points": "meshlearn.geometry",
     "signed_distance": "meshlearn.geometry",
     "winding_number": "meshlearn.geometry",
+    # reconstruct
+    "fuse_depth": "meshlearn.reconstruct.fusion",
     # render
     "Camera": "meshlearn.render",
     "Fragments": "meshlearn.render",

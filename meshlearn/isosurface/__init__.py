@@ -21,6 +21,7 @@ from meshlearn.isosurface.level_set import (
 from meshlearn.isosurface.level_set_batch import level_set_meshes
 from meshlearn.isosurface.marching_cubes import marching_cubes
 from meshlearn.isosurface.marching_tetrahedra import marching_tetrahedra
+from meshlearn.isosurface.occupancy import occupancy_dual_contouring, surface_net
 from meshlearn.isosurface.sparse import SparseVoxelGrid
 from meshlearn.isosurface.tetgrid import TetGrid
 from meshlearn.isosurface.tracking import SurfaceTracker, TrackReport
@@ -43,5 +44,7 @@ __all__ = [
     "level_set_vertices",
     "marching_cubes",
     "marching_tetrahedra",
+    "occupancy_dual_contouring",
     "sign_regularizer",
+    "surface_net",
 ]

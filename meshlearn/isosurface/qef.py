@@ -70,7 +70,41 @@ def qef_mesh(
     direction = field_gradient(grid, gradient)
     used = parts.patch >= 0
     owner, u = parts.patch[used], parts.crossing[used]
-    n = direction(u)
+    vertices = quadric_vertices(grid, deform, parts, owner, u, direction(u), weight=weight)
+
+    quads = parts.quads
+    with torch.no_grad():
+        score = []
+        for diagonal_02 in (True, False):
+            choice = torch.full((len(quads),), diagonal_02, device=quads.device)
+            triangles = vertices[split_faces(quads, choice)]
+            normal = torch.linalg.cross(
+                triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+            )
+            agreement = (
+                torch.nn.functional.normalize(normal, dim=1) * direction(triangles.mean(1))
+            ).sum(1)
+            score.append(agreement.view(-1, 2).amin(1))
+        along_02 = score[0] > score[1]
+    return vertices, split_faces(quads, along_02)
+
+
+def quadric_vertices(
+    grid: VoxelGrid,
+    deform: Tensor | None,
+    parts: FlexiCubesParts,
+    owner: Tensor,
+    u: Tensor,
+    n: Tensor,
+    *,
+    weight: float = QEF_PULL,
+) -> Tensor:
+    """(F10) (D, 3) the dual vertices of tangent planes at points u (M, 3) with normals n (M, 3).
+
+    Args:
+        owner: (M,) dual vertex of each, in the order of `parts.patch` where that is not negative.
+    """
+    used = parts.patch >= 0
     total = parts.vertices.shape[0]
 
     def gather(values: Tensor) -> Tensor:  # (M, ...) -> (D, ...), sums over a patch
@@ -90,20 +124,4 @@ def qef_mesh(
     cell_of[owner] = rows[used]
     box = displaced_vertices(grid, deform, parts.cells.corners)  # (A, 8, 3)
     low, high = box.amin(1)[cell_of], box.amax(1)[cell_of]
-    vertices = torch.minimum(torch.maximum(mean + shift, low), high)
-
-    quads = parts.quads
-    with torch.no_grad():
-        score = []
-        for diagonal_02 in (True, False):
-            choice = torch.full((len(quads),), diagonal_02, device=quads.device)
-            triangles = vertices[split_faces(quads, choice)]
-            normal = torch.linalg.cross(
-                triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-            )
-            agreement = (
-                torch.nn.functional.normalize(normal, dim=1) * direction(triangles.mean(1))
-            ).sum(1)
-            score.append(agreement.view(-1, 2).amin(1))
-        along_02 = score[0] > score[1]
-    return vertices, split_faces(quads, along_02)
+    return torch.minimum(torch.maximum(mean + shift, low), high)

@@ -11,6 +11,7 @@ is the zero set of D between points that some image knows, so it is open where n
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from meshlearn._native import HAS_NATIVE, use_native
 from meshlearn.isosurface.marching_cubes import marching_cubes
 from meshlearn.isosurface.sparse import SparseVoxelGrid
 from meshlearn.isosurface.sparse_cells import children
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, far_middle, moved
 from meshlearn.reconstruct.targets.visual_hull import backproject
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.homogeneous import Projection, homogeneous_matrix
@@ -99,6 +100,62 @@ def _nearest_color(points: Tensor, colors: Tensor, missing: Tensor) -> Tensor:
 
 
 def fuse_depth(
+    depths: Tensor,
+    cameras: Camera,
+    *,
+    resolution: int = 128,
+    masks: Tensor | None = None,
+    colors: Tensor | None = None,
+    reach: float = REACH,
+    bounds: Tensor | None = None,
+) -> Mesh:
+    """Depth images with their cameras to the surface that they saw, open where nobody looked.
+
+    Args:
+        depths: (N, H, W), camera z at pixel centres in the world's unit, 0 or NaN for none.
+        cameras: a batch of N.
+        resolution: cells along the longest side of the box.
+        masks: (N, H, W) share of each pixel that the object covers; depth beside it is left aside.
+        colors: (N, H, W, 3) in 0 to 1; they become the vertex attribute "color".
+        reach, bounds: as in `fuse_images`.
+
+    Returns:
+        The mesh, normals towards the cameras; float64 where cameras lie far from the origin.
+
+    Raises:
+        ValueError: see `fuse_images`; or other numbers of images and cameras.
+
+    Example:
+        >>> mesh = ml.fuse_depth(depths, cameras, resolution=256)
+    """
+    if not isinstance(cameras, Camera) or not cameras.batched:
+        raise ValueError(
+            f"cameras: expected a batch of cameras, got {type(cameras).__name__}; for one image "
+            "index a batch by a slice"
+        )
+    depth = torch.as_tensor(depths, dtype=torch.float32)
+    if depth.dim() != 3 or len(depth) != len(cameras):
+        raise ValueError(
+            f"depths: expected ({len(cameras)}, H, W), one image a camera, got {tuple(depth.shape)}"
+        )
+    images = ImageSet(cameras, depth=depth, masks=masks, colors=colors)
+    for kind in images.kinds:
+        if getattr(images, kind).shape[:3] != depth.shape:
+            raise ValueError(
+                f"{kind}: expected {tuple(depth.shape)} in front, as the depths, got "
+                f"{tuple(getattr(images, kind).shape)}"
+            )
+    middle = far_middle(cameras.position.reshape(-1, 3))
+    near = images if middle is None else images.moved(-middle)
+    near = replace(near, cameras=near.cameras.to(torch.float32))
+    box = None if bounds is None else torch.as_tensor(bounds, dtype=torch.float64)
+    if box is not None and middle is not None:
+        box = box - middle.to(box)
+    mesh = fuse_images(near, resolution=resolution, reach=reach, bounds=box).mesh()
+    return mesh if middle is None else moved(mesh, middle)
+
+
+def fuse_images(
     images: ImageSet,
     *,
     resolution: int = 256,
@@ -127,7 +184,7 @@ def fuse_depth(
 
     Example:
         >>> images = meshlearn.render.render_images(mesh, 40, size=256)
-        >>> scan = fuse_depth(images, resolution=128).mesh()
+        >>> scan = fuse_images(images, resolution=128).mesh()
     """
     if not isinstance(images, ImageSet):
         raise ValueError(f"images: expected an ImageSet, got {type(images).__name__}")

@@ -153,6 +153,7 @@ EXTRACTIONS = {
     "mc": "marching cubes",
     "dmc": "dual marching cubes",
     "flexicubes": "the same with sharp edges",
+    "net": "a surface net, for labels, without stairs",
 }
 
 
@@ -216,7 +217,7 @@ def reconstruct(
         method: the representation: "flexicubes" gives closed meshes, "gshell" open ones too,
             "bspnet" the union of few convexes with face attributes "convex" and "color" (without
             `sparse` and checkpoints; `steps` are those of its refinement), "deepmesh" the level set
-            of a network, "tsdf" fuses depth images without a fit (`fusion.fuse_depth`); or one of
+            of a network, "tsdf" fuses depth images without a fit (`fusion.fuse_images`); or one of
             another package, see `Method`.
         resolution: cells along the longest side of the box around `source`.
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
@@ -332,7 +333,7 @@ def _tsdf(task: Task) -> FitResult:
     import time
 
     from meshlearn.reconstruct.fitting import EmptyFit, FitResult
-    from meshlearn.reconstruct.fusion import fuse_depth
+    from meshlearn.reconstruct.fusion import fuse_images
     from meshlearn.reconstruct.sources import ImageSource
 
     if task.steps is not None:
@@ -344,7 +345,7 @@ def _tsdf(task: Task) -> FitResult:
             "meshes, points and volumes"
         )
     begin = time.perf_counter()
-    mesh = fuse_depth(source.images, resolution=task.resolution).mesh()
+    mesh = fuse_images(source.images, resolution=task.resolution).mesh()
     if mesh.num_faces == 0:
         raise EmptyFit(
             "the depth images leave no surface: no cell has corners on both sides of one that an "

@@ -25,7 +25,8 @@ def extract_volume(
         level: the iso value; a sample equal to it is outside.
         method: "mc" marching cubes; "dmc" dual marching cubes; "flexicubes" the same with each
             vertex at the minimum of its tangent planes' quadric (gradients by central
-            differences), which keeps edges sharp.
+            differences), which keeps edges sharp; "net" a surface net of what is inside,
+            whatever the values are, for labels and masks (`isosurface.surface_net`).
         above: the inside is where values are above `level`, as bone in a CT; default: below, as in
             a signed distance.
         close: surround the volume by samples outside, so that a surface that leaves it is capped;
@@ -73,6 +74,8 @@ def extract_volume(
         mesh = isosurface.marching_cubes(grid, values, level=level)
     elif method == "dmc":
         mesh = isosurface.dual_marching_cubes(grid, values, level=level)
+    elif method == "net":
+        mesh = isosurface.surface_net(grid, (values < level).contiguous())
     else:
         slopes = torch.gradient(values, spacing=list(grid.spacing))
         gradient = torch.stack(slopes, dim=-1).reshape(-1, 3)

@@ -16,7 +16,7 @@ import trimesh
 from _common import Bench, main, optional
 
 import meshlearn as ml
-from meshlearn.reconstruct.fusion import REACH, fuse_depth
+from meshlearn.reconstruct.fusion import REACH, fuse_images
 from meshlearn.render import ImageSet, render_images
 
 _SPOT = Path(__file__).resolve().parents[3] / "shared/data/meshes/spot.obj"
@@ -78,11 +78,11 @@ def run(bench: Bench) -> None:
     low, high = truth.vertices.amin(0), truth.vertices.amax(0)
     size = float((high - low).norm())
     images = render_images(truth, 40, size=pixels, samples=1, progress=False).only(["depth"])
-    cell = max(fuse_depth(images, resolution=cells).grid.spacing)
+    cell = max(fuse_images(images, resolution=cells).grid.spacing)
     made: dict[str, object] = {}
 
     def ours() -> None:
-        made["ours"] = fuse_depth(images, resolution=cells).mesh()
+        made["ours"] = fuse_images(images, resolution=cells).mesh()
 
     fuse = _open3d(images, cell)
 

@@ -2177,6 +2177,20 @@ FILES = [
 
 FUSION = [
     Mutant(
+        "occupancy: slopes over an edge are those of the surface",
+        "meshlearn/isosurface/occupancy.py",
+        "normal[rows, other] = -slope / spacing[other]",
+        "normal[rows, other] = slope / spacing[other]",
+        ("tests/isosurface/test_occupancy.py",),
+    ),
+    Mutant(
+        "occupancy: vertices of a net stay in their cells",
+        "meshlearn/isosurface/occupancy.py",
+        "at = torch.minimum(torch.maximum(at, low), high)",
+        "at = torch.minimum(torch.maximum(at, low - 9), high + 9)",
+        ("tests/isosurface/test_occupancy.py",),
+    ),
+    Mutant(
         "fusion: distances are across the surface",
         "meshlearn/reconstruct/fusion.py",
         "return torch.stack((slope, trust), -1).contiguous()",

@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 import meshlearn as ml
-from meshlearn.reconstruct.fusion import fuse_depth, fuse_depth_reference
+from meshlearn.reconstruct.fusion import fuse_depth_reference, fuse_images
 from meshlearn.render import Camera, ImageSet, render_images
 from meshlearn.render.homogeneous import Projection, homogeneous_matrix
 
@@ -30,7 +30,7 @@ def radii(mesh: ml.Mesh) -> torch.Tensor:
 
 
 def test_a_ball_is_closed_at_its_place_with_normals_outward(images):
-    fused = fuse_depth(images, resolution=48)
+    fused = fuse_images(images, resolution=48)
     mesh = fused.mesh()
     cell = max(fused.grid.spacing)
     assert mesh.is_watertight and mesh.is_consistently_oriented
@@ -52,7 +52,7 @@ def test_distances_are_across_the_surface_not_along_the_axis():
     normal = torch.tensor([np.sin(np.pi / 3), 0.0, np.cos(np.pi / 3)], dtype=torch.float32)
     along = (torch.tensor([0.0, 0.0, 4.0]) @ normal) / -(rays @ normal)
     depth = (along * (rays @ forward))[None]
-    fused = fuse_depth(ImageSet(cam, depth=depth), resolution=32)
+    fused = fuse_images(ImageSet(cam, depth=depth), resolution=32)
     known = (fused.weights > 0) & (fused.values.abs() < 2 * max(fused.grid.spacing))
     truth = fused.grid.vertices[known] @ normal
     assert int(known.sum()) > 500
@@ -97,7 +97,7 @@ def test_results_do_not_depend_on_threads(images):
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            fused = fuse_depth(images, resolution=24)
+            fused = fuse_images(images, resolution=24)
             out.append((fused.values.nan_to_num(9), fused.weights))
     finally:
         torch.set_num_threads(before)
@@ -107,7 +107,7 @@ def test_results_do_not_depend_on_threads(images):
 def test_colours_come_along(images):
     tinted = images.colors.clone()
     tinted[..., :3] = torch.tensor([0.9, 0.4, 0.1])
-    mesh = fuse_depth(replace(images, colors=tinted), resolution=24).mesh()
+    mesh = fuse_images(replace(images, colors=tinted), resolution=24).mesh()
     color = mesh.vertex_attributes["color"]
     assert color.shape == (mesh.num_vertices, 3)
     assert torch.allclose(color, torch.tensor([0.9, 0.4, 0.1]).expand_as(color), atol=1e-4)
@@ -116,7 +116,7 @@ def test_colours_come_along(images):
 def test_what_nobody_saw_stays_open():
     cam = Camera.look_at([(0.0, 0.0, 4.0), (0.5, 0.0, 4.0)], (0, 0, 0), fov=40.0)
     seen = render_images(ball(), cam, size=96, samples=1, progress=False)
-    mesh = fuse_depth(seen, resolution=32).mesh()
+    mesh = fuse_images(seen, resolution=32).mesh()
     assert not mesh.is_watertight
     assert float(mesh.vertices[:, 2].min()) > -0.1  # nothing of the back
     assert float((radii(mesh) - 1).abs().mean()) < 0.01
@@ -128,7 +128,7 @@ def test_depth_that_is_nan_negative_or_beside_the_masks_is_left_aside(images):
     depth[:, 1::7, ::5] = -1.0
     beside = images.masks < 0.5
     depth[beside] = 2.0
-    mesh = fuse_depth(replace(images, depth=depth), resolution=32).mesh()
+    mesh = fuse_images(replace(images, depth=depth), resolution=32).mesh()
     assert mesh.num_faces > 1000
     assert float((radii(mesh) - 1).abs().max()) < 0.05
 
@@ -136,7 +136,7 @@ def test_depth_that_is_nan_negative_or_beside_the_masks_is_left_aside(images):
 def test_strays_far_off_do_not_take_the_grid(images):
     depth = images.depth.clone()
     depth[0, 0, 0] = 900.0
-    fused = fuse_depth(replace(images, depth=depth, masks=None), resolution=32)
+    fused = fuse_images(replace(images, depth=depth, masks=None), resolution=32)
     assert max(fused.grid.spacing) < 0.2
     assert float((radii(fused.mesh()) - 1).abs().mean()) < 0.01
 
@@ -145,19 +145,19 @@ def test_strays_far_off_do_not_take_the_grid(images):
 def test_depth_in_another_unit_is_refused_with_the_factor(images, factor):
     wrong = replace(images, depth=images.depth * factor)
     with pytest.raises(ValueError, match=f"multiplied by {1 / factor:g}"):
-        fuse_depth(wrong, resolution=16)
+        fuse_images(wrong, resolution=16)
 
 
 def test_bad_input_is_told(images):
     with pytest.raises(ValueError, match="expected depth to fuse, got masks"):
-        fuse_depth(images.only(["masks"]))
+        fuse_images(images.only(["masks"]))
     with pytest.raises(ValueError, match="no pixel has a depth"):
-        fuse_depth(replace(images, depth=torch.zeros_like(images.depth)))
+        fuse_images(replace(images, depth=torch.zeros_like(images.depth)))
     for options in ({"resolution": 1}, {"reach": 0.5}, {"backend": "cuda"}):
         with pytest.raises(ValueError, match=next(iter(options))):
-            fuse_depth(images, **options)
+            fuse_images(images, **options)
     with pytest.raises(ValueError, match="expected an ImageSet"):
-        fuse_depth(images.depth)
+        fuse_images(images.depth)
     with pytest.raises(ValueError, match="fuses depth images"):
         ml.reconstruct.reconstruct(ball(1), method="tsdf")
     with pytest.raises(ValueError, match="takes none"):
@@ -171,3 +171,17 @@ def test_far_from_the_origin_it_is_the_same(images):
     assert far.vertices.dtype == torch.float64
     assert near.faces.shape == far.faces.shape
     assert float((far.vertices - shift - near.vertices).abs().max()) < 1e-4
+
+
+def test_depths_and_cameras_alone(images):
+    shift = torch.tensor([5e5, 0.0, 0.0], dtype=torch.float64)
+    mesh = ml.fuse_depth(images.depth, images.cameras, resolution=24)
+    far = ml.fuse_depth(images.depth, images.moved(shift).cameras, resolution=24)
+    assert float((radii(mesh) - 1).abs().mean()) < 0.01
+    assert far.vertices.dtype == torch.float64 and far.faces.shape == mesh.faces.shape
+    with pytest.raises(ValueError, match="one image a camera"):
+        ml.fuse_depth(images.depth[:3], images.cameras)
+    with pytest.raises(ValueError, match="masks: expected"):
+        ml.fuse_depth(images.depth, images.cameras, masks=images.masks[:, :5])
+    with pytest.raises(ValueError, match="batch of cameras"):
+        ml.fuse_depth(images.depth, images.cameras[0])
