@@ -41,7 +41,7 @@ def test_a_ball_is_where_the_affine_puts_it(method, name):
     centre = torch.tensor([1.0, 2, 3], dtype=torch.float64)
     radius = (mesh.vertices - centre).norm(dim=1)
     assert mesh.dtype == torch.float64
-    assert (radius - 0.5).abs().max() < 0.012
+    assert (radius - 0.5).abs().max() < (0.025 if method == "net" else 0.012)
     assert mesh.is_watertight and mesh.is_consistently_oriented
     assert float(mesh.volume()) == pytest.approx(4 / 3 * math.pi * 0.125, rel=0.03)
 
@@ -91,7 +91,7 @@ def test_flexicubes_keeps_the_edges_of_a_box():
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match="method: expected one of mc, dmc, flexicubes, got 'nets'"):
+    with pytest.raises(ValueError, match="method: expected one of mc, dmc, flexicubes, net, got 'nets'"):
         extract_volume(ball(LINEAR["plain"]), method="nets")
 
 
