@@ -15,6 +15,13 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("edge_unions(Tensor faces, Tensor start, Tensor order, bool corners) -> Tensor");
   m.def("first_equal(Tensor vertices) -> Tensor");
   m.def("component_roots(Tensor links, int size) -> Tensor");
+  m.def("dissection(Tensor points, Tensor start, Tensor column) -> Tensor");
+  m.def(
+      "cholesky(Tensor start, Tensor column, Tensor value, Tensor order) -> (Tensor, Tensor, "
+      "Tensor, Tensor)");
+  m.def(
+      "cholesky_solve(Tensor order, Tensor first, Tensor row, Tensor value, Tensor diagonal, "
+      "Tensor right) -> Tensor");
   m.def(
       "triangulate_polygons(Tensor vertices, Tensor start, Tensor index, Tensor target, int "
       "triangles) -> Tensor");

@@ -9,11 +9,19 @@ from meshlearn.geometry.bvh import (
     signed_distance,
     winding_number,
 )
+from meshlearn.geometry.curvature import Curvature, curvature
 from meshlearn.geometry.enclosed import enclosed_faces, remove_enclosed
+from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
-from meshlearn.geometry.section import plane_section, polyline_section
+from meshlearn.geometry.section import (
+    SectionLine,
+    plane_section,
+    polyline_section,
+    section,
+    section_stack,
+)
 from meshlearn.geometry.simplification import simplify
 from meshlearn.geometry.smoothing import smooth
 from meshlearn.geometry.solids import (
@@ -30,18 +38,23 @@ from meshlearn.geometry.wrapping import wrap
 __all__ = [
     "Boolean",
     "ClosestPoints",
+    "Curvature",
+    "GeodesicSolver",
     "Halves",
     "Hull",
     "MeshBVH",
     "Neighbours",
     "PointTree",
     "RayHits",
+    "SectionLine",
     "Subdivision",
     "SurfaceSamples",
     "boolean",
     "chamfer_distance",
     "convex_hull",
+    "curvature",
     "enclosed_faces",
+    "geodesic_distance",
     "knn",
     "laplacian",
     "laplacian_matrix",
@@ -52,6 +65,8 @@ __all__ = [
     "remove_enclosed",
     "sample_points",
     "sample_surface",
+    "section",
+    "section_stack",
     "signed_distance",
     "simplify",
     "smooth",

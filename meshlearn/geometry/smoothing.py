@@ -13,13 +13,12 @@ from meshlearn._segment import Incidence, gather, segment_sum
 from meshlearn._validate import check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.laplacian import laplacian_matrix
+from meshlearn.geometry.sparse_solver import solve
 from meshlearn.mesh import CornerAttribute, Mesh, Topology
 from meshlearn.mesh.measure import safe_norm, safe_normalize
 
 SmoothingMethod = Literal["taubin", "implicit"]
 SmoothingBorder = Literal["fixed", "along", "free"]
-_ENDS = 1e-8  # of the residual of a solution, as a share of the right-hand side
-_MOST_STEPS = 2000  # of conjugate gradients
 
 
 def smooth(
@@ -214,42 +213,6 @@ def _diagonal(matrix: Tensor) -> Tensor:
     own = row == column
     out[row[own]] = matrix.values()[own]
     return out
-
-
-def solve(apply, right: Tensor, diagonal: Tensor, start: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-    """x (V, D) of ``apply(x) = right``, symmetric and positive, by conjugate gradients from a
-    start, each column for itself.
-
-    Raises:
-        ValueError: it does not converge, as with faces that are all but flat.
-    """
-    inverse = 1 / diagonal[:, None].clamp(min=1e-300)
-    x, rest = start, right - apply(start)
-    z = inverse * rest
-    way, size = z, _dots(rest, z)
-    goal = _ENDS**2 * _dots(right, inverse * right).clamp(min=1e-300)
-    for _ in range(_MOST_STEPS):
-        if bool((size <= goal).all()):
-            return x
-        image = apply(way)
-        along = _dots(way, image)
-        step = torch.where(along > 0, size / along, 0)
-        x, rest = x + step * way, rest - step * image
-        z = inverse * rest
-        new = _dots(rest, z)
-        way, size = z + torch.where(size > 0, new / size, 0) * way, new
-    raise ValueError(
-        "mesh: the flow could not be solved for, its triangles are too thin; remesh it, or pass a "
-        "smaller amount"
-    )
-
-
-def _dots(a: Tensor, b: Tensor) -> Tensor:
-    """(D,) inner products of columns, in an order that does not depend on threads."""
-    product = a * b
-    rows = -(-len(product) // 1024)
-    padded = torch.nn.functional.pad(product, (0, 0, 0, rows * 1024 - len(product)))
-    return padded.view(rows, 1024, -1).sum(1).sum(0)
 
 
 # --- attributes ---------------------------------------------------------------------------------
