@@ -91,7 +91,9 @@ def test_flexicubes_keeps_the_edges_of_a_box():
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match="method: expected one of mc, dmc, flexicubes, net, got 'nets'"):
+    with pytest.raises(
+        ValueError, match="method: expected one of mc, dmc, flexicubes, net, got 'nets'"
+    ):
         extract_volume(ball(LINEAR["plain"]), method="nets")
 
 
