@@ -42,6 +42,14 @@ def as_utf8(data: bytes | bytearray) -> bytes | bytearray:
         raise ValueError(f"its first bytes say {name.upper()}, and it is not") from None
 
 
+def decoded_name(name: bytes | bytearray) -> str:
+    """A name in UTF-8, else as Latin-1, in which every byte is a letter of its own."""
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
+
+
 def with_line_feeds(data: bytes | bytearray) -> bytes | bytearray:
     """The text with a line feed behind each line; itself where no carriage return stands alone."""
     if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):

@@ -77,14 +77,17 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
     mesh = Mesh(
         tensor_of(part.vertices, dtype),
         tensor_of(part.polygon_index.reshape(-1, 3)),
-        vertex_attributes={name: floats(values) for name, values in part.vertex_fields.items()},
+        vertex_attributes={
+            name: floats(_colors(name, values)) for name, values in part.vertex_fields.items()
+        },
         face_attributes={
-            name: tensor_of(values, torch.int64 if name == "material" else None)
+            name: tensor_of(_colors(name, values), torch.int64 if name == "material" else None)
             for name, values in part.face_fields.items()
         },
         corner_attributes={
             name: CornerAttribute(
-                tensor_of(corners.values, dtype), tensor_of(corners.index).view(-1, 3)
+                tensor_of(_colors(name, corners.values), dtype),
+                tensor_of(corners.index).view(-1, 3),
             )
             for name, corners in part.corner_fields.items()
         },
@@ -92,6 +95,13 @@ def to_mesh(document: Document, *, dtype: torch.dtype | None = torch.float32) ->
     if "material" in mesh.face_attributes:
         mesh.materials = tuple(standing_alone(document))
     return mesh
+
+
+def _colors(name: str, values: np.ndarray) -> np.ndarray:
+    """Values of a field; colours of 16 bits or more as fractions, since torch widens their type."""
+    if name != "color" or values.dtype not in (np.uint16, np.uint32):
+        return values
+    return (values / np.iinfo(values.dtype).max).astype(np.float32)
 
 
 def _lies_far(document: Document) -> bool:

@@ -2153,6 +2153,20 @@ WRONG_ANSWERS = [
 
 FILES = [
     Mutant(
+        "io: colours of 16 bits in a mesh",
+        "meshlearn/io/meshes.py",
+        'if name != "color" or values.dtype not in (np.uint16, np.uint32):',
+        'if name != "color" or values.dtype != np.uint32:',
+        (_IO + "test_kept_or_told.py",),
+    ),
+    Mutant(
+        "io: PCD keeps where the sensor stood",
+        "meshlearn/io/formats/pcd/read.py",
+        "if view and view != STILL:",
+        "if view == STILL:",
+        (_IO + "test_kept_or_told.py",),
+    ),
+    Mutant(
         "captures: the folder of all cameras has a smaller one beside it",
         "meshlearn/captures/reading.py",
         "levels = [*range(max(depths)), ",

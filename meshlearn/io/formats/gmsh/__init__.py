@@ -17,6 +17,7 @@ FORMAT = Format(
         points=True,
         cells=frozenset({"tetra", "hexahedron", "wedge", "pyramid"}),
         element_fields=True,
+        metadata=frozenset({"physical"}),
     ),
     text=(".msh",),
 )

@@ -12,6 +12,7 @@ import numpy as np
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.elements import curved_loss, from_faces
 from meshlearn.io.formats.gmsh.write import KINDS
+from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.text import read_block, whole
 
 # curved elements by number: nodes, and the straight kind through their corners, named first
@@ -36,6 +37,7 @@ CURVED = {
     **{109: (405, 6), 110: (550, 6)},
     **{115 + n: ((n + 1) * (n + 2) * (2 * n + 3) // 6, 7) for n in range(3, 10)},
 }
+_SILENT = ("Comments", "Comment", "PartitionedEntities", "Parametrizations")  # no part of a mesh
 _OTHER = {34: "polygon", 35: "polyhedron"}
 
 
@@ -124,6 +126,7 @@ class _Reader:
         self.node_data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.element_data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.names: dict[str, str] = {}
+        self.left: list[str] = []  # sections that are not read
 
     def section(self, name: str) -> None:
         if name == "Nodes":
@@ -138,6 +141,8 @@ class _Reader:
                 self.names[f"{words[0]} {words[1]}"] = words[2].strip('"')
         elif name in ("NodeData", "ElementData"):
             self.data(self.node_data if name == "NodeData" else self.element_data)
+        elif name not in _SILENT:
+            self.left.append(name)
 
     def entities(self) -> None:
         """Only version 4 has them."""
@@ -240,6 +245,11 @@ class _Reader:
         document = Document([part], metadata=metadata)
         if dropped:
             document.left_out.append(curved_loss(dropped, "Gmsh"))
+        for name in self.left:
+            limit, holder = "leaves it out", "the reader of Gmsh"
+            document.left_out.append(
+                Loss(LossKind.OTHER, name=f"the section ${name}", limit=limit, holder=holder)
+            )
         return document
 
     def _straighten(self) -> int:

@@ -56,7 +56,21 @@ def write(document: Document, path: Path) -> bytes:
 
 def pieces(document: Document, path: Path) -> dict[str, Iterable[bytes | memoryview]]:
     """The file of `write` in pieces."""
-    return {path.name: _text(cut_large(joined(document)))}
+    names = _names(document.metadata.get("physical"))
+    return {path.name: _text(cut_large(joined(document)), names)}
+
+
+def _names(physical: object) -> bytes:
+    """The section of names of physical groups, by dimension and number."""
+    rows = []
+    for key, name in physical.items() if isinstance(physical, dict) else ():
+        words = str(key).split()
+        if len(words) == 2 and all(word.isdecimal() for word in words):
+            plain = " ".join(str(name).replace('"', "'").split())
+            rows.append(f'{words[0]} {words[1]} "{plain}"\n')
+    if not rows:
+        return b""
+    return f"$PhysicalNames\n{len(rows)}\n{''.join(rows)}$EndPhysicalNames\n".encode()
 
 
 def _groups(part: Part) -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
@@ -77,8 +91,9 @@ def _groups(part: Part) -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]
             yield name, cells, {k: v[name] for k, v in part.cell_fields.items() if name in v}
 
 
-def _text(part: Part) -> Iterator[bytes | memoryview]:
-    yield b"$MeshFormat\n2.2 0 8\n$EndMeshFormat\n$Nodes\n%d\n" % len(part.vertices)
+def _text(part: Part, names: bytes) -> Iterator[bytes | memoryview]:
+    yield b"$MeshFormat\n2.2 0 8\n$EndMeshFormat\n" + names
+    yield b"$Nodes\n%d\n" % len(part.vertices)
     at = 0
     for piece in rows_text(part.vertices):
         rows = bytes(piece).splitlines()

@@ -23,9 +23,10 @@ _OF_ELEMENTS = frozenset(
 )
 # how it is shown, which is no part of a shape
 _OF_DISPLAY = frozenset(
-    "bevel c_interp d_interp lod shadow_obj trace_obj maplib usemap vs call csh".split()
+    "bevel c_interp d_interp lod shadow_obj trace_obj maplib usemap vs csh".split()
 )
-KNOWN = frozenset({*_ELEMENTS, *_OF_ELEMENTS, *_OF_DISPLAY})
+_CALL = "call"  # of another file, whose lines belong there
+KNOWN = frozenset({*_ELEMENTS, *_OF_ELEMENTS, *_OF_DISPLAY, _CALL})
 _MOST_WORDS = 5  # that are told by name
 
 
@@ -36,6 +37,7 @@ class FreeForm:
         self._form = ""
         self._elements: Counter[tuple[str, str]] = Counter()
         self._others: Counter[str] = Counter()
+        self._called: Counter[str] = Counter()
 
     def take(self, word: str, rest: str) -> None:
         """A line "WORD REST"."""
@@ -43,19 +45,26 @@ class FreeForm:
             self._form = " ".join(rest.split())
         elif word in _ELEMENTS:
             self._elements[word, self._form] += 1
+        elif word == _CALL:
+            self._called[rest.strip()] += 1
         elif word not in _OF_ELEMENTS:
             self._others[word] += 1
 
     def losses(self) -> list[Loss]:
-        """Curves and surfaces, by their word and kind."""
+        """Curves and surfaces, by their word and kind, and files that are called."""
         limit = "takes polygons, lines and points only"
-        return [
+        holder = "the reader of OBJ"
+        called = [
+            Loss(LossKind.NAMED_FILE, "", name, count, "does not read what is called", holder)
+            for name, count in self._called.items()
+        ]
+        return called + [
             Loss(
                 LossKind.UNREAD,
                 name=f"{_ELEMENTS[word]} {word!r}" + (f" of the type {form!r}" if form else ""),
                 count=count,
                 limit=limit,
-                holder="the reader of OBJ",
+                holder=holder,
             )
             for (word, form), count in self._elements.items()
         ]

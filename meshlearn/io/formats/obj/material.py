@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from meshlearn.io.document import Document, Material
-from meshlearn.io.encoding import plain_text
+from meshlearn.io.encoding import decoded_name, plain_text
 from meshlearn.io.looks import Looks, Texture
 from meshlearn.io.names import distinct, on_one_line
 from meshlearn.io.resolver import find_named, take_image, take_named
@@ -68,15 +68,7 @@ def decoded(data: bytes) -> str:
         lines = plain_text(data).replace(b"\r\n", b"\n").split(b"\n")
     except ValueError:
         lines = data.split(b"\n")
-    return "\n".join(map(decoded_line, map(bytes, lines)))
-
-
-def decoded_line(line: bytes) -> str:
-    """One line of `decoded`."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("latin-1")
+    return "\n".join(map(decoded_name, map(bytes, lines)))
 
 
 def plain_name(text: str) -> str:
@@ -90,8 +82,12 @@ def names_of(materials: list[Material]) -> list[str]:
     return distinct(("_" + n if n.startswith("#") else n for n in names), empty="material")
 
 
-def parse(text: str) -> dict[str, dict[str, str]]:
-    """Statements of each material, by its name."""
+def parse(text: str, again: list[str]) -> dict[str, dict[str, str]]:
+    """Statements of each material, by its name.
+
+    Args:
+        again: takes the names of those that are described a second time, which counts.
+    """
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] | None = None
     for line in text.split("\n"):
@@ -100,7 +96,9 @@ def parse(text: str) -> dict[str, dict[str, str]]:
             continue
         rest = more[0] if more else ""
         if word == "newmtl":
-            current = found.setdefault(plain_name(rest), {})
+            name = plain_name(rest)
+            again += [name] if name in found else []
+            current = found[name] = {}
         elif current is not None:
             current[word] = rest.strip()
     return found
@@ -133,6 +131,7 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
     missing: list[str] = []
     known = {material.name: material for material in document.materials}
     described: set[str] | None = None
+    again: list[str] = []
     names = [name for text in texts for name in library_names(path, text)]
     for name in dict.fromkeys(names):
         data = take_named(document, path, name)
@@ -140,7 +139,8 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
             missing.append(name)
             continue
         described = described or set()
-        for label, said in parse(decoded(data)).items():
+        for label, said in parse(decoded(data), again).items():
+            again += [label] if label in described else []
             described.add(label)
             material = known.get(label)
             if material is None:
@@ -159,6 +159,12 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
             material.looks = looks_of(said, _map_name)
             if colour is not None and material.looks.alpha is not None:
                 material.values["base_color"][3] = material.looks.alpha
+    twice = [f"'{name}'" for name in dict.fromkeys(again) if name in known]
+    if twice:
+        told = ", ".join(twice[:5]) + (", …" if len(twice) > 5 else "")
+        document.remarks.append(
+            f"the material libraries describe {told} more than once; the last time counts"
+        )
     if described is not None and not missing:
         unknown = [f"'{name}'" for name in known if name not in described]
         if unknown:

@@ -13,12 +13,13 @@ from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import CornerField, Document, FileFormatError, Material, Part
 from meshlearn.io.encoding import (
     COMMAS_SAID,
+    decoded_name,
     plain_text,
     with_decimal_points,
     with_plain_infinities,
 )
 from meshlearn.io.formats.obj.beyond import KNOWN, FreeForm
-from meshlearn.io.formats.obj.material import decoded_line, load_materials, plain_name
+from meshlearn.io.formats.obj.material import load_materials, plain_name
 from meshlearn.io.formats.obj.parts import split_objects
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import take_offset
@@ -263,7 +264,7 @@ def _events(document: Document, part: Part, data: bytes | bytearray, event: np.n
     for face, offset, length in event.tolist():
         word, *more = bytes(data[offset : offset + length]).split(None, 1) or [b""]
         rest = more[0].strip() if more else b""
-        text = decoded_line(rest)
+        text = decoded_name(rest)
         foreign = foreign or (not rest.isascii() and text.encode("utf-8") != rest)
         text = plain_name(text) if word == b"usemtl" else text
         if word == b"mtllib":

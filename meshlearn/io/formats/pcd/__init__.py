@@ -7,6 +7,11 @@ FORMAT = Format(
     suffixes=(".pcd",),
     read="meshlearn.io.formats.pcd.read:read",
     write="meshlearn.io.formats.pcd.write:write",
-    holds=Holds(vertex=ANY, faces=False, points=True, metadata=frozenset({"offset"})),
+    holds=Holds(
+        vertex=ANY,
+        faces=False,
+        points=True,
+        metadata=frozenset({"offset", "viewpoint", "rows of points"}),
+    ),
     ascii=True,
 )

@@ -12,6 +12,7 @@ from meshlearn.io.offset import take_offset
 from meshlearn.io.text import read_block, said_of_bytes, said_of_rest
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}
+STILL = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]  # the viewpoint of a file that has none
 COMPONENTS = {"normal": ("normal_x", "normal_y", "normal_z")}
 
 
@@ -41,8 +42,25 @@ def read(data: bytes, path: Path) -> Document:
             del columns[key]
     part.vertex_fields |= columns
     document = Document([part], remarks=remarks)
+    _take_view(document, head)
     take_offset(document, data)
     return document
+
+
+def _take_view(document: Document, head: dict[str, list[str]]) -> None:
+    """Takes where the sensor stood ("viewpoint": a place and a quaternion w, x, y, z; points stay
+    as they are), and of a grid of points the number of its rows."""
+    words = head.get("VIEWPOINT", [])
+    try:
+        view = [float(word) for word in words]
+        rows = int(head["HEIGHT"][0]) if head.get("HEIGHT") else 1
+    except ValueError:
+        document.remarks.append(f"its VIEWPOINT {' '.join(words)[:60]!r} is none of numbers")
+        return
+    if view and view != STILL:
+        document.metadata["viewpoint"] = view
+    if rows > 1:
+        document.metadata["rows of points"] = rows
 
 
 def _header(data: bytes, path: Path) -> tuple[dict[str, list[str]], int]:

@@ -9,7 +9,7 @@ import numpy as np
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.changes.join import joined
 from meshlearn.io.document import Document
-from meshlearn.io.formats.pcd.read import COMPONENTS
+from meshlearn.io.formats.pcd.read import COMPONENTS, STILL
 from meshlearn.io.offset import offset_line
 from meshlearn.io.text import columns_text
 
@@ -48,7 +48,12 @@ def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
     head.append("SIZE " + " ".join(str(k.itemsize) for k in kinds))
     head.append("TYPE " + " ".join(k.kind.upper() for k in kinds))
     head.append("COUNT " + " ".join(str(c.shape[1]) for c in columns))
-    head += [f"WIDTH {len(part.vertices)}", "HEIGHT 1", "VIEWPOINT 0 0 0 1 0 0 0"]
+    count, rows = len(part.vertices), document.metadata.get("rows of points", 1)
+    rows = rows if isinstance(rows, int) and rows > 1 and count % rows == 0 else 1
+    view = document.metadata.get("viewpoint", STILL)
+    view = view if isinstance(view, list) and len(view) == 7 else STILL
+    head += [f"WIDTH {count // rows}", f"HEIGHT {rows}"]
+    head.append("VIEWPOINT " + " ".join(f"{float(x):.17g}" for x in view))
     head += [f"POINTS {len(part.vertices)}", f"DATA {'ascii' if ascii else 'binary'}"]
     out = ("\n".join(head) + "\n").encode()
     if ascii:

@@ -14,7 +14,13 @@ import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call, threads
 from meshlearn.io.document import Document, FileFormatError, Part
-from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_line_feeds, with_plain_infinities
+from meshlearn.io.encoding import (
+    COMMAS_SAID,
+    as_utf8,
+    decoded_name,
+    with_line_feeds,
+    with_plain_infinities,
+)
 from meshlearn.io.formats.stl.colors import colors_of, plain_head
 from meshlearn.io.text import said_of_bytes
 
@@ -125,7 +131,7 @@ def _binary(data: bytes | bytearray, solids: list[tuple[int, int]]) -> Document:
         part = Part.triangles(corners, np.arange(3 * count))
         said = bytes(data[max(at, 0) : max(at, 0) + 80])
         head = plain_head(said)
-        part.name = "" if head == HEAD else head.decode("utf-8", errors="replace")
+        part.name = "" if head == HEAD else decoded_name(head)
         colors, remark = colors_of(said, table["extra"])
         if colors is not None:
             part.face_fields["color"] = colors
@@ -185,7 +191,7 @@ def _corners(data: bytes | bytearray) -> tuple[np.ndarray, list[tuple[int, str]]
 def _native(data: bytes | bytearray) -> tuple[np.ndarray, list[tuple[int, str]]]:
     corners, solids = call("stl_parse", threads(), as_bytes(data), kinds="di")
     named = [
-        (int(first), data[offset : offset + length].decode("utf-8", errors="replace"))
+        (int(first), decoded_name(data[offset : offset + length]))
         for first, offset, length in solids.reshape(-1, 3).tolist()
     ]
     return corners.reshape(-1, 3), named
@@ -211,7 +217,7 @@ def _plain(data: bytes | bytearray) -> tuple[np.ndarray, list[tuple[int, str]]]:
         elif word == b"facet":
             facets += 1
         elif word == b"solid":
-            name = line.strip()[5:].strip().decode("utf-8", errors="replace")
+            name = decoded_name(line.strip()[5:].strip())
             solids.append((facets, name))
     if len(corners) != 3 * facets:
         raise ValueError(

@@ -36,6 +36,11 @@ class Group:
         "texture2dgroup": "tex2coord",
         "compositematerials": "composite",
         "multiproperties": "multi",
+        "pbmetallicdisplayproperties": "pbmetallic",
+        "pbspeculardisplayproperties": "pbspecular",
+        "translucentdisplayproperties": "translucent",
+        "pbmetallictexturedisplayproperties": "",
+        "pbspeculartexturedisplayproperties": "",
     }
     kind: str
     attributes: dict[str, str]
@@ -96,6 +101,7 @@ class Properties:
             self.groups[name, key] = group
             if group.kind in ("basematerials", "colorgroup"):
                 self._coloured(group)
+                self._displayed(group, groups)
             elif group.kind == "texture2dgroup":
                 self._textured(group, textures)
         for group in groups.values():
@@ -129,6 +135,26 @@ class Properties:
             values.append(colour or [1.0, 1.0, 1.0, 1.0])
         group.places = np.array(places, np.int64)
         group.values = np.array(values).reshape(-1, 4)
+
+    def _displayed(self, group: Group, groups: dict[str, Group]) -> None:
+        """Gives the materials of a group the metal and roughness that it is to be shown with; other
+        ways to show it are told."""
+        key = group.attributes.get("displaypropertiesid")
+        found = groups.get(key or "")
+        if key is None or not len(group.places):
+            return
+        if found is None or found.kind != "pbmetallicdisplayproperties":
+            kind = found.kind if found is not None else f"displayproperties {key!r}"
+            self.lost[f"{kind} of materials", "reads metal and roughness of display only"] += len(
+                group.places
+            )
+            return
+        for place, row in zip(group.places.tolist(), found.rows, strict=False):
+            material = self.document.materials[place]
+            looks = material.appearance
+            looks.metallic = float(row.get("metallicness", "0"))
+            looks.roughness = float(row.get("roughness", "1"))
+            material.looks = looks
 
     def _textured(self, group: Group, textures: dict[str, dict[str, str]]) -> None:
         group.values = np.array(
@@ -273,6 +299,8 @@ class Properties:
             plain, image = (self.document.materials[k] for k in key)
             color = _linear(base.values[number].tolist())
             looks = replace(image.appearance, base_color=(color[0], color[1], color[2]))
+            below = plain.appearance
+            looks.metallic, looks.roughness = below.metallic, below.roughness
             if color[3] < 1:
                 looks.alpha, looks.alpha_mode = color[3], "BLEND"
             values = {**image.values, "base_color": color}

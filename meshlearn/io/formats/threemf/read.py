@@ -54,6 +54,12 @@ _BEYOND = {  # elements of extensions that need not be understood, and are not
     "triangleset": "sets of triangles",
 }
 _APART = ("support", "solidsupport", "other")  # types of objects that are no part of the thing
+_SETTINGS = (".config", ".gcode")
+_PAINT = {  # attributes of triangles by which slicers say what was painted on them
+    **dict.fromkeys(("mmu_segmentation", "paint_color"), "painted colours of slicers"),
+    **dict.fromkeys(("custom_supports", "paint_supports"), "painted supports of slicers"),
+    **dict.fromkeys(("custom_seam", "paint_seam"), "painted seams of slicers"),
+}
 _Key = tuple[str, str]  # name of a model in the package, id of an object
 
 
@@ -91,6 +97,7 @@ class _Reader:
         self.groups: dict[str, Group] = {}
         self.textures: dict[str, dict[str, str]] = {}
         self.metadata: dict[str, str] = {}
+        self.unprinted = 0  # items that a slicer is not to print
         self.beyond: Counter[str] = Counter()  # elements of extensions that are not read
         self.codes: dict[str, int] = {}  # of the groups that triangles name
         self._object: _Object | None = None
@@ -115,11 +122,13 @@ class _Reader:
         elif name == "component" and self._object is not None:
             self._object.components.append((self._key(at), _matrix(at.get("transform"))))
         elif name == "item":
+            unprinted = next((v for k, v in at.items() if k.split("}")[-1] == "printable"), "1")
+            self.unprinted += unprinted == "0"
             self.items.append((self._key(at), _matrix(at.get("transform"))))
         elif name in Group.KINDS:
             self._group = Group(name, at)
             self.groups.setdefault(at["id"], self._group)
-        elif self._group is not None and name == Group.KINDS[self._group.kind]:
+        elif self._group is not None and Group.KINDS[self._group.kind] == name:
             self._group.rows.append(at)
         elif name == "texture2d":
             self.textures[at["id"]] = at
@@ -134,6 +143,10 @@ class _Reader:
         return (path or self.name, at["objectid"])
 
     def _triangle(self, owner: _Object, at: dict[str, str]) -> None:
+        if len(at) > 3:
+            for key in at:
+                if (word := key.split("}")[-1]) in _PAINT:
+                    self.beyond[_PAINT[word]] += 1
         owner.triangle.extend((int(at["v1"]), int(at["v2"]), int(at["v3"])))
         resource, number = at.get("pid"), at.get("p1")
         if owner.property is not None:
@@ -263,6 +276,12 @@ def _document(package: _Package, root: _Reader) -> Document:
     if surfaces:
         many = "objects are surfaces" if surfaces > 1 else "object is a surface"
         document.remarks.append(f"{surfaces} {many} by the file, not solid")
+    settings = [n for n in package.archive.names() if n.lower().endswith(_SETTINGS)]
+    if settings:
+        document.remarks.append(f"settings of a slicer are left aside: {', '.join(settings[:5])}")
+    if root.unprinted:
+        many = "objects are" if root.unprinted > 1 else "object is"
+        document.remarks.append(f"{root.unprinted} {many} not to be printed by the file")
     others = sorted({m.unit for m in package.models.values() if m.objects} - {root.unit})
     if others:
         document.remarks.append(
@@ -271,7 +290,7 @@ def _document(package: _Package, root: _Reader) -> Document:
         )
     for model in package.models.values():
         for label, count in model.beyond.items():
-            limit = "takes triangles only"
+            limit = "does not read it" if "painted" in label else "takes triangles only"
             loss = Loss(LossKind.OTHER, name=label, count=count, limit=limit, holder=READER)
             document.left_out.append(loss)
     return document

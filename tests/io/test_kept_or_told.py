@@ -1,0 +1,158 @@
+"""What files have beside their shape, and lost without a word: kept, or told by name."""
+
+import numpy as np
+import pytest
+
+import meshlearn as ml
+from meshlearn import io as mio
+from meshlearn.io.left_behind import LossKind
+from meshlearn.render import Camera, render
+from tests.io.gltf_scene import picture
+from tests.io.samples import SQUARE, TWO, polygons
+from tests.io.test_threemf import mesh, model, package
+
+TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
+
+
+def told(document) -> dict[str, int]:
+    return {x.what: x.count for x in document.left_out}
+
+
+@pytest.mark.parametrize("domain", ["vertex", "face", "corner"])
+def test_colours_of_16_bits_are_shown_as_they_are(tmp_path, domain):
+    """A tensor has no such type; as wider numbers they were taken for more than white."""
+    document = polygons(SQUARE, TWO)
+    part = document.parts[0]
+    table = np.tile(np.array([32768, 0, 65535], np.uint16), (6, 1))
+    if domain == "corner":
+        part.corner_fields["color"] = mio.CornerField(table, np.arange(6))
+    else:
+        getattr(part, f"{domain}_fields")["color"] = table[: 4 if domain == "vertex" else 2]
+    cam = Camera.look_at((0.5, 0.5, 3), target=(0.5, 0.5, 0), fov=30)
+    seen = render(mio.to_mesh(document), cam, 9, channels=("color",))["color"][4, 4]
+    assert seen.tolist() == pytest.approx([32768 / 65535, 0, 1], abs=1e-5)
+
+
+VIEW = "1 2 3 0 0 1 0"
+PCD = (
+    "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 2\nHEIGHT 2\n"
+    "VIEWPOINT {}\nPOINTS 4\nDATA ascii\n0 0 0\n1 0 0\nnan nan nan\n0 1 0\n"
+)
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+def test_a_pcd_keeps_its_viewpoint_and_its_rows(tmp_path, ascii):
+    (tmp_path / "a.pcd").write_text(PCD.format(VIEW))
+    document = mio.load_document(tmp_path / "a.pcd")
+    report = mio.save_document(document, tmp_path / "b.pcd", ascii=ascii)
+    lines = (tmp_path / "b.pcd").read_bytes().split(b"\n")
+    assert not report and f"VIEWPOINT {VIEW}".encode() in lines
+    assert {b"WIDTH 2", b"HEIGHT 2"} <= set(lines)
+    report = mio.convert(tmp_path / "a.pcd", tmp_path / "b.ply")
+    assert {x.name for x in report.items} == {"viewpoint", "rows of points"}
+    plain = PCD.format("0 0 0 1 0 0 0").replace("HEIGHT 2", "HEIGHT 1").replace("TH 2", "TH 4")
+    (tmp_path / "c.pcd").write_text(plain)
+    assert mio.load_document(tmp_path / "c.pcd").metadata == {}
+
+
+def test_a_gmsh_file_keeps_the_names_of_its_groups_and_tells_its_sections(tmp_path):
+    text = '$MeshFormat\n2.2 0 8\n$EndMeshFormat\n$PhysicalNames\n2\n2 7 "wall ü"\n0 1 "a b"\n'
+    text += "$EndPhysicalNames\n$Nodes\n3\n1 0 0 0\n2 1 0 0\n3 0 1 0\n$EndNodes\n$Elements\n1\n"
+    text += "1 2 2 7 1 1 2 3\n$EndElements\n$Comments\nx\n$EndComments\n$ElementNodeData\n1\n"
+    text += '"s"\n1\n0\n3\n0\n1\n1\n1 3 1 2 3\n$EndElementNodeData\n'
+    (tmp_path / "a.msh").write_text(text)
+    report = mio.convert(tmp_path / "a.msh", tmp_path / "b.msh")
+    assert report.losses == ("the section $ElementNodeData",)
+    again = mio.load_document(tmp_path / "b.msh")
+    assert again.metadata["physical"] == {"2 7": "wall ü", "0 1": "a b"}
+    assert again.parts[0].face_fields["ref"].tolist() == [7]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_names_of_stl_in_other_bytes_than_utf_8(tmp_path, binary):
+    """As those of OBJ: Latin-1, so that two names stay two."""
+    name = "größe".encode("latin-1")
+    if binary:
+        data = name.ljust(80, b"\0") + (1).to_bytes(4, "little") + bytes(50)
+    else:
+        data = b"solid %b\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\n" % name
+        data += b"vertex 0 1 0\nendloop\nendfacet\nendsolid %b\n" % name
+    assert mio.read_document(bytearray(data), "a.stl").parts[0].name == "größe"
+
+
+def test_a_file_that_an_obj_calls_is_told():
+    document = mio.read_document(
+        bytearray((TRIANGLE + "call other.obj\nf 1 2 3\n").encode()), "a.obj"
+    )
+    (loss,) = document.left_out
+    assert (loss.kind, loss.name) == (LossKind.NAMED_FILE, "other.obj")
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_material_that_is_described_twice_is_said(tmp_path, files):
+    """Statements of the first are not mixed with those of the last."""
+    texts = ["newmtl a\nKd 1 0 0\nd 0.5\n", "newmtl a\nKd 0 1 0\n"]
+    if files == 1:
+        texts = ["".join(texts)]
+    for k, text in enumerate(texts):
+        (tmp_path / f"{k}.mtl").write_text(text)
+    head = "".join(f"mtllib {k}.mtl\n" for k in range(files))
+    (tmp_path / "a.obj").write_text(head + TRIANGLE + "usemtl a\nf 1 2 3\n")
+    document = mio.load_document(tmp_path / "a.obj")
+    looks = document.materials[0].looks
+    assert looks.base_color == (0, 1, 0) and looks.alpha in (None, 1)
+    assert document.remarks == [
+        "the material libraries describe 'a' more than once; the last time counts"
+    ]
+
+
+BASE = '<basematerials id="1" displaypropertiesid="{}"><base name="gold" displaycolor="#FFD700"/>'
+BASE += "</basematerials>"
+GOLD = '<m:pbmetallicdisplayproperties id="7"><m:pbmetallic name="gold" metallicness="1" '
+GOLD += 'roughness="0.25"/></m:pbmetallicdisplayproperties>'
+
+
+def object_of(resources: str, more: str = "", item: str = "") -> str:
+    triangle = f'<triangle v1="0" v2="1" v3="2" {more}/>'
+    thing = f'<object id="9" pid="1" pindex="0">{mesh(1.0, triangle)}</object>'
+    return model(resources + thing, f'<item objectid="9" {item}/>')
+
+
+def test_metal_of_3mf_is_read(tmp_path):
+    file = package(tmp_path / "a.3mf", object_of(GOLD + BASE.format(7)))
+    document = mio.load_document(file)
+    looks = document.materials[0].looks
+    assert (looks.metallic, looks.roughness) == (1, 0.25) and not document.left_out
+    mio.convert(file, tmp_path / "a.glb")
+    again = mio.load_document(tmp_path / "a.glb").materials[0].looks
+    assert (again.metallic, again.roughness) == (1, 0.25)
+
+
+@pytest.mark.parametrize("place", [7, 8])
+def test_other_ways_to_show_a_material_of_3mf_are_told(tmp_path, place):
+    more = '<m:translucentdisplayproperties id="7"><m:translucent name="x" attenuation="1 1 1"/>'
+    more += "</m:translucentdisplayproperties>"
+    document = mio.load_document(package(tmp_path / "a.3mf", object_of(more + BASE.format(place))))
+    word = "translucentdisplayproperties" if place == 7 else "displayproperties '8'"
+    assert told(document) == {f"{word} of materials": 1}
+
+
+def test_metal_is_told_where_a_3mf_is_written(tmp_path):
+    """lib3mf takes a file with these groups for damaged."""
+    file = package(tmp_path / "a.3mf", object_of(GOLD + BASE.format(7)))
+    report = mio.convert(file, tmp_path / "b.3mf")
+    assert report.losses == ("metallic of materials", "roughness of materials")
+
+
+def test_what_slicers_say_is_told(tmp_path):
+    names = 'xmlns:s="http://schemas.slic3r.org/3mf/2017/06"'
+    text = object_of(BASE.format(7) + GOLD, 's:mmu_segmentation="8" paint_seam="4"', "s:x='1'")
+    text = text.replace("<model ", f"<model {names} ").replace("s:x='1'", 's:printable="0"')
+    members = {"Metadata__Slic3r_PE.config": "x", "Metadata__thumbnail.png": picture()}
+    document = mio.load_document(package(tmp_path / "a.3mf", text, **members))
+    assert told(document) == {"painted colours of slicers": 1, "painted seams of slicers": 1}
+    assert document.remarks == [
+        "settings of a slicer are left aside: Metadata/Slic3r_PE.config",
+        "1 object is not to be printed by the file",
+    ]
+    assert ml.load(tmp_path / "a.3mf").num_faces == 1
