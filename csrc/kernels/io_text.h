@@ -198,6 +198,7 @@ inline const char* read_numbers(const char* p, const char* eol, double* out, int
 // As `keyword`, in letters of any case; `word` is in lower case.
 inline bool keyword_of_any_case(const char* p, const char* end, const char* word, int64_t n) {
   if (end - p < n || (end - p > n && !is_blank(p[n]))) return false;
+  if (std::memcmp(p, word, n) == 0) return true;
   for (int64_t k = 0; k < n; ++k)
     if ((p[k] | 0x20) != word[k]) return false;
   return true;

@@ -16,7 +16,6 @@ from meshlearn.arrays.connectivity import first_equal
 
 # sizes from the origin up to which float32 keeps 20 bits of a shape: 1e-6 of its size
 NEAR = 8.0
-_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)  # odd, of mixed bits
 
 
 def box_of(points: np.ndarray) -> np.ndarray | None:
@@ -104,20 +103,8 @@ def rounding(points: np.ndarray, origin: np.ndarray | None = None) -> Rounding:
 
 def fallen_together(points: np.ndarray, held: np.ndarray) -> int:
     """How many more rows of `held` (P, 3) float32 equal another row than of `points` (P, 3)."""
-    return 0 if _all_differ(held) else max(_different(points) - _different(held), 0)
-
-
-def _all_differ(rows: np.ndarray) -> bool:
-    """Whether rows (P, 3) float32 surely differ from each other: by a hash that a sort looks
-    through, a third of the time of `first_equal`."""
-    bits = np.ascontiguousarray(rows + np.float32(0)).view(np.uint32)  # no minus zeros
-    total = np.zeros(len(bits), np.uint64)
-    for axis, factor in enumerate(_FACTORS):
-        total += bits[:, axis] * np.uint64(factor)
-    total.sort()
-    return not bool((total[1:] == total[:-1]).any())
-
-
-def _different(points: np.ndarray) -> int:
-    """How many different rows there are; a row with NaN differs from all."""
-    return int((first_equal(points) == np.arange(len(points))).sum())
+    first = first_equal(held)
+    own = first == np.arange(len(held))
+    if own.all() or bool((points[first[~own]] == points[~own]).all()):
+        return 0  # what is equal now was so before
+    return max(int((first_equal(points) == np.arange(len(points))).sum()) - int(own.sum()), 0)

@@ -99,7 +99,7 @@ def refuse_grouped(data: bytes | bytearray, begin: int = 0, *, word: bytes = b""
     Raises:
         ValueError: a line of numbers has such.
     """
-    if all(data.find(sign, begin) < 0 for sign in (b" ", b"\t")):
+    if data.find(b",", begin) < 0 or all(data.find(sign, begin) < 0 for sign in (b" ", b"\t")):
         return
     row = re.compile(rb"[ \t]*" + (word + rb"[ \t]+" if word else b"") + _GROUPED_ROW)
     at = begin
