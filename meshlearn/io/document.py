@@ -96,8 +96,13 @@ class Part:
 
     @property
     def sizes(self) -> np.ndarray:
-        """(F,) corners of each polygon."""
-        return np.diff(self.polygon_start)
+        """(F,) corners of each polygon, not to be written to."""
+        kept: tuple[np.ndarray, np.ndarray] | None = self.__dict__.get("_kept_sizes")
+        if kept is None or kept[0] is not self.polygon_start:
+            kept = self.polygon_start, np.diff(self.polygon_start)
+            kept[1].flags.writeable = False
+            self.__dict__["_kept_sizes"] = kept
+        return kept[1]
 
     @classmethod
     def triangles(cls, vertices: np.ndarray, faces: np.ndarray, **more) -> Part:

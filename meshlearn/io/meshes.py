@@ -122,7 +122,7 @@ def _warn_of_rounding(document: Document, path: str | os.PathLike[str]) -> None:
         if is_far(box_of(vertices)):
             found = rounding(vertices)
             largest, together = max(largest, found.largest), together + found.together
-        else:
+        elif part.num_faces:  # of points nothing becomes flat
             with np.errstate(over="ignore"):
                 together += fallen_together(vertices, vertices.astype(np.float32))
     if not largest and not together:
