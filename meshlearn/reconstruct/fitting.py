@@ -132,7 +132,10 @@ def fit(
         lr: learning rate, in the representation's units (cells for FlexiCubes).
         weights: weights of loss terms by name, on top of the target's and representation's
             defaults.
-        initialize: start from the target's own field, where it has one.
+        initialize: start from the target's own field, where it has one. False starts from the
+            representation as it stands; a part of it that is on the wrong side of the target, more
+            than a cell from its surface, is taken from that field all the same, since no step
+            would mend it (where the target knows its sides: meshes, points, fields).
         seed: of all sampling; the same seed gives the same mesh.
         checkpoint: folder for a checkpoint, the history and the settings, and at the end a picture
             of the fit beside its target (`sheet.png`); made if missing.
@@ -265,6 +268,8 @@ class _Fit:
             self.representation.refine(self.stages[0][0])
         if initialize and self.target.has_field:
             self.representation.start(self.target)
+        elif self.target.has_field:
+            self.representation.steer(self.target)
         self._hold()
         self._make_optimizer()
 

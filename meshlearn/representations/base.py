@@ -27,6 +27,11 @@ class Guide(Protocol):
         they are not known."""
         ...
 
+    @property
+    def knows_sides(self) -> bool:
+        """Whether the sign of the field is to be believed away from the surface."""
+        ...
+
     def field(self, points: Tensor) -> Tensor:
         """Starting field, (P, 3) -> (P,), negative inside."""
         ...
@@ -84,6 +89,10 @@ class Representation(nn.Module):
     def start(self, target: Guide) -> None:
         """Starts from what a target knows beforehand; by default its field."""
         self.initialize(target.field)
+
+    def steer(self, target: Guide) -> None:
+        """Called instead of `start` where a fit goes on from the representation as it stands: what
+        of it no step would bring to the target may be taken from the target."""
 
     def guided(self, target: Guide, step: int) -> dict[str, Tensor]:
         """Losses on the parametrisation that depend on what the target saw, after `forward`."""

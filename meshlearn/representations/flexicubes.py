@@ -21,6 +21,8 @@ from meshlearn.mesh import Mesh
 from meshlearn.representations.base import Guide, Representation, RepresentationOutput
 
 PUSHED = 0.05  # cells to which a vertex goes back that may not change sides; by hand
+ASTRAY = 1.0  # cells from the target's surface at which a side is wrong beyond doubt; by hand
+ASTRAY_RING = 2  # cells around such vertices that are taken from the target too; by hand
 HELD_BAND = 2.0  # cells from the surface in which sides are compared with the target's; by hand
 
 
@@ -200,6 +202,29 @@ class FlexiCubes(Representation):
         self._wanted = None
         self._allocate(grid)
         self._reset(values)
+
+    @torch.no_grad()
+    def steer(self, target: Guide) -> None:
+        """Where vertices are on the wrong side and far from the target, no gradient of a distance
+        between surfaces brings them over: there, and around, all starts from the target's field.
+        What is nearer than a cell stays as it was."""
+        if not target.knows_sides or isinstance(self.grid, SparseVoxelGrid):
+            return
+        value = self.grid.evaluate(target.field).to(self.sdf) / self.scale
+        if not bool((value < 0).any()) or not bool(torch.isfinite(value).all()):
+            return
+        astray = ((value < 0) != (self.sdf < 0)) & (value.abs() > ASTRAY)
+        if not bool(astray.any()):
+            return
+        ring = astray.view(1, 1, *self.grid.shape).to(value)
+        ring = torch.nn.functional.max_pool3d(
+            ring, 2 * ASTRAY_RING + 1, stride=1, padding=ASTRAY_RING
+        )
+        taken = ring.reshape(-1) > 0
+        self.sdf[taken] = value[taken]
+        if self.deform is not None:
+            self.deform[taken] = 0
+        self._keep_border()
 
     @torch.no_grad()
     def hold(self, target: Guide, *, started: bool = False) -> None:

@@ -147,6 +147,11 @@ class GShell(FlexiCubes):
         if not self.tets:
             super().hold(target, started=started)
 
+    def steer(self, target: Guide) -> None:
+        """Of a closed target as `FlexiCubes` does, but on a grid of tetrahedra."""
+        if not self.tets and target.solid is not None:
+            super().steer(target)
+
     @torch.no_grad()
     def initialize(
         self,

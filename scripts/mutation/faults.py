@@ -44,6 +44,20 @@ _RENDER = "tests/render/"
 
 ISOSURFACE = [
     Mutant(
+        "fit: a start that is far off is steered",
+        "meshlearn/reconstruct/fitting.py",
+        "            self.representation.steer(self.target)\n",
+        "            pass\n",
+        ("tests/reconstruct/test_starts.py",),
+    ),
+    Mutant(
+        "fit: only what is far off is steered",
+        "meshlearn/representations/flexicubes.py",
+        "& (value.abs() > ASTRAY)",
+        "",
+        ("tests/reconstruct/test_starts.py",),
+    ),
+    Mutant(
         "isosurface: untangled tetrahedra, vertices of the surface slide where they must",
         "meshlearn/isosurface/untangling.py",
         "at, free = given, free | inner",

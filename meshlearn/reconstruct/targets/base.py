@@ -25,6 +25,11 @@ class Target:
         """The closed mesh whose components, handles and cavities a fit should have, where known."""
         return None
 
+    @property
+    def knows_sides(self) -> bool:
+        """Whether the sign of `field` is to be believed away from the surface."""
+        return False
+
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
         """What it was made of, bit for bit, by which a checkpoint knows it again; on
         `device`, where it has to compute."""

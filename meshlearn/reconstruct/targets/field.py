@@ -96,6 +96,11 @@ class FromField(Target):
     def bounds(self) -> Tensor:
         return self._bounds
 
+    @property
+    def knows_sides(self) -> bool:
+        """See `Target.knows_sides`."""
+        return True
+
     def field(self, points: Tensor) -> Tensor:
         with torch.no_grad():
             return self._field(points).reshape(-1)

@@ -97,6 +97,11 @@ class FromMesh(Target):
         closed = self.mesh.topology.is_watertight
         return self.mesh if closed and not boxes_meet(self.mesh) else None
 
+    @property
+    def knows_sides(self) -> bool:
+        """See `Target.knows_sides`: of a mesh that is not open."""
+        return not self.is_open
+
     def _sharp_edges(self, angle: float) -> tuple[Tensor, Tensor]:
         """Ends (S, 2, 3) of the edges between two faces that meet at more than `angle`."""
         faces, normals = self.mesh.faces, self.normals

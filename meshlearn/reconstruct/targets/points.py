@@ -105,6 +105,11 @@ class FromPoints(Target):
     def bounds(self) -> Tensor:
         return self._bounds
 
+    @property
+    def knows_sides(self) -> bool:
+        """See `Target.knows_sides`: by normals, or where the points enclose something."""
+        return True
+
     def field(self, points: Tensor) -> Tensor:
         points = points.to(self.points)
         squared, index = geometry.knn(points, self.points, 1)
