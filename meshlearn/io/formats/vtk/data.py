@@ -115,8 +115,26 @@ def plain(values: np.ndarray) -> np.ndarray:
     return values
 
 
+def _kinds(kind: np.ndarray) -> set[int]:
+    """The kinds of cells that there are."""
+    if len(kind) and 0 <= int(kind.min()) and int(kind.max()) < 1 << 10:
+        return set(np.flatnonzero(np.bincount(kind)).tolist())
+    return set(np.unique(kind).tolist())
+
+
+def _rows(kind: np.ndarray, there: set[int], *wanted: int) -> np.ndarray:
+    """(K,) the cells of some kinds, of all those that are there."""
+    if there <= {*wanted}:
+        return np.arange(len(kind))
+    if there.isdisjoint(wanted):
+        return np.zeros(0, np.int64)
+    return np.nonzero(np.isin(kind, wanted))[0]
+
+
 def _straight(path, cells: Cells) -> Cells:
     """The cells with straight ones for curved ones, and hexahedra for voxels."""
+    if _kinds(cells.kind).isdisjoint({*_CURVED, _VOXEL}):
+        return cells
     kind, start = cells.kind.copy(), cells.start
     sizes = np.diff(start)
     keep = sizes.copy()
@@ -204,9 +222,10 @@ def to_part(
     for name, values in {**cells.fields}.items():
         if len(values) != len(kind):
             raise FileFormatError(f"{path}: {len(values)} values of {name!r} for {len(kind)} cells")
-    known = np.isin(kind, [*range(1, 10), *_SOLID])
-    if not known.all():
-        number = int(kind[~known][0])
+    there = _kinds(kind)
+    known = {*range(1, 10), *_SOLID}
+    if not there <= known:
+        number = int(kind[~np.isin(kind, [*known])][0])
         label = _OTHER.get(number, f"kind {number}")
         raise FileFormatError(f"{path}: cells of the kind {label!r} are not read")
     faces, corners = [], []
@@ -216,8 +235,8 @@ def to_part(
         at = np.repeat(start[:-1][rows] - (np.cumsum(size) - size), size) + np.arange(size.sum())
         return index[at]
 
-    flat = np.nonzero(np.isin(kind, (TRIANGLE, POLYGON, PIXEL, QUAD, STRIP)))[0]
-    if np.isin(kind[flat], (PIXEL, STRIP)).any():
+    flat = _rows(kind, there, TRIANGLE, POLYGON, PIXEL, QUAD, STRIP)
+    if PIXEL in there or STRIP in there:
         for row in flat.tolist():
             run = index[start[row] : start[row + 1]]
             for polygon in _polygons(int(kind[row]), run):
@@ -230,9 +249,9 @@ def to_part(
         owner = flat
         part.polygon_start = np.concatenate([[0], np.cumsum(sizes[flat])]).astype(np.int64)
         part.polygon_index = take(flat).astype(np.int64)
-    lines = np.nonzero(np.isin(kind, (LINE, POLY_LINE)))[0]
+    lines = _rows(kind, there, LINE, POLY_LINE)
     part.lines = [index[start[r] : start[r + 1]].astype(np.int64) for r in lines.tolist()]
-    points = np.nonzero(np.isin(kind, (VERTEX, POLY_VERTEX)))[0]
+    points = _rows(kind, there, VERTEX, POLY_VERTEX)
     part.points = take(points).astype(np.int64)
     point_owner = np.repeat(points, sizes[points])
     fields = usual(cells.fields)
