@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn import train as train
     from meshlearn.convex import convexes_from_halfspaces as convexes_from_halfspaces
     from meshlearn.convex import intersect_halfspaces as intersect_halfspaces
-    from meshlearn.geometry import boolean as boolean
     from meshlearn.geometry import chamfer_distance as chamfer_distance
     from meshlearn.geometry import knn as knn
     from meshlearn.geometry import point_mesh_distance as point_mesh_distance
@@ -62,6 +61,14 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.render.interpolate import interpolate as interpolate
     from meshlearn.render.rasterize import rasterize as rasterize
     from meshlearn.render.texture import texture as texture
+    from meshlearn.toolbox import boolean as boolean
+    from meshlearn.toolbox import convex_hull as convex_hull
+    from meshlearn.toolbox import curvature as curvature
+    from meshlearn.toolbox import geodesic as geodesic
+    from meshlearn.toolbox import section as section
+    from meshlearn.toolbox import simplify as simplify
+    from meshlearn.toolbox import smooth as smooth
+    from meshlearn.toolbox import subdivide as subdivide
 
 __version__ = "0.1.0"
 
@@ -94,13 +101,21 @@ _EXPORTS = {
     "convexes_from_halfspaces": "meshlearn.convex",
     "intersect_halfspaces": "meshlearn.convex",
     # geometry
-    "boolean": "meshlearn.geometry",
     "chamfer_distance": "meshlearn.geometry",
     "knn": "meshlearn.geometry",
     "point_mesh_distance": "meshlearn.geometry",
     "sample_points": "meshlearn.geometry",
     "signed_distance": "meshlearn.geometry",
     "winding_number": "meshlearn.geometry",
+    # toolbox
+    "boolean": "meshlearn.toolbox",
+    "convex_hull": "meshlearn.toolbox",
+    "curvature": "meshlearn.toolbox",
+    "geodesic": "meshlearn.toolbox",
+    "section": "meshlearn.toolbox",
+    "simplify": "meshlearn.toolbox",
+    "smooth": "meshlearn.toolbox",
+    "subdivide": "meshlearn.toolbox",
     # reconstruct
     "fuse_depth": "meshlearn.reconstruct.fusion",
     # render

@@ -25,6 +25,7 @@ FLOOR = {
     "__main__": 9,
     "cli": 8,
     "viewer": 7,
+    "toolbox": 7,
     "heart": 6,
     "reconstruct": 5,
     "train": 5,

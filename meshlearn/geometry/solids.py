@@ -88,7 +88,7 @@ def boolean(a: Mesh, b: Mesh | Sequence[Mesh], operation: BooleanOperation = "un
 
     Example:
         >>> box, ball = ml.data.shapes.box(), ml.data.shapes.icosphere(3)
-        >>> ml.boolean(box, ball, "difference").mesh.save("hollow.glb")
+        >>> ml.geometry.boolean(box, ball, "difference").mesh.save("hollow.glb")
 
     Source: Manifold, the library by E. Lalish and others (Apache-2.0).
     """

@@ -8,7 +8,7 @@ import torch
 import meshlearn as ml
 from meshlearn import CornerAttribute, Mesh
 from meshlearn.data.shapes import box, icosphere
-from meshlearn.geometry import convex_hull, split_by_plane
+from meshlearn.geometry import boolean, convex_hull, split_by_plane
 from tests.shared_data import shared_data
 
 pytest.importorskip("manifold3d")
@@ -40,14 +40,14 @@ def painted(mesh: Mesh, color, material="m", **more) -> Mesh:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_volumes_of_two_boxes(operation, volume, dtype):
     a = box(dtype=dtype)
-    made = ml.boolean(a, a.translate(SHIFT), operation).mesh
+    made = boolean(a, a.translate(SHIFT), operation).mesh
     assert made.dtype == dtype and made.is_watertight and made.is_consistently_oriented
     assert float(made.volume()) == pytest.approx(volume, rel=1e-6)
 
 
 def test_each_corner_lies_where_its_old_face_says():
     a, b = icosphere(3).to(torch.float64), icosphere(2).to(torch.float64).translate(SHIFT)
-    made = ml.boolean(a, b, "difference")
+    made = boolean(a, b, "difference")
     for number, old in enumerate((a, b)):
         mine = made.source == number
         corners = old.triangles[made.face_index[mine]]
@@ -61,7 +61,7 @@ def test_attributes_are_carried_on_every_domain():
     a, b = painted(icosphere(3), [1.0, 0, 0], "red"), painted(icosphere(2), [0, 0, 1.0], "blue")
     b = b.translate(SHIFT)
     b.vertex_attributes["place"] = b.vertices.clone()
-    made = ml.boolean(a, b, "union")
+    made = boolean(a, b, "union")
     mesh = made.mesh
     assert mesh.materials == ("red", "blue")
     assert torch.equal(mesh.face_attributes["material"], made.source)
@@ -82,7 +82,7 @@ def test_attributes_are_carried_on_every_domain():
 
 
 def test_what_one_mesh_lacks_is_filled_and_said_by_its_material():
-    made = ml.boolean(painted(icosphere(2), [1.0, 0, 0], "red"), box((1, 1, 3)), "difference")
+    made = boolean(painted(icosphere(2), [1.0, 0, 0], "red"), box((1, 1, 3)), "difference")
     mesh = made.mesh
     assert mesh.materials == ("red", "default")
     assert torch.equal(mesh.face_attributes["material"], made.source)
@@ -90,14 +90,14 @@ def test_what_one_mesh_lacks_is_filled_and_said_by_its_material():
     assert (color[made.source == 1] - 1).abs().max() < 1e-6
     assert (color[made.source == 0] - torch.tensor([1.0, 0, 0])).abs().max() < 1e-6
     assert bool((mesh.corner_attributes["uv"].dense()[made.source == 1] == 0).all())
-    same = ml.boolean(*[painted(m, [1.0, 0, 0], "red") for m in (icosphere(2), box())]).mesh
+    same = boolean(*[painted(m, [1.0, 0, 0], "red") for m in (icosphere(2), box())]).mesh
     assert same.materials == ("red",) and not same.face_attributes["material"].any()
 
 
 def test_normals_of_what_is_taken_away_turn_round():
     a, b = box(segments=2), icosphere(3).scale(0.6)
     b.vertex_attributes["normal"] = b.vertices / b.vertices.norm(dim=1, keepdim=True)
-    made = ml.boolean(a, b, "difference")
+    made = boolean(a, b, "difference")
     normal = made.mesh.corner_attributes["normal"].dense()
     along = (normal * made.mesh.face_normals()[:, None]).sum(2)[made.source == 1]
     assert along.min() > 0.9
@@ -106,20 +106,20 @@ def test_normals_of_what_is_taken_away_turn_round():
 
 def test_several_are_joined_or_taken_away_at_once():
     parts = [box().translate((1.5 * i, 0, 0)) for i in range(3)]
-    whole = ml.boolean(parts[0], parts[1:])
+    whole = boolean(parts[0], parts[1:])
     assert float(whole.mesh.volume()) == pytest.approx(3) and set(whole.source.tolist()) == {
         0,
         1,
         2,
     }
     rod = box((10, 0.5, 0.5))
-    left = ml.boolean(rod, parts, "difference").mesh
+    left = boolean(rod, parts, "difference").mesh
     assert float(left.volume()) == pytest.approx(10 * 0.25 - 3 * 0.25)
 
 
 def test_nothing_left_is_an_empty_mesh_with_the_names():
     a = painted(box(), [1.0, 0, 0])
-    made = ml.boolean(a, a.translate((5, 0, 0)), "intersection")
+    made = boolean(a, a.translate((5, 0, 0)), "intersection")
     assert made.mesh.num_faces == 0 and made.source.shape == (0,)
     assert made.barycentric.shape == (0, 3, 3)
     assert "number" in made.mesh.face_attributes
@@ -128,14 +128,14 @@ def test_nothing_left_is_an_empty_mesh_with_the_names():
 def test_vertices_apart_along_seams_are_taken_together():
     a = box()
     apart = Mesh(a.triangles.reshape(-1, 3), torch.arange(3 * a.num_faces).view(-1, 3))
-    made = ml.boolean(apart, box().translate(SHIFT))
+    made = boolean(apart, box().translate(SHIFT))
     assert float(made.mesh.volume()) == pytest.approx(2 - LEFT)
     assert made.mesh.is_watertight
 
 
 def test_the_same_twice():
     a, b = icosphere(3), icosphere(3).translate(SHIFT)
-    one, two = ml.boolean(a, b), ml.boolean(a, b)
+    one, two = boolean(a, b), boolean(a, b)
     assert torch.equal(one.mesh.vertices, two.mesh.vertices)
     assert torch.equal(one.mesh.faces, two.mesh.faces)
 
@@ -157,10 +157,10 @@ def test_the_same_twice():
 def test_what_encloses_no_solid_is_refused_with_the_mend(broken, words):
     good = icosphere(1)
     with pytest.raises(ValueError, match="b.*" + words) as caught:
-        ml.boolean(good, broken(good))
+        boolean(good, broken(good))
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="operation: expected one of union"):
-        ml.boolean(good, good, "xor")
+        boolean(good, good, "xor")
 
 
 def test_halves_of_a_ball():
@@ -208,7 +208,7 @@ def test_real_meshes_with_themselves_moved(name):
     other = mesh.rotate("y", 30, about=mesh.centroid()).translate([0.1 * size, 0, 0])
     volumes = {}
     for operation in ("union", "difference", "intersection"):
-        made = ml.boolean(mesh, other, operation)
+        made = boolean(mesh, other, operation)
         assert made.mesh.is_watertight and made.mesh.is_consistently_oriented
         assert set(made.mesh.corner_attributes) >= set(mesh.corner_attributes)
         volumes[operation] = float(made.mesh.volume())

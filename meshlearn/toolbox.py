@@ -1,0 +1,160 @@
+"""The toolbox's short names: meshes in, meshes out.
+
+`ml.boolean`, `ml.smooth` and the others give what one goes on with. The functions of
+`meshlearn.geometry` that they call give the index maps too, and take all options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meshlearn import geometry
+from meshlearn._validate import TensorLike
+from meshlearn.geometry.solids import BooleanOperation
+from meshlearn.mesh import Mesh
+
+_ROUNDS = 8  # halvings of the number of faces, with an error asked for
+_LOOKED_AT = 20_000  # points at which a simplified surface is held against its origin
+
+
+class PrincipalCurvature(NamedTuple):
+    """Curvature at vertices, in 1 / unit (Gaussian: 1 / unit²), positive where convex.
+
+    Attributes:
+        mean, gaussian: (V,)
+        k1, k2: (V,) the larger and the smaller principal one.
+        d1, d2: (V, 3) unit vectors along which they are.
+    """
+
+    mean: Tensor
+    gaussian: Tensor
+    k1: Tensor
+    k2: Tensor
+    d1: Tensor
+    d2: Tensor
+
+
+def boolean(a: Mesh, b: Mesh | Sequence[Mesh], operation: BooleanOperation = "union") -> Mesh:
+    """Union, difference or intersection of solids; see `meshlearn.geometry.boolean`.
+
+    Example:
+        >>> ml.boolean(box, ball, "difference").save("hollow.glb")
+    """
+    return geometry.boolean(a, b, operation).mesh
+
+
+def convex_hull(points: Mesh | TensorLike) -> Mesh:
+    """The convex hull of a mesh's vertices, or of points (P, 3); see `geometry.convex_hull`.
+
+    Example:
+        >>> ml.convex_hull(torch.rand(1000, 3)).is_watertight
+        True
+    """
+    return geometry.convex_hull(points).mesh
+
+
+def simplify(mesh: Mesh, faces: int | None = None, *, error: float | None = None) -> Mesh:
+    """The mesh with fewer triangles, attributes kept; see `meshlearn.geometry.simplify`.
+
+    Args:
+        faces: triangles wanted.
+        error: farthest that the surfaces may be from each other, in the mesh's unit, measured at
+            points of both; the fewest faces that keep it are looked for. With `faces` too, no fewer
+            than these.
+
+    Raises:
+        ValueError: neither is given, or one is not positive.
+
+    Example:
+        >>> small = ml.simplify(mesh, error=0.01)
+    """
+    if faces is None and error is None:
+        raise ValueError("simplify: expected a number of faces or an error, got neither")
+    if error is None:
+        assert faces is not None
+        return geometry.simplify(mesh, faces)
+    if not error > 0:
+        raise ValueError(f"error: expected a positive distance, got {error!r}")
+    least = 4 if faces is None else faces
+    geometry.simplify(mesh, max(least, mesh.num_faces))  # says what is wrong with the arguments
+    best, low, high = mesh, least, mesh.num_faces
+    for _ in range(_ROUNDS):
+        wanted = round((low * high) ** 0.5) if high > 2 * low else (low + high) // 2
+        if wanted >= high:
+            break
+        made = geometry.simplify(mesh, wanted)
+        if made.num_faces and _apart(made, mesh) <= error:
+            best, high = made, wanted
+        else:
+            low = wanted + 1
+    return best
+
+
+def _apart(a: Mesh, b: Mesh) -> float:
+    """Largest distance between two surfaces, at points of both."""
+    far = 0.0
+    for one, other in ((a, b), (b, a)):
+        generator = torch.Generator().manual_seed(0)
+        points = geometry.sample_points(one.detach(), _LOOKED_AT, generator=generator)
+        points = torch.cat((points, one.vertices.detach()[one.faces.unique()]))
+        squared = geometry.point_mesh_distance(points, other.detach())[0]
+        far = max(far, float(squared.max()) ** 0.5)
+    return far
+
+
+def smooth(mesh: Mesh, steps: int = 10) -> Mesh:
+    """The mesh without noise, by Taubin's steps; see `meshlearn.geometry.smooth`.
+
+    Example:
+        >>> calm = ml.smooth(scan, steps=20)
+    """
+    return geometry.smooth(mesh, steps)
+
+
+def subdivide(mesh: Mesh, steps: int = 1) -> Mesh:
+    """Each triangle as four, `steps` times; see `meshlearn.geometry.subdivide` for Loop's.
+
+    Example:
+        >>> fine = ml.subdivide(mesh, steps=2)
+    """
+    return geometry.subdivide(mesh, steps).mesh
+
+
+def curvature(mesh: Mesh) -> PrincipalCurvature:
+    """Mean, Gaussian and principal curvatures; see `meshlearn.geometry.curvature`.
+
+    Example:
+        >>> ml.curvature(mesh).k1.max()
+    """
+    found = geometry.curvature(mesh)
+    return PrincipalCurvature(
+        found.mean,
+        found.gaussian,
+        found.maximum,
+        found.minimum,
+        found.max_direction,
+        found.min_direction,
+    )
+
+
+def geodesic(mesh: Mesh, sources: int | Sequence[int] | Tensor) -> Tensor:
+    """(V,) distances along the surface from vertices `sources`; see `geometry.GeodesicSolver`.
+
+    Example:
+        >>> far = ml.geodesic(mesh, [0]).argmax()
+    """
+    return geometry.geodesic_distance(mesh, sources)
+
+
+def section(mesh: Mesh, origin: TensorLike, normal: TensorLike) -> list[Tensor]:
+    """The closed loops (L, 3) in which a plane meets a mesh, the first point not repeated; see
+    `meshlearn.geometry.section`, which gives open lines too.
+
+    Example:
+        >>> loops = ml.section(mesh, [0, 0, 0], [0, 0, 1])
+    """
+    return [line.points for line in geometry.section(mesh, origin, normal) if line.closed]
