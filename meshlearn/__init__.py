@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.mesh import TetMesh as TetMesh
     from meshlearn.mesh import Topology as Topology
     from meshlearn.reconstruct.fusion import fuse_depth as fuse_depth
+    from meshlearn.reconstruct.poisson import poisson as poisson
     from meshlearn.render import Camera as Camera
     from meshlearn.render import Fragments as Fragments
     from meshlearn.render import render as render
@@ -118,6 +119,7 @@ _EXPORTS = {
     "subdivide": "meshlearn.toolbox",
     # reconstruct
     "fuse_depth": "meshlearn.reconstruct.fusion",
+    "poisson": "meshlearn.reconstruct.poisson",
     # render
     "Camera": "meshlearn.render",
     "Fragments": "meshlearn.render",

@@ -11,7 +11,7 @@ import typer
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
 from meshlearn.cli._files import holds_images, mesh_output, output_file
 from meshlearn.cli._mesh import summary, tell_written
-from meshlearn.reconstruct.methods import METHODS, take_installed
+from meshlearn.reconstruct.methods import METHODS, RESOLUTION, take_installed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,11 +31,23 @@ class FitOptions:
         str, choice(*METHODS, help="; ".join(f"{m.name}: {m.help}" for m in METHODS.values()) + ".")
     ] = "flexicubes"
     resolution: Annotated[
-        int, typer.Option(min=8, help="Cells along the longest side of the box.")
-    ] = 64
+        int | None,
+        typer.Option(
+            min=8,
+            help="Cells along the longest side of the box; default: 64, with poisson two for each "
+            "spacing of the points.",
+        ),
+    ] = None
     sparse: Annotated[
         bool, typer.Option("--sparse", help="Refine near the surface only, for fine resolutions.")
     ] = False
+    trim: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            help="With poisson: leave the surface open beyond so many spacings from the points.",
+        ),
+    ] = None
     steps: Annotated[
         int | None, typer.Option(min=0, help="Steps of the fit; default: as the method does best.")
     ] = None
@@ -149,14 +161,17 @@ def reconstruct(
     if images_given:
         mesh, texture = _painted(mesh, given, images, _atlas(out).name)
     facts: dict[str, object] = {"method": fit.method}
-    if result.convexes is None:
-        facts["resolution"] = fit.resolution
+    cells = fit.resolution
+    if cells is None and fit.method != "poisson":
+        cells = RESOLUTION
+    if result.convexes is None and cells is not None:
+        facts["resolution"] = cells
     if texture is not None:
         from meshlearn.render import save_png
 
         facts["texture"] = save_png(texture, _atlas(out))
     save(mesh, out)
-    label = f"{fit.method} {fit.resolution}"
+    label = fit.method if cells is None else f"{fit.method} {cells}"
     if result.convexes is None:
         facts["steps"] = len(result.history.get("step", ()))
         facts["loss"] = result.history["loss"][-1] if result.history.get("loss") else None
@@ -208,6 +223,7 @@ def _check(
         ("--network", "network", fit.network is not None),
         ("--sparse", "sparse", fit.sparse),
         ("--resume", "checkpoint", fit.resume),
+        ("--trim", "trim", fit.trim is not None),
         ("--parts", "parts", write.parts is not None),
     )
     for name, option, used in wanted:
@@ -228,7 +244,7 @@ def _atlas(out: Path) -> Path:
 
 def _fitted(given: Input, fit: FitOptions, allow_empty: bool) -> FitResult:
     if fit.checkpoint is not None and "model" in METHODS[fit.method].options:
-        return _predicted(given, fit.checkpoint, fit.resolution)
+        return _predicted(given, fit.checkpoint, fit.resolution or RESOLUTION)
     from meshlearn.reconstruct.fitting import EmptyFit, FitResult
     from meshlearn.reconstruct.methods import reconstruct
 
@@ -244,6 +260,7 @@ def _fitted(given: Input, fit: FitOptions, allow_empty: bool) -> FitResult:
             network=fit.network,
             checkpoint=fit.checkpoint,
             resume=fit.resume,
+            trim=fit.trim,
         )
     except EmptyFit as error:
         if not allow_empty:

@@ -43,6 +43,8 @@ class Task:
         checkpoint, resume, progress: of the fitting loop, see `fit`.
         origin: (3,) float64 place that the source was moved from to the origin, since it lies far
             off; None where it stands as given.
+        trim: spacings of points beyond which a surface is left open, or None for a closed one.
+        free: nobody asked for a resolution, and `resolution` is the usual one.
     """
 
     source: Source
@@ -57,6 +59,8 @@ class Task:
     resume: bool = False
     progress: bool | None = None
     origin: Tensor | None = None
+    trim: float | None = None
+    free: bool = False
 
     @cached_property
     def target(self) -> Target:
@@ -128,10 +132,10 @@ class Method:
         name: what users call it by.
         help: what it gives, in a few words.
         fit: does it.
-        open: whether it fits open meshes as they are; others close them, which users are warned of.
-        options: which of the options "sparse", "checkpoint" and "network" of `reconstruct` it
-            takes, and which of "parts" and "model" of the command line (a file of its convexes; a
-            trained model that predicts instead of a fit).
+        open: whether it fits open meshes as they are; others close them, and users are warned.
+        options: which of the options "sparse", "checkpoint", "network" and "trim" of `reconstruct`
+            it takes, and which of "parts" and "model" of the command line (a file of its convexes;
+            a trained model that predicts instead of a fit).
 
     Example:
         >>> def spheres(task):
@@ -147,6 +151,7 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+RESOLUTION = 64  # cells along the longest side, where none are asked for; by hand
 
 # Ways to extract the surface of a volume, see `extract_volume`, which need no fit.
 EXTRACTIONS = {
@@ -200,7 +205,7 @@ def reconstruct(
     source: Input,
     *,
     method: str = "flexicubes",
-    resolution: int = 64,
+    resolution: int | None = None,
     sparse: bool = False,
     steps: int | None = None,
     seed: int = 0,
@@ -209,6 +214,7 @@ def reconstruct(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: bool | None = None,
+    trim: float | None = None,
 ) -> FitResult:
     """Fits a mesh to `source`, coarse to fine.
 
@@ -219,7 +225,8 @@ def reconstruct(
             `sparse` and checkpoints; `steps` are those of its refinement), "deepmesh" the level set
             of a network, "tsdf" fuses depth images without a fit (`fusion.fuse_images`); or one of
             another package, see `Method`.
-        resolution: cells along the longest side of the box around `source`.
+        resolution: cells along the longest side of the box around `source`; default: 64, with
+            method "poisson" two for each spacing of the points.
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
             for resolutions up to 512 and more; `resolution` is then a power of two times at least
             16 cells.
@@ -230,6 +237,7 @@ def reconstruct(
         network: with method "deepmesh", a trained auto-decoder (`DeepMesh.save`) whose code is
             fitted, to a source that stands as its shapes did; None fits a new network to `source`.
         checkpoint, resume, progress: as in `fit`.
+        trim: with method "poisson", spacings of the points beyond which the surface is left open.
 
     Returns:
         The mesh where the source is. One that lies far from the origin, by more than 8 of its
@@ -258,6 +266,7 @@ def reconstruct(
     chosen, given = METHODS[method], as_source(source)
     where = check_device(device)
     asked = {"network": network is not None, "sparse": sparse, "checkpoint": checkpoint is not None}
+    asked["trim"] = trim is not None
     for option, used in asked.items():
         if used and option not in chosen.options:
             able = " or ".join(repr(m.name) for m in METHODS.values() if option in m.options)
@@ -273,8 +282,9 @@ def reconstruct(
     origin = given.far_middle()
     task = Task(
         given if origin is None else given.moved(-origin),
-        resolution, sparse, steps, seed, where, torch.float32, network, checkpoint, resume,
-        progress, origin,
+        RESOLUTION if resolution is None else resolution,
+        sparse, steps, seed, where, torch.float32, network, checkpoint, resume,
+        progress, origin, trim, resolution is None,
     )  # fmt: skip
     found = chosen.fit(task)
     return found if origin is None else found.moved(origin)
@@ -328,6 +338,34 @@ def _bspnet(task: Task) -> FitResult:
     return FitResult(mesh, {}, found.seconds, found.representation, found.convexes)
 
 
+def _poisson(task: Task) -> FitResult:
+    """Poisson's equation; nothing is fitted."""
+    import time
+
+    from meshlearn.reconstruct.fitting import EmptyFit, FitResult
+    from meshlearn.reconstruct.poisson import poisson
+    from meshlearn.reconstruct.sources import PointSource
+
+    if task.steps is not None:
+        raise ValueError("steps: method 'poisson' fits nothing and takes none")
+    source = task.source.to(task.device, task.dtype)
+    if not isinstance(source, PointSource):
+        raise ValueError(
+            "source: method 'poisson' takes points, with or without normals; the other methods "
+            "take meshes, volumes and images"
+        )
+    begin = time.perf_counter()
+    mesh = poisson(
+        source.cloud.points,
+        source.cloud.normals,
+        resolution=None if task.free else task.resolution,
+        trim=task.trim,
+    )
+    if mesh.num_faces == 0:
+        raise EmptyFit("the points bound no solid, or all of it was trimmed away; raise trim")
+    return FitResult(mesh, {}, time.perf_counter() - begin)
+
+
 def _tsdf(task: Task) -> FitResult:
     """Depth images fused; nothing is fitted."""
     import time
@@ -363,6 +401,12 @@ for _method in (
         "a network's level set",
         _deepmesh,
         options=frozenset({"checkpoint", "network"}),
+    ),
+    Method(
+        "poisson",
+        "points by Poisson's equation, in seconds",
+        _poisson,
+        options=frozenset({"trim"}),
     ),
     Method(
         "tsdf",

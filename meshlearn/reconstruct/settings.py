@@ -153,3 +153,53 @@ UNLIT = 0.5  # colour of an albedo of 1 where no light is fitted: the middle of 
 PAINT_PIXELS = 1_500_000  # looked at in all; by hand
 PAINT_GRAZING = 1e-3  # weight of a pixel that is seen edge-on; else the cosine squared; by hand
 PAINT_END = 1e-10  # of the first squared residual, at which conjugate gradients end; by hand
+
+# --- tangent planes of points: poisson/planes.py --------------------------------------------------
+PLANE_PAIRS = 1 << 18  # places times neighbours at once: 3 MB for each array of differences
+PLANE_TURN = 0.4  # length of the difference of two normals, 23 degrees; by hand
+PLANE_ACROSS = 3.0  # noises that a point may be off across the surface; by hand
+PLANE_SLACK = 0.7  # standard deviations of an offset by which two of them may differ; by hand
+
+# --- scans before they are a surface: poisson/noise.py, poisson/orientation.py --------------------
+NOISE_RINGS = (16, 32, 64, 128)  # neighbourhoods that tell the noise, narrow ones first; by hand
+NOISE_FLAT = 0.16  # of a neighbourhood's radius: noise below is told by it; by hand
+QUADRIC_FREEDOM = 6  # coefficients of a quadric
+OUTLIER_ROUNDS = 6  # by hand
+OUTLIER_NEIGHBOURS = 24  # by hand
+OUTLIER_USUAL = 0.25  # quantile of the neighbours' distances that is usual among them; by hand
+OUTLIER_FACTOR = 2.0  # by hand
+OUTLIER_FAR = 3.0  # of the median of all; by hand
+OUTLIER_FLAT = 0.05  # share of the variance across a neighbourhood that is a surface; by hand
+ORIENT_NEIGHBOURS = 12  # whose plane is a first direction, and
+ORIENT_NOISE = 90.0  # more of them for a noise of one spacing; by hand
+ORIENT_MOST = 120  # at most; by hand
+ORIENT_REFINED = 40.0  # more of smoothed points, for a noise of one spacing; by hand
+ORIENT_ROUNDS = 2  # of smoothing and directions; by hand
+ORIENT_TURN = 0.5  # length of the difference of two normals whose points are of one face; by hand
+ORIENT_CARRIED = 20_000  # points at most whose sides are carried by neighbours; by hand
+ORIENT_NODES = 96  # of the grid on which the whole decides; by hand
+ORIENT_TURNS = 20  # rounds of turning at most; by hand
+ORIENT_SIGMA = 2.5  # cells, of its first rounds; by hand
+WIDTHS = (0.6, 1.0, 3.3)  # spacings: the least width, the same of noisy points, the widest; by hand
+WIDTH_NOISE = 1.4  # spacings of least width for a noise of one; by hand
+WIDTH_OF_NOISE = 16.0  # spacings of width at most for a noise of one; by hand
+WIDTH_SHARE = 12.0  # neighbours for a width of one spacing; by hand
+WIDTH_POINTS = 150  # at most; by hand
+
+# --- the surface of a scan: poisson/surface.py ----------------------------------------------------
+POISSON_PAD = 1.25  # sides of the points' box that repeats; by hand
+POISSON_CELLS = 0.5  # spacings of a cell; by hand
+POISSON_LEAST, POISSON_MOST = 48, 256  # cells along the box, where none are asked for; by hand
+POISSON_SIGMA = 1.0  # cells of smoothing; by hand
+DRAWN_BELOW = 0.15  # spacings of noise up to which vertices are drawn onto the points; by hand
+DRAWN_WIDTH = 0.7  # spacings; by hand
+DRAWN_NEIGHBOURS = 16  # by hand
+DRAWN_REACH = 1.5  # spacings from the nearest point, at which it ends; by hand
+DRAWN_STEP = 1.0  # cells that a vertex moves at most; by hand
+STRAY = (
+    4.0  # noises, and half a spacing, that a point may be off the surface of the others; by hand
+)
+CONFIDENT = 12  # points whose density is a vertex's confidence; by hand
+POISSON_LIMIT = 512  # cells along the box: 0.5 GB for each array of values
+EXACT = 0.02  # spacings of noise up to which points are not moved; by hand
+THIN = 1e-3  # of the greatest spread: a line or a plane; by hand

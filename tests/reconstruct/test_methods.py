@@ -151,7 +151,7 @@ def test_only_what_is_asked_for_is_loaded():
         "assert len(loaded()) <= 4, loaded()\n"
         "from meshlearn.reconstruct.methods import METHODS\n"
         "assert 'torch' not in sys.modules\n"
-        "assert set(METHODS) == {'flexicubes', 'gshell', 'bspnet', 'deepmesh', 'tsdf'}\n"
+        "assert set(METHODS) == {'flexicubes', 'gshell', 'bspnet', 'deepmesh', 'poisson', 'tsdf'}\n"
         "from meshlearn.reconstruct import fit\n"
         "from meshlearn.reconstruct.targets import FromMesh\n"
         "rooms = {m.split('.')[1] for m in loaded() if '.' in m}\n"

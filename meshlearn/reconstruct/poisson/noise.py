@@ -1,0 +1,125 @@
+"""How far apart points of a scan lie, how noisy they are, and which of them are outliers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from meshlearn import geometry
+from meshlearn.reconstruct import settings
+
+
+def point_spacing(points: Tensor) -> float:
+    """Side of the square of surface that a point stands for, the median over a sample of (P, 3).
+
+    From neighbourhoods that are wide against the noise, where there are such: near ones of noisy
+    points fill space, not a surface.
+    """
+    chosen = _sample(points)
+    count = min(settings.NOISE_RINGS[-1], len(points) - 1)
+    squared = geometry.knn(points[chosen], points, count + 1)[0]
+    found: list[float] = []
+    for k in settings.NOISE_RINGS:
+        if k <= count or not found:
+            k = min(k, count)
+            found.append(float((math.pi * squared[:, k] / k).median()) ** 0.5)
+    # of a plane all are the same; noise lifts the first ones, bends of the surface the last ones
+    return min(found)
+
+
+def _sample(points: Tensor) -> Tensor:
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+    return order[: settings.NOISE_SAMPLES].to(points.device)
+
+
+def point_noise(points: Tensor) -> float:
+    """Standard deviation of points (P, 3) across their surface, in their own unit.
+
+    A quadric (a height over the plane of least variance, of six coefficients) is fitted to the
+    nearest 16 points of each of a sample, to 32, 64 and so on; what is left of its residuals, by
+    the degrees of freedom, is the noise, as bends of the surface are in the quadric. Few points
+    tell it where they look like a piece of surface, flat against their radius; where not, as for
+    noise above a spacing, more are asked. The median over the sample stands aside from edges.
+    Sheets nearer to each other than a spacing cannot be told from noise.
+
+    Example:
+        >>> noise = point_noise(points)
+    """
+    chosen = _sample(points)
+    most = min(settings.NOISE_RINGS[-1], len(points))
+    squared, index = geometry.knn(points[chosen], points, most)
+    noise = 0.0
+    for k in settings.NOISE_RINGS:
+        if k > most:
+            break
+        noise = float(_left_of_quadrics(points[index[:, :k]], points[chosen]).median())
+        if noise < settings.NOISE_FLAT * float(squared[:, k - 1].sqrt().median()):
+            break
+    return noise
+
+
+def _left_of_quadrics(near: Tensor, centre: Tensor) -> Tensor:
+    """(P,) standard deviation of neighbourhoods (P, K, 3) from a quadric each."""
+    offset = (near - centre[:, None]).double()
+    offset = offset - offset.mean(1, keepdim=True)
+    k = near.shape[1]
+    axes = torch.linalg.eigh(offset.transpose(1, 2) @ offset)[1]
+    z, v, u = (offset @ axes).unbind(2)
+    size = (u**2 + v**2).mean(1, keepdim=True).sqrt().clamp(min=1e-300)
+    u, v = u / size, v / size
+    basis = torch.stack([torch.ones_like(u), u, v, u * u, u * v, v * v], 2)
+    normal = basis.transpose(1, 2) @ basis
+    normal = normal + 1e-9 * k * torch.eye(6, dtype=normal.dtype, device=normal.device)
+    weights = torch.linalg.solve(normal, basis.transpose(1, 2) @ z[..., None])
+    left = z - (basis @ weights)[..., 0]
+    freedom = max(1, k - settings.QUADRIC_FREEDOM)
+    return ((left**2).sum(1) / freedom).sqrt()
+
+
+def inliers(points: Tensor) -> Tensor:
+    """(P,) bool: the points of (P, 3) that others are around as closely as around their neighbours.
+
+    A point is out where its nearest neighbours are twice as far as those of the nearest quarter
+    of them, and it lies off their plane, as the rim of a sparser part does not; or three times as
+    far as is usual, where they fill space rather than a surface; and again without those, as
+    outliers hide each other.
+
+    Example:
+        >>> points = points[inliers(points)]
+    """
+    keep = torch.ones(len(points), dtype=torch.bool, device=points.device)
+    for _ in range(settings.OUTLIER_ROUNDS):
+        here = keep.nonzero()[:, 0]
+        if len(here) < settings.LEAST_POINTS:
+            break
+        tree = geometry.PointTree(points[here])
+        squared, index = tree.knn(points[here], min(settings.OUTLIER_NEIGHBOURS, len(here)))
+        far = squared[:, 1 : settings.RING + 1].sqrt().mean(1)
+        usual = far[index].quantile(settings.OUTLIER_USUAL, dim=1)
+        out = far > settings.OUTLIER_FACTOR * usual
+        alone = out.nonzero()[:, 0]
+        out[alone] = _off_plane(points[here[index[alone]]]) > usual[alone]
+        apart = (far > settings.OUTLIER_FAR * far.median()).nonzero()[:, 0]
+        out[apart] |= ~_flat(points[here[index[apart]]])
+        if not bool(out.any()):
+            break
+        keep[here[out]] = False
+    return keep
+
+
+def _off_plane(near: Tensor) -> Tensor:
+    """(P,) distance of the first of neighbourhoods (P, K, 3) from the plane of the others."""
+    others = near[:, 1:].double()
+    middle = others.mean(1, keepdim=True)
+    offset = others - middle
+    normal = torch.linalg.eigh(offset.transpose(1, 2) @ offset)[1][..., 0]
+    return ((near[:, 0].double() - middle[:, 0]) * normal).sum(1).abs().to(near)
+
+
+def _flat(near: Tensor) -> Tensor:
+    """(P,) bool: neighbourhoods (P, K, 3) that lie about a plane."""
+    offset = (near - near.mean(1, keepdim=True)).double()
+    spread = torch.linalg.eigvalsh(offset.transpose(1, 2) @ offset)
+    return spread[:, 0] < settings.OUTLIER_FLAT * spread.sum(1)

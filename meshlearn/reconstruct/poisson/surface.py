@@ -1,0 +1,250 @@
+"""`poisson`: a closed mesh of points by Poisson's equation, in seconds.
+
+Outliers go, noise is measured, normals are found where there are none, and noisy points are moved
+onto the surface between them (`noise`, `orientation`, `planes`). The indicator of the solid that
+their normals bound (`spectral`) is then cut at zero by dual marching cubes, and where points are
+nearly exact its vertices are drawn onto their tangent planes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meshlearn import geometry
+from meshlearn._compile import eager
+from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.isosurface import VoxelGrid, dual_marching_cubes
+from meshlearn.mesh import Mesh
+from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.poisson.noise import inliers, point_noise, point_spacing
+from meshlearn.reconstruct.poisson.orientation import oriented_normals, unit_box
+from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
+from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
+
+_log = logging.getLogger(__name__)
+
+
+class Cleaned(NamedTuple):
+    """A scan that is ready to become a surface."""
+
+    points: Tensor  # (Q, 3)
+    normals: Tensor  # (Q, 3) unit, outward
+    noise: float  # of the points as they were given
+    spacing: float
+    kept: Tensor  # (P,) bool, which of the given points these are
+
+
+def clean_points(
+    points: Tensor,
+    normals: Tensor | None = None,
+    *,
+    noise: float | None = None,
+    outliers: bool = True,
+) -> Cleaned:
+    """Points without outliers, with normals, moved onto the surface that is between them.
+
+    Args:
+        points: (P, 3), at least 16.
+        normals: (P, 3) unit, outward, or None.
+        noise: standard deviation of the points across the surface, in their unit; None: measured.
+        outliers: look for points that lie alone, or off the surface of their neighbours, and leave
+            them out.
+
+    Example:
+        >>> clean = clean_points(cloud.points, cloud.normals)
+    """
+    kept = inliers(points) if outliers else points.new_ones(len(points), dtype=torch.bool)
+    if int(kept.sum()) < settings.LEAST_POINTS:
+        kept = torch.ones_like(kept)
+    near = points[kept]
+    own = None if normals is None else normals[kept]
+    spacing = point_spacing(near)
+    if not spacing > 0:
+        raise ValueError("points: expected distinct points, got mostly one place")
+    found = point_noise(near) if noise is None else float(noise)
+    for last in (False, True):
+        facing = oriented_normals(near, noise=found, spacing=spacing) if own is None else own
+        smooth, turned, moved = smoothed_points(near, facing, noise=found, spacing=spacing)
+        stray = moved.abs() > settings.STRAY * found + 0.5 * spacing
+        if last or not outliers or not bool(stray.any()) or float(stray.float().mean()) > 0.2:
+            break
+        kept[kept.nonzero()[stray, 0]] = False
+        near = points[kept]
+        own = None if own is None else own[~stray]
+    if found <= settings.EXACT * spacing:
+        smooth, turned = near, facing
+    return Cleaned(smooth, turned if own is None else own, found, spacing, kept)
+
+
+@eager
+def poisson(
+    points: Tensor,
+    normals: Tensor | None = None,
+    *,
+    resolution: int | None = None,
+    sigma: float = settings.POISSON_SIGMA,
+    noise: float | None = None,
+    outliers: bool = True,
+    trim: float | None = None,
+) -> Mesh:
+    """A closed mesh of the surface that points lie on, by Poisson's equation.
+
+    Args:
+        points: (P, 3) float32 or float64, at least 16, finite. Where they lie far from the origin
+            they are taken from their middle, in their own precision.
+        normals: (P, 3) of any lengths, outward; None for unoriented points, whose normals are
+            found. Zero ones take their neighbours', mixed and inward ones are turned, with a
+            warning, see `agreeing_normals`.
+        resolution: cells along the longest side of the points' box; None: two for each spacing of
+            the points, 48 to 256.
+        sigma: smoothing of the indicator, in cells; more for noisy points with normals that say
+            more than they do.
+        noise: standard deviation of the points across the surface, in their unit; None: measured.
+        outliers: leave out points that lie alone or off the surface of their neighbours.
+        trim: remove what is farther than so many spacings from any point, which leaves a scan of a
+            part of a surface open; None: closed.
+
+    Returns:
+        The mesh, normals outward, with the vertex attribute "confidence" (V, 1): the density of
+        points at a vertex, of the median, at most 1; small where a gap was filled.
+
+    Raises:
+        ValueError: bad input, or points that have no surface: all in one place, on one line or,
+            unless trimmed, in one plane.
+
+    Example:
+        >>> mesh = ml.poisson(cloud.points, cloud.normals)
+        >>> mesh = ml.poisson(scan, trim=3.0)      # unoriented, of one side of a thing
+
+    Sources: see `spectral` and `planes`.
+    """
+    from meshlearn.reconstruct.targets.point_normals import agreeing_normals
+
+    check_tensor(points, "points", shape=("P", 3), dtype=FLOATS, finite=True)
+    if len(points) < settings.LEAST_POINTS:
+        raise ValueError(
+            f"points: expected at least {settings.LEAST_POINTS} for a surface, got {len(points)}"
+        )
+    if resolution is not None and not 8 <= int(resolution) <= settings.POISSON_LIMIT:
+        raise ValueError(
+            f"resolution: expected 8 to {settings.POISSON_LIMIT} cells, got {resolution!r}"
+        )
+    for name, value in (("sigma", sigma), ("noise", noise), ("trim", trim)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name}: expected a number of 0 or more, got {value!r}")
+    points = points.detach()
+    middle = (points.amin(0) + points.amax(0)).double() / 2
+    size = float((points.amax(0) - points.amin(0)).double().max())
+    if not size > 0:
+        raise ValueError("points: expected distinct points, got mostly one place")
+    near = ((points.double() - middle) / size).float()  # in one frame, whatever the unit
+    if normals is not None:
+        check_tensor(normals, "normals", shape=tuple(points.shape), dtype=FLOATS, finite=True)
+        normals, said = agreeing_normals(near, normals.detach().to(near))
+        for sentence in said:
+            warnings.warn(sentence, stacklevel=3)
+    thin = _thinness(near)
+    if thin[1] < settings.THIN or (thin[0] < settings.THIN and trim is None):
+        where = "on one line" if thin[1] < settings.THIN else "in one plane"
+        raise ValueError(
+            f"points: expected points around a solid, got all {where}"
+            + ("" if "line" in where else "; trim= gives the open surface that they lie on")
+        )
+    scaled = None if noise is None else noise / size
+    clean = clean_points(near, normals, noise=scaled, outliers=outliers)
+    lost = int((~clean.kept).sum())
+    _log.info(
+        "%d points: spacing %.4g, noise %.2f spacings, %d outliers left out",
+        len(points), clean.spacing * size, clean.noise / clean.spacing, lost,
+    )  # fmt: skip
+    mesh = indicator_mesh(clean, resolution=resolution, sigma=sigma)
+    confidence, distance = _confidence(mesh.vertices, clean)
+    if trim is not None:
+        far = distance > trim * clean.spacing
+        faces = mesh.faces[~far[mesh.faces].any(1)]
+        used = torch.unique(faces)
+        place = torch.zeros(mesh.num_vertices, dtype=torch.int64, device=faces.device)
+        place[used] = torch.arange(len(used), device=faces.device)
+        mesh, confidence = Mesh(mesh.vertices[used], place[faces]), confidence[used]
+    vertices = (mesh.vertices.double() * size + middle).to(points.dtype)
+    return Mesh(vertices, mesh.faces, vertex_attributes={"confidence": confidence[:, None]})
+
+
+def indicator_mesh(clean: Cleaned, *, resolution: int | None, sigma: float) -> Mesh:
+    """The closed surface of cleaned points, see `poisson`."""
+    box, middle, side = unit_box(clean.points, settings.POISSON_PAD)
+    if resolution is None:
+        cells = side / (settings.POISSON_CELLS * clean.spacing)
+        nodes = int(min(max(cells, settings.POISSON_LEAST), settings.POISSON_MOST))
+    else:
+        nodes = math.ceil(resolution * settings.POISSON_PAD)
+    nodes = _quick(nodes)
+    tree = geometry.PointTree(box)
+    weights = point_areas(tree.knn(box, min(13, len(box)))[0])
+    chi = spectral_indicator(box, clean.normals, weights, nodes, sigma=sigma)
+    last = (nodes - 1) / nodes
+    grid = VoxelGrid(
+        nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
+    )
+    with warnings.catch_warnings():  # what leaves the box is trimmed, or said by the caller
+        warnings.filterwarnings("ignore", "the surface reaches the border", RuntimeWarning)
+        mesh = dual_marching_cubes(grid, chi.reshape(-1))
+    spacing, noise = clean.spacing / side, clean.noise / side
+    if noise <= settings.DRAWN_BELOW * spacing and mesh.num_faces:
+        mesh = _drawn(mesh, tree, clean.normals, spacing, noise, 1 / nodes)
+    return mesh.with_vertices((mesh.vertices - 0.5) * side + middle)
+
+
+def _drawn(
+    mesh: Mesh, tree: geometry.PointTree, normals: Tensor, spacing: float, noise: float, cell: float
+) -> Mesh:
+    """A mesh with vertices moved onto the tangent planes of the points around them."""
+    offset, turned, _ = local_offsets(
+        mesh.vertices,
+        mesh.vertex_normals(),
+        tree,
+        normals,
+        widths=(settings.DRAWN_WIDTH,),
+        noise=noise,
+        spacing=spacing,
+        turn=settings.PLANE_TURN,
+        neighbours=settings.DRAWN_NEIGHBOURS,
+    )
+    away = tree.knn(mesh.vertices, 1)[0][:, 0].sqrt() / (settings.DRAWN_REACH * spacing)
+    share = (2 - away).clamp(0, 1)  # what no point is near to stays
+    step = (offset * share).clamp(-settings.DRAWN_STEP * cell, settings.DRAWN_STEP * cell)
+    return mesh.with_vertices(mesh.vertices - step[:, None] * turned)
+
+
+def _confidence(vertices: Tensor, clean: Cleaned) -> tuple[Tensor, Tensor]:
+    """(V,) density of points at vertices, of the median, at most 1; and how far the nearest is."""
+    tree = geometry.PointTree(clean.points)
+    count = min(settings.CONFIDENT, len(clean.points))
+    squared = tree.knn(vertices, count)[0]
+    usual = clean.spacing**2 * count / math.pi
+    return (usual / squared[:, -1].clamp(min=1e-30)).clamp(max=1), squared[:, 0].sqrt()
+
+
+def _thinness(points: Tensor) -> list[float]:
+    """Spread of points along their least and their middle axis, of that along their greatest."""
+    offset = (points - points.mean(0)).double()
+    spread = torch.linalg.eigvalsh(offset.T @ offset).clamp(min=0).sqrt()
+    return (spread / spread[-1].clamp(min=1e-300)).tolist()
+
+
+def _quick(nodes: int) -> int:
+    """The next number of nodes up whose Fourier transform is quick: 2^a 3^b 5^c, even."""
+    while True:
+        rest = nodes
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1 and nodes % 2 == 0:
+            return nodes
+        nodes += 1
