@@ -69,6 +69,7 @@ SIDEWAYS = {
     ("io", "geometry"),
     ("convex", "io"),
     ("data", "geometry"),
+    ("geometry", "isosurface"),
     ("render", "mesh"),
 }
 # Tables of names that are imported on first use: no logic, and above all that they name.

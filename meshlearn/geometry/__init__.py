@@ -11,9 +11,11 @@ from meshlearn.geometry.bvh import (
 )
 from meshlearn.geometry.curvature import Curvature, curvature
 from meshlearn.geometry.enclosed import enclosed_faces, remove_enclosed
+from meshlearn.geometry.even_sampling import sample_even
 from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
+from meshlearn.geometry.offsetting import offset
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import (
     SectionLine,
@@ -33,6 +35,8 @@ from meshlearn.geometry.solids import (
     split_by_plane,
 )
 from meshlearn.geometry.subdivision import Subdivision, subdivide
+from meshlearn.geometry.thickness import thickness
+from meshlearn.geometry.voxels import Voxels, voxelize
 from meshlearn.geometry.wrapping import wrap
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
     "SectionLine",
     "Subdivision",
     "SurfaceSamples",
+    "Voxels",
     "boolean",
     "chamfer_distance",
     "convex_hull",
@@ -58,11 +63,13 @@ __all__ = [
     "knn",
     "laplacian",
     "laplacian_matrix",
+    "offset",
     "plane_section",
     "point_mesh_distance",
     "polyline_section",
     "ray_mesh_intersection",
     "remove_enclosed",
+    "sample_even",
     "sample_points",
     "sample_surface",
     "section",
@@ -72,6 +79,8 @@ __all__ = [
     "smooth",
     "split_by_plane",
     "subdivide",
+    "thickness",
+    "voxelize",
     "winding_number",
     "wrap",
 ]

@@ -406,6 +406,27 @@ GEOMETRY = [
         (_GEO + "test_section.py",),
     ),
     Mutant(
+        "geometry: sides of cells that a face passes",
+        "meshlearn/geometry/voxels.py",
+        "reach = 0.5 * (edge[:, p].abs() + edge[:, q].abs())",
+        "reach = 0.5 * (edge[:, p].abs())",
+        (_GEO + "test_solid_measures.py",),
+    ),
+    Mutant(
+        "geometry: the ball through a point",
+        "meshlearn/geometry/thickness.py",
+        "new = away.square().sum(1) / (2 * depth)",
+        "new = away.square().sum(1) / depth",
+        (_GEO + "test_solid_measures.py",),
+    ),
+    Mutant(
+        "geometry: who is left out of even samples",
+        "meshlearn/geometry/even_sampling.py",
+        "stable=True, descending=True)]",
+        "stable=True, descending=False)]",
+        (_GEO + "test_solid_measures.py",),
+    ),
+    Mutant(
         "geometry: arrays in the dtype of the mesh",
         "meshlearn/geometry/_space.py",
         "dtype=None if like is None else like.dtype, device=device)",
