@@ -46,6 +46,19 @@ def linear_color(red: float, green: float, blue: float) -> tuple[float, float, f
     return r, g, b
 
 
+def in_bytes(values: np.ndarray) -> np.ndarray:
+    """A field of colours (N, 3 or 4) as bytes, where its floats stand for bytes up to six digits;
+    else as it is. Many programs read no other colours of some formats."""
+    if values.dtype.kind != "f" or values.shape[1:] not in ((3,), (4,)):
+        return values
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = np.round(values.astype(np.float64) * 255)
+        exact = np.abs(found / 255 - values) <= 1e-6
+        if not (exact & (found >= 0) & (found <= 255)).all():
+            return values
+        return found.astype(np.uint8)
+
+
 def _wide_of_bytes(values: np.ndarray) -> np.ndarray:
     return np.round(_of_colors(values / 255, to_linear) * _WIDE).astype(np.uint16)
 

@@ -33,6 +33,52 @@ def test_colours_of_16_bits_are_shown_as_they_are(tmp_path, domain):
     assert seen.tolist() == pytest.approx([32768 / 65535, 0, 1], abs=1e-5)
 
 
+@pytest.mark.parametrize("suffix", [".ply", ".pcd", ".glb"])
+def test_colours_that_stand_for_bytes_are_written_as_such(tmp_path, suffix):
+    """Programs read no other colours of PLY and PCD."""
+    table = np.array([[0, 128, 255], [1, 2, 3], [7, 0, 9], [4, 4, 4]])
+    text = "".join(
+        f"v {x:g} {y:g} {z:g} {r / 255:.9g} {g / 255:.9g} {b / 255:.9g}\n"
+        for (x, y, z), (r, g, b) in zip(SQUARE.tolist(), table.tolist(), strict=True)
+    )
+    (tmp_path / "a.obj").write_text(text + "f 1 2 3\n")
+    mio.convert(tmp_path / "a.obj", tmp_path / "a.ply")
+    assert b"property uchar red" in (tmp_path / "a.ply").read_bytes()
+    mio.convert(tmp_path / "a.ply", tmp_path / f"b{suffix}")
+    found = mio.load_document(tmp_path / f"b{suffix}").parts[0].vertex_fields["color"]
+    assert found.dtype == np.uint8 and np.array_equal(found, table)
+    text = text.replace("0.501960784", "0.5")
+    (tmp_path / "c.obj").write_text(text + "f 1 2 3\n")
+    mio.convert(tmp_path / "c.obj", tmp_path / "c.ply")
+    assert mio.load_document(tmp_path / "c.ply").parts[0].vertex_fields["color"][0, 1] == 0.5
+
+
+@pytest.mark.parametrize("name", ["rgb", "scan"])
+def test_colour_scalars_of_vtk_are_colours(name):
+    text = "# vtk DataFile Version 3.0\nx\nASCII\nDATASET POLYDATA\nPOINTS 3 float\n"
+    text += "0 0 0 1 0 0 0 1 0\n"
+    text += f"POLYGONS 1 4\n3 0 1 2\nPOINT_DATA 3\nCOLOR_SCALARS {name} 3\n1 0 0 0 1 0 0 0 1\n"
+    document = mio.read_document(bytearray(text.encode()), "a.vtk")
+    assert document.parts[0].vertex_fields["color"].tolist() == np.eye(3).tolist()
+
+
+def test_a_linear_image_of_a_colour_is_told(tmp_path):
+    pytest.importorskip("pxr")
+    text = '#usda 1.0\ndef Mesh "m" (prepend apiSchemas = ["MaterialBindingAPI"]) {\n'
+    text += "int[] faceVertexCounts = [3]\nint[] faceVertexIndices = [0, 1, 2]\n"
+    text += "point3f[] points = [(0,0,0), (1,0,0), (1,1,0)]\nrel material:binding = </M>\n}\n"
+    text += 'def Material "M" {\ntoken outputs:surface.connect = </M/s.outputs:surface>\n'
+    text += 'def Shader "s" {\nuniform token info:id = "UsdPreviewSurface"\n'
+    text += "color3f inputs:diffuseColor.connect = </M/t.outputs:rgb>\ntoken outputs:surface\n}\n"
+    text += 'def Shader "t" {\nuniform token info:id = "UsdUVTexture"\n'
+    text += "asset inputs:file = @t.png@\ntoken inputs:sourceColorSpace = "
+    text += '"raw"\nfloat3 outputs:rgb\n}\n}\n'
+    (tmp_path / "a.usda").write_text(text)
+    (tmp_path / "t.png").write_bytes(picture())
+    report = mio.convert(tmp_path / "a.usda", tmp_path / "a.glb")
+    assert "linear image of base texture of materials" in report.losses
+
+
 VIEW = "1 2 3 0 0 1 0"
 PCD = (
     "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 2\nHEIGHT 2\n"

@@ -8,6 +8,7 @@ import numpy as np
 
 from meshlearn.io.capability import is_numeric
 from meshlearn.io.changes.join import joined
+from meshlearn.io.color_space import in_bytes
 from meshlearn.io.document import Document
 from meshlearn.io.formats.pcd.read import COMPONENTS, STILL
 from meshlearn.io.offset import offset_line
@@ -21,6 +22,7 @@ def write(document: Document, path: Path, *, ascii: bool = False) -> bytes:
     for key, values in part.vertex_fields.items():
         if not is_numeric(values):
             continue
+        values = in_bytes(values) if key == "color" else values
         values = values.astype(np.uint8) if values.dtype == bool else values
         values = values.astype(np.float32) if values.dtype == np.float16 else values
         flat = values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))

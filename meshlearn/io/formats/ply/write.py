@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from meshlearn.io.capability import beyond_double, is_numeric
+from meshlearn.io.color_space import in_bytes
 from meshlearn.io.columns import Table, columns_of, fitting_type, plain_numbers
 from meshlearn.io.document import Document, Part, as_table
 from meshlearn.io.formats.ply import textures
@@ -91,12 +92,17 @@ def pieces(
     return {path.name: body, **{places[key]: document.images[key] for key in keys}}
 
 
+def _with_bytes(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fields with colours as bytes, which most programs have, where they stand for such."""
+    return {k: in_bytes(v) if k == "color" else v for k, v in fields.items()}
+
+
 def _body(part: Part, comments: list[str], ascii: bool) -> Iterator[bytes | memoryview]:
     used = {"x", "y", "z"}
     vertex = [(n, part.vertices[:, k]) for k, n in enumerate("xyz")]
-    vertex += columns_of(part.vertex_fields, used)
+    vertex += columns_of(_with_bytes(part.vertex_fields), used)
     lists = _lists_of(part)
-    face = columns_of(part.face_fields, {"vertex_indices", *(n for n, _ in lists)})
+    face = columns_of(_with_bytes(part.face_fields), {"vertex_indices", *(n for n, _ in lists)})
     sizes = part.sizes
     widest = int(sizes.max(initial=0)) * max([1, *(v.shape[1] for _, v in lists)])
     count = "uchar" if widest < 256 else "uint"

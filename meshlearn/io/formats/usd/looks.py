@@ -97,6 +97,8 @@ def looks_of(inputs: dict[str, Any], textures: dict[str, dict], beyond: list[str
                 more.append("normal map with y downwards")
         elif word in _COLORS:
             texture.channel = ""
+            if said.get("sourceColorSpace") == "raw":
+                more.append(f"linear image of {word}")
             factor[name] = tuple(scale[:3])
         else:
             factor[name] = scale[_CHANNEL[texture.channel or "r"]]

@@ -360,6 +360,8 @@ class _Reader:
         elif name == "COLOR_SCALARS":
             width = self._width(name, words[2])
             values = cursor.array(rows * width, "float" if cursor.ascii else "unsigned_char")
+            if width in (3, 4) and "RGB" not in self.fields[self.where]:
+                words[1] = "RGB"  # colours, whatever they are called
             self._keep(unquote(words[1]), values, width)
         elif name == "LOOKUP_TABLE":
             rows = int(words[2])
