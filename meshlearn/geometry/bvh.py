@@ -58,7 +58,7 @@ class MeshBVH:
     Example:
         >>> bvh = MeshBVH(mesh)
         >>> squared, face, barycentric = bvh.closest(points)
-        >>> inside = bvh.winding_number(points) > 0.5
+        >>> inside = bvh.winding_number(points).abs() > 0.5
     """
 
     def __init__(self, mesh: Mesh) -> None:

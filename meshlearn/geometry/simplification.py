@@ -49,12 +49,22 @@ def simplify(mesh: Mesh, faces: int, *, library: str | None = None) -> Mesh:
     old = old if middle is None else moved(old, -middle)
     welded = old.merge_vertices().mesh.remove_degenerate().mesh
     run = _fast if found == "fast_simplification" else _open3d
-    vertices, triangles = run(welded, faces)
-    vertices = vertices.to(old.dtype)
+    size = _size(welded)
+    vertices, triangles = run(welded.with_vertices(welded.vertices.double() / size), faces)
+    vertices = (vertices.double() * size).to(old.dtype)
     made = Mesh(vertices, triangles)
     if made.num_faces and old.num_faces:
         made = carry_attributes(old, made)
     return _as_given(made, mesh, middle)
+
+
+def _size(mesh: Mesh) -> float:
+    """The longest side of the box, which becomes one: tolerances of libraries are lengths."""
+    if not mesh.num_faces:
+        return 1.0
+    used = used_vertices(mesh)
+    extent = float((used.amax(0) - used.amin(0)).max())
+    return extent if extent > 0 else 1.0
 
 
 def _as_given(made: Mesh, mesh: Mesh, middle: Tensor | None) -> Mesh:

@@ -55,7 +55,8 @@ def fit_convexes(
     """Fits a union of convexes to a mesh of any size and place.
 
     Args:
-        mesh: closed, or nearly; inside is where its winding number is above one half.
+        mesh: closed, or nearly; inside is where its winding number is above one half in
+            magnitude.
         convexes: at most so many.
         resolution: of the samples that decide: about a sixth of the cells of a cube of so many
             along each side are looked at, spread over the box of the shape.

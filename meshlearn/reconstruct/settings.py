@@ -91,6 +91,11 @@ MIXED_SIGNS = 0.15  # of such pairs that point against each other, and are not b
 INSIDE_OUT = 0.2  # spread of the winding number within a cloud, of its median: a closed one has
 # less (evenly sampled 0.01 to 0.09, vertices of uneven meshes to 0.27), a half one 0.23 and more
 INSIDE_HALF = 0.5  # of the largest winding number, from which on a place is inside; by hand
+TURNED = 2.5  # times farther below 0 than above the winding number of inward faces is; of a sheet
+# it is one half on both sides
+TURNED_LEAST = 0.8  # how far below 0 it is somewhere: in a shirt 0.9, half a ball 0.8, a dish of a
+# quarter of one 0.74, which may be a valley seen from above
+INSIDE_PROBES = 200  # faces whose middles are looked at beside that lattice; by hand
 INSIDE_LATTICE = 16  # places along the box in which that is looked for; by hand
 INSIDE_CLEAR = 3.0  # spacings that such a place is away from the points; by hand
 

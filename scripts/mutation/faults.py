@@ -252,6 +252,20 @@ GEOMETRY = [
         ("tests/test_advice.py",),
     ),
     Mutant(
+        "inside out: open meshes are turned",
+        "meshlearn/reconstruct/targets/mesh.py",
+        "self.bvh = geometry.MeshBVH(self.bvh.mesh.flip().mesh)",
+        "pass",
+        ("tests/reconstruct/test_given_normals.py",),
+    ),
+    Mutant(
+        "simplify: the same at every size",
+        "meshlearn/geometry/simplification.py",
+        "    return extent if extent > 0 else 1.0",
+        "    return 1.0",
+        (_GEO + "test_sizes.py",),
+    ),
+    Mutant(
         "enclosed: a ray ends on its face",
         "meshlearn/geometry/enclosed.py",
         "hits.distance >= away - _TOUCH * self._half",

@@ -9,10 +9,13 @@ import pytest
 import torch
 
 import meshlearn as ml
-from meshlearn.data import shapes
+from meshlearn.data import open_shapes, shapes
+from meshlearn.geometry import MeshBVH
 from meshlearn.io.points import PointCloud
+from meshlearn.mesh import cat
 from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.fitting import EmptyFit
+from meshlearn.reconstruct.targets.mesh import inside_out
 from meshlearn.reconstruct.targets.point_normals import agreeing_normals
 from tests.cli.runner import meshlearn
 
@@ -47,12 +50,52 @@ def test_the_hollow_of_a_shell_keeps_its_side():
     torch.testing.assert_close(found, normals, atol=1e-6, rtol=0)
 
 
-def test_either_side_of_an_open_cloud_is_kept():
+def test_either_side_of_a_dish_is_kept_and_a_deep_bowl_is_turned():
     points, normals = cloud()
-    keep = points[:, 2] < 0.2  # a bowl, seen from inside
+    keep = points[:, 2] < -0.5  # as a valley, seen from above
     found, said = agreeing_normals(points[keep], -normals[keep])
     assert said == []
     torch.testing.assert_close(found, -normals[keep], atol=1e-6, rtol=0)
+    keep = points[:, 2] < 0.4
+    found, said = agreeing_normals(points[keep], -normals[keep])
+    assert len(said) == 1 and "inward" in said[0]
+    torch.testing.assert_close(found, normals[keep], atol=1e-6, rtol=0)
+    assert agreeing_normals(points[keep], normals[keep])[1] == []
+
+
+@pytest.mark.parametrize("method", ["gshell", "flexicubes"])
+@pytest.mark.parametrize("kind", ["mesh", "points"])
+def test_an_open_shirt_inside_out_is_fitted_as_the_right_way_round(kind, method):
+    shirt = open_shapes.shirt(subdivisions=3)
+    points, normals = cloud(shirt, 2000)
+    given = {
+        "mesh": (shirt, shirt.flip().mesh),
+        "points": (PointCloud(points, normals), PointCloud(points, -normals)),
+    }[kind]
+    options = {"method": method, "resolution": 12, "steps": 3, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        right = reconstruct(given[0], **options).mesh
+    with pytest.warns(UserWarning, match="inward; they are turned around"):
+        found = reconstruct(given[1], **options).mesh
+    assert found.topology.components().count == right.topology.components().count == 1
+    torch.testing.assert_close(found.vertices, right.vertices, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_inside_out_is_seen_for_meshes_of_all_kinds(turned):
+    ball, hollow = shapes.icosphere(2), shapes.icosphere(2, radius=0.5).flip().mesh
+    for mesh, told in (
+        (ball, True),
+        (cat([ball, hollow]).mesh, True),
+        (open_shapes.shirt(subdivisions=3), True),
+        (open_shapes.leaf(), False),
+        (shapes.plane(), False),
+        (ball.submesh(ball.triangles.mean(1)[:, 2] < -0.5).mesh, False),
+        (shapes.box((1.0, 1.0, 0.01)), True),
+    ):
+        given = mesh.flip().mesh if turned else mesh
+        assert inside_out(MeshBVH(given)) == (turned and told)
 
 
 def test_zero_normals():

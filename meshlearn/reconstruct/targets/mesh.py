@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -26,7 +27,8 @@ class FromMesh(Target):
     """Fit to the surface of a mesh, closed or not quite.
 
     Args:
-        mesh: the target; its inside is decided by the generalised winding number.
+        mesh: the target; its inside is decided by the generalised winding number. Faces that point
+            inward are turned around, with a warning.
         samples: points drawn on each surface at each step.
         sharp_angle: degrees between faces from which an edge counts as sharp. Sharp edges are
             sampled too, so that the fit keeps them.
@@ -58,6 +60,14 @@ class FromMesh(Target):
                 "with NaN or infinite coordinates; remove them first"
             )
         self.bvh = geometry.MeshBVH(mesh.detach())
+        self._given = self.bvh.mesh.faces
+        if inside_out(self.bvh):
+            warnings.warn(
+                "mesh: its faces point inward; they are turned around, and those of the fit point "
+                "outward",
+                stacklevel=2,
+            )
+            self.bvh = geometry.MeshBVH(self.bvh.mesh.flip().mesh)
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")
         self.mesh, self.samples = self.bvh.mesh, int(samples)
@@ -71,7 +81,7 @@ class FromMesh(Target):
 
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
         """See `Target.given`."""
-        return self.mesh.vertices, self.mesh.faces
+        return self.mesh.vertices, self._given
 
     def why_empty(self, scale: float) -> str:
         """See `Target.why_empty`."""
@@ -181,6 +191,20 @@ class FromMesh(Target):
         t = torch.rand(n, 1, generator=generator).to(self._sharp)
         ends = self._sharp[edge]
         return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t
+
+
+def inside_out(bvh: geometry.MeshBVH) -> bool:
+    """Whether the faces of a mesh, closed or open, point into what they go around: where the
+    winding number is near 1 in magnitude, it is below 0. Of a sheet or a dish it nowhere is."""
+    corners = bvh.mesh.vertices[bvh.mesh.faces.reshape(-1)]
+    low, high = corners.amin(0), corners.amax(0)
+    steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(low) / settings.INSIDE_LATTICE
+    inner = bvh.mesh.triangles.mean(1)  # beside faces, for what no lattice point is inside of
+    some = inner[:: max(1, len(inner) // settings.INSIDE_PROBES)]
+    places = torch.cat([low + torch.cartesian_prod(steps, steps, steps) * (high - low), some])
+    winding = bvh.winding_number(places)
+    least, most = float(winding.amin()), float(winding.amax())
+    return -least > max(settings.TURNED * most, settings.TURNED_LEAST)
 
 
 def boxes_meet(mesh: Mesh) -> bool:

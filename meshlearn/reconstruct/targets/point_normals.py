@@ -113,9 +113,10 @@ def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, li
 
     Zero normals take the direction of the nearest point that has one; where all are zero there are
     none. Signs that differ between neighbours, as from an estimate that oriented nothing, become
-    those of `estimate_normals`. Normals of a closed cloud that point inward are turned: there the
-    winding number is the same all over the inside, and negative. Those of an open cloud are left,
-    as either side may be meant.
+    those of `estimate_normals`. Normals that point inward are turned: of a closed cloud, where the
+    winding number is the same all over the inside, and negative, and of one that is open but goes
+    around something, as a shirt, where it is near -1 and nowhere as far above 0. Those of a sheet
+    or a dish are left, as either side may be meant.
 
     Args:
         points: (P, 3), finite, at least 2.
@@ -161,8 +162,8 @@ def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, li
 
 
 def _inside_out(points: Tensor, normals: Tensor) -> bool:
-    """Whether the winding number of oriented points is negative, and about the same everywhere, in
-    what they enclose; in an open cloud it falls towards the opening."""
+    """Whether the winding number of oriented points is negative in what they enclose, and about the
+    same everywhere there; in an open cloud it falls towards the opening, and is near 0 outside."""
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
     chosen = order[: settings.WINDING_POINTS].to(points.device)
     squared = geometry.knn(points[chosen], points, settings.RING + 1)[0][:, settings.RING]
@@ -185,7 +186,10 @@ def _inside_out(points: Tensor, normals: Tensor) -> bool:
     peak = float(winding.abs().quantile(0.95))
     inside = winding[winding.abs() > settings.INSIDE_HALF * peak]
     low, middle, high = inside.quantile(inside.new_tensor([0.1, 0.5, 0.9])).tolist()
-    return middle < 0 and high - low < settings.INSIDE_OUT * -middle
+    if middle < 0 and high - low < settings.INSIDE_OUT * -middle:
+        return True
+    least, most = float(winding.amin()), float(winding.amax())
+    return -least > max(settings.TURNED * most, settings.TURNED_LEAST)
 
 
 def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[int]]:

@@ -93,7 +93,8 @@ def fit_shape(
     an edge) may be missed or left; more samples find it.
 
     Args:
-        mesh: closed, or nearly: inside is where its winding number is above one half.
+        mesh: closed, or nearly: inside is where its winding number is above one half in
+            magnitude.
         convexes: at most so many.
         samples: that fill the shape's box, and as many near its surface.
         steps: of the refinement; 0 keeps the cover.
