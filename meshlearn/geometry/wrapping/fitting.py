@@ -13,9 +13,13 @@ from meshlearn.mesh.topology import Topology
 
 _ROUNDS = 3  # of smoothing and moving to the offset
 _LOOSE_ROUNDS = 8  # of smoothing more where nothing is near, across holes that were closed
+_CLEAR = 0.2  # cells, the least offset before the last round, so that smoothing sinks nothing
 _SUNK = 0.5  # cells below what is wrapped that smoothing may bring a vertex
 _AGREES = 0.3  # cosine of a vertex's normal and the way to its foot, below: the foot is of a rim
 _SHARP = 0.9  # cosine of normals around a vertex, below: a sharp edge passes there
+_HOLLOW = 0.05  # cosine of the change of normals and the way between feet, beyond: a hollow edge
+_LEANS = 0.5  # cosine of a face's normal and the way to it, below: its edge or corner is near
+_PULL = 3e-3  # of the quadric's trace, what holds a vertex along the planes it is on
 _SNAP = 0.75  # cells that a vertex may move to a sharp edge; an edge further is another's
 _BACK = (0.5, 0.25, 0.0)  # shares of the way that vertices of faces that cross go back to
 _TRIES = 40
@@ -80,16 +84,63 @@ def fit(
     points = mesh.mean(start)
     for last in (*(False,) * _ROUNDS, True):
         feet, held = _outward(wrapped.feet(points), mesh.normals(points), reach, cell)
-        target = feet.foot + offset * feet.away
-        points = torch.where(held[:, None], target, points)
+        planes = Planes(feet, held, offset if last else max(offset, _CLEAR * cell), mesh)
+        target = planes.towards(points)
         if last:
-            return _sharpened(points, feet, held, mesh, offset, cell)
-        points = 0.5 * (points + mesh.mean(points))
+            return _sharpened(points, target, planes, mesh, cell)
+        points = 0.5 * (target + mesh.mean(target))
         loose = (~held).nonzero()
         if len(loose):
             for _ in range(_LOOSE_ROUNDS):
                 points[loose[:, 0]] = mesh.mean(points)[loose[:, 0]]
     raise AssertionError
+
+
+class Planes:
+    """The planes that a vertex and its neighbours are to be on, tangent at an offset to what is
+    wrapped, and their quadrics.
+
+    Args:
+        held: (V,) bool, vertices that have a plane.
+    """
+
+    def __init__(self, feet: Feet, held: Tensor, offset: float, mesh: Quads) -> None:
+        leans = (feet.normal * feet.away).sum(1, keepdim=True) < _LEANS
+        normal = torch.where(leans, feet.away, feet.normal)
+        self.held = held
+        self.normal = torch.where(held[:, None], normal, 0.0)
+        height = (self.normal * feet.foot).sum(1) + offset
+        outer = (self.normal[:, :, None] * self.normal[:, None]).flatten(1)
+        own = torch.cat([outer, self.normal * height[:, None], held[:, None].double()], 1)
+        total = own + 2 * mesh.mean(own)
+        self.matrix, self.vector, self.weight = total.split([9, 3, 1], 1)
+        self.matrix = self.matrix.view(-1, 3, 3)
+        self.plain = feet.foot + offset * feet.away
+        a, b = self.normal[mesh.a], self.normal[mesh.b]
+        bent = ((a * b).sum(1) < _SHARP) & held[mesh.a] & held[mesh.b]
+        way = feet.foot[mesh.b] - feet.foot[mesh.a]
+        opens = ((b - a) * way).sum(1) / ((b - a).norm(dim=1) * way.norm(dim=1)).clamp(min=1e-300)
+        inward = bent & (opens < -_HOLLOW)
+        self.sharp, self.hollow = (_ends(which, mesh) for which in (bent, inward))
+
+    def rest(self, points: Tensor) -> Tensor:
+        """(V, 3) half the slope of the quadric, downward."""
+        return self.vector - (self.matrix @ points[..., None]).squeeze(-1)
+
+    def towards(self, points: Tensor) -> Tensor:
+        """Points moved to their plane, or where planes around differ by a step down the quadric:
+        of the two sides of an edge, neither draws a vertex over to it."""
+        step = points + self.rest(points) / self.weight.clamp(min=1e-9)
+        moved = torch.where(self.sharp[:, None], step, self.plain)
+        return torch.where(self.held[:, None], moved, points)
+
+
+def _ends(which: Tensor, mesh: Quads) -> Tensor:
+    """(V,) bool: vertices at the ends of edges that are true in a mask (4 Q,)."""
+    found = torch.zeros(mesh.count, dtype=torch.bool)
+    found[mesh.a[which]] = True
+    found[mesh.b[which]] = True
+    return found
 
 
 def _outward(feet: Feet, normal: Tensor, reach: float, cell: float) -> tuple[Feet, Tensor]:
@@ -105,36 +156,35 @@ def _outward(feet: Feet, normal: Tensor, reach: float, cell: float) -> tuple[Fee
 
 
 def _sharpened(
-    points: Tensor, feet: Feet, held: Tensor, mesh: Quads, offset: float, cell: float
+    points: Tensor, target: Tensor, planes: Planes, mesh: Quads, cell: float
 ) -> tuple[Tensor, Tensor]:
-    """Vertices beside a sharp edge moved to where the planes around them meet: the quadric of the
-    tangent planes of each vertex and its neighbours."""
-    planes = feet.foot + offset * feet.normal
-    normal = torch.where(held[:, None], feet.normal, 0.0)
-    agree = torch.ones(mesh.count, dtype=torch.float64)
-    pair = (normal[mesh.a] * normal[mesh.b]).sum(1)
-    pair = torch.where(held[mesh.a] & held[mesh.b], pair, 1.0)
-    agree = agree.scatter_reduce(0, mesh.a, pair, "amin")
-    agree = agree.scatter_reduce(0, mesh.b, pair, "amin")
-    found = ((agree < _SHARP) & held).nonzero().squeeze(1)
+    """`target` with vertices near a sharp edge moved to where the planes around them meet, and
+    which those are; others beside it are on their own plane."""
+    outer = planes.sharp & planes.held & ~planes.hollow
+    made = torch.where(outer[:, None], planes.plain, target)
+    found = (planes.sharp & planes.held).nonzero().squeeze(1)
     sharp = torch.zeros(mesh.count, dtype=torch.bool)
-    if not len(found):
-        return points, sharp
-    quadric = normal[:, :, None] * normal[:, None]
-    height = (normal * planes).sum(1)
-    around = mesh.mean(torch.cat([quadric.flatten(1), normal * height[:, None]], 1)) * 2
-    own = around[found] + torch.cat([quadric.flatten(1), normal * height[:, None]], 1)[found]
-    matrix, vector = own[:, :9].view(-1, 3, 3), own[:, 9:]
-    at = points[found]
-    pull = 0.01 * matrix.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
-    identity = torch.eye(3, dtype=torch.float64)
-    rest = vector - (matrix @ at[..., None]).squeeze(-1)
-    move = torch.linalg.solve(matrix + pull * identity, rest[..., None]).squeeze(-1)
-    near = move.norm(dim=1) <= _SNAP * cell
-    points = points.clone()
-    points[found[near]] = (at + move)[near]
+    matrix = planes.matrix[found]
+    pull = _PULL * matrix.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
+    system = matrix + pull * torch.eye(3, dtype=torch.float64)
+    move = torch.linalg.solve(system, planes.rest(made)[found][..., None]).squeeze(-1)
+    length = torch.full((mesh.count,), torch.inf, dtype=torch.float64)
+    length[found] = move.norm(dim=1)
+    least = _least_across(length, planes.normal, mesh)
+    near = length[found] <= _SNAP * cell
+    # a ball leaves a fillet along hollow edges, whose vertices may be in several rows
+    near &= ~planes.hollow[found] | (length[found] <= least[found])
+    made[found[near]] += move[near]
     sharp[found[near]] = True
-    return points, sharp
+    return made, sharp
+
+
+def _least_across(length: Tensor, normal: Tensor, mesh: Quads) -> Tensor:
+    """(V,) the least `length` (V,) of a vertex's neighbours on the other side of a sharp edge."""
+    across = (normal[mesh.a] * normal[mesh.b]).sum(1) < _SHARP
+    a, b = mesh.a[across], mesh.b[across]
+    least = torch.full_like(length, torch.inf).scatter_reduce(0, a, length[b], "amin")
+    return least.scatter_reduce(0, b, length[a], "amin")
 
 
 def witnesses(vertices: Tensor, faces: Tensor) -> Tensor:
