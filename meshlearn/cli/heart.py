@@ -140,8 +140,12 @@ def fit(
     rows = [("LV volume, mL", report["lv_volume_ml"]), ("RV volume, mL", report["rv_volume_ml"])]
     rows += [("LV mass, g", report["lv_mass_g"])]
     rows += [("wall, mm", report["wall_thickness_mm"]["mean"])]
-    for name, values in report["contour_distance"].items():
+    for name, values in report["contour_distance_after_shifts"].items():
         rows.append((f"contours to {name}, mm", values["mean_mm"]))
+    for number, move in report["moved_slices"].items():
+        rows.append(
+            (f"slice {number} {'left out' if move['left_out'] else 'moved'}, mm", move["mm"])
+        )
     print_table(rows)
     message(f"wrote {out} ({made.seconds:.1f} s)")
 

@@ -75,7 +75,7 @@ class ShapeFit:
         size = 7 + len(self.modes)
         matrix, right = torch.zeros(size, size).double(), torch.zeros(size).double()
         change = scale * self.modes @ turn.T
-        for points, _, weight, corners, share in data.feet(world, tess):
+        for points, _, weight, corners, share, _ in data.feet(world, tess):
             foot = (world[corners] * share[..., None]).sum(1)
             gap = points - foot
             distance = gap.norm(dim=1)

@@ -1049,6 +1049,34 @@ _KNOWN = _HEART + "test_known_values.py"
 
 HEART = [
     Mutant(
+        "heart: moved slices are moved the other way",
+        "meshlearn/heart/fit/consensus.py",
+        "vector -= weight * flat.T @ b",
+        "vector += weight * flat.T @ b",
+        (_HEART + "test_consensus.py",),
+    ),
+    Mutant(
+        "heart: a slice that no move helps is kept",
+        "meshlearn/heart/fit/consensus.py",
+        "out = [m.number for m in moves if m.confidence < LEAST_SURE]",
+        "out = [m.number for m in moves if m.confidence < 0]",
+        (_HEART + "test_consensus.py",),
+    ),
+    Mutant(
+        "heart: facets stand for the smooth surface twice over",
+        "meshlearn/heart/fit/data_term.py",
+        "return (share[..., None] * below * normals).sum(1) / 2",
+        "return (share[..., None] * below * normals).sum(1)",
+        (_HEART + "test_soundness.py",),
+    ),
+    Mutant(
+        "heart: a fit far from its contours is a heart",
+        "meshlearn/heart/fit/soundness.py",
+        "if middle > FAR_OFF:",
+        "if middle > 10 * FAR_OFF:",
+        (_HEART + "test_soundness.py",),
+    ),
+    Mutant(
         "heart: labels that are surrounded on all sides are not told from others",
         "meshlearn/heart/data/anatomy.py",
         "or scores[0][0] < SURROUNDED:",

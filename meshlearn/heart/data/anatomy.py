@@ -84,9 +84,9 @@ def find_parts(stack: np.ndarray, told: Values, source: str) -> tuple[Values, st
     counts = dict(zip(*(a.tolist() for a in np.unique(stack, return_counts=True)), strict=True))
     size = {v: n for v, n in counts.items() if v != BACKGROUND}
     listed = ", ".join(map(str, sorted(counts)))
-    for name, values in told.items():
-        if values and not any(v in size for v in values):
-            what = "+".join(map(str, values))
+    for name, given in told.items():
+        if given and not any(v in size for v in given):
+            what = "+".join(map(str, given))
             raise ValueError(
                 f"{source}: no voxel is {what} (the {NAMES[name]}), the labels are {listed}"
             )
@@ -164,9 +164,9 @@ def _cavity(
     def mask(chosen: Sequence[int]) -> np.ndarray:
         return np.isin(index, [table[v] for v in chosen])
 
-    free = [(v,) for v in values if v not in known]
-    insides: list[tuple[int, ...]] = [parts["lv"]] if "lv" in parts else free
-    walls: list[tuple[int, ...]] = [parts["myo"]] if "myo" in parts else free
+    free: list[tuple[int, ...]] = [(v,) for v in values if v not in known]
+    insides = [parts["lv"]] if "lv" in parts else free
+    walls = [parts["myo"]] if "myo" in parts else free
     if "lv" in parts and not walls:
         return {"myo": ()}
     scores = sorted(

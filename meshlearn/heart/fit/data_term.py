@@ -40,6 +40,8 @@ class DataTerm:
         groups: (surface, points (P, 3), slot (P,) of the slice or -1, weight (P,)).
         numbers, axes: slices, and two directions in the plane of each (S, 3, 2).
         shifts: (S, 2) mm.
+        round: whether points lie on the smooth surface beyond the facets, see `bulge`; where
+            short-axis slices alone are seen.
     """
 
     def __init__(self, contours: Contours, settings: HeartSettings, *, rv: bool) -> None:
@@ -51,6 +53,10 @@ class DataTerm:
         total = contours.weight.sum()
         self.groups: list[tuple[str, Tensor, Tensor, Tensor]] = []
         between = curtain(contours)
+        bases = short_axis_bases(contours)
+        # measured: with long axes seen, facets meet another program's surfaces better at
+        # end-systole (5 % too small against 7 %), though its own contours no better
+        self.round = bool(bases)
         for surface, labels in TARGETS.items():
             if not rv and surface in ("free", "septum", "rv"):
                 continue
@@ -85,7 +91,7 @@ class DataTerm:
             names = ["insertion_back", "insertion_front"]
             edges.append((contours.of("rv_insert"), settings.insertion, names))
             edges.append((contours.of("tricuspid", "pulmonary"), settings.valve, ["rv_rim"]))
-        for name, base in short_axis_bases(contours).items():
+        for name, base in bases.items():
             if name == "lv" or rv:
                 last, first = where[base.last], where[base.first]
 
@@ -111,32 +117,55 @@ class DataTerm:
         return points + by[slot.clamp(min=0)] * (slot >= 0)[:, None]
 
     def feet(self, vertices: Tensor, tess: Tessellation) -> Iterator[tuple[Tensor, ...]]:
-        """For each group: points, slots, weights, and the corners (P, 3) and shares (P, 3) of
-        their closest points on the surface; last the insertions and the rims of the valves on their
-        lines."""
+        """For each group: points, slots, weights, the corners (P, 3) and shares (P, 3) of their
+        closest points on the surface, and how far (P, 3) the smooth surface lies beyond the facet
+        there; last the insertions and the rims of the valves on their lines."""
         for surface, points, slot, weight in self.groups:
             names = ["septum", "free"] if surface == "rv" else [surface]
             mesh = Mesh(vertices, torch.cat([tess.faces[n] for n in names]), validate=False)
             _, face, share = point_mesh_distance(self.moved(points, slot), mesh)
-            yield points, slot, weight, mesh.faces[face], share
+            corners = mesh.faces[face]
+            beyond = bulge(vertices, mesh.faces, corners, share)
+            if surface == "rv" or not self.round:  # on the edge of its walls normals say nothing
+                beyond = torch.zeros_like(beyond)
+            yield points, slot, weight, corners, share, beyond
         for edges, points, slot, weight in self.lines:
             lines = [tess.lines[n] for n in edges]
             pairs = torch.cat([torch.stack([line[:-1], line[1:]], 1) for line in lines])
             share, best = _on_lines(self.moved(points, slot), vertices[pairs])
             shares = torch.stack([1 - share, share, torch.zeros_like(share)], 1)
-            yield points, slot, weight, torch.cat([pairs[best], pairs[best][:, :1]], 1), shares
+            corners = torch.cat([pairs[best], pairs[best][:, :1]], 1)
+            yield points, slot, weight, corners, shares, torch.zeros_like(points)
 
     def loss(self, vertices: Tensor, tess: Tessellation) -> Tensor:
         """Robust loss (0-d, mm²) of vertices (V, 3), with the prior of the shifts (H8)."""
         total = vertices.new_zeros(())
-        for points, slot, weight, corners, share in self.feet(vertices, tess):
-            foot = (vertices[corners] * share[..., None]).sum(1)
+        for points, slot, weight, corners, share, beyond in self.feet(vertices, tess):
+            foot = (vertices[corners] * share[..., None]).sum(1) + beyond
             squared = ((self.moved(points, slot) - foot) ** 2).sum(1)
             total = total + (huber(squared, self.settings.huber) * weight).sum()
         if self.settings.shift and len(self.numbers):
             share = (self.shifts / self.settings.shift).square().sum(1).mean()
             total = total + self.settings.shift_weight * share
         return total
+
+
+def bulge(vertices: Tensor, faces: Tensor, corners: Tensor, share: Tensor) -> Tensor:
+    """How far (P, 3) a smooth surface lies beyond its facets, at shares (P, 3) of corners (P, 3).
+
+    Half of the way from the facet to the planes through its corners that stand on the vertices'
+    normals: exact for a parabola. Facets lie inside a round cavity, and a fit of them would make it
+    too large, by 1 to 2 % of its volume here. Source: Boubekeur and Alexa, Phong tessellation
+    (2008), whose factor is a matter of taste.
+    """
+    a, b, c = vertices[faces].unbind(1)
+    across = torch.linalg.cross(b - a, c - a)
+    normals = torch.zeros_like(vertices).index_add_(0, faces.T.reshape(-1), across.repeat(3, 1))
+    normals = torch.nn.functional.normalize(normals, dim=1)[corners]
+    at = vertices[corners]
+    foot = (at * share[..., None]).sum(1)
+    below = ((at - foot[:, None]) * normals).sum(-1, keepdim=True)
+    return (share[..., None] * below * normals).sum(1) / 2
 
 
 def _on_lines(points: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:

@@ -175,8 +175,8 @@ class Solver:
         size = at + n_shift + n_flow
         matrix = torch.zeros(size, size, dtype=torch.float64)
         right = torch.zeros(size, dtype=torch.float64)
-        for points, slot, weight, corners, share in data.feet(self.world, self.tess):
-            foot = (self.world[corners] * share[..., None]).sum(1)
+        for points, slot, weight, corners, share, beyond in data.feet(self.world, self.tess):
+            foot = (self.world[corners] * share[..., None]).sum(1) + beyond
             gap = data.moved(points, slot) - foot
             distance = gap.norm(dim=1)
             toward = self._toward(gap, distance, corners)

@@ -23,6 +23,7 @@ from meshlearn.heart.fit.settings import (
     SWAPPED_SEPTUM,
     SWAPPED_VENTRICLES,
 )
+from meshlearn.heart.fit.soundness import check_drawn_once, check_shape
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def find_initial_pose(contours: Contours) -> InitialPose:
         raise ValueError(
             f"{contours.source}: all contours lie on one slice; a heart needs at least two"
         )
+    check_shape(contours)
     has_rv = len(contours.of("rv_free", "rv_septum", "rv_endo")) >= LEAST_POINTS
     z = long_axis(contours)
     low, high = _ends(contours, z)
@@ -102,6 +104,7 @@ def find_initial_pose(contours: Contours) -> InitialPose:
     off = (middle - centre) @ rotation[:, :2]
     radius = float((off - off.mean(0)).norm(dim=1).median())
     _check_swaps(contours, centre, rotation)
+    check_drawn_once(contours)
     _check_mirror(contours, rotation)
     _tell_missing(contours, has_rv)
     return InitialPose(rotation, centre, float(high - low), max(radius, LEAST_RADIUS), has_rv)

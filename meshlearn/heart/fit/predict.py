@@ -9,6 +9,7 @@ import torch
 
 from meshlearn._threads import one_thread
 from meshlearn.heart.data.contours import Contours
+from meshlearn.heart.fit.consensus import sentence, settle_slices
 from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
 from meshlearn.heart.fit.initial_pose import find_initial_pose
@@ -20,6 +21,7 @@ from meshlearn.heart.fit.settings import (
     REFINE,
     HeartSettings,
 )
+from meshlearn.heart.fit.soundness import check_fit, tell
 from meshlearn.heart.model import HeartModel, quaternion
 from meshlearn.heart.model.constants import ENCODER_WIDTH, LATENT
 from meshlearn.heart.model.encoder import HeartEncoder, inputs_of, turned
@@ -65,6 +67,7 @@ def predict_heart(
         >>> fit = predict_heart(load_encoder("runs/heart"), load_contours("GPFile_000.txt"))
     """
     begin = time.perf_counter()
+    drawn, ((contours,), moves) = contours, settle_slices([contours])
     pose = find_initial_pose(contours)
     turn, centre = pose.rotation.float(), pose.centre.float()
     given = inputs_of(contours, turn, centre)[None]
@@ -93,4 +96,9 @@ def predict_heart(
     model.requires_grad_(True)
     by = (data.axes @ data.shifts[..., None]).squeeze(-1)
     shifts = dict(zip(data.numbers, by, strict=True))
-    return HeartFit(model, contours, shifts, history, time.perf_counter() - begin)
+    fit = HeartFit(model, contours, shifts, history, time.perf_counter() - begin)
+    fit.drawn_on(drawn, moves)
+    fit.remarks = [f"{drawn.source}: {sentence(move)}" for move in moves]
+    fit.remarks += check_fit(model, drawn, fit.shifts) if refine else []
+    tell(fit.remarks, stacklevel=4)  # through `one_thread` and `no_grad`
+    return fit

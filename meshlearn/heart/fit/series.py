@@ -10,6 +10,7 @@ import torch
 
 from meshlearn._threads import one_thread, side_by_side
 from meshlearn.heart.data.contours import Contours
+from meshlearn.heart.fit.consensus import sentence, settle_slices
 from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.fit.gauss_newton import Solver
 from meshlearn.heart.fit.initial_pose import find_initial_pose
@@ -22,6 +23,7 @@ from meshlearn.heart.fit.settings import (
     SWEEPS,
     HeartSettings,
 )
+from meshlearn.heart.fit.soundness import check_fit, tell
 from meshlearn.progress import progress_bar
 
 LEFT = ("lv", "wall", "lv_lid")  # what a heart has without its RV
@@ -62,15 +64,24 @@ def fit_series(
     settings = settings or HeartSettings()
     settling = len(frames) > 2 and settings.still > 0 and settings.local_steps > 0
     total = len(frames) * (1 + SWEEPS * settling)
+    given, moves = settle_slices(frames) if settings.consensus else (list(frames), [])
     with progress_bar("fitting frames", total, enabled=progress) as bar:
         found = {}
-        for i, fit in _alone(frames, settings, seed):
+        for i, fit in _alone(given, settings, seed):
             found[i] = fit
             bar.update(len(found), f"loss {fit.history[-1]:.3g}")
         fits = [found[i] for i in range(len(frames))]
+        for fit, contours in zip(fits, frames, strict=True):
+            fit.drawn_on(contours, moves)
         if settling:
             for done, fit in enumerate(_settle(fits, settings), len(frames) + 1):
                 bar.update(done, f"loss {fit.history[-1]:.3g}")
+    with one_thread():
+        for fit in fits:
+            fit.remarks = check_fit(fit.model, fit.contours, fit.shifts)
+    told = [f"{frames[0].source} and its series: {sentence(move)}" for move in moves]
+    tell([*told, *(text for fit in fits for text in fit.remarks)], stacklevel=2)
+    fits[0].remarks = [*told, *fits[0].remarks]
     return fits
 
 
@@ -112,9 +123,7 @@ def _settle(fits: list[HeartFit], settings: HeartSettings) -> Iterator[HeartFit]
     def again(i: int) -> None:
         f, begin = fits[i], time.perf_counter()
         place, share = expected(at, i)
-        data = DataTerm(
-            f.contours, replace(settings, still=settings.still * share), rv=f.model.has_rv
-        )
+        data = DataTerm(f.used, replace(settings, still=settings.still * share), rv=f.model.has_rv)
         for k, number in enumerate(data.numbers):
             data.shifts[k] = mean[number].float() @ data.axes[k]
         f.model.requires_grad_(False)

@@ -32,6 +32,7 @@ class HeartSettings:
             contour points; used where both valves are seen, see `rv_roof`. Measured: a tension on
             the whole RV in its place gave volumes 7 % too large at end-diastole and 2 % too small
             at end-systole.
+        consensus: whether slices that lie apart from the others are moved or left out before.
         still: weight of the acceleration of a series' surfaces, squared second differences from
             frame to frame in mm; 0 for frames that know nothing of each other. By hand.
         rows, columns: of the tessellation during the fit; by hand.
@@ -51,6 +52,7 @@ class HeartSettings:
     insertion: float = 10.0
     disc: float = 1.0
     roof: float = 1.0
+    consensus: bool = True
     still: float = 0.05
     rows: int = 12
     columns: int = 30
@@ -107,6 +109,33 @@ ROOF_ACROSS = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)  # of the annuli's half wid
 # --- bases that only short-axis slices show ------------------------------------------------------
 
 LID_SHARES = (0.25, 0.5, 0.75)  # of the way from the middle of a flat lid to its rim; by hand
+
+# --- slices that moved, `consensus` --------------------------------------------------------------
+# By hand, on one patient's contours with slices moved by known steps, and on generated hearts.
+
+NEAR_PLANE = 3.0  # mm from a plane, of contour points that stand for where it cuts them
+SPREAD_MIDDLE = 2.0  # mm by which middles of the LV agree
+SPREAD_SLICE = 3.0  # mm by which most slices move; few move far
+WIDE = (8.0, 8.0, 4.0, 4.0, 2.0, 1.0)  # times these spreads, from the first steps to the last
+LEAST_MOVED = 6.0  # mm: the fit's own shifts serve for less
+LEAST_WITNESSES = 2  # middles of others that a slice is held against
+AGREE = 4.0  # mm between middles that agree
+LEAST_SURE = 0.5  # confidence in a move, below which the slice is left out
+MOST_MOVED = 0.5  # of the short-axis slices: where more moved, none can be believed
+LEAST_FRAMES = 0.5  # of a series' frames in which a slice moved, to have moved in all
+
+# --- what is refused and told, `soundness` -------------------------------------------------------
+# By hand: far from what contours of patients and of generated hearts give.
+
+FLATTEST = 1.0  # mm, spread of the LV's contours across their plane: flatter is no heart
+SECTORS = 12  # about a slice's middle, in which radii are compared
+TWICE = 0.18  # of the radius, without a point in most sectors between two: drawn twice
+LEAST_DRAWN_TWICE = 2  # slices that can show that
+FAR_OFF = 8.0  # mm from half of the contours to the fit: no heart
+OFF = 8.0  # mm from one contour point in twenty: told
+BEYOND = 15.0  # mm of a cavity above the highest contour: told
+DISC_DIFFERENCE = 0.15  # of the sum of discs where only short-axis slices are seen: told
+LEAST_WALL = 3.0  # mm, mean thickness of the LV wall
 
 # --- series (H11) ---------------------------------------------------------------------------------
 

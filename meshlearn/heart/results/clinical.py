@@ -201,8 +201,19 @@ def read_out(fit: HeartFit, made: Dense | None = None) -> dict:
         },
         "segments_mm": areas,
         "contour_distance": residuals(fit.contours, made, rv=rv),
+        "contour_distance_after_shifts": residuals(fit.settled, made, rv=rv),
         "slice_shift_mm": {str(n): float(s.norm()) for n, s in fit.shifts.items()},
+        "moved_slices": {
+            str(m.number): {
+                "mm": float(m.by.norm()),
+                "by_mm": m.by.tolist(),
+                "confidence": m.confidence,
+                "left_out": m.number not in fit.shifts,
+            }
+            for m in fit.moves
+        },
         "model": "both ventricles" if rv else "left ventricle only",
+        "remarks": [*fit.contours.notes, *fit.remarks],
         "seconds": fit.seconds,
     }
     return report

@@ -76,7 +76,7 @@ def write_report(reports: Sequence[dict], folder: Path, *, name: str = "report")
     if len(reports) > 1:
         whole["cycle"] = over_cycle(list(reports))
     write_file(folder / f"{name}.json", (json.dumps(whole, indent=2) + "\n").encode())
-    plain = [key for key, value in reports[0].items() if not isinstance(value, dict)]
+    plain = [key for key, value in reports[0].items() if not isinstance(value, dict | list)]
     segments = list(reports[0]["segments_mm"])
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
