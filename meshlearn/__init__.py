@@ -66,6 +66,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.toolbox import convex_hull as convex_hull
     from meshlearn.toolbox import curvature as curvature
     from meshlearn.toolbox import geodesic as geodesic
+    from meshlearn.toolbox import remesh as remesh
     from meshlearn.toolbox import section as section
     from meshlearn.toolbox import simplify as simplify
     from meshlearn.toolbox import smooth as smooth
@@ -113,6 +114,7 @@ _EXPORTS = {
     "convex_hull": "meshlearn.toolbox",
     "curvature": "meshlearn.toolbox",
     "geodesic": "meshlearn.toolbox",
+    "remesh": "meshlearn.toolbox",
     "section": "meshlearn.toolbox",
     "simplify": "meshlearn.toolbox",
     "smooth": "meshlearn.toolbox",

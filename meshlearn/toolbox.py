@@ -106,6 +106,15 @@ def _apart(a: Mesh, b: Mesh) -> float:
     return far
 
 
+def remesh(mesh: Mesh, edge_length: float) -> Mesh:
+    """The surface in nearly equilateral triangles of one size; see `meshlearn.geometry.remesh`.
+
+    Example:
+        >>> even = ml.remesh(mesh, 0.02)
+    """
+    return geometry.remesh(mesh, edge_length)
+
+
 def smooth(mesh: Mesh, steps: int = 10) -> Mesh:
     """The mesh without noise, by Taubin's steps; see `meshlearn.geometry.smooth`.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meshlearn.mesh import Mesh
 
 
-def _length(text: str | None, name: str, diagonal: float) -> float | None:
+def length_of(text: str | None, name: str, diagonal: float) -> float | None:
     """A length, or with % a share of the diagonal."""
     if text is None:
         return None
@@ -99,10 +99,10 @@ def wrap(
     begin = time.perf_counter()
     made = geometry.wrap(
         shape,
-        _length(alpha, "--alpha", diagonal),
-        _length(offset, "--offset", diagonal),
+        length_of(alpha, "--alpha", diagonal),
+        length_of(offset, "--offset", diagonal),
         keep_cavities=keep_cavities,
-        holes_up_to=_length(holes_up_to, "--holes-up-to", diagonal) or 0.0,
+        holes_up_to=length_of(holes_up_to, "--holes-up-to", diagonal) or 0.0,
         tight=tight,
     )
     seconds = time.perf_counter() - begin

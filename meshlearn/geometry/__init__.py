@@ -16,6 +16,7 @@ from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.offsetting import offset
+from meshlearn.geometry.remeshing import remesh
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import (
     SectionLine,
@@ -68,6 +69,7 @@ __all__ = [
     "point_mesh_distance",
     "polyline_section",
     "ray_mesh_intersection",
+    "remesh",
     "remove_enclosed",
     "sample_even",
     "sample_points",

@@ -2336,6 +2336,30 @@ FILES = [
     ),
 ]
 
+REMESHING = [
+    Mutant(
+        "remeshing: no edge goes whose ends have more neighbours in common than its faces",
+        "meshlearn/geometry/remeshing.py",
+        "return number == topology.edge_face_counts[row]",
+        "return number >= 0",
+        ("tests/geometry/test_remesh.py",),
+    ),
+    Mutant(
+        "remeshing: features keep their vertices",
+        "meshlearn/geometry/remeshing.py",
+        "free[torch.cat([feature // _BASE, feature % _BASE])] = False",
+        "free[torch.cat([feature // _BASE, feature % _BASE])] = True",
+        ("tests/geometry/test_remesh.py",),
+    ),
+    Mutant(
+        "remeshing: vertices go back onto the surface",
+        "meshlearn/geometry/remeshing.py",
+        "torch.where(alike[:, None], place, vertices[index])",
+        "torch.where(alike[:, None], target[index], vertices[index])",
+        ("tests/geometry/test_remesh.py",),
+    ),
+]
+
 FUSION = [
     Mutant(
         "occupancy: slopes over an edge are those of the surface",
@@ -2376,6 +2400,7 @@ FUSION = [
 
 MUTANTS: list[Mutant] = [
     *FUSION,
+    *REMESHING,
     *FILES,
     *MATERIALS,
     *CAPTURES,
