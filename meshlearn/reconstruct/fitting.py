@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from meshlearn.fields import NonFiniteField
+from meshlearn.isosurface import VoxelGrid
 from meshlearn.mesh import Mesh, moved
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct import settings
-from meshlearn.reconstruct.agreement import disagreements
+from meshlearn.reconstruct.agreement import disagreements, told
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.representations import Representation
 from meshlearn.run_folder import (
@@ -155,7 +156,8 @@ def fit(
 
     Warns:
         UserWarning: the fit has other components, handles or cavities than its target where those
-            are known, or is more than 3 cells away from it somewhere; with the place.
+            are known, or is more than 3 cells away from it, or from its data, somewhere; with the
+            place.
 
     Raises:
         ValueError: bad options, or a checkpoint of another fit, such as one to another target.
@@ -210,9 +212,8 @@ def fit(
         if state.folder is not None and steps:
             state.save()
         raise EmptyFit(f"the fit has no faces: {target.why_empty(representation.scale)}")
-    solid = target.solid
-    if solid is not None and steps:
-        for sentence in disagreements(mesh, solid, representation.scale, origin):
+    if steps:
+        for sentence in _said(mesh, target, representation, origin):
             warnings.warn(sentence, stacklevel=2)
     if state.folder is not None:
         state.save()
@@ -221,6 +222,19 @@ def fit(
             save_template(state.folder, template)
         target.write_sheet(mesh, state.folder / "sheet.png")
     return FitResult(mesh, state.history, state.seconds, representation)
+
+
+def _said(
+    mesh: Mesh, target: Target, representation: Representation, origin: Tensor | None
+) -> list[str]:
+    """What a fit has otherwise than its target, or its data against it."""
+    grid, scale = getattr(representation, "grid", None), representation.scale
+    solid = target.solid
+    if solid is None and isinstance(grid, VoxelGrid):
+        solid = target.solid_on(grid)
+    if solid is not None:
+        return disagreements(mesh, solid, scale, origin)
+    return told(target.doubts(mesh, scale), scale, origin)
 
 
 class _Fit:
@@ -423,13 +437,13 @@ class _Fit:
         resolution = self.stages[self.stage][0]
         if resolution is not None:
             self.representation.refine(resolution)
-        self._hold(started=True)
         own = self._parameters()
         if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in parameters.items()}:
             raise ValueError(f"{folder}: the checkpoint's parameters are of another size or kind")
         with torch.no_grad():
             for name, value in parameters.items():
                 own[name].copy_(value)
+        self._hold(started=True)
         self._make_optimizer()
         restore_optimizer(self.optimizer, moments)
         self.generator.set_state(random_state)

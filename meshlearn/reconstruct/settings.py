@@ -19,6 +19,9 @@ GROWTH = 2.0  # steps of a stage, in steps of the one before; by hand
 
 # --- what is said of a fit: agreement.py ----------------------------------------------------------
 FAR_OFF = 3.0  # cells from the target from which on a part is said to be missing
+BESIDE = (
+    1e-3  # roots of a face's area, or cells, beside it, where the sides of a wall are looked at
+)
 COMPONENTS_COMPARED = 1000  # of a target whose topology is compared, for the table of their boxes
 
 # --- what sources and grids ask for: sources.py, methods.py ---------------------------------------
@@ -59,6 +62,7 @@ LEAST_SLOPE = 1e-6  # of a field, to divide by
 # --- points: targets/points.py --------------------------------------------------------------------
 POINT_WEIGHTS = {"points": 1.0, "surface": 0.5, "normal": 0.05, "smooth": 0.1}  # by hand
 LEAST_POINTS = 16  # to fit a surface to; by hand
+LEAST_OF_PART = 4  # points that a part of a fit is nearest to: fewer enclose nothing
 RING = 6  # neighbours that give the spacing, as many as around a vertex of a regular triangulation
 NOISY = 0.33  # spacings of noise from which on points are smoothed first; by hand
 NOISE_LEFT = 0.25  # share of the noise that is taken to be left then; by hand
@@ -73,6 +77,17 @@ WINDING_CHUNK = 4096  # queries at once: 200 MB for each array of differences
 FLOOD_CELLS = (96, 64, 48, 32, 24, 16)  # along the box, tried until something is enclosed; by hand
 FLOOD_REACH = 1.5  # spacings: radius of the balls that make the wall; by hand
 FLOOD_WALL = 0.87  # cells of radius at least: half a diagonal, sqrt(3) / 2, so that walls are tight
+FLOOD_POCKETS = 0.02  # of the wall, up to which what is enclosed is pockets within it; by hand
+FLOOD_CLEAR = (
+    0.5  # of the wall, from which on a flood tells what is enclosed without doubt; by hand
+)
+WINDING_DEEP = 0.75  # of points but for an opening: where a quarter of all directions lead out
+SIDE_PLACES = 10_000  # by which openings are judged; by hand
+DEEP_SHARE = (
+    2 / 3
+)  # of the inside that is so deep at least, of a space with an opening: bins have 0.7
+# and more, a ball that is open at 0.3 of its radius 0.6, trays 0.3 to 0.5
+WINDING_SANE = 0.6  # that a winding number may leave 0 to 1 by, if normals agree; by hand
 FLOOD_PAD = 3.0  # radii of balls, or cells, of free space around the points; by hand
 
 # --- point clouds before the fit: targets/point_normals.py ----------------------------------------

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from meshlearn.isosurface import VoxelGrid
 from meshlearn.mesh import Mesh
 
 
@@ -30,6 +31,10 @@ class Guide(Protocol):
     @property
     def knows_sides(self) -> bool:
         """Whether the sign of the field is to be believed away from the surface."""
+        ...
+
+    def solid_on(self, grid: VoxelGrid | None) -> Mesh | None:
+        """The same, as far as a grid can show it."""
         ...
 
     def field(self, points: Tensor) -> Tensor:

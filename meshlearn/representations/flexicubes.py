@@ -23,6 +23,7 @@ from meshlearn.representations.base import Guide, Representation, Representation
 PUSHED = 0.05  # cells to which a vertex goes back that may not change sides; by hand
 ASTRAY = 1.0  # cells from the target's surface at which a side is wrong beyond doubt; by hand
 ASTRAY_RING = 2  # cells around such vertices that are taken from the target too; by hand
+LEAST_VALUE = 1e-6  # cells: of a field that is nearly 0 at a vertex, to divide by
 HELD_BAND = 2.0  # cells from the surface in which sides are compared with the target's; by hand
 
 
@@ -188,6 +189,9 @@ class FlexiCubes(Representation):
         if not bool(torch.isfinite(values).all()):
             raise ValueError("field: it gives NaN or infinite values on the grid")
         self.sdf.copy_(values.to(self.sdf) / self.scale)
+        # slopes of a crossing have the squared difference of its ends below the line
+        tiny = torch.where(self.sdf < 0, -LEAST_VALUE, LEAST_VALUE)
+        self.sdf.copy_(torch.where(self.sdf.abs() < LEAST_VALUE, tiny, self.sdf))
         self._held = self._turned = None
         for parameter in (self.deform, self.alpha, self.beta, self.gamma):
             if parameter is not None:
@@ -232,11 +236,17 @@ class FlexiCubes(Representation):
         present one is another, vertices near the surface go to the target's side. Where the
         target's is not known, all stays as it was."""
         self._held = self._turned = None
-        self._wanted = None if target.solid is None else target.solid.topology.topological_type
-        if self._wanted is None or started:
+        solid, fine = target.solid_on(self.grid), target.solid
+        self._wanted = None if solid is None else solid.topology.topological_type
+        if self._wanted is None:
             return
-        some = bool((self.sdf < 0).any())
-        apart = self._apart(self._surface()) if some else None
+        now = self._surface() if bool((self.sdf < 0).any()) else None
+        if now is not None and fine is not None:  # more than the vertices alone can tell
+            wanted = fine.topology.topological_type
+            self._wanted = wanted if now.topology.topological_type == wanted else self._wanted
+        if started:
+            return
+        apart = None if now is None else self._apart(now)
         if apart == 0:
             return
         near = (self.sdf.abs() < HELD_BAND).nonzero().squeeze(1)

@@ -1308,6 +1308,27 @@ HEART = [
 # fits and trainings
 FITS = [
     Mutant(
+        "fits: parts that nothing supports",
+        "meshlearn/reconstruct/targets/support.py",
+        "torch.bincount(labels[face], minlength=count) >= least",
+        "torch.bincount(labels[face], minlength=count) >= 0",
+        ("tests/reconstruct/test_support.py::test_crumbs_and_bubbles_beside_points_go",),
+    ),
+    Mutant(
+        "fits: what a grid can show of a field is held",
+        "meshlearn/representations/flexicubes.py",
+        "solid, fine = target.solid_on(self.grid), target.solid",
+        "solid, fine = target.solid, target.solid",
+        ("tests/reconstruct/test_support.py::test_a_field_tells_what_a_grid_can_show_of_it",),
+    ),
+    Mutant(
+        "fits: silhouettes that are near are not spoken of",
+        "meshlearn/reconstruct/targets/silhouettes.py",
+        "if far * pixel > max(limit, out[0]):",
+        "if far * pixel > 0.1 * max(limit, out[0]):",
+        ("tests/reconstruct/test_support.py::test_silhouettes_far_apart_are_told",),
+    ),
+    Mutant(
         "reconstruct: warm-up of the rate",
         "meshlearn/reconstruct/fitting.py",
         "        return (step + 1) / warm\n",
@@ -1811,7 +1832,7 @@ KEPT = [
     Mutant(
         "fits: parts that meet have no topology of their own",
         "meshlearn/reconstruct/targets/mesh.py",
-        " and not boxes_meet(self.mesh)",
+        " and are_walls(self.bvh)",
         "",
         ("tests/reconstruct/test_topology.py",),
     ),

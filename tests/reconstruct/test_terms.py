@@ -11,7 +11,8 @@ from meshlearn.reconstruct import fit
 from meshlearn.reconstruct.fitting import rate_factor, stages_of
 from meshlearn.reconstruct.targets import FromContours, FromField, FromImages, FromMesh, FromPoints
 from meshlearn.reconstruct.targets.base import surface_distance
-from meshlearn.reconstruct.targets.point_normals import flooded, point_noise
+from meshlearn.reconstruct.targets.flood import flooded
+from meshlearn.reconstruct.targets.point_normals import point_noise
 from meshlearn.render import Camera, render
 from meshlearn.representations import FlexiCubes
 

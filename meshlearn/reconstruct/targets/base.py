@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import stable_mean
+from meshlearn.isosurface import VoxelGrid
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.targets.support import Doubt
 
 
 class Target:
@@ -29,6 +31,14 @@ class Target:
     def knows_sides(self) -> bool:
         """Whether the sign of `field` is to be believed away from the surface."""
         return False
+
+    def solid_on(self, grid: VoxelGrid | None) -> Mesh | None:
+        """The same, as far as a grid can show it, where what is known depends on one."""
+        return self.solid
+
+    def doubts(self, mesh: Mesh, scale: float) -> list[Doubt]:
+        """What the data have against a fit on cells of `scale`, where no `solid` is known."""
+        return []
 
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
         """What it was made of, bit for bit, by which a checkpoint knows it again; on
@@ -93,7 +103,8 @@ class Target:
         return [{"params": found, "lr": lr}] if found else []
 
     def finish(self, mesh: Mesh) -> Mesh:
-        """The mesh to keep of one that was fitted; closed if that is."""
+        """The mesh to keep of one that was fitted, without what nothing speaks for; closed if it
+        is."""
         return mesh
 
     def write_sheet(self, mesh: Mesh, path: Path) -> None:

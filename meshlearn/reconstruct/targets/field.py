@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,12 +12,31 @@ from torch import Tensor
 from meshlearn import geometry
 from meshlearn._segment import stable_mean
 from meshlearn.io.volume import Volume
-from meshlearn.isosurface import VoxelGrid
+from meshlearn.isosurface import (
+    SparseVoxelGrid,
+    VoxelGrid,
+    dual_marching_cubes,
+    marching_cubes,
+)
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target, surface_distance
 
 PROBES = 8  # places along each side of the box, by whose values a function is known again; by hand
+
+SAMPLES_COMPARED = 1 << 24  # of a volume whose own surface is held against the fit; by hand
+
+
+def _crossed(values: Tensor) -> bool:
+    inside = values < 0
+    return bool(inside.any()) and not bool(inside.all())
+
+
+def _compared(mesh: Mesh | None) -> Mesh | None:
+    """A mesh whose topology can be asked for: closed, and of no more parts than noise has."""
+    if mesh is None or mesh.num_faces == 0 or not mesh.is_watertight:
+        return None
+    return mesh if mesh.topology.components().count <= settings.COMPONENTS_COMPARED else None
 
 
 class FromField(Target):
@@ -104,6 +125,41 @@ class FromField(Target):
     def field(self, points: Tensor) -> Tensor:
         with torch.no_grad():
             return self._field(points).reshape(-1)
+
+    @cached_property
+    def solid(self) -> Mesh | None:
+        """Of a volume the surface of its samples, capped at its border; of a function None."""
+        volume = self._field
+        if not isinstance(volume, Volume) or volume.values.numel() > SAMPLES_COMPARED:
+            return None
+        values = volume.values.detach()
+        if min(values.shape) < 2:
+            return None
+        grid = VoxelGrid(
+            tuple(n - 1 for n in values.shape),
+            bounds=((0, 0, 0), tuple(n - 1 for n in values.shape)),
+            device=values.device,
+            dtype=values.dtype,
+        )
+        found = _compared(marching_cubes(grid, values, close=True) if _crossed(values) else None)
+        return None if found is None else found.with_vertices(volume.to_world(found.vertices))
+
+    def solid_on(self, grid: VoxelGrid | None) -> Mesh | None:
+        """See `Target.solid_on`: what the field encloses on the vertices of a grid, whose border
+        is outside."""
+        if grid is None:
+            return self.solid
+        values = grid.evaluate(self.field).detach().to(grid.dtype)
+        if not isinstance(grid, SparseVoxelGrid):
+            volume = values.view(grid.shape)
+            for axis, n in enumerate(grid.shape):
+                for side in (0, n - 1):
+                    volume.select(axis, side).clamp_(min=1e-3 * max(grid.spacing))
+        if not _crossed(values):
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what is open is not compared
+            return _compared(dual_marching_cubes(grid, values))
 
     def losses(
         self, mesh: Mesh, *, scale: float, generator: torch.Generator, done: float

@@ -23,6 +23,8 @@ from meshlearn.reconstruct.targets.image_levels import (
 )
 from meshlearn.reconstruct.targets.mask_agreement import check_agreement
 from meshlearn.reconstruct.targets.open_surfaces import image_evidence, open_template
+from meshlearn.reconstruct.targets.silhouettes import silhouettes_apart
+from meshlearn.reconstruct.targets.support import Doubt, data_missed, kept_parts
 from meshlearn.reconstruct.targets.visual_hull import Hull, backproject
 from meshlearn.render import Camera, ImageSet
 from meshlearn.render.backends import get_backend
@@ -132,6 +134,7 @@ class FromImages(Target):
             if not bool(known.all()):
                 images["known"] = known
         _check_covered(images, known)
+        self.names = names
         self.kinds = tuple(k for k in KINDS if given[k] is not None)
         self.views = min(views, len(cameras))
         self.backend = get_backend(backend)
@@ -281,7 +284,8 @@ class FromImages(Target):
         return stable_sum(off) / (3 * both.sum().clamp(min=1))
 
     def finish(self, mesh: Mesh) -> Mesh:
-        """Without the parts that no camera sees, such as bubbles inside."""
+        """Without the parts that no camera sees, such as bubbles inside, and those that wholly lie
+        outside the silhouettes."""
         labels, count = mesh.topology.components()
         if count < 2:
             return mesh
@@ -290,7 +294,28 @@ class FromImages(Target):
         for i in range(len(level.cameras)):
             face = self.backend.rasterize(mesh, level.cameras[i], level.size).face
             seen[labels[face[face >= 0]]] = True
-        return mesh if bool(seen.all()) else mesh.submesh(seen[labels].nonzero()[:, 0]).mesh
+        away = 1.0 if level.cameras.orthographic else self.away
+        slack = settings.SLACK * float((away / level.focal).median())
+        with torch.no_grad():
+            beyond = self.hull.outside(mesh.vertices.detach().float(), slack).sum(1)
+        within = torch.zeros_like(seen)
+        within[labels[(beyond <= self.tolerance)[mesh.faces].any(1)]] = True
+        return kept_parts(mesh, seen & within)
+
+    @torch.no_grad()
+    def doubts(self, mesh: Mesh, scale: float) -> list[Doubt]:
+        """See `Target.doubts`: silhouettes and depth far from the fit's."""
+        limit = settings.FAR_OFF * scale
+        found = silhouettes_apart(
+            self._small, mesh, self.backend, self.away, self.names, limit, scale
+        )
+        depth = self._small.images.get("depth")
+        if depth is not None and bool((depth > 0).any()):
+            points = backproject(self._small.cameras, depth)
+            order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+            some = points[order[: settings.SAMPLES].to(points.device)]
+            found += data_missed(some, mesh, limit, scale, "places seen in depth")
+        return found
 
     def write_sheet(self, mesh: Mesh, path: Path) -> None:
         from meshlearn.reconstruct.targets.sheets import compare_sheet

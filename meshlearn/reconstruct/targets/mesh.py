@@ -12,6 +12,7 @@ from torch import Tensor
 
 from meshlearn import geometry
 from meshlearn._segment import Incidence, gather, stable_mean
+from meshlearn.geometry.intersections import self_intersections
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target, surface_distance
@@ -20,6 +21,12 @@ from meshlearn.reconstruct.targets.boundary import (
     boundary_loss,
     is_open,
     template_field,
+)
+from meshlearn.reconstruct.targets.support import (
+    Doubt,
+    data_missed,
+    supported,
+    surface_samples,
 )
 
 
@@ -102,10 +109,32 @@ class FromMesh(Target):
 
     @cached_property
     def solid(self) -> Mesh | None:
-        """The mesh, where it is closed and boxes of its components do not meet: the union of
-        components that do may have another topology."""
+        """The mesh, where it is closed and its components are the walls of one solid: the union of
+        components that meet, or that lie within others, may have another topology."""
         closed = self.mesh.topology.is_watertight
-        return self.mesh if closed and not boxes_meet(self.mesh) else None
+        return self.mesh if closed and are_walls(self.bvh) else None
+
+    def finish(self, mesh: Mesh) -> Mesh:
+        """Without the parts that are nearest to no place of the target."""
+        return supported(mesh, self._everywhere)
+
+    @property
+    def _everywhere(self) -> Tensor:
+        """Samples, and the middle of each face, so that each component has some."""
+        middle = self.mesh.vertices[self.mesh.faces].mean(1)
+        return torch.cat([middle, surface_samples(self.mesh)])
+
+    def doubts(self, mesh: Mesh, scale: float) -> list[Doubt]:
+        """See `Target.doubts`: of parts that meet, their union's places that the fit misses."""
+        places = self._everywhere
+        if not self.is_open:  # walls within other parts are no surface of the union
+            normals = self.normals[self.bvh.closest(places).face]
+            step = settings.BESIDE * scale * normals
+            winding = self.bvh.winding_number(torch.cat([places + step, places - step]))
+            outer, inner = (winding.abs() > settings.WINDING_INSIDE).chunk(2)
+            places = places[outer != inner]
+        limit = settings.FAR_OFF * scale
+        return data_missed(places, mesh, limit, scale, "places of the target")
 
     @property
     def knows_sides(self) -> bool:
@@ -205,6 +234,29 @@ def inside_out(bvh: geometry.MeshBVH) -> bool:
     winding = bvh.winding_number(places)
     least, most = float(winding.amin()), float(winding.amax())
     return -least > max(settings.TURNED * most, settings.TURNED_LEAST)
+
+
+def are_walls(bvh: geometry.MeshBVH) -> bool:
+    """Whether the components of a closed mesh bound one solid as they are: outside of each nothing
+    is, and within it the solid, as of parts side by side, and of cavities.
+
+    False for more components than are compared, and where boxes meet and any faces intersect.
+    """
+    mesh = bvh.mesh
+    found = mesh.topology.components()
+    if not boxes_meet(mesh):
+        return True
+    if found.count > settings.COMPONENTS_COMPARED or bool((self_intersections(mesh) >= 0).any()):
+        return False
+    area = mesh.face_areas().double()
+    order = torch.argsort(area, stable=True)
+    by_part = order[torch.argsort(found.labels[order], stable=True)]
+    last = torch.bincount(found.labels, minlength=found.count).cumsum(0) - 1
+    widest = by_part[last]  # the largest face of each part
+    middle = mesh.vertices[mesh.faces[widest]].mean(1)
+    step = settings.BESIDE * area[widest].sqrt()[:, None].to(middle) * mesh.face_normals()[widest]
+    outer, inner = bvh.winding_number(torch.cat([middle + step, middle - step])).chunk(2)
+    return bool((outer.round() == 0).all() and (inner.round() == 1).all())
 
 
 def boxes_meet(mesh: Mesh) -> bool:

@@ -212,20 +212,3 @@ def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[
             parent[rb], parity[rb] = ra, pa ^ pb ^ flipped
     found = [root(at) for at in range(count)]
     return [1 - 2 * odd for _, odd in found], [at for at, _ in found]
-
-
-def flooded(free: Tensor) -> Tensor:
-    """The part of `free` (bool volume) that is joined to its border."""
-    reached = torch.zeros_like(free)
-    for axis, n in enumerate(free.shape):
-        for side in (0, n - 1):
-            reached.select(axis, side).copy_(free.select(axis, side))
-    while True:
-        grown = reached.clone()
-        for axis, n in enumerate(free.shape):
-            grown.narrow(axis, 1, n - 1).logical_or_(reached.narrow(axis, 0, n - 1))
-            grown.narrow(axis, 0, n - 1).logical_or_(reached.narrow(axis, 1, n - 1))
-        grown &= free
-        if torch.equal(grown, reached):
-            return reached
-        reached = grown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,13 +18,14 @@ from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.reconstruct.targets.boundary import template_field
+from meshlearn.reconstruct.targets.flood import Flood
 from meshlearn.reconstruct.targets.point_normals import (
     agreeing_normals,
     estimate_normals,
-    flooded,
     point_noise,
     smooth_points,
 )
+from meshlearn.reconstruct.targets.support import Doubt, data_missed, mesh_beyond, supported
 
 
 class FromPoints(Target):
@@ -40,7 +42,8 @@ class FromPoints(Target):
             moved onto the planes of their neighbours, see `smooth_points`.
 
     The starting field comes from the winding number of the oriented points; without normals from
-    what lies behind the cloud seen from outside (a flood fill around the dilated points).
+    what lies behind the cloud seen from outside (a flood fill around the dilated points), or where
+    that comes in through an opening, from estimated normals.
 
     Loss terms, in cells: ``points`` (distance of the points to the fit), ``surface`` (distance of
     samples of the fit to the points, beyond the spacing of the points), ``normal`` (with normals),
@@ -101,6 +104,20 @@ class FromPoints(Target):
         """See `Target.options`."""
         return {"samples": self.samples, "noise": self._noise}
 
+    def finish(self, mesh: Mesh) -> Mesh:
+        """Without the parts that too few points lie at to enclose one: crumbs, and outliers'."""
+        return supported(mesh, self.points, least=settings.LEAST_OF_PART)
+
+    def doubts(self, mesh: Mesh, scale: float) -> list[Doubt]:
+        """See `Target.doubts`: points far from the fit, and the fit far from points."""
+        noise = settings.GAP_NOISE * self.noise
+        near = settings.FAR_OFF * scale + noise
+        wide = settings.FAR_OFF * max(scale, self.spacing) + noise
+        return [
+            *data_missed(self.points, mesh, near, scale, "points"),
+            *mesh_beyond(mesh, self.points, wide, scale, "points"),
+        ]
+
     @property
     def bounds(self) -> Tensor:
         return self._bounds
@@ -114,13 +131,50 @@ class FromPoints(Target):
         points = points.to(self.points)
         squared, index = geometry.knn(points, self.points, 1)
         distance = squared[:, 0].sqrt()
-        if self.normals is not None:
-            inside = self._winding(points) > settings.WINDING_INSIDE
-            near = distance < settings.NEAR_POINTS * self.spacing
-            offset = points - self.points[index[:, 0]]
-            behind = (offset * self.normals[index[:, 0]]).sum(1)
-            return torch.where(near, behind, torch.where(inside, -distance, distance))
-        return self._flooded(points, distance)
+        normals = self._sides if self.normals is None else self.normals
+        if normals is None:
+            return self._flood.signed(points, distance)
+        inside = self._winding(points, normals) > settings.WINDING_INSIDE
+        near = distance < settings.NEAR_POINTS * self.spacing
+        offset = points - self.points[index[:, 0]]
+        behind = (offset * normals[index[:, 0]]).sum(1)
+        return torch.where(near, behind, torch.where(inside, -distance, distance))
+
+    @cached_property
+    def _flood(self) -> Flood:
+        return Flood(self.points, self._bounds, self.spacing)
+
+    @cached_property
+    def _sides(self) -> Tensor | None:
+        """(P, 3) estimated normals of unoriented points that enclose a space but for an opening, as
+        a bin does; None where a flood finds what they enclose, or nothing does."""
+        flood = self._flood
+        if flood.enclosed > settings.FLOOD_CLEAR * flood.wall:
+            return None
+        places, away = flood.lattice()
+        places = places[away > settings.NEAR_POINTS * self.spacing]
+        if not len(places):
+            return None
+        order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
+        part = min(1.0, settings.SIDE_PLACES / len(places))
+        places = places[order[: settings.SIDE_PLACES].to(places.device)]
+        normals = estimate_normals(self.points)
+        winding = self._winding(places, normals)
+        inside = winding > settings.WINDING_INSIDE
+        deep = int((winding > settings.WINDING_DEEP).sum())
+        if (
+            float(winding.amin()) < -settings.WINDING_SANE
+            or float(winding.amax()) > 1 + settings.WINDING_SANE
+            or deep < settings.DEEP_SHARE * int(inside.sum())
+            or deep <= 2 * part * flood.enclosed
+        ):
+            return None
+        warnings.warn(
+            "points: they enclose a space but for an opening, which is closed; their sides are "
+            "those of estimated normals (method 'gshell' fits it open)",
+            stacklevel=3,
+        )
+        return normals
 
     def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """See `Target.shell`: a template through the points by their winding number, and how much
@@ -134,7 +188,7 @@ class FromPoints(Target):
         offset = points[:, None] - self.points[index]
         behind = (offset * self.normals[index]).sum(2).mean(1)
         size = float((self._bounds[1] - self._bounds[0]).max())
-        field = template_field(self._winding, distance, points, size)
+        field = template_field(self._outward, distance, points, size)
         near = distance < settings.NEAR_POINTS * self.spacing
         return torch.where(near, behind, field), self._reach(scale) - distance
 
@@ -149,13 +203,19 @@ class FromPoints(Target):
         reach = self._reach(scale)
         return (2 * (reach - distance) / reach).clamp(-1, 1)
 
-    def _winding(self, query: Tensor, most: int = settings.WINDING_POINTS) -> Tensor:
+    def _outward(self, query: Tensor) -> Tensor:
+        """Winding number by the normals that there are."""
+        assert self.normals is not None
+        return self._winding(query, self.normals)
+
+    def _winding(
+        self, query: Tensor, normals: Tensor, most: int = settings.WINDING_POINTS
+    ) -> Tensor:
         """Winding number of the oriented points; of `most` of them, their areas scaled up."""
         generator = torch.Generator().manual_seed(0)
         chosen = torch.randperm(len(self.points), generator=generator)[:most]
-        assert self.normals is not None
         weight = self._area[chosen] * (len(self.points) / len(chosen))
-        source, dipole = self.points[chosen], self.normals[chosen] * weight[:, None]
+        source, dipole = self.points[chosen], normals[chosen] * weight[:, None]
         closest = (self._area[chosen].mean() / math.pi * len(self.points) / len(chosen)).sqrt()
         found = []
         for part in query.split(settings.WINDING_CHUNK):
@@ -163,30 +223,6 @@ class FromPoints(Target):
             far = r.norm(dim=2).clamp(min=float(closest))
             found.append(((r * dipole).sum(2) / far**3).sum(1) / (4 * math.pi))
         return torch.cat(found) if found else query[:, 0]
-
-    def _flooded(self, query: Tensor, distance: Tensor) -> Tensor:
-        """Distance, negative where a flood from outside does not come."""
-        reach = settings.FLOOD_REACH * self.spacing
-        box = self._bounds.double().cpu()
-        size = float((box[1] - box[0]).max())
-        for cells in settings.FLOOD_CELLS:
-            pad = max(settings.FLOOD_PAD * reach, settings.FLOOD_PAD * size / cells)
-            low, high = box[0] - pad, box[1] + pad
-            step = float((high - low).max()) / cells
-            shape = [int(n) for n in torch.ceil((high - low) / step).long() + 1]
-            lines = [low[a] + step * torch.arange(n) for a, n in enumerate(shape)]
-            lattice = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).view(-1, 3)
-            near, _ = geometry.knn(lattice.to(self.points), self.points, 1)
-            wall = (near[:, 0].sqrt() < max(reach, settings.FLOOD_WALL * step)).view(shape)
-            free = flooded(~wall)
-            enclosed = ~wall & ~free
-            if int(enclosed.sum()) > 0:
-                break
-        outside = torch.nn.functional.max_pool3d(free[None, None].float(), 3, 1, 1)[0, 0] > 0
-        at = torch.round((query.double() - low.to(query.device)) / step).long()
-        index = torch.stack([at[:, a].clamp(0, shape[a] - 1) for a in range(3)], 1)
-        out = outside[index[:, 0], index[:, 1], index[:, 2]].to(query.device)
-        return torch.where(out, distance, -distance) - 0.5 * step * (~out)
 
     def distance(self, points: Tensor) -> tuple[Tensor, Tensor] | None:
         """Distance to the points, less their spacing and as it is, where no normals tell sides."""
