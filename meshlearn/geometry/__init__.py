@@ -17,6 +17,7 @@ from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.offsetting import offset
 from meshlearn.geometry.remeshing import remesh
+from meshlearn.geometry.registration import Registration, register
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import (
     SectionLine,
@@ -51,6 +52,7 @@ __all__ = [
     "Neighbours",
     "PointTree",
     "RayHits",
+    "Registration",
     "SectionLine",
     "Subdivision",
     "SurfaceSamples",
@@ -70,6 +72,7 @@ __all__ = [
     "polyline_section",
     "ray_mesh_intersection",
     "remesh",
+    "register",
     "remove_enclosed",
     "sample_even",
     "sample_points",

@@ -62,3 +62,20 @@ def test_subdivide_and_smooth(files, cli):
     assert done.returncode == 1 and "faces of" in done.stderr and not (files / "x.ply").exists()
     done = cli("smooth", out, files / "x.ply", "--amount", "-1")
     assert done.returncode == 1 and "amount: expected" in done.stderr
+
+
+def test_register_moves_a_mesh_onto_another(files, cli):
+    goal = icosphere(3).scale((1, 2, 3))
+    goal = goal.with_vertices(goal.vertices + 0.1 * goal.vertices.square())
+    goal.save(files / "goal.ply")
+    goal.rotate("x", 100).translate((4, 0, 0)).save(files / "moved.ply")
+    out = files / "back.ply"
+    done = cli("register", files / "moved.ply", files / "goal.ply", out, "--json")
+    facts = json.loads(done.stdout)
+    assert facts["error"] < 1e-3 and facts["converged"] and len(facts["matrix"]) == 4
+    assert (ml.load(out).vertices - goal.vertices).abs().max() < 1e-3
+    far = cli(
+        "register", files / "moved.ply", files / "goal.ply", files / "x.ply",
+        "--start", "none", "--max-distance", "0.0001",
+    )  # fmt: skip
+    assert far.returncode == 1 and "max_distance: no point" in far.stderr
