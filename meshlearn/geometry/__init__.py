@@ -16,8 +16,8 @@ from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.offsetting import offset
-from meshlearn.geometry.remeshing import remesh
 from meshlearn.geometry.registration import Registration, register
+from meshlearn.geometry.remeshing import remesh
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import (
     SectionLine,
@@ -71,8 +71,8 @@ __all__ = [
     "point_mesh_distance",
     "polyline_section",
     "ray_mesh_intersection",
-    "remesh",
     "register",
+    "remesh",
     "remove_enclosed",
     "sample_even",
     "sample_points",
