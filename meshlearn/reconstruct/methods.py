@@ -412,7 +412,6 @@ for _method in (
         "tsdf",
         "depth images fused, open where nobody looked",
         _tsdf,
-        open=True,
         options=frozenset(),
     ),
 ):
