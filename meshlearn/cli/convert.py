@@ -187,6 +187,14 @@ def convert(
             "faces, orient, drop unused vertices; holes stay.",
         ),
     ] = False,
+    drop_islands: Annotated[
+        float | None,
+        typer.Option(metavar="LENGTH", help="Drop components smaller than this; one stays."),
+    ] = None,
+    fill_holes: Annotated[
+        float | None,
+        typer.Option(metavar="LENGTH", help="Fill holes up to this width, smoothly; inf for all."),
+    ] = None,
     remove_enclosed: Annotated[
         bool,
         typer.Option(
@@ -266,6 +274,8 @@ def convert(
         center=center,
         merge=merge,
         repair=repair,
+        drop_islands=drop_islands,
+        fill_holes=fill_holes,
         remove_enclosed=remove_enclosed,
         simplify=simplify,
         triangulate=triangulate,

@@ -13,6 +13,7 @@ from meshlearn.geometry.curvature import Curvature, curvature
 from meshlearn.geometry.enclosed import enclosed_faces, remove_enclosed
 from meshlearn.geometry.even_sampling import sample_even
 from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
+from meshlearn.geometry.holes import drop_islands, fill_holes
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
 from meshlearn.geometry.offsetting import offset
@@ -61,7 +62,9 @@ __all__ = [
     "chamfer_distance",
     "convex_hull",
     "curvature",
+    "drop_islands",
     "enclosed_faces",
+    "fill_holes",
     "geodesic_distance",
     "knn",
     "laplacian",

@@ -511,6 +511,20 @@ GEOMETRY = [
         ("tests/geometry/test_wrap.py",),
     ),
     Mutant(
+        "geometry: a patch goes on flat",
+        "meshlearn/geometry/hole_patches.py",
+        "normalize(gone[:, :3], dim=1) * gone[:, 3:]",
+        "normalize(gone[:, :3], dim=1) * 0",
+        ("tests/geometry/test_holes.py",),
+    ),
+    Mutant(
+        "geometry: a rim is not spanned by the least area",
+        "meshlearn/geometry/hole_patches.py",
+        "        best = total.min(1)\n",
+        "        best = total.max(1)\n",
+        ("tests/geometry/test_holes.py",),
+    ),
+    Mutant(
         "geometry: cotangents are halved",
         "meshlearn/geometry/laplacian.py",
         "reshape(-1, 1) / 2  # edge k",

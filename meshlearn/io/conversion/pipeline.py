@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from meshlearn.io.changes import enclosed, operations, placement, repair
+from meshlearn.io.changes import enclosed, holes, operations, placement, repair
 from meshlearn.io.changes.operations import Changed
 from meshlearn.io.contents import counts_in
 from meshlearn.io.conversion.mends import refusal
@@ -39,6 +39,8 @@ class ConvertOptions:
             the offset that the file states, see `placement.center`.
         merge: distance of vertices that become one.
         repair: the steps of `repair.STEPS`.
+        drop_islands: size below which components are dropped, see `holes.drop_islands`.
+        fill_holes: width up to which holes are filled, see `holes.fill_holes`.
         remove_enclosed: without what nobody sees from outside, see `enclosed.remove_enclosed`.
         simplify: triangles wanted, or below 1 the fraction of them.
         triangulate: cut polygons into triangles.
@@ -62,6 +64,8 @@ class ConvertOptions:
     center: bool | None = None
     merge: float | None = None
     repair: bool = False
+    drop_islands: float | None = None
+    fill_holes: float | None = None
     remove_enclosed: bool = False
     simplify: float | None = None
     triangulate: bool = False
@@ -87,6 +91,9 @@ class ConvertOptions:
             raise ValueError(f"merge: expected a distance of at least 0, got {self.merge:g}")
         if self.tolerance is not None and not 0 < self.tolerance < math.inf:
             raise ValueError(f"tolerance: expected a length above 0, got {self.tolerance:g}")
+        for name, size in (("drop-islands", self.drop_islands), ("fill-holes", self.fill_holes)):
+            if size is not None and not size >= 0:
+                raise ValueError(f"{name}: expected a length of at least 0, got {size:g}")
         wanted = self.simplify
         if wanted is not None and not (0 < wanted < 1 or (wanted >= 1 and wanted % 1 == 0)):
             raise ValueError(
@@ -203,6 +210,10 @@ def apply(
         document = take(repair.merge(document, options.merge))
     if options.repair:
         document = take(repair.repair(document))
+    if options.drop_islands is not None:
+        document = take(holes.drop_islands(document, options.drop_islands))
+    if options.fill_holes is not None:
+        document = take(holes.fill_holes(document, options.fill_holes))
     if options.remove_enclosed:
         document = take(enclosed.remove_enclosed(document))
     if options.simplify is not None:

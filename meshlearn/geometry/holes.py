@@ -1,0 +1,230 @@
+"""Holes of a surface filled, and small parts of it dropped, by size."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meshlearn._segment import Incidence
+from meshlearn._validate import check_tensor
+from meshlearn.geometry.hole_patches import Patch, refine, smooth_patch, triangulate_rim
+from meshlearn.geometry.intersections import crossing
+from meshlearn.mesh import CornerAttribute, Mesh
+from meshlearn.mesh.topology import Topology
+
+_PLAIN = 6  # edges of a rim up to which it is filled by the least area alone
+
+
+class Fills(NamedTuple):
+    """What fills the holes of a mesh of V vertices.
+
+    Attributes:
+        vertices: (N, 3) float64 new vertices, which are V, V + 1 and so on.
+        parents: (N, 2) int64 vertices that a new one was put between; later ones may be new, too.
+        faces: (M, 3) int64 new faces.
+        filled: holes that were filled.
+        left: sentences on holes that were not, though small enough.
+    """
+
+    vertices: Tensor
+    parents: Tensor
+    faces: Tensor
+    filled: int
+    left: list[str]
+
+
+def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smooth=True) -> Fills:
+    """What `fill_holes` adds to vertices (V, 3) float64 and faces (F, 3)."""
+    topology = Topology(faces, len(vertices))
+    loops = sorted(topology.boundary_loops(), key=len)
+    on_rim = torch.zeros(len(vertices), dtype=torch.bool)
+    for loop in loops:
+        on_rim[loop] = True
+    taken = {(a, b) for a, b in topology.edges[on_rim[topology.edges].all(1)].tolist()}
+    points, every = vertices, faces
+    parents: list[Tensor] = []
+    left = []
+    filled = 0
+    for loop in loops:
+        rim = points[loop]
+        width = float((rim.amax(0) - rim.amin(0)).norm())
+        if width > up_to:
+            continue
+        found = _patch(points, every, loop, taken, smooth)
+        if found is None:
+            place = ", ".join(f"{x:.4g}" for x in rim.mean(0).tolist())
+            left.append(
+                f"a hole of {len(loop)} edges, {width:.4g} wide, at ({place}) is left, since what "
+                "fills it would cross the surface or meet itself"
+            )
+            continue
+        filled += 1
+        points = torch.cat([points, found.vertices])
+        every = torch.cat([every, found.faces])
+        parents.append(found.parents)
+        ends = torch.cat([found.faces, found.faces.roll(-1, 1)]).view(2, -1).T.sort(1).values
+        taken |= {(a, b) for a, b in ends.tolist()}
+    none = torch.zeros(0, 2, dtype=torch.int64)
+    return Fills(
+        points[len(vertices) :], torch.cat([none, *parents]), every[len(faces) :], filled, left
+    )
+
+
+def _patch(
+    points: Tensor, faces: Tensor, loop: Tensor, taken: set[tuple[int, int]], smooth: bool
+) -> Patch | None:
+    """The best fill of a hole that crosses nothing: smooth, flat, of the least area; or none."""
+    if len(set(loop.tolist())) < len(loop):
+        return None
+    plain = triangulate_rim(points, loop, taken)
+    if plain is None:
+        return None
+    tries = [plain]
+    if smooth and len(loop) > _PLAIN:
+        fine = refine(points, loop, plain)
+        if len(fine.vertices):
+            tries = [smooth_patch(points, faces, fine), fine, plain]
+    for patch in tries:
+        both = torch.cat([faces, patch.faces])
+        query = torch.arange(len(faces), len(both))
+        if not bool((crossing(torch.cat([points, patch.vertices]), both, query) >= 0).any()):
+            return patch
+    return None
+
+
+def fill_holes(mesh: Mesh, up_to: float | None = None, *, smooth: bool = True) -> Mesh:
+    """A mesh whose holes are closed: boundary loops, each by a patch of its own.
+
+    A rim is first spanned by the triangles of least area (dynamic programming). A larger one is
+    then refined to the length of its edges and smoothed so that the surface goes on across the rim
+    as it bends beside it (a bi-Laplacian least-squares fit, the ring of vertices behind the rim
+    held). A patch that crosses the surface is given up for a flatter one, and where each does the
+    hole is left.
+
+    Args:
+        up_to: diagonal of the box of a rim, up to which it is filled; None for all, also the
+            outer border of an open surface.
+        smooth: False for the triangles of least area alone, without new vertices.
+
+    Returns:
+        The mesh with new vertices and faces behind the old ones. Attributes of new vertices are
+        means (of whole numbers: those of a neighbour), those of faces and corners are of a
+        neighbour on the rim.
+
+    Raises:
+        ValueError: not a mesh, coordinates that are not finite, `up_to` that is no length.
+
+    Warns:
+        UserWarning: holes that are left, though small enough.
+
+    Example:
+        >>> closed = ml.geometry.fill_holes(mesh, up_to=0.1)
+
+    Source: Barequet and Sharir, Filling gaps in the boundary of a polyhedron (1995); refinement and
+    fairing after Liepa, Filling holes in meshes (2003).
+    """
+    if not isinstance(mesh, Mesh):
+        raise ValueError(f"mesh: expected a Mesh, got {type(mesh).__name__}")
+    limit = math.inf if up_to is None else _size(up_to, "up_to")
+    check_tensor(mesh.vertices.detach(), "mesh.vertices", finite=True)
+    fills = find_fills(
+        mesh.vertices.detach().cpu().double(), mesh.faces.cpu(), limit, smooth=smooth
+    )
+    for sentence in fills.left:
+        warnings.warn(sentence, stacklevel=2)
+    if not len(fills.faces):
+        return mesh
+    fills = fills._replace(
+        vertices=fills.vertices.to(mesh.device),
+        parents=fills.parents.to(mesh.device),
+        faces=fills.faces.to(mesh.device),
+    )
+    sources = sources_of(fills, mesh.faces)
+    faces = torch.cat([mesh.faces, fills.faces])
+    made = Mesh(torch.cat([mesh.vertices, fills.vertices.to(mesh.dtype)]), faces)
+    made.vertex_attributes = {k: extended(v, fills) for k, v in mesh.vertex_attributes.items()}
+    made.face_attributes = {
+        k: torch.cat([v, v[sources.faces]]) for k, v in mesh.face_attributes.items()
+    }
+    made.corner_attributes = {
+        k: CornerAttribute(v.values, torch.cat([v.index, v.index.reshape(-1)[sources.corners]]))
+        for k, v in mesh.corner_attributes.items()
+    }
+    made.materials = mesh.materials
+    return made
+
+
+class Sources(NamedTuple):
+    """Where the attributes of new faces come from."""
+
+    faces: Tensor  # (M,) old faces
+    corners: Tensor  # (M, 3) old corners, 3 f + k
+
+
+def sources_of(fills: Fills, faces: Tensor) -> Sources:
+    """Old faces and corners at the vertices of new ones, or at the parents of their vertices."""
+    count = int(faces.max()) + 1
+    first = Incidence(faces.reshape(-1), count)
+    base = int(fills.faces.max()) + 1 - len(fills.vertices)
+    old = torch.arange(base + len(fills.vertices), device=faces.device)
+    rows = old.tolist()
+    for k, (a, _) in enumerate(fills.parents.tolist()):
+        rows[base + k] = rows[a]
+    vertex = torch.tensor(rows, device=faces.device)[fills.faces]
+    corner = first.order[first.start[vertex]]
+    return Sources(corner[:, 0] // 3, corner)
+
+
+def extended(values: Tensor, fills: Fills) -> Tensor:
+    """Values of vertices (V, ...) with those of the new ones behind them."""
+    rows = list(values)
+    for a, b in fills.parents.tolist():
+        rows.append((rows[a] + rows[b]) / 2 if values.is_floating_point() else rows[a])
+    return torch.cat([values, torch.stack(rows[len(values) :])]) if len(fills.parents) else values
+
+
+def _size(value: object, name: str) -> float:
+    if not isinstance(value, (int, float)) or not value >= 0 or math.isinf(value):
+        raise ValueError(f"{name}: expected a length of at least 0, got {value!r}")
+    return float(value)
+
+
+def island_sizes(vertices: Tensor, topology: Topology) -> tuple[Tensor, Tensor]:
+    """(F,) component of each face, and (C,) the diagonal of each component's box."""
+    labels, count = topology.components()
+    label = labels.repeat_interleave(3)[:, None].expand(-1, 3)
+    corner = vertices.double()[topology.faces.reshape(-1)]
+    low = torch.full((count, 3), torch.inf, dtype=torch.float64, device=corner.device)
+    high = (-low).scatter_reduce(0, label, corner, "amax")
+    low = low.scatter_reduce(0, label, corner, "amin")
+    return labels, (high - low).norm(dim=1)
+
+
+def drop_islands(mesh: Mesh, below: float) -> Mesh:
+    """A mesh without components smaller than a size; the largest one stays whatever its size.
+
+    Args:
+        below: diagonal of a component's box, in the mesh's unit.
+
+    Returns:
+        The mesh with all attributes of what stays; vertices that no face uses are gone.
+
+    Raises:
+        ValueError: not a mesh, a size that is no length.
+
+    Example:
+        >>> clean = ml.geometry.drop_islands(scan, 0.05)
+    """
+    if not isinstance(mesh, Mesh):
+        raise ValueError(f"mesh: expected a Mesh, got {type(mesh).__name__}")
+    limit = _size(below, "below")
+    if not mesh.num_faces:
+        return mesh
+    labels, size = island_sizes(mesh.vertices.detach(), mesh.topology)
+    keep = size >= limit
+    keep[size.argmax()] = True
+    return mesh if bool(keep.all()) else mesh.submesh(keep[labels]).mesh

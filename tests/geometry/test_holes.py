@@ -1,0 +1,149 @@
+"""Holes filled, islands dropped."""
+
+import math
+
+import pytest
+import torch
+
+import meshlearn as ml
+from meshlearn import CornerAttribute, Mesh, geometry
+from meshlearn.data import shapes
+from tests.shared_data import shared_data
+
+
+def without(mesh: Mesh, cut: torch.Tensor) -> Mesh:
+    """The mesh without faces of a mask."""
+    return mesh.submesh(~cut).mesh
+
+
+def cap(height: float, subdivisions: int = 4) -> Mesh:
+    """A unit sphere that ends at a height."""
+    ball = shapes.icosphere(subdivisions, dtype=torch.float64)
+    return without(ball, (ball.triangles[:, :, 2] > height).all(1))
+
+
+def sound(made: Mesh) -> None:
+    assert made.is_watertight and made.is_vertex_manifold and made.is_consistently_oriented
+    assert not bool((ml.metrics.self_intersections(made) >= 0).any())
+
+
+def test_a_square_is_two_triangles():
+    box = shapes.box(dtype=torch.float64)
+    opened = without(box, (box.triangles[:, :, 0] > 0.49).all(1))
+    made = geometry.fill_holes(opened)
+    sound(made)
+    assert made.num_faces == 12 and made.num_vertices == 8
+    assert float(made.volume()) == pytest.approx(1.0)
+
+
+def test_the_least_area_is_found():
+    """Of all ways to span a bent rim, counted one by one."""
+    rng = torch.Generator().manual_seed(0)
+    n = 7
+    angle = 2 * math.pi * torch.arange(n) / n
+    rim = torch.stack([angle.cos(), angle.sin(), torch.rand(n, generator=rng)], 1).double()
+    rim = torch.cat([rim, torch.tensor([[0.0, 0, -3]], dtype=torch.float64)])
+    cone = Mesh(rim, torch.tensor([[i, n, (i + 1) % n] for i in range(n)]))
+    made = geometry.fill_holes(cone, smooth=False)
+    found = float(made.face_areas()[n:].sum())
+
+    def ways(loop):
+        if len(loop) < 3:
+            return [0.0]
+        out = []
+        for k in range(1, len(loop) - 1):
+            corner = rim[[loop[0], loop[k], loop[-1]]]
+            area = float(torch.linalg.cross(corner[1] - corner[0], corner[2] - corner[0]).norm())
+            rest = (ways(loop[: k + 1]), ways(loop[k:]))
+            out += [area / 2 + a + b for a in rest[0] for b in rest[1]]
+        return out
+
+    assert made.is_watertight and found == pytest.approx(min(ways(list(range(n)))))
+
+
+@pytest.mark.parametrize("height", [0.9, 0.6])
+def test_a_sphere_goes_on_round(height):
+    opened = cap(height)
+    flat, round_ = geometry.fill_holes(opened, smooth=False), geometry.fill_holes(opened)
+    for made in (flat, round_):
+        sound(made)
+        assert torch.equal(made.vertices[: opened.num_vertices], opened.vertices)
+    off = (round_.vertices.norm(dim=1) - 1).abs().max()
+    assert float(off) < 0.03 * (1 - height)  # a flat fill is off by 1 - height
+    edges = round_.vertices[round_.topology.edges]
+    length = (edges[:, 0] - edges[:, 1]).norm(dim=1)
+    assert float(length.max()) < 3 * float(length.median())
+    assert round_.num_vertices > opened.num_vertices and flat.num_vertices == opened.num_vertices
+
+
+def test_by_size():
+    ball = cap(0.95)
+    two = without(ball, (ball.triangles[:, :, 2] < -0.5).all(1))
+    made = geometry.fill_holes(two, up_to=1.0)
+    assert len(two.topology.boundary_loops()) == 2 and len(made.topology.boundary_loops()) == 1
+    assert float(made.vertices[made.topology.boundary_loops()[0], 2].max()) < -0.4
+    assert geometry.fill_holes(two, up_to=0.0) is two
+
+
+def test_nothing_is_filled_across_what_is_there():
+    """A ball in the opening of a cup, through which every fill would pass."""
+    cup = cap(0.3, 3)
+    ball = shapes.icosphere(3, radius=0.6, dtype=torch.float64).translate((0.0, 0.0, 0.5))
+    both = Mesh(
+        torch.cat([cup.vertices, ball.vertices]),
+        torch.cat([cup.faces, ball.faces + cup.num_vertices]),
+    )
+    with pytest.warns(UserWarning, match="is left, since what fills it would cross"):
+        made = geometry.fill_holes(both)
+    assert made is both
+
+
+def test_attributes_go_on():
+    opened = cap(0.6, 3)
+    opened.vertex_attributes["height"] = opened.vertices[:, 2:].clone()
+    opened.face_attributes["part"] = torch.full((opened.num_faces,), 7)
+    opened.corner_attributes["uv"] = CornerAttribute(opened.vertices[:, :2], opened.faces)
+    made = geometry.fill_holes(opened)
+    assert made.vertex_attributes["height"].shape == (made.num_vertices, 1)
+    new = made.vertex_attributes["height"][opened.num_vertices :]
+    assert len(new) and 0.4 < float(new.min()) and float(new.max()) < 0.8
+    assert bool((made.face_attributes["part"] == 7).all())
+    uv = made.corner_attributes["uv"]
+    assert uv.index.shape == made.faces.shape
+    rim = made.faces < opened.num_vertices
+    assert torch.equal(uv.index[rim], made.faces[rim])
+
+
+def test_real_holes():
+    bunny = ml.load(shared_data("meshes", "stanford-bunny.obj"))
+    holes = len(bunny.topology.boundary_loops())
+    made = geometry.fill_holes(bunny)
+    assert holes >= 5 and made.is_watertight and made.is_vertex_manifold
+    assert float(made.volume()) == pytest.approx(7.5e-4, rel=0.03)
+
+
+def test_islands():
+    ball, dust = shapes.icosphere(3), shapes.icosphere(1, radius=0.05).translate((2.0, 0.0, 0.0))
+    both = Mesh(
+        torch.cat([ball.vertices, dust.vertices]),
+        torch.cat([ball.faces, dust.faces + ball.num_vertices]),
+    )
+    made = geometry.drop_islands(both, 0.5)
+    assert torch.equal(made.faces, ball.faces) and torch.equal(made.vertices, ball.vertices)
+    assert geometry.drop_islands(both, 0.05) is both
+    assert geometry.drop_islands(both, 99.0).num_faces == ball.num_faces  # the largest stays
+
+
+def test_what_is_refused():
+    ball = shapes.icosphere(1)
+    for wrong in (-1.0, math.nan, "large"):
+        with pytest.raises(ValueError, match="up_to: expected a length of at least 0"):
+            geometry.fill_holes(ball, wrong)
+        with pytest.raises(ValueError, match="below: expected a length of at least 0"):
+            geometry.drop_islands(ball, wrong)
+    with pytest.raises(ValueError, match="mesh: expected a Mesh"):
+        geometry.fill_holes(ball.vertices)
+    bad = cap(0.6, 2)
+    bad.vertices[0] = math.nan
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        geometry.fill_holes(bad)
