@@ -223,3 +223,11 @@ CONFIDENT = 12  # points whose density is a vertex's confidence; by hand
 POISSON_LIMIT = 512  # cells along the box: 0.5 GB for each array of values
 EXACT = 0.02  # spacings of noise up to which points are not moved; by hand
 THIN = 1e-3  # of the greatest spread: a line or a plane; by hand
+
+# --- screening: poisson/screened.py ---------------------------------------------------------------
+SCREEN_REACH = 0.5  # cells from the points within which the change fades in; by hand
+SCREEN_NODES = 96  # of the grid on which the change is solved for; by hand
+SCREEN_STEPS = 25  # of conjugate gradients at most; by hand
+SCREEN_END = 1e-6  # of the first squared residual, at which they end; by hand
+SCREEN_FROM, SCREEN_UPTO = 0.07, 0.2  # mean size of the indicator at points, 0 to 0.5, where it is
+# done: below, points are met; above, it is sides that are in doubt; by hand

@@ -329,6 +329,13 @@ GEOMETRY = [
         ("tests/reconstruct/test_poisson.py",),
     ),
     Mutant(
+        "reconstruct: side that screening draws to",
+        "meshlearn/reconstruct/poisson/screened.py",
+        "left = -volume * splat(",
+        "left = volume * splat(",
+        ("tests/reconstruct/test_poisson_field.py",),
+    ),
+    Mutant(
         "reconstruct: sign of the spectral indicator",
         "meshlearn/reconstruct/poisson/spectral.py",
         "irfftn(-1j * dot * scale",

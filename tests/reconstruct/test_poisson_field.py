@@ -7,7 +7,8 @@ import torch
 from meshlearn import geometry
 from meshlearn.data import shapes
 from meshlearn.geometry.splatting import gather_at
-from meshlearn.reconstruct.poisson import point_areas, spectral_indicator
+from meshlearn.reconstruct.poisson import point_areas, screened_indicator, spectral_indicator
+from meshlearn.reconstruct.poisson.screened import finer
 
 
 def ball(count: int, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,3 +65,29 @@ def test_points_move_towards_a_surface_by_their_gradient() -> None:
     found = spectral_indicator(start, normals, start.new_ones(len(start)), 24, sigma=1.0)
     (slope,) = torch.autograd.grad(((found - goal) ** 2).sum(), start)
     assert float((-slope * normals).sum(1).mean()) > 0
+
+
+def test_screening_draws_the_indicator_to_zero_around_a_gap() -> None:
+    points, normals = ball(4000)
+    seen = points[:, 2] < 0.62
+    points, normals = points[seen], normals[seen]
+    weights = point_areas(geometry.knn(points, points, 13)[0])
+    chi = spectral_indicator(points, normals, weights, 64, sigma=1.0)
+    screened = screened_indicator(chi, points, weights)
+
+    def off(field: torch.Tensor) -> float:
+        return float(gather_at(points * 64, field[None]).abs().mean())
+
+    assert off(screened) < 0.7 * off(chi)
+    assert float(screened[32, 32, 24]) < -0.2 and float(screened[0, 0, 0]) > 0.2
+    # weaker strings change less
+    assert off(screened) < off(screened_indicator(chi, points, weights, reach=20.0)) < off(chi)
+
+
+def test_a_field_of_few_waves_is_the_same_on_a_finer_grid() -> None:
+    def waves(nodes: int) -> torch.Tensor:
+        x, y, z = torch.meshgrid(*[torch.arange(nodes) * (2 * torch.pi / nodes)] * 3, indexing="ij")
+        return torch.sin(2 * x) * torch.cos(y) + torch.cos(3 * z - x) + 0.5
+
+    assert torch.allclose(finer(waves(12), 30), waves(30), atol=1e-5)
+    assert torch.equal(finer(waves(12), 12), waves(12))

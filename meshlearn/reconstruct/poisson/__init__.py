@@ -7,6 +7,7 @@ clean scans, `surface` puts them together.
 from meshlearn.reconstruct.poisson.noise import inliers, point_noise, point_spacing
 from meshlearn.reconstruct.poisson.orientation import oriented_normals
 from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
+from meshlearn.reconstruct.poisson.screened import screened_indicator
 from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
 from meshlearn.reconstruct.poisson.surface import Cleaned, clean_points, poisson
 
@@ -20,6 +21,7 @@ __all__ = [
     "point_noise",
     "point_spacing",
     "poisson",
+    "screened_indicator",
     "smoothed_points",
     "spectral_indicator",
 ]

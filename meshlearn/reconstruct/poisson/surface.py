@@ -19,12 +19,14 @@ from torch import Tensor
 from meshlearn import geometry
 from meshlearn._compile import eager
 from meshlearn._validate import FLOATS, check_tensor
+from meshlearn.geometry.splatting import gather_at
 from meshlearn.isosurface import VoxelGrid, dual_marching_cubes
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.poisson.noise import inliers, point_noise, point_spacing
 from meshlearn.reconstruct.poisson.orientation import oriented_normals, unit_box
 from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
+from meshlearn.reconstruct.poisson.screened import screened_indicator
 from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
 
 _log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ def poisson(
     noise: float | None = None,
     outliers: bool = True,
     trim: float | None = None,
+    screen: bool | None = None,
 ) -> Mesh:
     """A closed mesh of the surface that points lie on, by Poisson's equation.
 
@@ -109,6 +112,8 @@ def poisson(
         outliers: leave out points that lie alone or off the surface of their neighbours.
         trim: remove what is farther than so many spacings from any point, which leaves a scan of a
             part of a surface open; None: closed.
+        screen: draw the indicator to zero at every point, as gaps keep it off; None: where it is
+            off by more than points that meet it are, see `screened`.
 
     Returns:
         The mesh, normals outward, with the vertex attribute "confidence" (V, 1): the density of
@@ -122,7 +127,7 @@ def poisson(
         >>> mesh = ml.poisson(cloud.points, cloud.normals)
         >>> mesh = ml.poisson(scan, trim=3.0)      # unoriented, of one side of a thing
 
-    Sources: see `spectral` and `planes`.
+    Sources: see `spectral`, `screened` and `planes`.
     """
     from meshlearn.reconstruct.targets.point_normals import agreeing_normals
 
@@ -163,7 +168,7 @@ def poisson(
         "%d points: spacing %.4g, noise %.2f spacings, %d outliers left out",
         len(points), clean.spacing * size, clean.noise / clean.spacing, lost,
     )  # fmt: skip
-    mesh = indicator_mesh(clean, resolution=resolution, sigma=sigma)
+    mesh = indicator_mesh(clean, resolution=resolution, sigma=sigma, screen=screen)
     confidence, distance = _confidence(mesh.vertices, clean)
     if trim is not None:
         far = distance > trim * clean.spacing
@@ -176,7 +181,9 @@ def poisson(
     return Mesh(vertices, mesh.faces, vertex_attributes={"confidence": confidence[:, None]})
 
 
-def indicator_mesh(clean: Cleaned, *, resolution: int | None, sigma: float) -> Mesh:
+def indicator_mesh(
+    clean: Cleaned, *, resolution: int | None, sigma: float, screen: bool | None
+) -> Mesh:
     """The closed surface of cleaned points, see `poisson`."""
     box, middle, side = unit_box(clean.points, settings.POISSON_PAD)
     if resolution is None:
@@ -188,6 +195,11 @@ def indicator_mesh(clean: Cleaned, *, resolution: int | None, sigma: float) -> M
     tree = geometry.PointTree(box)
     weights = point_areas(tree.knn(box, min(13, len(box)))[0])
     chi = spectral_indicator(box, clean.normals, weights, nodes, sigma=sigma)
+    if screen is None:
+        off = float(gather_at(box * nodes, chi[None]).abs().mean())
+        screen = settings.SCREEN_FROM < off < settings.SCREEN_UPTO
+    if screen:
+        chi = screened_indicator(chi, box, weights)
     last = (nodes - 1) / nodes
     grid = VoxelGrid(
         nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
