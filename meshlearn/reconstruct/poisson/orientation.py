@@ -1,13 +1,13 @@
 """Normals of points that have none: directions by planes, sides by neighbours and by the whole.
 
-(N1) the direction of least variance of as many neighbours as the noise asks for
-(N2) sides carried along the pairs of near points whose directions agree best (Hoppe et al. 1992)
-(N3) sides by the whole: the indicator that all points make together (`spectral`) rises outward; a
-     point against its slope is turned, and the indicator made anew, until none is. What (N2) got
+(R1) the direction of least variance of as many neighbours as the noise asks for
+(R2) sides carried along the pairs of near points whose directions agree best (Hoppe et al. 1992)
+(R3) sides by the whole: the indicator that all points make together (`spectral`) rises outward; a
+     point against its slope is turned, and the indicator made anew, until none is. What (R2) got
      wrong beyond a gap or a thin place is outvoted by the rest of the surface.
-(N4) directions again from the smoothed points, neighbours on the other side of an edge left out
+(R4) directions again from the smoothed points, neighbours on the other side of an edge left out
 
-Source of (N3): after Hou et al., "Iterative Poisson Surface Reconstruction (iPSR) for Unoriented
+Source of (R3): after Hou et al., "Iterative Poisson Surface Reconstruction (iPSR) for Unoriented
 Points" (2022), who take directions too from the surface of each round.
 """
 
@@ -58,7 +58,7 @@ def oriented_normals(points: Tensor, *, noise: float, spacing: float) -> Tensor:
 
 
 def plane_normals(points: Tensor, neighbours: int) -> Tensor:
-    """(N1) (P, 3) directions of least variance of the nearest points, either way."""
+    """(R1) (P, 3) directions of least variance of the nearest points, either way."""
     tree, found = geometry.PointTree(points), []
     for part in points.split(max(256, settings.PLANE_PAIRS // neighbours)):
         near = points[tree.knn(part, neighbours + 1)[1]].double()
@@ -68,7 +68,7 @@ def plane_normals(points: Tensor, neighbours: int) -> Tensor:
 
 
 def sides_by_neighbours(points: Tensor, normals: Tensor) -> Tensor:
-    """(N2) normals turned to agree with their neighbours, each part outward on the whole."""
+    """(R2) normals turned to agree with their neighbours, each part outward on the whole."""
     from meshlearn.reconstruct.poisson.forest import carried_signs
 
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
@@ -98,7 +98,7 @@ def sides_by_neighbours(points: Tensor, normals: Tensor) -> Tensor:
 
 
 def sides_by_the_whole(points: Tensor, normals: Tensor) -> Tensor:
-    """(N3) normals turned to the slope of the indicator that they make together."""
+    """(R3) normals turned to the slope of the indicator that they make together."""
     nodes = settings.ORIENT_NODES
     near, _, _ = unit_box(points, settings.POISSON_PAD)
     weights = point_areas(geometry.knn(near, near, min(13, len(near)))[0])
@@ -115,7 +115,7 @@ def sides_by_the_whole(points: Tensor, normals: Tensor) -> Tensor:
 
 
 def _refined(points: Tensor, normals: Tensor, spacing: float, noise: float) -> Tensor:
-    """(N4) directions of least variance of neighbours weighted by distance and by normals."""
+    """(R4) directions of least variance of neighbours weighted by distance and by normals."""
     ratio = noise / max(spacing, 1e-300)
     count = int(settings.ORIENT_NEIGHBOURS + settings.ORIENT_REFINED * min(ratio, 1.0))
     count = min(count, len(points))
