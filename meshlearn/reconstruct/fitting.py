@@ -19,6 +19,7 @@ from meshlearn.mesh import Mesh, moved
 from meshlearn.progress import progress_bar
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.agreement import disagreements, told
+from meshlearn.reconstruct.crossings import uncrossed
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.representations import Representation
 from meshlearn.run_folder import (
@@ -207,6 +208,8 @@ def fit(
             state.save()
         raise
     mesh = representation.final_mesh()
+    if representation.chooses_faces and steps:
+        mesh = uncrossed(mesh, representation.scale)
     mesh = target.finish(mesh) if mesh.num_faces else mesh
     if mesh.num_faces == 0:
         if state.folder is not None and steps:

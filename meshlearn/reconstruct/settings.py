@@ -24,6 +24,16 @@ BESIDE = (
 )
 COMPONENTS_COMPARED = 1000  # of a target whose topology is compared, for the table of their boxes
 
+# --- faces of a fit that cross others: crossings.py -----------------------------------------------
+CROSSINGS_FEW = 50  # faces and
+CROSSINGS_SHARE = (
+    0.05  # of the faces: where more cross others it is no matter of diagonals; by hand
+)
+CROSSINGS_ROUNDS = 3  # over those that still cross; by hand
+TURNED_BY = 0.5  # cells from an edge to the diagonal that takes its place at most; by hand
+MOVED_BY = 0.1  # cells that a vertex moves at most
+MOVED_PARTS = (0.5, 1.0)  # of its way to the mean of its neighbours that are tried; by hand
+
 # --- what sources and grids ask for: sources.py, methods.py ---------------------------------------
 STEPS = 300  # of a fit; by hand
 STEPS_OF_IMAGES = 200  # of a fit to images, unless normals alone have to find hollows; by hand

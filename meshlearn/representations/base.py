@@ -67,6 +67,7 @@ class Representation(nn.Module):
     """
 
     default_weights: dict[str, float] = {}  # noqa: RUF012  (weights of `losses` in a fit)
+    chooses_faces: bool = False  # its faces come from a grid: another choice of edges is as good
 
     def forward(self) -> RepresentationOutput:
         raise NotImplementedError

@@ -90,6 +90,7 @@ class FlexiCubes(Representation):
     """
 
     default_weights = {"dev": 0.02, "sign": 0.0}  # noqa: RUF012
+    chooses_faces = True
 
     def __init__(
         self,

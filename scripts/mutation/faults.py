@@ -44,6 +44,27 @@ _RENDER = "tests/render/"
 
 ISOSURFACE = [
     Mutant(
+        "fit: a diagonal is turned only where fewer faces cross",
+        "meshlearn/reconstruct/crossings.py",
+        "if gone > 0 and (best",
+        "if gone < 0 and (best",
+        ("tests/reconstruct/test_crossings.py",),
+    ),
+    Mutant(
+        "fit: vertices that cross move by a tenth of a cell at most",
+        "meshlearn/reconstruct/crossings.py",
+        "away = away / max(1.0, float(away.norm()) / reach)",
+        "away = 3 * away",
+        ("tests/reconstruct/test_crossings.py",),
+    ),
+    Mutant(
+        "fit: crossings are mended at the end",
+        "meshlearn/reconstruct/fitting.py",
+        "mesh = uncrossed(mesh, representation.scale)",
+        "pass",
+        ("tests/reconstruct/test_crossings.py",),
+    ),
+    Mutant(
         "fit: a start that is far off is steered",
         "meshlearn/reconstruct/fitting.py",
         "            self.representation.steer(self.target)\n",
