@@ -202,3 +202,28 @@ def test_what_slicers_say_is_told(tmp_path):
         "1 object is not to be printed by the file",
     ]
     assert ml.load(tmp_path / "a.3mf").num_faces == 1
+
+
+def test_lists_of_vertices_of_a_ply_are_told():
+    text = "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\n"
+    text += "property float z\nproperty list uchar int near\nelement edge 1\nproperty int vertex1\n"
+    text += "property int vertex2\nproperty list uchar int to\nend_header\n0 0 0 1 1\n1 0 0 2 0 1\n"
+    document = mio.read_document(bytearray((text + "0 1 1 9\n").encode()), "a.ply")
+    assert told(document) == {"vertex field 'near'": 2, "line field 'to'": 1}
+
+
+def test_meshes_that_no_build_of_a_3mf_places_are_told(tmp_path):
+    thing = "".join(f'<object id="{k}">{mesh(k)}</object>' for k in (1, 2, 3))
+    thing += '<object id="4"><components><component objectid="2"/></components></object>'
+    text = model(thing, '<item objectid="1"/><item objectid="4"/>')
+    document = mio.load_document(package(tmp_path / "a.3mf", text))
+    assert len(document.parts) == 2 and told(document) == {"meshes outside the build": 1}
+
+
+def test_velocities_of_usd_are_told(tmp_path):
+    pytest.importorskip("pxr")
+    text = '#usda 1.0\ndef Mesh "m" {\nint[] faceVertexCounts = [3]\n'
+    text += "int[] faceVertexIndices = [0, 1, 2]\npoint3f[] points = [(0,0,0), (1,0,0), (1,1,0)]\n"
+    text += "vector3f[] velocities = [(0,0,1), (0,0,1), (0,0,1)]\n}\n"
+    (tmp_path / "a.usda").write_text(text)
+    assert told(mio.load_document(tmp_path / "a.usda")) == {"vertex field 'velocities'": 3}

@@ -239,6 +239,16 @@ def _lines_and_points(part: Part, name: str, columns: Columns) -> bool:
     return True
 
 
+def _lists_left(domain: str, columns: Columns) -> list[Loss]:
+    """The losses of lists that are no corners: a vertex, a line and a point have numbers only."""
+    limit = "reads lists of faces only"
+    return [
+        Loss(LossKind.FIELD, domain, name, len(column.start) - 1, limit, "the reader of PLY")
+        for name, column in columns.items()
+        if isinstance(column, List) and not (domain == "line" and name == "vertex_indices")
+    ]
+
+
 def _strips(strip: np.ndarray) -> np.ndarray:
     """(F, 3) triangles of strips separated by -1; degenerate ones are left out."""
     if len(strip) < 3:
@@ -297,6 +307,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     else:
         source = _binary(data, path, elements, at, "<" if "little" in form else ">", remarks)
     other: dict[str, Any] = {}
+    lists: list[Loss] = []
     for element, columns in source:
         if element.name == "vertex":
             xyz = together(columns, ("x", "y", "z"))
@@ -306,6 +317,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
                 xyz = xyz.astype(np.float64)
             part.vertices = xyz
             part.vertex_fields = fields_of(columns, {"x", "y", "z"})
+            lists += _lists_left("vertex", columns)
         elif element.name == "face":
             names, corners = _corners_of(columns)
             if corners is None:
@@ -319,6 +331,8 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         elif element.name in ("edge", "polyline", "point"):
             if not _lines_and_points(part, element.name, columns):
                 other[element.name] = _raw(columns)
+            else:
+                lists += _lists_left("point" if element.name == "point" else "line", columns)
         elif element.name == "tristrips" and columns:
             strip = next(iter(columns.values()))
             if isinstance(strip, List):
@@ -327,7 +341,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
             other[element.name] = _raw(columns)
     if other:
         metadata["elements"] = other
-    left_out = [loss for faces in strips for loss in _append(part, faces)]
+    left_out = [*lists, *(loss for faces in strips for loss in _append(part, faces))]
     document = Document([part], metadata=metadata, remarks=remarks, left_out=left_out)
     take_offset_of_remarks(document)
     take_textures(document, path)

@@ -261,9 +261,10 @@ def _document(package: _Package, root: _Reader) -> Document:
         document.metadata["3mf"] = root.metadata
     properties = Properties(document, package.archive, package.member)
     properties.model(root.name, root.groups, root.textures)
-    apart = _place(package, root, document, properties, without=_APART)
+    placed: set[_Key] = set()
+    apart = _place(package, root, document, properties, placed, without=_APART)
     if apart and not document.parts:
-        _place(package, root, document, properties, without=())
+        _place(package, root, document, properties, placed, without=())
         types = ", ".join(sorted(apart))
         document.remarks.append(f"all objects are of type {types}; they are read as models")
         apart = Counter()
@@ -272,6 +273,14 @@ def _document(package: _Package, root: _Reader) -> Document:
         limit = "takes objects that are a part of the thing"
         name = f"objects of type {kind!r}"
         document.left_out.append(Loss(LossKind.OTHER, "", name, count, limit, READER))
+    unplaced = sum(
+        len(found.triangle) > 0 and found.type not in _APART and (model.name, key) not in placed
+        for model in package.models.values()
+        for key, found in model.objects.items()
+    )
+    if unplaced and document.parts:
+        limit, name = "does not place them in its build", "meshes outside the build"
+        document.left_out.append(Loss(LossKind.OTHER, "", name, unplaced, limit, "the file"))
     surfaces = sum(o.type == "surface" for m in package.models.values() for o in m.objects.values())
     if surfaces:
         many = "objects are surfaces" if surfaces > 1 else "object is a surface"
@@ -301,11 +310,16 @@ def _place(
     root: _Reader,
     document: Document,
     properties: Properties,
+    placed: set[_Key],
     *,
     without: tuple[str, ...],
 ) -> Counter[str]:
     """Takes the parts that the build places, but for objects of the types `without`; how many of
-    each these were."""
+    each these were.
+
+    Args:
+        placed: takes the objects that the build names.
+    """
     items = root.items or [((root.name, key), np.eye(4)) for key in _roots(root)]
     pending: list[tuple[_Key, np.ndarray, tuple[_Key, ...], str]] = [
         (key, matrix, (), "") for key, matrix in reversed(items)
@@ -321,6 +335,7 @@ def _place(
         if key in trail or len(trail) > 100:
             raise ValueError(f"the object {key[1]!r} is a component of itself")
         found = model.objects[key[1]]
+        placed.add(key)
         if found.type in without:
             left[found.type] += 1
             continue

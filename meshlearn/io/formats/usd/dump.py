@@ -286,6 +286,7 @@ class _Dump:
         for name in (
             *("points", "normals", "faceVertexCounts", "faceVertexIndices", "holeIndices"),
             *("orientation", "curveVertexCounts", "type", "wrap", "ids", "widths"),
+            *("velocities", "accelerations"),
         ):
             attribute = prim.GetAttribute(name)
             if attribute and attribute.HasValue():

@@ -96,6 +96,10 @@ def fields_of(part: Part, prim: dict, where: str, left_out: list[Loss]) -> dict[
             out[label] = Rows(values, None, "vertex")
         else:
             left_out.append(_loss("vertex", label, len(values), "reads one for each point only"))
+    for key in ("velocities", "accelerations"):
+        values = said.get(key)
+        if isinstance(values, np.ndarray) and len(values):
+            left_out.append(_loss("vertex", key, len(values), "reads a mesh as it stands first"))
     labels = _labels(prim)
     for primvar in prim["primvars"]:
         values, index = primvar["values"], primvar["indices"]
