@@ -212,7 +212,7 @@ def test_a_resumed_fit_goes_on_the_same(tmp_path):
 
 def test_an_open_mesh_for_a_closed_method_is_told():
     source = open_shapes.bowl(segments=24, rings=8)
-    with pytest.warns(UserWarning, match="1 boundary loops.*method 'gshell' fits it open"):
+    with pytest.warns(UserWarning, match="1 boundary loops.*method 'gshell'.* fits it open"):
         reconstruct(source, method="flexicubes", resolution=8, steps=0, progress=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
