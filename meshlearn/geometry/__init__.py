@@ -38,6 +38,7 @@ from meshlearn.geometry.solids import (
     split_by_plane,
 )
 from meshlearn.geometry.subdivision import Subdivision, subdivide
+from meshlearn.geometry.texturing import bake, unwrap
 from meshlearn.geometry.thickness import thickness
 from meshlearn.geometry.voxels import Voxels, voxelize
 from meshlearn.geometry.wrapping import wrap
@@ -58,6 +59,7 @@ __all__ = [
     "Subdivision",
     "SurfaceSamples",
     "Voxels",
+    "bake",
     "boolean",
     "chamfer_distance",
     "convex_hull",
@@ -88,6 +90,7 @@ __all__ = [
     "split_by_plane",
     "subdivide",
     "thickness",
+    "unwrap",
     "voxelize",
     "winding_number",
     "wrap",

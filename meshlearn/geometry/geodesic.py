@@ -74,9 +74,8 @@ class GeodesicSolver:
         held = values.clone()
         held[own] += _HELD * mean * area.clamp(min=least) / float(area.mean())
         self._poisson = pattern.factor(held)
-        self._normal = whole.face_normals()
-        self._areas = whole.face_areas()
-        self._cotangent = cotangents(whole)
+        self._corners = whole.faces.T.contiguous()  # (3, F)
+        self._slopes, self._flows = _gradients(whole)
 
     def distance(self, sources: int | Sequence[int] | Tensor) -> Tensor:
         """(V,) distance to the nearest of some vertices, in the mesh's unit; detached.
@@ -95,25 +94,17 @@ class GeodesicSolver:
         check_tensor(index, "sources", dtype=(torch.int64, torch.int32))
         check_index(index, "sources", len(self._number), of="vertices")
         place = self._number[index.long()]
-        points, faces = self._mesh.vertices, self._mesh.faces
-        right = torch.zeros(len(points), dtype=torch.float64)
+        right = torch.zeros(self._mesh.num_vertices, dtype=torch.float64)
         right[place] = 1.0
-        heat = self._heat.solve(right)
-        corner = heat[faces]
+        corner = self._heat.solve(right)[self._corners]
         # relative to the largest of each face: far off, all are tiny
-        peak = corner.abs().amax(1, keepdim=True)
-        corner = torch.where(peak > 0, corner / torch.where(peak > 0, peak, 1), 0)
-        edge = torch.stack([points[faces[:, (k + 2) % 3]] - points[faces[:, (k + 1) % 3]]
-                            for k in range(3)], 1)  # fmt: skip
-        slope = torch.linalg.cross(self._normal[:, None].expand_as(edge), edge)
-        slope = (corner[..., None] * slope).sum(1)
-        length = safe_norm(slope)[:, None]
-        way = torch.where(length > 0, -slope / torch.where(length > 0, length, 1), 0)
-        # divergence at corner k: half the sum over its two edges of cot * (edge along the way)
-        along = (edge * way[:, None]).sum(2)  # edge k is opposite corner k
-        flow = self._cotangent * along
-        out = 0.5 * (flow.roll(-2, 1) - flow.roll(-1, 1))
-        divergence = segment_sum(out.reshape(-1, 1), self._mesh.topology.corners)[:, 0]
+        peak = corner.abs().amax(0)
+        corner = corner / torch.where(peak > 0, peak, 1)
+        slope = (corner[:, None] * self._slopes).sum(0)
+        length = slope.square().sum(0).sqrt()
+        way = slope / torch.where(length > 0, -length, 1)
+        out = (self._flows * way).sum(1).T.reshape(-1, 1)
+        divergence = segment_sum(out, self._mesh.topology.corners)[:, 0]
         potential = self._poisson.solve(-divergence)
         return self._measured(potential, place)
 
@@ -140,6 +131,19 @@ def geodesic_distance(
         >>> far = ml.geometry.geodesic_distance(mesh, [0]).argmax()
     """
     return GeodesicSolver(mesh, time=time).distance(sources)
+
+
+def _gradients(mesh: Mesh) -> tuple[Tensor, Tensor]:
+    """For each corner, axis and face, (3, 3, F) both: what a value at the corner adds to the slope,
+    by length; and what a unit vector in the face adds to the divergence at the corner."""
+    a, b, c = mesh.triangles.unbind(1)
+    edge = torch.stack((c - b, a - c, b - a))  # (3, F, 3), opposite the corners
+    normal = mesh.face_normals().expand_as(edge)
+    slope = torch.linalg.cross(normal, edge)
+    # half the sum over the two edges at a corner of their cotangents times themselves
+    flow = cotangents(mesh).T[..., None] * edge
+    spread = 0.5 * (flow.roll(-2, 0) - flow.roll(-1, 0))
+    return slope.transpose(1, 2).contiguous(), spread.transpose(1, 2).contiguous()
 
 
 def _with_diagonal(

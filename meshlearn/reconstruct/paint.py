@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import Incidence, segment_sum, stable_sum
+from meshlearn.geometry.texturing import unwrap as unwrap
 from meshlearn.io.document import Material
 from meshlearn.io.looks import Looks, Texture
-from meshlearn.mesh import CornerAttribute, Mesh, far_middle, moved, used_vertices
+from meshlearn.mesh import Mesh, far_middle, moved, used_vertices
 from meshlearn.reconstruct import settings
 from meshlearn.render import ImageSet, interpolate
 from meshlearn.render.backends import get_backend
@@ -170,53 +171,6 @@ def fit_vertex_colors(
         vertex_attributes={**mesh.vertex_attributes, "color": color.to(mesh.dtype)},
         face_attributes=mesh.face_attributes,
         corner_attributes=mesh.corner_attributes,
-        materials=mesh.materials or None,
-    )
-
-
-def unwrap(mesh: Mesh, *, size: int = 1024) -> Mesh:
-    """The mesh with the corner attribute "uv": an atlas in [0, 1]², charts a few texels apart.
-
-    Args:
-        mesh: with at least one face; its vertices stay as they are.
-        size: texels of a side of the texture that it is meant for.
-
-    Raises:
-        ImportError: xatlas is not installed (`pip install meshlearn[texture]`).
-        ValueError: there are no faces, or none has area.
-    """
-    try:
-        import xatlas
-    except ImportError:
-        raise ImportError(
-            "a texture atlas needs the package xatlas; install it with "
-            "pip install 'meshlearn[texture]'"
-        ) from None
-    if mesh.num_faces == 0:
-        raise ValueError("mesh: there are no faces to unwrap")
-    vertices = mesh.vertices.detach().cpu().double()
-    extent = float((vertices.amax(0) - vertices.amin(0)).max())
-    vertices = (vertices - vertices.amin(0)) / max(extent, 1e-30)
-    atlas = xatlas.Atlas()
-    atlas.add_mesh(vertices.float().numpy(), mesh.faces.cpu().numpy().astype("uint32"))
-    packing = xatlas.PackOptions()
-    packing.resolution, packing.padding, packing.bilinear = size, 2, True
-    atlas.generate(xatlas.ChartOptions(), packing, False)
-    _, index, uv = atlas[0]
-    index = torch.from_numpy(index.astype("int64"))
-    if len(index) != mesh.num_faces:
-        raise ValueError(f"mesh: the atlas holds {len(index)} of its {mesh.num_faces} faces")
-    values = torch.from_numpy(uv).to(mesh.dtype).clamp(0, 1)
-    corner = {
-        **mesh.corner_attributes,
-        "uv": CornerAttribute(values.to(mesh.device), index.to(mesh.device)),
-    }
-    return Mesh(
-        mesh.vertices,
-        mesh.faces,
-        vertex_attributes=mesh.vertex_attributes,
-        face_attributes=mesh.face_attributes,
-        corner_attributes=corner,
         materials=mesh.materials or None,
     )
 

@@ -429,8 +429,8 @@ GEOMETRY = [
     Mutant(
         "geometry: divergence of the way of heat",
         "meshlearn/geometry/geodesic.py",
-        "0.5 * (flow.roll(-2, 1) - flow.roll(-1, 1))",
-        "0.5 * (flow.roll(-2, 1) + flow.roll(-1, 1))",
+        "0.5 * (flow.roll(-2, 0) - flow.roll(-1, 0))",
+        "0.5 * (flow.roll(-2, 0) + flow.roll(-1, 0))",
         (_GEO + "test_geodesic.py",),
     ),
     Mutant(
@@ -481,6 +481,20 @@ GEOMETRY = [
         "weight = (1 - (away / room).square()).clamp(min=0).square()",
         "weight = (1 - 0 * (away / room).square()).clamp(min=0).square()",
         (_GEO + "test_registration.py",),
+    ),
+    Mutant(
+        "geometry: rows of a baked texture",
+        "meshlearn/geometry/texturing.py",
+        "(1 - uv[..., 1]) * size - 0.5",
+        "uv[..., 1] * size - 0.5",
+        (_GEO + "test_texturing.py",),
+    ),
+    Mutant(
+        "geometry: rays to the sky by their cosine",
+        "meshlearn/geometry/texturing.py",
+        "radius = math.sqrt((k + 0.5) / self.rays)",
+        "radius = (k + 0.5) / self.rays",
+        (_GEO + "test_texturing.py",),
     ),
     Mutant(
         "geometry: arrays in the dtype of the mesh",

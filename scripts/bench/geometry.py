@@ -1,0 +1,145 @@
+"""Edits and measures of surfaces beside manifold3d, trimesh, pyvista, potpourri3d and small_gicp.
+
+The mesh is a bumpy ball of about 270,000 faces, as a scan would be; `--quick` takes a small one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from _common import Bench, main, optional, version
+
+import meshlearn as ml
+from meshlearn import Mesh, geometry
+
+
+def bumpy(rings: int) -> Mesh:
+    """A closed surface of 4 rings² faces."""
+    ball = ml.data.shapes.torus(segments=2 * rings, rings=rings)
+    x, y, z = ball.vertices.unbind(1)
+    noise = torch.randn(len(x), 1, generator=torch.Generator().manual_seed(0))
+    scale = 1 + 0.05 * torch.sin(5 * x) * torch.cos(4 * y) + 0.02 * torch.sin(9 * z)
+    return ball.with_vertices(ball.vertices * (scale[:, None] + 2e-4 * noise))
+
+
+def fresh(mesh: Mesh) -> Mesh:
+    """The same mesh, of whose connectivity nothing is known yet."""
+    return Mesh(mesh.vertices, mesh.faces, validate=False)
+
+
+def solid(library, mesh: Mesh):  # type: ignore[no-untyped-def]
+    faces = np.ascontiguousarray(mesh.faces.numpy(), np.uint64)
+    return library.Manifold(library.Mesh64(mesh.vertices.double().numpy(), faces))
+
+
+def booleans(bench: Bench, mesh: Mesh) -> None:
+    library = optional("manifold3d")
+    other = mesh.rotate("x", 50).translate((0.3, 0.1, 0))
+
+    def theirs() -> None:
+        (solid(library, mesh) - solid(library, other)).to_mesh64()
+
+    bench.compare(
+        f"difference of two of {mesh.num_faces:,} faces",
+        lambda: ml.boolean(fresh(mesh), fresh(other), "difference"),
+        {version("manifold3d"): library and theirs},
+        repeats=3,
+    )
+
+
+def smoothing(bench: Bench, mesh: Mesh) -> None:
+    vista, trimesh = optional("pyvista"), optional("trimesh")
+    other = vista and vista.PolyData.from_regular_faces(mesh.vertices.numpy(), mesh.faces.numpy())
+    third = trimesh and trimesh.Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False)
+    bench.compare(
+        f"Taubin, 10 steps, {mesh.num_faces:,} faces",
+        lambda: geometry.smooth(fresh(mesh), 10),
+        {version("pyvista"): other and (lambda: other.smooth_taubin(n_iter=10))},
+        repeats=3,
+    )
+    bench.compare(
+        f"Loop subdivision of {mesh.num_faces:,} faces",
+        lambda: geometry.subdivide(fresh(mesh), method="loop"),
+        {
+            version("pyvista"): other and (lambda: other.subdivide(1, "loop")),
+            version("trimesh"): third and (lambda: third.subdivide_loop(1)),
+        },
+        repeats=2,
+    )
+
+
+def distances(bench: Bench, mesh: Mesh) -> None:
+    peer = optional("potpourri3d")
+    build = peer and peer.MeshHeatMethodDistanceSolver
+    points, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
+    bench.compare(
+        f"geodesic solver of {mesh.num_faces:,} faces",
+        lambda: geometry.GeodesicSolver(fresh(mesh)),
+        {
+            version("potpourri3d"): peer
+            and (lambda: peer.MeshHeatMethodDistanceSolver(points, faces))
+        },
+        repeats=2,
+    )
+    ours = geometry.GeodesicSolver(mesh)
+    theirs = peer and build(points, faces)
+    bench.compare(
+        "distances from one vertex",
+        lambda: ours.distance(7),
+        {version("potpourri3d"): theirs and (lambda: theirs.compute_distance(7))},
+        repeats=5,
+    )
+
+
+def sections(bench: Bench, mesh: Mesh) -> None:
+    trimesh, igl = optional("trimesh"), optional("igl")
+    heights = np.linspace(-0.35, 0.35, 50)
+    points, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
+    other = trimesh and trimesh.Trimesh(points, faces, process=False)
+    bench.compare(
+        f"50 sections of {mesh.num_faces:,} faces",
+        lambda: geometry.section_stack(mesh, [0, 0, 0], [0, 0, 1], heights),
+        {
+            version("trimesh"): other
+            and (lambda: other.section_multiplane([0, 0, 0], [0, 0, 1], heights))
+        },
+        repeats=3,
+    )
+    bench.compare(
+        f"principal curvatures of {mesh.num_faces:,} faces",
+        lambda: geometry.curvature(fresh(mesh)),
+        {version("libigl"): igl and (lambda: igl.principal_curvature(points, faces))},
+        repeats=2,
+    )
+
+
+def registration(bench: Bench, mesh: Mesh, n: int) -> None:
+    peer = optional("small_gicp")
+    one, two = (
+        ml.sample_points(mesh, n, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)
+    )
+    moved = Mesh(two, []).rotate("y", 8).translate((0.05, 0.02, 0)).vertices
+    a, b = one.double().numpy(), moved.double().numpy()
+
+    def theirs() -> None:
+        peer.align(a, b, registration_type="PLANE_ICP", downsampling_resolution=0.02)
+
+    bench.compare(
+        f"registration of {n:,} points",
+        lambda: geometry.register(moved, one, start="none"),
+        {version("small_gicp"): peer and theirs},
+        repeats=3,
+    )
+
+
+def run(bench: Bench) -> None:
+    mesh = bumpy(60 if bench.quick else 260)
+    booleans(bench, mesh)
+    smoothing(bench, mesh)
+    distances(bench, mesh)
+    sections(bench, mesh)
+    registration(bench, mesh, 5_000 if bench.quick else 100_000)
+
+
+if __name__ == "__main__":
+    main(run)
