@@ -89,6 +89,20 @@ def test_damaged_files_get_one_sentence():
         mio.read_document(bytearray(b"hello"), "a.las")
 
 
+def test_a_table_of_more_chunks_than_bytes_is_refused():
+    """The library would take room for them all, and end the process."""
+    whole = bytearray(cloud(laz=True))
+    begin = struct.unpack_from("<I", whole, 96)[0]
+    table = struct.unpack_from("<q", whole, begin)[0]
+    struct.pack_into("<I", whole, table + 4, 3_000_000_000)
+    with pytest.raises(mio.FileFormatError, match="promises 3,000,000,000 chunks"):
+        mio.read_document(whole, "a.laz")
+    # where the place of the table is said at the end of the file
+    struct.pack_into("<q", whole, begin, -1)
+    with pytest.raises(mio.FileFormatError, match="promises 3,000,000,000 chunks"):
+        mio.read_document(whole + struct.pack("<q", table), "a.laz")
+
+
 def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(las_reader, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"meshlearn\[las\]"):

@@ -44,7 +44,9 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     import laspy
 
     try:
-        with laspy.open(io.BytesIO(data), closefd=False) as reader:
+        # one chunk after another: side by side, room for each is made of the size that the file says
+        backend = laspy.LazBackend.Lazrs
+        with laspy.open(io.BytesIO(data), closefd=False, laz_backend=backend) as reader:
             header = reader.header
             size = int(header.point_count) * int(header.point_format.size)
             if size > FREE + RATIO * len(data):
@@ -98,6 +100,27 @@ def _check_promises(data: bytes | bytearray, path: Path) -> None:
             raise FileFormatError(
                 f"{path}: the header promises {count:,} records, the file has {len(data):,} bytes"
             )
+    if data[104] & 0x80:
+        _check_chunks(data, path)
+
+
+def _check_chunks(data: bytes | bytearray, path: Path) -> None:
+    """Raises FileFormatError where the table of compressed chunks promises more than there are
+    bytes; the library takes room for as many as it says, and ends the process where there is none.
+
+    Its place is said in front of the points, or in the last eight bytes of the file.
+    """
+    begin = struct.unpack_from("<I", data, 96)[0]
+    for at in (begin, len(data) - 8):
+        if not 0 <= at <= len(data) - 8:
+            continue
+        table = struct.unpack_from("<q", data, at)[0]
+        if 0 <= table <= len(data) - 8:
+            count = struct.unpack_from("<I", data, table + 4)[0]
+            if count > len(data):
+                raise FileFormatError(
+                    f"{path}: its table promises {count:,} chunks, the file has {len(data):,} bytes"
+                )
 
 
 def _fields(cloud: Any) -> dict[str, np.ndarray]:
