@@ -82,7 +82,7 @@ def distance(made: ml.Mesh, goal: ml.Mesh) -> float:
 
 def fits(bench: Bench) -> None:
     """One row a shape, kind, place and size."""
-    cells, steps = (12, 6) if bench.quick else (20, 25)
+    cells, steps = (12, 6) if bench.quick else (16, 15)
     for name, goal in goals().items():
         method = "gshell" if name == "shirt" else "flexicubes"
         for kind in KINDS:
