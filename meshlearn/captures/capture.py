@@ -146,6 +146,9 @@ def find_image(folder: Path, name: object, where: str) -> tuple[Path, bool]:
     drive = len(plain) > 1 and plain[1] == ":"
     if not Path(plain).is_absolute() and not drive and path.resolve().is_relative_to(root):
         return _spelled(path), False
+    whole = with_suffix(path)
+    if Path(plain).is_absolute() and whole.is_file() and whole.resolve().is_relative_to(root):
+        return whole, False  # an absolute path of this folder
     parts = [part for part in Path(plain).parts if part not in ("..", ".", "/")]
     for start in range(1 if drive else 0, len(parts)):
         end = with_suffix(folder.joinpath(*parts[start:]))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from meshlearn.captures.capture import view_names
+from meshlearn.captures.capture import find_image, view_names
 from meshlearn.captures.colmap import is_colmap, read_colmap_model
 from meshlearn.captures.describe import describe_capture
 from meshlearn.captures.image_heads import image_head
@@ -758,3 +758,17 @@ def test_folders_beside_the_capture_are_not_its_own(tmp_path):
     picture(tmp_path / "a_2/0.png", 5, 4)
     with pytest.raises(ValueError, match="no image is there"):
         load_images(folder)
+
+
+def test_an_absolute_path_inside_the_folder_is_that_file(tmp_path):
+    """Not another of its name, and no word about it; one outside is found by its end, and told."""
+    for place in ("a", "b/a"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "1.png").write_bytes(b"")
+    for name in (str(tmp_path / "b" / "a" / "1.png"), str(tmp_path / "b" / "a" / "1")):
+        assert find_image(tmp_path, name, "here") == (tmp_path / "b" / "a" / "1.png", False)
+    assert find_image(tmp_path, "/else/a/1.png", "here") == (tmp_path / "a" / "1.png", True)
+    with pytest.raises(ValueError, match="leads out of the folder"):
+        find_image(tmp_path, "/else/2.png", "here")
+    (tmp_path / "2.png").write_bytes(b"")  # as the sentence says
+    assert find_image(tmp_path, "/else/2.png", "here") == (tmp_path / "2.png", True)
