@@ -137,15 +137,18 @@ def fit(
     if as_json:
         print_json({"output": out, "files": files, **report})
         return
-    rows = [("LV volume, mL", report["lv_volume_ml"]), ("RV volume, mL", report["rv_volume_ml"])]
-    rows += [("LV mass, g", report["lv_mass_g"])]
-    rows += [("wall, mm", report["wall_thickness_mm"]["mean"])]
+    rows: list[tuple[object, ...]] = []
+    for side in ("lv", "rv"):
+        span = report[f"{side}_volume_interval_ml"]
+        between = f"{span[0]:.0f} to {span[1]:.0f}, nine times of ten" if span else ""
+        rows.append((f"{side.upper()} volume, mL", report[f"{side}_volume_ml"], between))
+    rows += [("LV mass, g", report["lv_mass_g"], "")]
+    rows += [("wall, mm", report["wall_thickness_mm"]["mean"], "")]
     for name, values in report["contour_distance_after_shifts"].items():
-        rows.append((f"contours to {name}, mm", values["mean_mm"]))
+        rows.append((f"contours to {name}, mm", values["mean_mm"], ""))
     for number, move in report["moved_slices"].items():
-        rows.append(
-            (f"slice {number} {'left out' if move['left_out'] else 'moved'}, mm", move["mm"])
-        )
+        what = "left out" if move["left_out"] else "moved"
+        rows.append((f"slice {number} {what}, mm", move["mm"], ""))
     print_table(rows)
     message(f"wrote {out} ({made.seconds:.1f} s)")
 

@@ -1119,6 +1119,20 @@ _KNOWN = _HEART + "test_known_values.py"
 
 HEART = [
     Mutant(
+        "heart: intervals know nothing of a base that is not seen",
+        "meshlearn/heart/results/clinical.py",
+        'parts["base"] = UNSEEN_BASE * volume',
+        'parts["base"] = 0.0',
+        (_HEART + "test_fit.py",),
+    ),
+    Mutant(
+        "heart: intervals of one standard deviation",
+        "meshlearn/heart/results/clinical.py",
+        "half = NINE_OF_TEN * math.hypot",
+        "half = math.hypot",
+        (_HEART + "test_fit.py",),
+    ),
+    Mutant(
         "heart: moved slices are moved the other way",
         "meshlearn/heart/fit/consensus.py",
         "vector -= weight * flat.T @ b",

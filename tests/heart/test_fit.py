@@ -35,6 +35,7 @@ from meshlearn.heart.fit.initial_pose import find_initial_pose
 from meshlearn.heart.learn.scanner import Acquisition, acquire
 from meshlearn.heart.model import quaternion
 from meshlearn.heart.model.population import sample_heart
+from meshlearn.heart.results.clinical import volume_interval, volume_parts
 from meshlearn.heart.results.files import load_model
 from meshlearn.io import load
 from meshlearn.representations import HeartModel
@@ -272,6 +273,27 @@ def test_read_out_agrees_with_the_meshes():
     assert len(report["segments_mm"]) == 17
     assert all(1 < v < 30 for v in report["segments_mm"].values())
     json.dumps(report, allow_nan=False)
+
+
+def test_intervals_hold_the_truth_and_grow_with_what_is_not_seen():
+    fit, made = fitted(), dense(fitted().model)
+    for side in ("lv", "rv"):
+        low, high = volume_interval(fit, made, side)
+        assert low < volume(truth(), side) < high and high - low < 0.3 * high
+        parts = volume_parts(fit, made, side)
+        half = 1.645 * math.hypot(*parts.values())
+        assert high - low == pytest.approx(2 * half) and set(parts) >= {"model", "slices"}
+    blind = replace(fit, contours=fit.contours.take(~fit.contours.mask("mitral", "aortic")))
+    assert volume_parts(blind, made, "lv")["base"] > 0
+    low, high = volume_interval(fit, made, "lv")
+    wider = volume_interval(blind, made, "lv")
+    assert wider[0] < low and wider[1] > high
+    short = replace(fit, contours=fit.contours.without_slices(fit.contours.slices("lax")))
+    area = math.pi * 25**2  # of the lid, about
+    gap = 9.5
+    assert volume_parts(short, made, "lv")["base"] == pytest.approx(
+        area * gap / 12**0.5 / 1000, rel=0.6
+    )
 
 
 def test_wall_thickness_of_a_known_wall():

@@ -10,10 +10,11 @@ import pytest
 import torch
 from heart_phantom import heart, renamed, write
 
-from meshlearn.heart import HeartFit, dense, fit_heart, read_out
+from meshlearn.heart import HeartFit, HeartSettings, dense, fit_heart, read_out
 from meshlearn.heart.data.contours import Contours, from_arrays
 from meshlearn.heart.data.segmentation import load_segmentation
 from meshlearn.heart.fit.bases import short_axis_bases
+from meshlearn.heart.fit.data_term import DataTerm
 from meshlearn.heart.model import part_of
 
 
@@ -89,3 +90,15 @@ def test_the_lid_of_a_crescent_lies_within_it(tmp_path):
     at = ((base.lid[:, :2] - offset) / voxel).round().long()
     inside = torch.from_numpy(made.labels[:, :, -1])[at[:, 0], at[:, 1]] == 3
     assert len(at) > 100 and inside.double().mean() > 0.9
+
+
+def test_a_last_slice_that_shows_the_septum_alone_is_fitted(tmp_path):
+    made = heart(pixel=3.0, size=60)
+    path = write(tmp_path / "a.nii.gz", made.labels, made.affine)
+    with pytest.warns(UserWarning, match="labels taken"):
+        given = load_segmentation(path)
+    last = given.slice == given.slices()[-1]
+    given = given.take(~(last & given.mask("rv_free")))
+    assert len(short_axis_bases(given)["rv"].lid) == 0
+    data = DataTerm(given, HeartSettings(), rv=True)
+    assert all(len(points) for _, points, _, _ in data.groups)

@@ -99,7 +99,8 @@ class DataTerm:
                     weight = torch.full((len(points),), 1 / float(total))
                     return points.float(), torch.full((len(points),), slot), weight
 
-                self.groups.append((f"{name}_lid", *like(base.lid, last)))
+                if len(base.lid):  # a septum alone on the last slice has nothing beside it
+                    self.groups.append((f"{name}_lid", *like(base.lid, last)))
                 self.lines.append(([f"{name}_rim"], *like(base.rim, last)))
                 if len(base.floor):
                     self.lines.append(([f"{name}_floor"], *like(base.floor, first)))
