@@ -248,8 +248,8 @@ def reconstruct(
         ValueError: bad options, an empty source, a resolution beyond memory.
 
     Warns:
-        UserWarning: an open mesh for a method that gives closed ones; a one-sided mesh for
-            method "gshell".
+        UserWarning: an open mesh, or one of walls too thin for the grid, for a method that gives
+            closed ones; a one-sided mesh for method "gshell".
 
     Example:
         >>> reconstruct(meshlearn.load("part.obj"), resolution=64).mesh.save("fit.glb")
@@ -276,7 +276,16 @@ def reconstruct(
         able = " or ".join(repr(m.name) for m in METHODS.values() if m.open)
         warnings.warn(
             f"source: the mesh is open ({openings} boundary loops), and method {method!r} gives a "
-            f"closed mesh around it; method {able} fits it open",
+            f"closed mesh around it; method {able} fits it open, and meshlearn.geometry.wrap (or "
+            "meshlearn wrap) makes a solid of it first, its holes closed",
+            stacklevel=2,
+        )
+    wall = None if chosen.open else given.thin_wall(resolution)
+    if wall is not None:
+        warnings.warn(
+            f"source: nearly all of the mesh is walls about {wall:.2g} thick, a double shell "
+            f"perhaps, which {resolution} cells along its box do not resolve; meshlearn.geometry."
+            "wrap (or meshlearn wrap) makes one solid of it first",
             stacklevel=2,
         )
     origin = given.far_middle()

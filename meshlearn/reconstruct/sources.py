@@ -54,6 +54,10 @@ class Source(ABC):
         """How many boundary loops it has; None for what is not known to be open."""
         return None
 
+    def thin_wall(self, resolution: int) -> float | None:
+        """How thick its walls are where that many cells do not resolve them; None elsewhere."""
+        return None
+
     def surface(self, resolution: int) -> Mesh:
         """A closed mesh of what is known beforehand: marching cubes of the target's field."""
         from meshlearn.reconstruct.convexes import surface_of
@@ -99,6 +103,11 @@ class MeshSource(Source):
     def openings(self) -> int | None:
         topology = self.mesh.topology
         return len(topology.boundary_loops()) if topology.boundary_edges.numel() else None
+
+    def thin_wall(self, resolution: int) -> float | None:
+        from meshlearn.reconstruct.shells import thin_wall
+
+        return thin_wall(self.mesh, resolution)
 
     def surface(self, resolution: int) -> Mesh:
         return self.mesh
