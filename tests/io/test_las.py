@@ -103,6 +103,14 @@ def test_a_table_of_more_chunks_than_bytes_is_refused():
         mio.read_document(whole + struct.pack("<q", table), "a.laz")
 
 
+def test_compression_without_items_is_refused():
+    whole = bytearray(cloud(laz=True))
+    at = whole.index(b"laszip encoded") - 2 + 54
+    struct.pack_into("<H", whole, at + 32, 0)
+    with pytest.raises(mio.FileFormatError, match="does not say how"):
+        mio.read_document(whole, "a.laz")
+
+
 def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(las_reader, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"meshlearn\[las\]"):

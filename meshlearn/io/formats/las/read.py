@@ -44,7 +44,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
     import laspy
 
     try:
-        # one chunk after another: side by side, room for each is made of the size that the file says
+        # one chunk after another: side by side, each gets room of the size that the file says
         backend = laspy.LazBackend.Lazrs
         with laspy.open(io.BytesIO(data), closefd=False, laz_backend=backend) as reader:
             header = reader.header
@@ -55,9 +55,11 @@ def read(data: bytes | bytearray, path: Path) -> Document:
                     f"{len(data):,} bytes"
                 )
             cloud = reader.read()
-    except FileFormatError:
+    except (FileFormatError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # of several classes, by what is damaged
+    except (
+        BaseException
+    ) as error:  # of several classes, by what is damaged; a panic is no Exception
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(f"{path}: not a legal LAS file: {text[:200]}") from None
     if len(cloud.points) != header.point_count:
@@ -101,7 +103,26 @@ def _check_promises(data: bytes | bytearray, path: Path) -> None:
                 f"{path}: the header promises {count:,} records, the file has {len(data):,} bytes"
             )
     if data[104] & 0x80:
+        _check_items(data, path)
         _check_chunks(data, path)
+
+
+def _check_items(data: bytes | bytearray, path: Path) -> None:
+    """Raises FileFormatError where the record of the compression (LASzip) names no items."""
+    at, records = struct.unpack_from("<H", data, 94)[0], struct.unpack_from("<I", data, 100)[0]
+    for _ in range(records):
+        if at + 54 > len(data):
+            break
+        user, number, size = struct.unpack_from("<16sHH", data, at + 2)
+        if user.startswith(b"laszip encoded") and number == 22204:
+            body = at + 54
+            if size >= 34 and body + 34 <= len(data):
+                items = struct.unpack_from("<H", data, body + 32)[0]
+                if items:
+                    return
+            break
+        at += 54 + size
+    raise FileFormatError(f"{path}: its points are compressed, and it does not say how (LASzip)")
 
 
 def _check_chunks(data: bytes | bytearray, path: Path) -> None:
