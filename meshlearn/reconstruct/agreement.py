@@ -78,7 +78,7 @@ def disagreements(mesh: Mesh, solid: Mesh, scale: float, origin: Tensor | None =
             f"the fit is {missed[0]:.1f} cells from its target at {where}: a part of it is missing "
             "there"
         )
-    if beyond[0] > settings.FAR_OFF and parts <= wanted_parts:  # else it is said where
+    elif beyond[0] > settings.FAR_OFF and parts <= wanted_parts:  # else it is said where
         where = _at(beyond[1], scale, origin)
         said.append(
             f"the fit is {beyond[0]:.1f} cells beyond its target at {where}: too much stands there"
