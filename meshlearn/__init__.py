@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.geometry import sample_points as sample_points
     from meshlearn.geometry import signed_distance as signed_distance
     from meshlearn.geometry import winding_number as winding_number
+    from meshlearn.geometry import wrap as wrap
     from meshlearn.io import load as load
     from meshlearn.io import save as save
     from meshlearn.isosurface import SparseVoxelGrid as SparseVoxelGrid
@@ -65,7 +66,9 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.toolbox import boolean as boolean
     from meshlearn.toolbox import convex_hull as convex_hull
     from meshlearn.toolbox import curvature as curvature
+    from meshlearn.toolbox import fill_holes as fill_holes
     from meshlearn.toolbox import geodesic as geodesic
+    from meshlearn.toolbox import register as register
     from meshlearn.toolbox import remesh as remesh
     from meshlearn.toolbox import section as section
     from meshlearn.toolbox import simplify as simplify
@@ -109,11 +112,14 @@ _EXPORTS = {
     "sample_points": "meshlearn.geometry",
     "signed_distance": "meshlearn.geometry",
     "winding_number": "meshlearn.geometry",
+    "wrap": "meshlearn.geometry",
     # toolbox
     "boolean": "meshlearn.toolbox",
     "convex_hull": "meshlearn.toolbox",
     "curvature": "meshlearn.toolbox",
+    "fill_holes": "meshlearn.toolbox",
     "geodesic": "meshlearn.toolbox",
+    "register": "meshlearn.toolbox",
     "remesh": "meshlearn.toolbox",
     "section": "meshlearn.toolbox",
     "simplify": "meshlearn.toolbox",

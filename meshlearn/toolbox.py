@@ -106,6 +106,28 @@ def _apart(a: Mesh, b: Mesh) -> float:
     return far
 
 
+def fill_holes(mesh: Mesh, *, max_size: float | None = None) -> Mesh:
+    """The mesh with its holes closed, up to a size in its unit (the diagonal of the box of a rim);
+    see `meshlearn.geometry.fill_holes`.
+
+    Example:
+        >>> solid = ml.fill_holes(scan, max_size=0.2)
+    """
+    return geometry.fill_holes(mesh, max_size)
+
+
+def register(
+    source: Mesh | TensorLike, target: Mesh | TensorLike, *, scale: bool = False
+) -> Tensor:
+    """(4, 4) rigid motion, with `scale` a similarity, that lays a source on a target; see
+    `meshlearn.geometry.register`.
+
+    Example:
+        >>> laid = scan.transform(ml.register(scan, model))
+    """
+    return geometry.register(source, target, scale=scale).matrix
+
+
 def remesh(mesh: Mesh, edge_length: float) -> Mesh:
     """The surface in nearly equilateral triangles of one size; see `meshlearn.geometry.remesh`.
 

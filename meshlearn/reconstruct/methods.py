@@ -280,19 +280,19 @@ def reconstruct(
             "meshlearn wrap) makes a solid of it first, its holes closed",
             stacklevel=2,
         )
-    wall = None if chosen.open else given.thin_wall(resolution)
+    cells = RESOLUTION if resolution is None else resolution
+    wall = None if chosen.open else given.thin_wall(cells)
     if wall is not None:
         warnings.warn(
             f"source: nearly all of the mesh is walls about {wall:.2g} thick, a double shell "
-            f"perhaps, which {resolution} cells along its box do not resolve; meshlearn.geometry."
+            f"perhaps, which {cells} cells along its box do not resolve; meshlearn.geometry."
             "wrap (or meshlearn wrap) makes one solid of it first",
             stacklevel=2,
         )
     origin = given.far_middle()
     task = Task(
         given if origin is None else given.moved(-origin),
-        RESOLUTION if resolution is None else resolution,
-        sparse, steps, seed, where, torch.float32, network, checkpoint, resume,
+        cells, sparse, steps, seed, where, torch.float32, network, checkpoint, resume,
         progress, origin, trim, resolution is None,
     )  # fmt: skip
     found = chosen.fit(task)

@@ -61,3 +61,16 @@ def test_curvature_distance_and_section():
     assert loop.shape[1] == 3
     assert torch.allclose(loop[:, :2].norm(dim=1), torch.tensor(0.99**0.5), atol=5e-3)
     assert ml.section(box(), [0, 0, 9], [0, 0, 1]) == []
+
+
+def test_holes_and_places():
+    ball = icosphere(3)
+    open_ball = ball.submesh(ball.vertices[ball.faces].mean(1)[:, 2] < 0.8).mesh
+    assert ml.fill_holes(open_ball).is_watertight
+    assert not ml.fill_holes(open_ball, max_size=0.1).is_watertight
+    pear = ball.with_vertices(ball.vertices * torch.tensor([1.0, 0.6, 0.3]) + ball.vertices**2 / 5)
+    turn = torch.eye(4)
+    turn[:2, :2] = torch.tensor([[0.8, -0.6], [0.6, 0.8]])
+    turn[:3, 3] = torch.tensor([0.3, -0.2, 0.1])
+    laid = ml.register(pear, pear.transform(turn))
+    assert laid.shape == (4, 4) and float((laid.to(turn) - turn).abs().max()) < 0.02
