@@ -74,7 +74,7 @@ POINT_WEIGHTS = {"points": 1.0, "surface": 0.5, "normal": 0.05, "smooth": 0.1}  
 LEAST_POINTS = 16  # to fit a surface to; by hand
 LEAST_OF_PART = 4  # points that a part of a fit is nearest to: fewer enclose nothing
 RING = 6  # neighbours that give the spacing, as many as around a vertex of a regular triangulation
-NOISY = 0.33  # spacings of noise from which on points are smoothed first; by hand
+NOISY = 0.16  # spacings of noise from which on points are smoothed first; by hand
 NOISE_LEFT = 0.25  # share of the noise that is taken to be left then; by hand
 NEAR_POINTS = 2.0  # spacings within which planes of points tell the side; by hand
 GAP_SPACINGS = 1.5  # spacings that the surface goes on beyond a point, for gaps of the sampling are
@@ -101,13 +101,7 @@ WINDING_SANE = 0.6  # that a winding number may leave 0 to 1 by, if normals agre
 FLOOD_PAD = 3.0  # radii of balls, or cells, of free space around the points; by hand
 
 # --- point clouds before the fit: targets/point_normals.py ----------------------------------------
-NOISE_NEIGHBOURS = 24  # whose plane tells the noise; by hand
 NOISE_SAMPLES = 4000  # points looked at: their median is known to 2 percent of its spread
-PLANE_FREEDOM = 3  # degrees of freedom that a plane takes of its points' residuals
-SMOOTH_NEIGHBOURS = 64  # that are averaged at most; by hand
-SMOOTH_WIDTH = 4.0  # noises: width of the weights; by hand
-SMOOTH_LEAST = 12  # neighbours within the width at least; by hand
-SMOOTH_ROUNDS = 2  # by hand
 NORMAL_NEIGHBOURS = 16  # whose plane gives a normal; by hand
 SIGN_NEIGHBOURS = 8  # that signs are carried to; by hand
 PARALLEL = 0.5  # cosine from which on two normals are of one sheet, 60 degrees; by hand
@@ -192,7 +186,8 @@ PLANE_SLACK = 0.7  # standard deviations of an offset by which two of them may d
 
 # --- scans before they are a surface: poisson/noise.py, poisson/orientation.py --------------------
 NOISE_RINGS = (16, 32, 64, 128)  # neighbourhoods that tell the noise, narrow ones first; by hand
-NOISE_FLAT = 0.16  # of a neighbourhood's radius: noise below is told by it; by hand
+NOISE_FLAT = 0.25  # of a neighbourhood's radius: noise below is told by it; by hand
+NOISE_DETAILS = 0.2  # of what twice the neighbours leave more, that is no noise; by hand
 QUADRIC_FREEDOM = 6  # coefficients of a quadric
 OUTLIER_ROUNDS = 6  # by hand
 OUTLIER_NEIGHBOURS = 24  # by hand

@@ -9,10 +9,10 @@ from meshlearn import Mesh
 from meshlearn.data import shapes
 from meshlearn.reconstruct import fit
 from meshlearn.reconstruct.fitting import rate_factor, stages_of
+from meshlearn.reconstruct.poisson import point_noise
 from meshlearn.reconstruct.targets import FromContours, FromField, FromImages, FromMesh, FromPoints
 from meshlearn.reconstruct.targets.base import surface_distance
 from meshlearn.reconstruct.targets.flood import flooded
-from meshlearn.reconstruct.targets.point_normals import point_noise
 from meshlearn.render import Camera, render
 from meshlearn.representations import FlexiCubes
 
@@ -104,7 +104,7 @@ def test_a_plane_above_points():
     target = FromPoints(points, normals, samples=2000, noise=0.05)
     assert target.spacing == pytest.approx(0.1, rel=0.25)
     found = terms(target, lifted(shapes.plane()))
-    soft = math.sqrt(3.0**2 + 0.5**2 + 1e-4)  # height and noise, in cells
+    soft = math.sqrt(3.0**2 + (0.25 * 0.5) ** 2 + 1e-4)  # height, and noise left, in cells
     assert found["points"] == pytest.approx(soft, rel=1e-5)
     assert found["normal"] == pytest.approx(0, abs=1e-6)
     assert terms(target, flipped(lifted(shapes.plane())))["normal"] == pytest.approx(2)

@@ -41,7 +41,8 @@ def point_noise(points: Tensor) -> float:
     nearest 16 points of each of a sample, to 32, 64 and so on; what is left of its residuals, by
     the degrees of freedom, is the noise, as bends of the surface are in the quadric. Few points
     tell it where they look like a piece of surface, flat against their radius; where not, as for
-    noise above a spacing, more are asked. The median over the sample stands aside from edges.
+    noise above a spacing, more are asked. The median over the sample stands aside from edges, and
+    what a neighbourhood of twice the points leaves more is taken off, as that is detail.
     Sheets nearer to each other than a spacing cannot be told from noise.
 
     Example:
@@ -50,14 +51,20 @@ def point_noise(points: Tensor) -> float:
     chosen = _sample(points)
     most = min(settings.NOISE_RINGS[-1], len(points))
     squared, index = geometry.knn(points[chosen], points, most)
-    noise = 0.0
-    for k in settings.NOISE_RINGS:
-        if k > most:
-            break
-        noise = float(_left_of_quadrics(points[index[:, :k]], points[chosen]).median())
+    rings = [k for k in settings.NOISE_RINGS if k <= most] or [most]
+
+    def left(k: int) -> float:
+        return float(_left_of_quadrics(points[index[:, :k]], points[chosen]).median())
+
+    noise = wider = left(rings[0])
+    for k, twice in zip(rings, [*rings[1:], rings[-1]], strict=True):
+        wider = left(twice)
         if noise < settings.NOISE_FLAT * float(squared[:, k - 1].sqrt().median()):
             break
-    return noise
+        noise = wider
+    # noise is the same in a wider neighbourhood, details of the surface add up
+    details = max(0.0, wider**2 - noise**2) * settings.NOISE_DETAILS
+    return math.sqrt(max(0.0, noise**2 - details))
 
 
 def _left_of_quadrics(near: Tensor, centre: Tensor) -> Tensor:

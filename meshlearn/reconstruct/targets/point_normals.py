@@ -1,4 +1,4 @@
-"""Point clouds before they are fitted: their normals, their noise, and the removal of it."""
+"""Point clouds before they are fitted: their normals, and what a flood from outside reaches."""
 
 from __future__ import annotations
 
@@ -15,71 +15,6 @@ def _principal(near: Tensor) -> tuple[Tensor, Tensor]:
     """Variances (P, 3), ascending, and directions (P, 3, 3) of neighbourhoods (P, K, 3)."""
     offset = (near - near.mean(1, keepdim=True)).double()
     return torch.linalg.eigh(offset.transpose(1, 2) @ offset / near.shape[1])
-
-
-def point_noise(
-    points: Tensor,
-    *,
-    neighbours: int = settings.NOISE_NEIGHBOURS,
-    samples: int = settings.NOISE_SAMPLES,
-) -> float:
-    """Standard deviation of points (P, 3) across their surface, in their own unit.
-
-    The median over `samples` of them of the residual of the plane through the nearest
-    `neighbours`. Below a third of the points' spacing the residual of a third of them is looked at
-    too: what a surface bends within a neighbourhood grows with the square of its radius and is
-    taken off, noise does not. A sheet that is thinner than the spacing cannot be told from noise.
-
-    Example:
-        >>> noise = point_noise(points)
-    """
-    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
-    chosen = points[order[:samples].to(points.device)]
-    count = min(neighbours, len(points))
-    squared, index = geometry.knn(chosen, points, count)
-
-    def residual(k: int) -> float:
-        freedom = max(1, k - settings.PLANE_FREEDOM)
-        least = _principal(points[index[:, :k]])[0][:, 0].clamp(min=0) * k / freedom
-        return float(least.sqrt().median())
-
-    wide, few = residual(count), max(4, count // 3)
-    narrow = residual(few) if few < count else wide
-    spacing = float(squared[:, 1 : settings.RING + 1].sqrt().mean(1).median())
-    if narrow > settings.NOISY * spacing:
-        return wide
-    bend = max(0.0, wide**2 - narrow**2) / ((count / few) ** 2 - 1)
-    return math.sqrt(max(0.0, narrow**2 - bend))
-
-
-def smooth_points(points: Tensor, noise: float, *, rounds: int = settings.SMOOTH_ROUNDS) -> Tensor:
-    """Points (P, 3) moved onto the planes of their neighbours, along the planes' normals.
-
-    Neighbours are weighted by exp(-d^2 / 2 h^2) with h four times the noise, but at least so wide
-    that a dozen take part; a sheet keeps its boundary, corners are rounded by about h.
-
-    Args:
-        noise: standard deviation of the points, see `point_noise`.
-
-    Source: moving least squares of order 1, Levin (1998).
-
-    Example:
-        >>> points = smooth_points(points, point_noise(points))
-    """
-    count = min(settings.SMOOTH_NEIGHBOURS, len(points))
-    least = min(settings.SMOOTH_LEAST, count - 1)
-    for _ in range(rounds):
-        squared, index = geometry.knn(points, points, count)
-        wide = squared.new_tensor(settings.SMOOTH_WIDTH * noise) ** 2
-        width = torch.maximum(squared[:, least], wide)
-        weight = torch.exp(-0.5 * squared / width[:, None]).double()[..., None]
-        near = points[index].double()
-        middle = (near * weight).sum(1) / weight.sum(1)
-        offset = near - middle[:, None]
-        normal = torch.linalg.eigh(offset.transpose(1, 2) @ (offset * weight))[1][..., 0]
-        across = ((middle - points) * normal).sum(1, keepdim=True)
-        points = (points + across * normal).to(points.dtype)
-    return points
 
 
 def estimate_normals(points: Tensor, *, neighbours: int = settings.NORMAL_NEIGHBOURS) -> Tensor:

@@ -16,14 +16,15 @@ from meshlearn._validate import FLOATS, check_tensor
 from meshlearn.losses import normal_consistency_loss
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.poisson.noise import point_noise
+from meshlearn.reconstruct.poisson.orientation import oriented_normals
+from meshlearn.reconstruct.poisson.planes import smoothed_points
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.reconstruct.targets.boundary import template_field
 from meshlearn.reconstruct.targets.flood import Flood
 from meshlearn.reconstruct.targets.point_normals import (
     agreeing_normals,
     estimate_normals,
-    point_noise,
-    smooth_points,
 )
 from meshlearn.reconstruct.targets.support import Doubt, data_missed, mesh_beyond, supported
 
@@ -38,8 +39,8 @@ class FromPoints(Target):
             `agreeing_normals`.
         samples: points drawn on the fit at each step.
         noise: standard deviation of the points, in their own unit; distances within it cost less.
-            None: estimated, and points that are noisier than a third of their spacing are first
-            moved onto the planes of their neighbours, see `smooth_points`.
+            None: measured. Points that are noisier than a sixth of their spacing are first moved
+            onto the surface between their neighbours, see `smoothed_points`.
 
     The starting field comes from the winding number of the oriented points; without normals from
     what lies behind the cloud seen from outside (a flood fill around the dilated points), or where
@@ -85,8 +86,12 @@ class FromPoints(Target):
         if not self.spacing > 0:
             raise ValueError("points: expected distinct points, got mostly one place")
         self.noise = point_noise(self.points) if noise is None else float(noise)
-        if noise is None and self.noise > settings.NOISY * self.spacing:
-            self.points = smooth_points(self.points, self.noise)
+        if self.noise > settings.NOISY * self.spacing:
+            known = {"noise": self.noise, "spacing": self.spacing}
+            facing = self.normals
+            if facing is None:
+                facing = oriented_normals(self.points, **known)
+            self.points = smoothed_points(self.points, facing, **known)[0]
             self.noise *= settings.NOISE_LEFT
 
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
