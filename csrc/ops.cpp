@@ -83,8 +83,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
       "rays_on_mesh(Tensor origins, Tensor directions, Tensor node, Tensor least, Tensor leaf, "
       "Tensor id, float scale, bool any) -> (Tensor, Tensor, Tensor)");
 
-  m.def(
-      "splat(Tensor at, Tensor values, Tensor start, Tensor order, int[] shape) -> Tensor");
+  m.def("splat(Tensor at, Tensor values, Tensor start, Tensor order, int[] shape) -> Tensor");
   m.def("splat_gather(Tensor at, Tensor field) -> Tensor");
   m.def("splat_slope(Tensor at, Tensor field, Tensor weight) -> Tensor");
   m.def("wrap_cells(Tensor code, float reach, float[] wide, bool cavities) -> Tensor");
@@ -128,7 +127,8 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
 
   // --- fusion ---
   m.def(
-      "fuse_depth(Tensor points, Tensor matrix, Tensor depth, Tensor surface, Tensor? colors, float "
+      "fuse_depth(Tensor points, Tensor matrix, Tensor depth, Tensor surface, Tensor? colors, "
+      "float "
       "reach) -> (Tensor, Tensor, Tensor, Tensor)");
 
   // --- metrics ---

@@ -32,7 +32,8 @@ struct FuseDepth {
       const T u = (x * m[0] + y * m[1] + z * m[2] + m[3]) / w;
       const T v = (x * m[4] + y * m[5] + z * m[6] + m[7]) / w;
       if (!(u >= 0 && v >= 0 && u < T(width) && v < T(height))) continue;
-      const int64_t pixel = (n * height + static_cast<int64_t>(v)) * width + static_cast<int64_t>(u);
+      const int64_t pixel =
+          (n * height + static_cast<int64_t>(v)) * width + static_cast<int64_t>(u);
       const T nearest = depth[pixel];
       const T slope = surface[2 * pixel], trust = surface[2 * pixel + 1];
       if (!(nearest > 0) || !(trust > 0)) continue;
