@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from meshlearn.fields import NonFiniteField
 from meshlearn.isosurface import VoxelGrid
 from meshlearn.mesh import Mesh, moved
-from meshlearn.progress import progress_bar
+from meshlearn.progress import delayed_interrupt, progress_bar
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.agreement import disagreements, told
 from meshlearn.reconstruct.crossings import uncrossed
@@ -141,7 +141,8 @@ def fit(
         seed: of all sampling; the same seed gives the same mesh.
         checkpoint: folder for a checkpoint, the history and the settings, and at the end a picture
             of the fit beside its target (`sheet.png`); made if missing.
-        checkpoint_every: steps between checkpoints. An interrupt (Ctrl-C) writes one too.
+        checkpoint_every: steps between checkpoints. An interrupt (Ctrl-C) ends the step and writes
+            one too; a second one stops at once.
         snapshot_every: steps between meshes kept in that folder for looking at, with the history
             so far; 0 keeps none.
         resume: go on from the checkpoint in that folder, to the same result as without a stop. The
@@ -192,7 +193,10 @@ def fit(
     try:
         if state.folder is not None:
             state.begin_folder()
-        with progress_bar("fitting", max(1, steps), enabled=progress) as bar:
+        with (
+            delayed_interrupt() as stop,
+            progress_bar("fitting", max(1, steps), enabled=progress) as bar,
+        ):
             while state.step < steps:
                 mesh, terms = state.advance()
                 bar.update(state.step, f"loss {terms['loss']:.4g}, {mesh.num_faces:,} faces")
@@ -203,8 +207,10 @@ def fit(
                     state.save_history()
                 if state.folder is not None and state.step % checkpoint_every == 0:
                     state.save()
+                if stop.asked:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
-        if state.folder is not None:
+        if state.folder is not None and not state.under_way:  # else of half a step
             state.save()
         raise
     mesh = representation.final_mesh()
@@ -258,6 +264,7 @@ class _Fit:
         self.stages, self.lr, self.weights = stages, lr, weights
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.stage, self.seconds = 0, 0, 0.0
+        self.under_way = False  # between the beginning of a step and its end
         self.history: History = {}
         self.settings: dict[str, Any] = {
             "representation": type(representation).__name__,
@@ -308,6 +315,7 @@ class _Fit:
     def advance(self) -> tuple[Mesh, dict[str, float]]:
         """One step; moves to the next stage where its time has come."""
         begin = time.perf_counter()
+        self.under_way = True
         while self.step >= self._stage_start + self.stages[self.stage][1]:
             self.stage += 1
             resolution = self.stages[self.stage][0]
@@ -356,6 +364,7 @@ class _Fit:
         cells = float(self.stages[self.stage][0] or 0)
         row = {"step": self.step, "seconds": self.seconds, **values, "resolution": cells}
         record(self.history, row)
+        self.under_way = False
         return mesh, values
 
     def _parameters(self) -> dict[str, torch.Tensor]:

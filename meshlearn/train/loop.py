@@ -9,10 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from meshlearn.progress import progress_bar
+from meshlearn.progress import delayed_interrupt, progress_bar
 from meshlearn.run_folder import History
 from meshlearn.train.distributed import world
-from meshlearn.train.interrupt import delayed_interrupt
 from meshlearn.train.training import AMP, Training
 from meshlearn.train.training_stages import Hooks, Stage
 

@@ -2443,6 +2443,13 @@ FILES = [
 
 REMESHING = [
     Mutant(
+        "fitting: half a step is not kept",
+        "meshlearn/reconstruct/fitting.py",
+        "if state.folder is not None and not state.under_way:",
+        "if state.folder is not None:",
+        ("tests/reconstruct/test_interrupted.py",),
+    ),
+    Mutant(
         "remeshing: no edge goes whose ends have more neighbours in common than its faces",
         "meshlearn/geometry/remeshing.py",
         "return number == topology.edge_face_counts[row]",

@@ -119,12 +119,10 @@ def test_a_run_folder_is_shown_where_the_source_is(tmp_path):
 def test_places_that_are_told_are_those_of_the_source():
     two = shapes.icosphere(2)
     gone = two.with_vertices(two.vertices * 0.2)
-    for sentence, (near, far) in zip(
-        disagreements(gone, two, 0.1, SHIFT), ((0.9, 1.1), (0.1, 0.3)), strict=True
-    ):
-        place = re.search(r" at \(([-\d.]+), ([-\d.]+), ([-\d.]+)\)", sentence)
-        away = np.array(place.groups(), float) - UTM
-        assert near < np.linalg.norm(away) < far and "e+" not in sentence, sentence
+    (sentence,) = disagreements(gone, two, 0.1, SHIFT)
+    place = re.search(r" at \(([-\d.]+), ([-\d.]+), ([-\d.]+)\)", sentence)
+    away = np.array(place.groups(), float) - UTM
+    assert 0.9 < np.linalg.norm(away) < 1.1 and "e+" not in sentence, sentence
 
 
 def test_no_warning_of_rounding_reaches_the_user(tmp_path):

@@ -28,7 +28,6 @@ def _begin_worker() -> None:
     """What a worker process does first: one thread, no say in Ctrl-C, an end with its parent."""
     os.environ["OMP_NUM_THREADS"] = "1"  # torch, too, takes so many when it is loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written files are removed
     parent = multiprocessing.parent_process()
     if parent is not None:
 
@@ -37,6 +36,8 @@ def _begin_worker() -> None:
             os._exit(1)
 
         threading.Thread(target=follow, daemon=True).start()
+    # half-written files are removed; last, since what ends a beginning is told with a traceback
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def _context() -> multiprocessing.context.BaseContext:
