@@ -35,7 +35,8 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 def _of_colors(values: np.ndarray, change) -> np.ndarray:
     """Colours (N, 3 or 4) of which red, green and blue are changed, float64."""
-    out = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of NaN that signal
+        out = values.astype(np.float64)
     out[:, :3] = change(out[:, :3])
     return out
 
