@@ -7,9 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from meshlearn.io import Document
     from meshlearn.mesh import Mesh
+
+
+def length_of(text: str | None, name: str, diagonal: float) -> float | None:
+    """A length, or with % a share of the diagonal."""
+    if text is None:
+        return None
+    share = text.strip().endswith("%")
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected a length such as 0.5, or a share of the diagonal such as 1%, got {text!r}",
+            param_hint=name,
+        ) from None
+    return value * diagonal / 100 if share else value
 
 
 def read_mesh(path: Path) -> tuple[Mesh, Document]:

@@ -36,9 +36,8 @@ def remesh(
     input_file(mesh, name="MESH")
     mesh_output(out, overwrite=overwrite)
     from meshlearn import geometry
-    from meshlearn.cli._edit import read_mesh, write_mesh
+    from meshlearn.cli._edit import length_of, read_mesh, write_mesh
     from meshlearn.cli._mesh import summary, tell_written
-    from meshlearn.cli.wrap import length_of
 
     begin = time.perf_counter()
     shape, document = read_mesh(mesh)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, command
+from meshlearn.cli._edit import length_of
 from meshlearn.cli._files import input_file, mesh_output
 from meshlearn.cli._mesh import summary, tell_written
 
@@ -16,21 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from meshlearn.mesh import Mesh
-
-
-def length_of(text: str | None, name: str, diagonal: float) -> float | None:
-    """A length, or with % a share of the diagonal."""
-    if text is None:
-        return None
-    share = text.strip().endswith("%")
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        raise typer.BadParameter(
-            f"expected a length such as 0.5, or a share of the diagonal such as 1%, got {text!r}",
-            param_hint=name,
-        ) from None
-    return value * diagonal / 100 if share else value
 
 
 def _read(path: Path) -> tuple[Mesh | Tensor, float]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from meshlearn.reconstruct.sources import Input, Source
     from meshlearn.reconstruct.targets.base import Target
     from meshlearn.representations.base import Representation
+
+S = TypeVar("S", bound="Source")
 
 
 @dataclass
@@ -347,6 +349,16 @@ def _bspnet(task: Task) -> FitResult:
     return FitResult(mesh, {}, found.seconds, found.representation, found.convexes)
 
 
+def _given(task: Task, method: str, kind: type[S], said: str) -> S:
+    """The source of a method that fits nothing, of the one kind that it takes."""
+    if task.steps is not None:
+        raise ValueError(f"steps: method {method!r} fits nothing and takes none")
+    source = task.source.to(task.device, task.dtype)
+    if not isinstance(source, kind):
+        raise ValueError(f"source: method {method!r} takes {said} alone; choose another method")
+    return source
+
+
 def _poisson(task: Task) -> FitResult:
     """Poisson's equation; nothing is fitted."""
     import time
@@ -355,14 +367,7 @@ def _poisson(task: Task) -> FitResult:
     from meshlearn.reconstruct.poisson import poisson
     from meshlearn.reconstruct.sources import PointSource
 
-    if task.steps is not None:
-        raise ValueError("steps: method 'poisson' fits nothing and takes none")
-    source = task.source.to(task.device, task.dtype)
-    if not isinstance(source, PointSource):
-        raise ValueError(
-            "source: method 'poisson' takes points, with or without normals; the other methods "
-            "take meshes, volumes and images"
-        )
+    source = _given(task, "poisson", PointSource, "points, with or without normals")
     begin = time.perf_counter()
     mesh = poisson(
         source.cloud.points,
@@ -383,14 +388,7 @@ def _tsdf(task: Task) -> FitResult:
     from meshlearn.reconstruct.fusion import fuse_images
     from meshlearn.reconstruct.sources import ImageSource
 
-    if task.steps is not None:
-        raise ValueError("steps: method 'tsdf' fits nothing and takes none")
-    source = task.source.to(task.device, task.dtype)
-    if not isinstance(source, ImageSource):
-        raise ValueError(
-            "source: method 'tsdf' fuses depth images with their cameras; the other methods take "
-            "meshes, points and volumes"
-        )
+    source = _given(task, "tsdf", ImageSource, "depth images with their cameras")
     begin = time.perf_counter()
     mesh = fuse_images(source.images, resolution=task.resolution).mesh()
     if mesh.num_faces == 0:

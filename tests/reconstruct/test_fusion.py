@@ -158,7 +158,7 @@ def test_bad_input_is_told(images):
             fuse_images(images, **options)
     with pytest.raises(ValueError, match="expected an ImageSet"):
         fuse_images(images.depth)
-    with pytest.raises(ValueError, match="fuses depth images"):
+    with pytest.raises(ValueError, match="takes depth images"):
         ml.reconstruct.reconstruct(ball(1), method="tsdf")
     with pytest.raises(ValueError, match="takes none"):
         ml.reconstruct.reconstruct(images, method="tsdf", steps=10)

@@ -69,7 +69,7 @@ def plane_normals(points: Tensor, neighbours: int) -> Tensor:
 
 def sides_by_neighbours(points: Tensor, normals: Tensor) -> Tensor:
     """(R2) normals turned to agree with their neighbours, each part outward on the whole."""
-    from meshlearn.reconstruct.poisson.forest import carried_signs
+    from meshlearn.reconstruct.spanning_forest import carried_signs
 
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
     some = order[: settings.ORIENT_CARRIED].to(points.device)

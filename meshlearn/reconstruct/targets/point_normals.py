@@ -9,6 +9,7 @@ from torch import Tensor
 
 from meshlearn import geometry
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.spanning_forest import carried_signs
 
 
 def _principal(near: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,7 +33,7 @@ def estimate_normals(points: Tensor, *, neighbours: int = settings.NORMAL_NEIGHB
     order = torch.argsort((1 - cosine.abs()).reshape(-1), stable=True)
     source = torch.arange(len(points), device=points.device).repeat_interleave(few.shape[1])
     pairs = torch.stack([source, few.reshape(-1), (cosine.reshape(-1) < 0).long()], 1)[order]
-    sign, part = _carried_signs(pairs.cpu().tolist(), len(points))
+    sign, part = carried_signs(pairs.cpu().tolist(), len(points))
     normals = normals * torch.tensor(sign, device=points.device).double()[:, None]
     label = torch.tensor(part, device=points.device)
     for root in torch.unique(label):
@@ -125,25 +126,3 @@ def _inside_out(points: Tensor, normals: Tensor) -> bool:
         return True
     least, most = float(winding.amin()), float(winding.amax())
     return -least > max(settings.TURNED * most, settings.TURNED_LEAST)
-
-
-def _carried_signs(pairs: list[list[int]], count: int) -> tuple[list[int], list[int]]:
-    """Spanning forest of (a, b, flipped) in the given order: sign and part of each point."""
-    parent, parity = list(range(count)), [0] * count
-
-    def root(at: int) -> tuple[int, int]:
-        path, odd = [], 0
-        while parent[at] != at:
-            path.append(at)
-            at = parent[at]
-        for node in reversed(path):
-            odd ^= parity[node]
-            parent[node], parity[node] = at, odd
-        return at, odd
-
-    for a, b, flipped in pairs:
-        (ra, pa), (rb, pb) = root(a), root(b)
-        if ra != rb:
-            parent[rb], parity[rb] = ra, pa ^ pb ^ flipped
-    found = [root(at) for at in range(count)]
-    return [1 - 2 * odd for _, odd in found], [at for at, _ in found]
