@@ -31,8 +31,8 @@ def _open(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-            picture.load()
+            with Image.open(path) as picture:  # closed where it cannot be decoded, too
+                picture.load()
         return picture
     except (*_DAMAGED, Image.DecompressionBombWarning) as error:
         reason = "cannot identify it" if "cannot identify" in str(error) else str(error)

@@ -52,7 +52,7 @@ def quiet(folder, **options):
 
 def told(folder, **options) -> list[str]:
     with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         load_images(folder, **options)
     return [str(w.message) for w in seen]
 

@@ -177,7 +177,7 @@ def relabelled(given: Contours, **names: str) -> Contours:
 
 def told(given: Contours) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         find_initial_pose(given)
     return [str(w.message) for w in caught]
 

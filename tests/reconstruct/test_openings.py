@@ -27,7 +27,7 @@ def box_points(faces: int, count: int = 3000, height: float = 1.0) -> torch.Tens
 
 def fitted(points):
     with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         made = reconstruct(PointCloud(points, None), resolution=24, steps=15, progress=False).mesh
     return made, " ".join(str(w.message) for w in found)
 

@@ -42,7 +42,7 @@ def sentences(target, mesh, scale=0.1):
 
 def fitted(representation, target, steps=30):
     with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         made = fit(representation, target, steps=steps, progress=False).mesh
     return made, " ".join(str(w.message) for w in found)
 

@@ -1,7 +1,9 @@
 """Images on disk and sets of them: there and back, all or nothing, what is wrong with them."""
 
+import gc
 import json
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -127,6 +129,17 @@ def test_unreadable_images(folder, kind):
         (folder / kind / name).unlink()
     with pytest.raises(ValueError, match=r"3 of 6 \w+ are not there, .*002\.png"):
         load_images(folder)  # half of them
+
+
+def test_a_damaged_image_is_left_closed(folder):
+    path = folder / "masks" / "002.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(ValueError, match="not a readable image"):
+            load_images(folder)
+        gc.collect()
+    assert [str(w.message) for w in seen if str(path) in str(w.message)] == []
 
 
 def test_views_that_lack_all_and_some_that_lack_a_part(folder):

@@ -49,7 +49,7 @@ def rewrite(folder, change, kind="masks"):
 def read(folder, **options):
     """The set, and what is told about it."""
     with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         found = load_images(folder, **options)
     return found, " ".join(str(w.message) for w in seen)
 
