@@ -184,7 +184,7 @@ def convert(
         typer.Option(
             "--repair",
             help="Drop faces that are not finite, merge equal vertices, drop flat and repeated "
-            "faces, orient, drop unused vertices; holes stay.",
+            "faces, take edges of many faces apart, orient, drop unused vertices; holes stay.",
         ),
     ] = False,
     drop_islands: Annotated[

@@ -19,6 +19,7 @@ from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distanc
 from meshlearn.geometry.offsetting import offset
 from meshlearn.geometry.registration import Registration, register
 from meshlearn.geometry.remeshing import remesh
+from meshlearn.geometry.repairing import Repair, repair
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import (
     SectionLine,
@@ -55,6 +56,7 @@ __all__ = [
     "PointTree",
     "RayHits",
     "Registration",
+    "Repair",
     "SectionLine",
     "Subdivision",
     "SurfaceSamples",
@@ -79,6 +81,7 @@ __all__ = [
     "register",
     "remesh",
     "remove_enclosed",
+    "repair",
     "sample_even",
     "sample_points",
     "sample_surface",

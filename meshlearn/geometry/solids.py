@@ -253,10 +253,13 @@ def enclosing_faces(mesh: Mesh, label: str) -> Tensor:
                 f"{boundary} edges have one face only", "close its holes first, or wrap it"
             )  # fmt: skip
         elif not merged.is_edge_manifold:
-            reason, mend = f"{len(bad)} edges have an odd number of faces", "repair it first"
+            reason, mend = (
+                f"{len(bad)} edges have an odd number of faces",
+                "meshlearn repair takes them apart",
+            )
         else:
             reason = f"{len(bad)} edges have faces that turn against each other"
-            mend = "mesh.orient() or meshlearn convert --repair turns them"
+            mend = "mesh.orient() or meshlearn repair turns them"
         raise ValueError(
             f"{label}: expected a closed surface that encloses a solid, but {reason}, near {places}"
             f"; {mend} (meshlearn check lists all)"

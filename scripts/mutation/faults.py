@@ -2510,7 +2510,32 @@ FUSION = [
     ),
 ]
 
+REPAIR = [
+    Mutant(
+        "repair: solids that touch are paired by their own wedge",
+        "meshlearn/arrays/mending.py",
+        "wedge = np.where(forward[i], angle[i] - angle[j], angle[j] - angle[i])",
+        "wedge = np.where(forward[i], angle[j] - angle[i], angle[i] - angle[j])",
+        ("tests/arrays/test_mending.py",),
+    ),
+    Mutant(
+        "repair: a fin is the sheet that has a boundary",
+        "meshlearn/arrays/mending.py",
+        "is_open[patch[open_face]] = True",
+        "is_open[patch[open_face]] = False",
+        ("tests/arrays/test_mending.py",),
+    ),
+    Mutant(
+        "repair: a flat triangle's longest edge is the one that is turned",
+        "meshlearn/arrays/mending.py",
+        "h = 3 * f + int(length[f].argmax())",
+        "h = 3 * f + int(length[f].argmin())",
+        ("tests/arrays/test_mending.py",),
+    ),
+]
+
 MUTANTS: list[Mutant] = [
+    *REPAIR,
     *FUSION,
     *REMESHING,
     *FILES,

@@ -91,13 +91,13 @@ def fan():
 
 
 def test_repair_says_what_it_left_and_who_mends_it(tmp_path):
-    said = repair(Document([fan()])).done
-    assert "nothing to repair" not in said
-    assert "1 edges of more than two faces" in said and "meshlearn reconstruct" in said
     part = fan()
-    part.vertices = np.concatenate([part.vertices, [[9, 9, 9]]]).astype(np.float32)
-    both = repair(Document([part])).done
-    assert "1 unused vertices removed" in both and "left: " in both
+    part.vertices = np.concatenate([part.vertices, [[9, 9, 9], [np.nan, 0, 0]]]).astype(np.float32)
+    part.lines = [np.array([0, 6])]  # a line holds on to a vertex that is not finite
+    said = repair(Document([part])).done
+    assert "1 edges of more than two faces taken apart" in said
+    assert "1 unused vertices removed" in said
+    assert "left: 1 vertices with a NaN" in said and "meshlearn wrap" in said
     assert repair(polygons(BOX, SIDES)).done == "nothing to repair"
 
 

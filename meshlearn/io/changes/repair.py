@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from meshlearn.arrays.connectivity import first_equal, labels_of
-from meshlearn.arrays.report import report_of, triangle_areas
+from meshlearn.arrays.mending import Polygons, mend
+from meshlearn.arrays.mending import first_of_same as first_of_same_polygons
+from meshlearn.arrays.report import report_of
 from meshlearn.io.changes.operations import (
     Changed,
     as_corner_field,
@@ -16,41 +19,21 @@ from meshlearn.io.changes.operations import (
     keep_faces,
     keep_vertices,
     renumbered,
-    take_corners,
-    triangulate,
     used_vertices,
 )
 from meshlearn.io.document import Document, Part
 from meshlearn.io.surface import one_surface
 
-if TYPE_CHECKING:
-    from meshlearn.mesh import Mesh
-
 STEPS = (
     "faces of vertices that are not finite are removed",
     "vertices at one position are merged",
-    "repeated corners and faces without area are removed",
+    "edges of flat triangles are turned, and faces without area removed",
     "faces of the same vertices as an earlier one are removed",
     "neighbours are oriented alike, closed components outward",
+    "edges of more than two faces and vertices of several fans are taken apart",
+    "surfaces that cannot be oriented are cut open along an edge",
     "vertices that nothing uses are removed",
 )
-
-
-def _bare(part: Part) -> Mesh:
-    """A mesh of a part's triangulated polygons."""
-    from meshlearn.io.meshes import tensor_of
-    from meshlearn.mesh import Mesh
-
-    flat = triangulate(Document([part])).document.parts[0]
-    vertices = flat.vertices
-    if vertices.dtype not in (np.float32, np.float64):
-        vertices = vertices.astype(np.float64)
-    return Mesh(tensor_of(vertices), tensor_of(flat.polygon_index.reshape(-1, 3)))
-
-
-def _owner(part: Part) -> np.ndarray:
-    """Polygon of each triangle that `_bare` gives."""
-    return np.repeat(np.arange(part.num_faces), np.maximum(part.sizes - 2, 0))
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -148,15 +131,38 @@ def _without_repeats(line: np.ndarray) -> np.ndarray:
     return kept if len(kept) > 1 else line[:2]
 
 
+class Repaired(NamedTuple):
+    """A repaired document, and what was done to it.
+
+    Attributes:
+        document: the new document.
+        steps: (what, how many), in the order in which they were done.
+        left: a sentence on the errors that `check` still finds and what mends them, or nothing.
+    """
+
+    document: Document
+    steps: tuple[tuple[str, int], ...]
+    left: str
+
+    @property
+    def done(self) -> str:
+        """All of it in words."""
+        words = [f"{count:,} {what}" if count else what for what, count in self.steps]
+        if self.left:
+            words = words or ["nothing of what this mends"]
+        return "; ".join([*words, *([f"left: {self.left}"] if self.left else [])])
+
+
 def repair(document: Document) -> Changed:
     """The steps of `STEPS` in this order; holes are not filled, and nothing else is touched. What
     errors are left is said."""
-    done: list[str] = []
+    made = repaired(document)
+    return Changed(made.document, made.done or "nothing to repair")
 
-    def count(text: str, number: int) -> None:
-        if number:
-            done.append(f"{number:,} {text}")
 
+def repaired(document: Document) -> Repaired:
+    """As `repair`, with the steps by number."""
+    steps: list[tuple[str, int]] = []
     bad = 0
     parts = []
     for part in document.parts:
@@ -166,72 +172,70 @@ def repair(document: Document) -> Changed:
         faces[owner[~finite[part.polygon_index]]] = False
         bad += int((~faces).sum())
         parts.append(keep_faces(part, faces) if not faces.all() else part)
-    count("faces of vertices that are not finite removed", bad)
+    if bad:
+        steps.append(("faces of vertices that are not finite removed", bad))
     merged = merge(replace(document, parts=parts))
     if merged.done:
-        done.append(merged.done)
-    numbers = np.zeros(4, np.int64)
+        steps.append((merged.done, 0))
+    total: Counter[str] = Counter()
     parts = []
     for part in merged.document.parts:
-        part, changed = _mend(part)
-        numbers += changed
+        part, counts = mended(part)
+        total.update(counts)
         parts.append(part)
-    texts = ("faces without area removed", "repeated faces removed", "faces turned")
-    for text, number in zip((*texts, "unused vertices removed"), numbers.tolist(), strict=True):
-        count(text, number)
+    steps += [(_WORDS[name], total[name]) for name in _WORDS if total[name]]
     made = replace(merged.document, parts=parts)
-    surface = one_surface(made)
+    return Repaired(made, tuple(steps), left_in(made))
+
+
+_WORDS = {
+    "cut": "polygons cut into triangles, which are mended one by one",
+    "edges_turned": "flat triangles made good by turning an edge",
+    "flat": "faces without area removed",
+    "repeated": "repeated faces removed",
+    "edges": "edges of more than two faces taken apart",
+    "vertices": "vertices doubled, a copy for each fan of faces",
+    "seams": "edges cut open where faces cannot be oriented alike",
+    "turned": "faces turned",
+    "unused": "unused vertices removed",
+}
+
+
+def left_in(document: Document) -> str:
+    """What `check` still finds wrong in a repaired document, and which verb mends it."""
+    surface = one_surface(document)
     left = report_of(surface.vertices, surface.polygon_index.reshape(-1, 3)).errors
-    if left:
-        done = done or ["nothing of what this mends"]
-        done.append(f"left: {left}; meshlearn reconstruct makes a manifold surface in its place")
-    return Changed(made, "; ".join(done) or "nothing to repair")
+    return f"{left}; meshlearn wrap makes one closed surface in its place" if left else ""
 
 
-def _mend(part: Part) -> tuple[Part, np.ndarray]:
-    """The part without flat and repeated faces, oriented; how many were flat, repeated, turned,
-    and how many vertices nothing used."""
-    faces = part.num_faces
-    index = part.polygon_index
-    part = keep_corners(part, index[_previous(part)] != index, fewest=3)
-    part = keep_faces(part, part.sizes >= 3)
-    flat_part = triangulate(Document([part])).document.parts[0]
-    areas = triangle_areas(flat_part.vertices[flat_part.polygon_index.reshape(-1, 3)])
-    area = np.bincount(_owner(part), areas, minlength=part.num_faces)
-    part = keep_faces(part, area > 0)
-    flat = faces - part.num_faces
-    first = first_of_same(part)
-    repeated = int((~first).sum())
-    part = keep_faces(part, first)
-    mesh = _bare(part)
-    oriented = mesh.orient(outward=False).mesh
-    import torch
-
-    turned = (oriented.faces != mesh.faces).any(1)
-    inside_out = oriented.check().defects["inside_out_components"]
-    turned ^= torch.isin(oriented.topology.components().labels, inside_out)
-    turn = np.zeros(part.num_faces, bool)
-    turn[_owner(part)[turned.numpy()]] = True
-    if turn.any():
-        corner = np.arange(len(part.polygon_index))
-        begin = np.repeat(part.polygon_start[:-1], part.sizes)
-        size = np.repeat(part.sizes, part.sizes)
-        back = begin + (size - (corner - begin)) % size  # the first corner stays the first
-        corner = np.where(np.repeat(turn, part.sizes), back, corner)
-        part = take_corners(part, corner, part.polygon_start, np.arange(part.num_faces))
+def mended(part: Part) -> tuple[Part, dict[str, int]]:
+    """The part with what `meshlearn.arrays.mending.mend` does, and without vertices that nothing
+    uses; how much each step did."""
+    made, counts = mend(Polygons.of(part.vertices, part.polygon_start, part.polygon_index))
+    done = asdict(counts)
+    if any(done.values()):
+        part = regathered(part, made)
     used = used_vertices(part)
     if not used.all():
         part = keep_vertices(part, used)
-    return part, np.array([flat, repeated, int(turn.sum()), int((~used).sum())])
+    return part, {**done, "unused": int((~used).sum())}
+
+
+def regathered(part: Part, made: Polygons) -> Part:
+    """The part as `made` of its polygons, fields along; the first vertices are the part's own."""
+    return replace(
+        part,
+        vertices=made.vertices,
+        polygon_start=made.start,
+        polygon_index=made.index,
+        vertex_fields={k: v[made.vertex] for k, v in part.vertex_fields.items()},
+        face_fields={k: v[made.face] for k, v in part.face_fields.items()},
+        corner_fields={
+            k: replace(f, index=f.index[made.corner]) for k, f in part.corner_fields.items()
+        },
+    )
 
 
 def first_of_same(part: Part) -> np.ndarray:
     """(F,) bool: polygons of a set of vertices that no earlier one has."""
-    first = np.ones(part.num_faces, bool)
-    for size in np.unique(part.sizes).tolist():
-        rows = np.nonzero(part.sizes == size)[0]
-        corners = part.polygon_start[rows][:, None] + np.arange(size)
-        key = np.sort(part.polygon_index[corners], axis=1)
-        first[rows] = False
-        first[rows[np.unique(key, axis=0, return_index=True)[1]]] = True
-    return first
+    return first_of_same_polygons(part.polygon_start, part.polygon_index)
