@@ -114,6 +114,21 @@ PyObject* first_equal(PyObject*, PyObject* tuple) {
   });
 }
 
+// (rows (N, 3)) -> one number: whether rows that differ are equal as float32.
+PyObject* rounded_meet(PyObject*, PyObject* tuple) {
+  Span<double> rows;
+  if (!Arguments(tuple).read(rows)) return nullptr;
+  return run([&](Results& results) {
+    const int64_t count = rows.size / 3;
+    expect_caller(count < (int64_t{1} << 31), "rows: expected fewer than 2^31");
+    int64_t slots = 2;
+    while (slots < 2 * count) slots *= 2;
+    std::vector<int32_t> table(slots);
+    *results.add<int64_t>(1) =
+        rounded_rows_meet(rows.data, count, table.data(), static_cast<uint64_t>(slots));
+  });
+}
+
 // (links (M, 2), N) -> the smallest node of each node's component (N,).
 PyObject* roots_of_links(PyObject*, PyObject* tuple) {
   Span<int64_t> links;
@@ -134,6 +149,7 @@ PyMethodDef surface_methods[] = {
     {"edge_table", edge_table, METH_VARARGS, nullptr},
     {"edge_unions", unions_across_edges, METH_VARARGS, nullptr},
     {"component_roots", roots_of_links, METH_VARARGS, nullptr},
+    {"rounded_meet", rounded_meet, METH_VARARGS, nullptr},
     {"first_equal_float32", first_equal<float>, METH_VARARGS, nullptr},
     {"first_equal_float64", first_equal<double>, METH_VARARGS, nullptr},
     {"first_equal_int64", first_equal<int64_t>, METH_VARARGS, nullptr},

@@ -204,4 +204,44 @@ void first_equal_rows(const T* rows, int64_t count, int64_t* table, uint64_t slo
   }
 }
 
+// Whether two rows (x, y, z) that differ are equal when they are rounded to float32; NaN equals
+// nothing. `table` has `slots` entries, a power of two above the number of rows.
+inline bool rounded_rows_meet(const double* rows, int64_t count, int32_t* table, uint64_t slots) {
+  constexpr int64_t kBlock = 64;  // rows whose slots are fetched before they are looked at
+  uint64_t slot_of[kBlock];
+  float rounded[3 * kBlock];
+  for (uint64_t s = 0; s < slots; ++s) table[s] = -1;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t size = count - begin < kBlock ? count - begin : kBlock;
+    for (int64_t i = 0; i < size; ++i) {
+      uint64_t hash = 0;
+      for (int k = 0; k < 3; ++k) {
+        float value = static_cast<float>(rows[3 * (begin + i) + k]) + 0.0f;  // -0 to 0
+        rounded[3 * i + k] = value;
+        uint32_t bits;
+        __builtin_memcpy(&bits, &value, 4);
+        hash = (hash ^ bits) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 32;
+      }
+      slot_of[i] = hash & (slots - 1);
+      __builtin_prefetch(table + slot_of[i], 1);
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      const float* p = rounded + 3 * i;
+      if (p[0] != p[0] || p[1] != p[1] || p[2] != p[2]) continue;
+      const double* own = rows + 3 * (begin + i);
+      uint64_t slot = slot_of[i];
+      for (; table[slot] >= 0; slot = (slot + 1) & (slots - 1)) {
+        const double* q = rows + 3 * static_cast<int64_t>(table[slot]);
+        if (own[0] == q[0] && own[1] == q[1] && own[2] == q[2]) break;
+        if (p[0] == static_cast<float>(q[0]) && p[1] == static_cast<float>(q[1]) &&
+            p[2] == static_cast<float>(q[2]))
+          return true;
+      }
+      table[slot] = static_cast<int32_t>(begin + i);
+    }
+  }
+  return false;
+}
+
 }  // namespace meshlearn

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from meshlearn._compiled import HAS_COMPILED, call
 from meshlearn.arrays.connectivity import first_equal
 
 # sizes from the origin up to which float32 keeps 20 bits of a shape: 1e-6 of its size
@@ -98,11 +99,19 @@ def rounding(points: np.ndarray, origin: np.ndarray | None = None) -> Rounding:
     if not count:
         return Rounding(0, 0.0, 0)
     largest = float(moved[changed & np.isfinite(points)].max(initial=0.0))
-    return Rounding(count, largest, fallen_together(points, held))
+    return Rounding(count, largest, fallen_together(points, None if origin is None else held))
 
 
-def fallen_together(points: np.ndarray, held: np.ndarray) -> int:
-    """How many more rows of `held` (P, 3) float32 equal another row than of `points` (P, 3)."""
+def fallen_together(points: np.ndarray, held: np.ndarray | None = None) -> int:
+    """How many more rows of `held` (P, 3) float32 equal another row than of `points` (P, 3)
+    float64; `held` is by default what they are as float32."""
+    if held is None:
+        if HAS_COMPILED and len(points) < 1 << 31:
+            whole = np.ascontiguousarray(points, np.float64)
+            if not call("rounded_meet", whole, kinds="i")[0][0]:
+                return 0
+        with np.errstate(over="ignore"):
+            held = points.astype(np.float32)
     first = first_equal(held)
     own = first == np.arange(len(held))
     if own.all() or bool((points[first[~own]] == points[~own]).all()):

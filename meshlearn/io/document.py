@@ -7,7 +7,7 @@ The learning `Mesh` is made from it by `meshlearn.io.to_mesh`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,12 +104,21 @@ class Part:
             self.__dict__["_kept_sizes"] = kept
         return kept[1]
 
+    def with_vertices(self, vertices: np.ndarray) -> Part:
+        """The same part with other vertices; what is known of its polygons is known of it too."""
+        made = replace(self, vertices=vertices)
+        if "_kept_sizes" in self.__dict__:
+            made.__dict__["_kept_sizes"] = self.__dict__["_kept_sizes"]
+        return made
+
     @classmethod
     def triangles(cls, vertices: np.ndarray, faces: np.ndarray, **more) -> Part:
         """A part of triangles (F, 3)."""
         faces = np.ascontiguousarray(faces, dtype=np.int64).reshape(-1, 3)
         start = np.arange(0, 3 * len(faces) + 1, 3, dtype=np.int64)
-        return cls(vertices=vertices, polygon_start=start, polygon_index=faces.reshape(-1), **more)
+        made = cls(vertices=vertices, polygon_start=start, polygon_index=faces.reshape(-1), **more)
+        made.__dict__["_kept_sizes"] = start, np.broadcast_to(np.int64(3), len(faces))
+        return made
 
 
 @dataclass
@@ -146,10 +155,13 @@ def as_table(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), int(np.prod(values.shape[1:], dtype=np.int64)))
 
 
-def check_start(path: Path, name: str, start: np.ndarray, size: int) -> None:
-    """Raises FileFormatError where offsets do not divide so many indices."""
+def check_start(
+    path: Path, name: str, start: np.ndarray, size: int, *, steps: np.ndarray | None = None
+) -> None:
+    """Raises FileFormatError where offsets do not divide so many indices; `steps` are their
+    differences, where they are known."""
     good = len(start) >= 1 and start[0] == 0 and start[-1] == size
-    if not good or (np.diff(start) < 0).any():
+    if not good or (np.diff(start) if steps is None else steps).min(initial=0) < 0:
         raise FileFormatError(f"{path}: {name!r} does not divide {size} indices")
 
 
@@ -160,7 +172,9 @@ def check_part(path: Path, part: Part) -> None:
         raise FileFormatError(f"{path}: expected vertices (V, 3) of numbers, got {v.shape}")
     if v.dtype not in (np.float32, np.float64):
         part.vertices = v.astype(np.float64)
-    check_start(path, "polygon_start", part.polygon_start, len(part.polygon_index))
+    steps = part.sizes if len(part.polygon_start) else None
+    size = len(part.polygon_index)
+    check_start(path, "polygon_start", part.polygon_start, size, steps=steps)
     counts = {"vertex": len(v), "face": part.num_faces}
     counts |= {"line": len(part.lines), "point": len(part.points)}
     for domain, count in counts.items():

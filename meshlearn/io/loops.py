@@ -18,9 +18,9 @@ def once_around(part: Part) -> tuple[Part, int]:
     the other when it is cut into triangles. Where corners differ in another field at the second
     time, the polygon stays as it is.
     """
-    long = np.nonzero(part.sizes >= 2 * _LEAST)[0]
-    if not len(long):
+    if part.sizes.max(initial=0) < 2 * _LEAST:
         return part, 0
+    long = np.nonzero(part.sizes >= 2 * _LEAST)[0]
     size = part.sizes[long]
     at = np.repeat(part.polygon_start[long] - (np.cumsum(size) - size), size) + np.arange(
         int(size.sum())

@@ -123,8 +123,7 @@ def _warn_of_rounding(document: Document, path: str | os.PathLike[str]) -> None:
             found = rounding(vertices)
             largest, together = max(largest, found.largest), together + found.together
         elif part.num_faces:  # of points nothing becomes flat
-            with np.errstate(over="ignore"):
-                together += fallen_together(vertices, vertices.astype(np.float32))
+            together += fallen_together(vertices)
     if not largest and not together:
         return
     box = common_box(box_of(placed_vertices(p, p.vertices)[0]) for p in document.parts)

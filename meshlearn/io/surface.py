@@ -48,7 +48,7 @@ def placed_triangles(part: Part, kind: type[np.floating] | None = None) -> Part:
     if kind is not None:
         with np.errstate(over="ignore"):
             vertices = vertices.astype(kind, copy=False)
-    made = cut_polygons(replace(part, vertices=vertices))
+    made = cut_polygons(part.with_vertices(vertices))
     if mirrored:
         corner = np.arange(len(made.polygon_index)).reshape(-1, 3)[:, ::-1].reshape(-1)
         made = take_corners(made, corner, made.polygon_start, np.arange(made.num_faces))

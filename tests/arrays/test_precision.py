@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from meshlearn.arrays.precision import box_of, is_far, middle_of, rounding
+from meshlearn.arrays.precision import box_of, fallen_together, is_far, middle_of, rounding
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
@@ -34,3 +34,34 @@ def test_what_is_not_finite_has_no_rounding_and_what_overflows_has_an_infinite_o
     assert rounding(points) == (0, 0, 0)
     points[1, 1] = 1e300
     assert rounding(points) == (1, np.inf, 0)
+
+
+def counted(points):
+    """How many rows fall on others, by sets of rows."""
+    rows = [tuple(row) for row in (points + 0.0).tolist() if not np.isnan(row).any()]
+    with np.errstate(over="ignore"):
+        held = {tuple(np.array(row, np.float32).tolist()) for row in rows}
+    return len(set(rows)) - len(held)
+
+
+@pytest.mark.parametrize("step", [1e-9, 3e-8, 1e-6, 1e-3])
+def test_points_that_fall_together_are_those_that_sets_of_rows_say(step):
+    rng = np.random.default_rng(round(1 / step))
+    points = 1 + step * rng.integers(-20, 20, (700, 3))
+    points[::7] *= -1
+    points[5::50] = np.nan
+    points[[3, 9]] = [[0.0, -0.0, 0.0], [-0.0, 0.0, 0.0]]
+    points[[11, 13, 17]] = [[1e300, 0, 0], [2e300, 0, 0], [-np.inf, 0, 0]]
+    assert fallen_together(points) == counted(points)
+    assert fallen_together(points[::2]) == counted(points[::2])  # rows that do not lie close
+    with np.errstate(over="ignore"):
+        held = points.astype(np.float32)
+    assert fallen_together(points, held) == counted(points)
+
+
+def test_rows_that_are_equal_as_doubles_do_not_fall_together():
+    points = np.repeat(np.random.default_rng(0).random((300, 3)), 3, axis=0)
+    assert fallen_together(points) == 0
+    points[-1] += 1e-12
+    assert fallen_together(points) == 1
+    assert fallen_together(np.zeros((0, 3))) == 0

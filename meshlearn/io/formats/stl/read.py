@@ -132,12 +132,13 @@ def _binary(data: bytes | bytearray, solids: list[tuple[int, int]]) -> Document:
         said = bytes(data[max(at, 0) : max(at, 0) + 80])
         head = plain_head(said)
         part.name = "" if head == HEAD else decoded_name(head)
-        colors, remark = colors_of(said, table["extra"])
+        extra = np.ascontiguousarray(table["extra"])
+        colors, remark = colors_of(said, extra)
         if colors is not None:
             part.face_fields["color"] = colors
             document.remarks += [remark] if remark not in document.remarks else []
-        elif table["extra"].any():
-            part.face_fields["attribute"] = table["extra"].astype(np.int32)
+        elif extra.any():
+            part.face_fields["attribute"] = extra.astype(np.int32)
         document.parts.append(part)
     return document
 
