@@ -236,3 +236,21 @@ SCREEN_STEPS = 25  # of conjugate gradients at most; by hand
 SCREEN_END = 1e-6  # of the first squared residual, at which they end; by hand
 SCREEN_FROM, SCREEN_UPTO = 0.07, 0.2  # mean size of the indicator at points, 0 to 0.5, where it is
 # done: below, points are met; above, it is sides that are in doubt; by hand
+
+# --- gaps of scans: poisson/gaps.py ---------------------------------------------------------------
+GAP_REACH = 2.0  # times the side of what a point stands for, away from which a gap begins; by hand
+GAP_FIELD_CELLS = 1.0  # of the grids below, that it is away at least: nearer they tell nothing
+GAP_SHARE = 0.002  # of a closed surface that is gaps, from which on they are looked at; by hand
+GAP_NODES = (12, 24, 48)  # of the grids; by hand
+GAP_STEPS = (100, 60, 40)  # of conjugate gradients on each at most; by hand
+GAP_END = 1e-9  # of the right side's squared size, at which they end; by hand
+GAP_PLACES = 400.0  # of squared distances, in boxes, beside squared slopes: a slope that is off by
+# 1 counts as a distance of a twentieth of the box; by hand
+GAP_BEND = 1e-4  # of squared second derivatives; by hand
+GAP_BORDER = 0.1  # of squared differences from the distance at the border of the box; by hand
+GAP_DIAGONAL = 0.3  # of a squared trilinear weight on average, (2/3)^3
+GAP_POINTS = 20_000  # points that it is fitted to at most; by hand
+GAP_MOST = 200_000  # points that are added at most, before those near others are left out
+GAP_RIM = 5.0  # times the side of what a point stands for, from the film, up to which it is at the
+# rim of a gap; by hand
+GAP_QUADRIC = 40  # neighbours that give a normal at a rim; by hand

@@ -357,6 +357,20 @@ GEOMETRY = [
         ("tests/reconstruct/test_poisson_field.py",),
     ),
     Mutant(
+        "reconstruct: a field that bends over a gap",
+        "meshlearn/reconstruct/poisson/gaps.py",
+        "bent = bent.sub_(f.narrow(axis, 1, count), alpha=2)",
+        "bent = bent.sub_(f.narrow(axis, 1, count), alpha=1)",
+        ("tests/reconstruct/test_poisson_gaps.py",),
+    ),
+    Mutant(
+        "reconstruct: normals at the rim of a gap",
+        "meshlearn/reconstruct/poisson/gaps.py",
+        "own - slope[:, :1] * one - slope[:, 1:] * two",
+        "own + slope[:, :1] * one + slope[:, 1:] * two",
+        ("tests/reconstruct/test_poisson_gaps.py",),
+    ),
+    Mutant(
         "reconstruct: sign of the spectral indicator",
         "meshlearn/reconstruct/poisson/spectral.py",
         "irfftn(-1j * dot * scale",

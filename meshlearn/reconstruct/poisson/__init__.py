@@ -1,9 +1,10 @@
 """Surfaces of points by Poisson's equation: `poisson`, and its parts.
 
 `spectral` is differentiable in points and normals; `noise`, `orientation` and `planes` measure and
-clean scans, `surface` puts them together.
+clean scans, `gaps` continues them, `surface` puts them together.
 """
 
+from meshlearn.reconstruct.poisson.gaps import continued, smoothest_field
 from meshlearn.reconstruct.poisson.noise import inliers, point_noise, point_spacing
 from meshlearn.reconstruct.poisson.orientation import oriented_normals
 from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
@@ -14,6 +15,7 @@ from meshlearn.reconstruct.poisson.surface import Cleaned, clean_points, poisson
 __all__ = [
     "Cleaned",
     "clean_points",
+    "continued",
     "inliers",
     "local_offsets",
     "oriented_normals",
@@ -23,5 +25,6 @@ __all__ = [
     "poisson",
     "screened_indicator",
     "smoothed_points",
+    "smoothest_field",
     "spectral_indicator",
 ]

@@ -17,6 +17,7 @@ less what the spectral solution has minimised already.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -58,21 +59,41 @@ def screened_indicator(
 
     given = gather_at(points * fine, chi[None])
     left = -volume * splat(at, weights * given, [nodes] * 3)[0]
-    change = torch.zeros_like(left)
+    change = conjugate_gradients(
+        applied, left, torch.zeros_like(left), conditioned,
+        settings.SCREEN_STEPS, settings.SCREEN_END,
+    )  # fmt: skip
+    return chi + finer(change, fine)
+
+
+def conjugate_gradients(
+    applied: Callable[[Tensor], Tensor],
+    right: Tensor,
+    start: Tensor,
+    conditioned: Callable[[Tensor], Tensor],
+    steps: int,
+    end: float,
+) -> Tensor:
+    """The solution of a symmetric positive system, to a share of its right side or so many steps.
+
+    Example:
+        >>> x = conjugate_gradients(lambda x: 2 * x, b, b * 0, lambda r: r, 10, 1e-12)
+    """
+    left = right - applied(start)
     step = conditioned(left)
     direction, size = step, (left * step).sum()
-    first = float(size)
-    for _ in range(settings.SCREEN_STEPS):
-        if not float(size) > settings.SCREEN_END * first:
+    first = float((right * conditioned(right)).sum())
+    for _ in range(steps):
+        if not float(size) > end * first:
             break
         turned = applied(direction)
         length = size / (direction * turned).sum()
-        change = change + length * direction
+        start = start + length * direction
         left = left - length * turned
         step = conditioned(left)
         before, size = size, (left * step).sum()
         direction = step + size / before * direction
-    return chi + finer(change, fine)
+    return start
 
 
 def finer(values: Tensor, nodes: int) -> Tensor:

@@ -1,7 +1,8 @@
 """`poisson`: a closed mesh of points by Poisson's equation, in seconds.
 
 Outliers go, noise is measured, normals are found where there are none, and noisy points are moved
-onto the surface between them (`noise`, `orientation`, `planes`). The indicator of the solid that
+onto the surface between them (`noise`, `orientation`, `planes`). Others stand for the surface in
+gaps (`gaps`). The indicator of the solid that
 their normals bound (`spectral`) is then cut at zero by dual marching cubes, and where points are
 nearly exact its vertices are drawn onto their tangent planes.
 """
@@ -23,6 +24,7 @@ from meshlearn.geometry.splatting import gather_at
 from meshlearn.isosurface import VoxelGrid, dual_marching_cubes
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.poisson.gaps import continued
 from meshlearn.reconstruct.poisson.noise import inliers, point_noise, point_spacing
 from meshlearn.reconstruct.poisson.orientation import oriented_normals, unit_box
 from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
@@ -40,6 +42,7 @@ class Cleaned(NamedTuple):
     noise: float  # of the points as they were given
     spacing: float
     kept: Tensor  # (P,) bool, which of the given points these are
+    estimated: bool = False  # the normals are those of their neighbours' planes
 
 
 def clean_points(
@@ -81,7 +84,9 @@ def clean_points(
         own = None if own is None else own[~stray]
     if found <= settings.EXACT * spacing:
         smooth, turned = near, facing
-    return Cleaned(smooth, turned if own is None else own, found, spacing, kept)
+    return Cleaned(
+        smooth, turned if own is None else own, found, spacing, kept, estimated=own is None
+    )
 
 
 @eager
@@ -111,7 +116,7 @@ def poisson(
         noise: standard deviation of the points across the surface, in their unit; None: measured.
         outliers: leave out points that lie alone or off the surface of their neighbours.
         trim: remove what is farther than so many spacings from any point, which leaves a scan of a
-            part of a surface open; None: closed.
+            part of a surface open; None: closed, gaps as the surface around them bends.
         screen: draw the indicator to zero at every point, as gaps keep it off; None: where it is
             off by more than points that meet it are, see `screened`.
 
@@ -127,7 +132,7 @@ def poisson(
         >>> mesh = ml.poisson(cloud.points, cloud.normals)
         >>> mesh = ml.poisson(scan, trim=3.0)      # unoriented, of one side of a thing
 
-    Sources: see `spectral`, `screened` and `planes`.
+    Sources: see `spectral`, `screened`, `planes` and `gaps`.
     """
     from meshlearn.reconstruct.targets.point_normals import agreeing_normals
 
@@ -168,7 +173,9 @@ def poisson(
         "%d points: spacing %.4g, noise %.2f spacings, %d outliers left out",
         len(points), clean.spacing * size, clean.noise / clean.spacing, lost,
     )  # fmt: skip
-    mesh = indicator_mesh(clean, resolution=resolution, sigma=sigma, screen=screen)
+    mesh = indicator_mesh(
+        clean, resolution=resolution, sigma=sigma, screen=screen, over_gaps=trim is None
+    )
     confidence, distance = _confidence(mesh.vertices, clean)
     if trim is not None:
         far = distance > trim * clean.spacing
@@ -182,9 +189,14 @@ def poisson(
 
 
 def indicator_mesh(
-    clean: Cleaned, *, resolution: int | None, sigma: float, screen: bool | None
+    clean: Cleaned,
+    *,
+    resolution: int | None,
+    sigma: float,
+    screen: bool | None,
+    over_gaps: bool = True,
 ) -> Mesh:
-    """The closed surface of cleaned points, see `poisson`."""
+    """The closed surface of cleaned points, see `poisson`; gaps continued, or under a film."""
     box, middle, side = unit_box(clean.points, settings.POISSON_PAD)
     if resolution is None:
         cells = side / (settings.POISSON_CELLS * clean.spacing)
@@ -194,12 +206,18 @@ def indicator_mesh(
     nodes = _quick(nodes)
     tree = geometry.PointTree(box)
     weights = point_areas(tree.knn(box, min(13, len(box)))[0])
-    chi = spectral_indicator(box, clean.normals, weights, nodes, sigma=sigma)
+    places, facing = box, clean.normals
+    more = continued(box, facing, weights, estimated=clean.estimated) if over_gaps else None
+    if more is not None:
+        _log.info("%d points stand for the surface in gaps", len(more.places))
+        places, facing = torch.cat((box, more.places)), torch.cat((more.normals, more.facing))
+        weights = point_areas(geometry.knn(places, places, min(13, len(places)))[0])
+    chi = spectral_indicator(places, facing, weights, nodes, sigma=sigma)
     if screen is None:
-        off = float(gather_at(box * nodes, chi[None]).abs().mean())
+        off = float(gather_at(places * nodes, chi[None]).abs().mean())
         screen = settings.SCREEN_FROM < off < settings.SCREEN_UPTO
     if screen:
-        chi = screened_indicator(chi, box, weights)
+        chi = screened_indicator(chi, places, weights)
     last = (nodes - 1) / nodes
     grid = VoxelGrid(
         nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
