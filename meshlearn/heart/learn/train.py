@@ -31,6 +31,7 @@ from meshlearn.heart.model.population import sample_heart
 from meshlearn.heart.model.tessellation import tessellation
 from meshlearn.mesh import Mesh
 from meshlearn.train.loop import train
+from meshlearn.train.outcome import LOOKED_AT, spread
 from meshlearn.train.stacked_preview import Stack
 from meshlearn.train.training_stages import Hooks, Stage
 
@@ -124,6 +125,9 @@ def train_heart(
         hearts: of the population.
         steps, batch: of the optimiser.
         resume: go on from the checkpoint in the folder.
+
+    Warns:
+        UserWarning: what was trained is no nearer to its own hearts than their mean.
     """
     model = HeartEncoder(generator=torch.Generator().manual_seed(seed))
     data = build_set(hearts, seed=seed)
@@ -141,7 +145,31 @@ def train_heart(
         options=options,
         progress=progress,
     )
-    return model.eval()
+    model.eval()
+    _hold_against_their_mean(model, data)
+    return model
+
+
+def _hold_against_their_mean(model: HeartEncoder, data: HeartSet) -> None:
+    """Warns where an encoder is no better than the mean of the hearts that it learned from, the
+    same for every patient."""
+    looked = spread(len(data), LOOKED_AT)
+    if len(data) < 2:
+        return
+    mean = torch.stack(data.truth).mean(0)
+    own, of_mean = 0.0, 0.0
+    with torch.no_grad():
+        for k in looked:
+            points = data.inputs[k][None]
+            made, _ = model.vertices(model(points, torch.ones(points.shape[:2], dtype=torch.bool)))
+            own += float((made[0] - data.truth[k]).norm(dim=1).mean()) / len(looked)
+            of_mean += float((mean - data.truth[k]).norm(dim=1).mean()) / len(looked)
+    if not own < of_mean:
+        warnings.warn(
+            f"the encoder is {own:.1f} mm from hearts that it learned from, and their mean is "
+            f"{of_mean:.1f} mm: it tells nothing of a patient yet; give more steps",
+            stacklevel=3,
+        )
 
 
 def _hooks(data: HeartSet, steps: int, count: int = 2) -> Hooks:
