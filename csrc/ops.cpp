@@ -127,9 +127,16 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
 
   // --- fusion ---
   m.def(
-      "fuse_depth(Tensor points, Tensor matrix, Tensor depth, Tensor surface, Tensor? colors, "
-      "float "
-      "reach) -> (Tensor, Tensor, Tensor, Tensor)");
+      "depth_surface(Tensor depth, Tensor lens, bool orthographic, float least_cosine, float "
+      "usual) "
+      "-> Tensor");
+  m.def("depth_extent(Tensor depth, Tensor lens, Tensor pose, bool orthographic) -> Tensor");
+  m.def(
+      "depth_blocks(Tensor depth, Tensor lens, Tensor pose, bool orthographic, float[] low, float "
+      "side, int[] count, int step, float margin) -> Tensor");
+  m.def(
+      "fuse_depth(Tensor blocks, float[] low, float[] spacing, Tensor matrix, Tensor depth, Tensor "
+      "surface, Tensor? colors, float reach) -> (Tensor, Tensor, Tensor, Tensor)");
 
   // --- metrics ---
   m.def(

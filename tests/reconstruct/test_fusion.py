@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 import trimesh
 
 import meshlearn as ml
-from meshlearn.reconstruct.fusion import fuse_depth_reference, fuse_images
+from meshlearn.reconstruct.fusion import fuse_images
+from meshlearn.reconstruct.fusion.images import fuse_depth_reference
+from meshlearn.reconstruct.fusion.pixels import lenses, near_blocks, points_box, surface_pixels
 from meshlearn.render import Camera, ImageSet, render_images
 from meshlearn.render.homogeneous import Projection, homogeneous_matrix
 
@@ -77,9 +80,10 @@ def test_operator_and_reference_agree(dtype, colored):
     matrix = homogeneous_matrix(Projection(cams.view, cams.focal, cams.centre, False, h, w)).to(
         dtype
     )
-    points = (4 * random(4000, 3) - 2).contiguous()
+    blocks = torch.randint(0, 6, (70, 3), generator=generator)
+    space = ([-2.0, -2.0, -2.01], [1 / 6, 1 / 6, 0.17])
     colors = random(n, h, w, 3) if colored else None
-    given = (points, matrix.contiguous(), depth.contiguous(), surface, colors, 0.15)
+    given = (blocks, *space, matrix.contiguous(), depth.contiguous(), surface, colors, 0.15)
     expected = fuse_depth_reference(*given)
     found = torch.ops.meshlearn.fuse_depth(*given)
     assert int((expected[1] > 0).sum()) > 1000
@@ -187,3 +191,82 @@ def test_depths_and_cameras_alone(images):
         ml.fuse_depth(images.depth, images.cameras, masks=images.masks[:, :5])
     with pytest.raises(ValueError, match="batch of cameras"):
         ml.fuse_depth(images.depth, images.cameras[0])
+
+
+@pytest.mark.parametrize("orthographic", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_pixels_are_read_as_in_torch(orthographic, dtype):
+    generator = torch.Generator().manual_seed(5)
+    cam = Camera.orbit(3, radius=3.0).to(dtype)
+    cam = replace(cam, centre=cam.centre + 0.03, orthographic=orthographic)
+    depth = 2.5 + torch.rand(3, 37, 29, generator=generator, dtype=torch.float64).to(dtype)
+    depth[torch.rand(depth.shape, generator=generator) < 0.4] = 0
+    lens = lenses(cam, depth)
+    found, expected = (
+        surface_pixels(depth, lens, usual=3.0, native=native) for native in (True, False)
+    )
+    near = 1e-4 if dtype == torch.float32 else 1e-12
+    # a weight is 0 below a cosine, which a pixel may have but for rounding
+    off = (found - expected).abs() > near * (1 + expected.abs())
+    assert float(off.double().mean()) < (1e-3 if dtype == torch.float32 else 1e-9)
+    boxes = [points_box(depth, lens, native=native) for native in (True, False)]
+    assert torch.allclose(*boxes, atol=10 * near)
+    low, side, count = boxes[0][0] - 0.5, 0.21, [19, 15, 17]
+    for margin, step in ((1.0, 1), (0.6, 2), (0.25, 3)):
+        given = {"margin": margin, "step": step}
+        a, b = (
+            near_blocks(depth, lens, low, side, count, native=native, **given)
+            for native in (True, False)
+        )
+        same = {tuple(k) for k in a.tolist()} ^ {tuple(k) for k in b.tolist()}
+        assert len(a) > 100 and len(same) <= (0 if dtype == torch.float64 else 0.01 * len(a))
+
+
+def test_the_reference_gives_the_same_surface(images):
+    made = [fuse_images(images, resolution=20, backend=b).mesh() for b in ("native", "reference")]
+    assert made[0].num_faces == made[1].num_faces
+    apart = (made[0].vertices - made[1].vertices).abs()
+    assert float(apart.mean()) < 1e-5 and float(apart.max()) < 5e-3
+
+
+def test_a_single_row_and_a_single_pixel_are_images():
+    for size in ((1, 40), (40, 1), (1, 1)):
+        cam = Camera.look_at([(0.0, 0.0, 4.0)], (0, 0, 0), fov=30.0)
+        depth = torch.full((1, *size), 4.0)
+        assert fuse_images(ImageSet(cam, depth=depth), resolution=16).weights.max() > 0
+
+
+def test_cameras_of_other_images_are_told(images):
+    count = len(images)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(2))
+    lopsided = ball()
+    lopsided = lopsided.with_vertices(lopsided.vertices * torch.tensor([1.0, 0.3, 0.6]) + 0.2)
+    seen = render_images(lopsided, images.cameras, size=96, samples=1, progress=False)
+    seen = seen.only(["depth"])
+    fuse_images(seen, resolution=64)  # no warning, which would be an error
+    with pytest.raises(ValueError, match="look through it"):
+        fuse_images(replace(seen, cameras=seen.cameras[order]), resolution=16)
+    turned = seen.cameras.view.clone()
+    turned[:, 1:3] *= -1  # they look away
+    away = replace(seen, cameras=replace(seen.cameras, view=turned))
+    with pytest.warns(RuntimeWarning, match="no image sees anything"):
+        fuse_images(away, resolution=16)
+
+
+def test_thin_walls_are_told_and_thick_ones_are_not():
+    cams = Camera.orbit(14, radius=4.0)
+    box = trimesh.creation.box((2.0, 2.0, 0.12)).subdivide_to_size(0.2)
+    plate = ml.Mesh(torch.tensor(box.vertices).float(), torch.tensor(box.faces).long())
+    seen = render_images(plate, cams, size=96, samples=1, progress=False)
+
+    def half(mesh: ml.Mesh) -> float:
+        middle = (mesh.vertices[:, :2].abs() < 0.8).all(1)
+        return float(mesh.vertices[middle, 2].abs().median())
+
+    with pytest.warns(RuntimeWarning, match="thinner than 0.3.*take more cells"):
+        thick = fuse_images(seen, resolution=32).mesh()
+    assert half(thick) > 0.07
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        thin = fuse_images(seen, resolution=160).mesh()
+    assert half(thin) == pytest.approx(0.06, rel=0.05)
