@@ -70,10 +70,15 @@ def self_intersections_reference(vertices: Tensor, faces: Tensor, order: Tensor)
     return partner.to(faces.device)
 
 
-def crossing(vertices: Tensor, faces: Tensor, query: Tensor | None = None) -> Tensor:
-    """As `self_intersections`, of the faces `query` (Q,) int64 alone where they are given: (Q,)."""
+def crossing(
+    vertices: Tensor, faces: Tensor, query: Tensor | None = None, *, order: Tensor | None = None
+) -> Tensor:
+    """As `self_intersections`, of the faces `query` (Q,) int64 alone where they are given: (Q,).
+
+    `order`: (F,) that of `morton_order`, also of vertices that have moved a little since.
+    """
     vertices, faces = vertices.detach().contiguous(), faces.contiguous()
-    order = morton_order(vertices, faces)
+    order = morton_order(vertices, faces) if order is None else order
     if use_native(vertices):
         return torch.ops.meshlearn.self_intersections(vertices, faces, order, query)
     found = self_intersections_reference(vertices, faces, order)

@@ -553,6 +553,20 @@ GEOMETRY = [
         ("tests/geometry/test_wrap.py",),
     ),
     Mutant(
+        "geometry: passages as wide as the ball are open only where cells lie well",
+        "meshlearn/geometry/wrapping/cells.py",
+        "    code.sub_((code >= FREE).byte())\n    if len(place):\n",
+        "    code.sub_((code >= FREE).byte())\n    if False:\n",
+        ("tests/geometry/test_wrap.py",),
+    ),
+    Mutant(
+        "geometry: the width of a closed opening is that of cells",
+        "meshlearn/geometry/wrapping/wrap.py",
+        "none, every = (level, every) if",
+        "none, every = (none, level) if",
+        ("tests/geometry/test_wrap.py",),
+    ),
+    Mutant(
         "geometry: a wrap does not look at what it wraps",
         "meshlearn/geometry/wrapping/fitting.py",
         "    if touches or not len(others):\n",

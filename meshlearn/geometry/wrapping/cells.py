@@ -89,6 +89,65 @@ def _fill(cells: Tensor, width: int, place: Tensor, code: Tensor) -> None:
     blocks[i, :, j, :, k, :] = code.to(torch.uint8)[:, None, None, None].expand(-1, *(width,) * 3)
 
 
+_HALVINGS = 2  # of a cell in which a ball's centre may be, until it is decided
+
+
+def settle(code: Tensor, distance: Distance, low: Tensor, cell: float, least: float) -> Tensor:
+    """Codes with a decision on cells whose middle is no centre of a ball, but another place may be.
+
+    Only cells that lead on are looked at, in passages and holes as wide as the ball and at ends of
+    them: elsewhere a place of the next cell is as good.
+
+    Args:
+        code: (X, Y, Z) uint8 by `codes`, where the bound before FREE is the least distance in the
+            middle of a cell with a centre in it: so FREE is "perhaps", FREE + 1 a centre, and so
+            on. Overwritten.
+        least: distance of the centre of a ball.
+
+    Returns:
+        Codes for `cells_inside`.
+    """
+    perhaps = code == FREE
+    reached = cells_inside((code > FREE).byte() * FREE, 0.0) == 0
+    further = cells_inside((code >= FREE).byte() * FREE, 0.0) == 0
+    ends = further & perhaps & ~_around(reached, edges=False)
+    further &= ~_around(reached)
+    if further.any():
+        ends |= _around(_around(further)) & perhaps
+    place = ends.nonzero()
+    code.sub_((code >= FREE).byte())
+    if len(place):
+        held = _reaches(distance, low + (place.to(low.dtype) + 0.5) * cell, cell, least)
+        code[tuple(place[held].T)] = FREE
+    return code
+
+
+def _reaches(distance: Distance, middle: Tensor, cell: float, least: float) -> Tensor:
+    """(P,) bool: cells about `middle` (P, 3) that have a place further than `least`, nearly."""
+    found = torch.zeros(len(middle), dtype=torch.bool)
+    halves = torch.cartesian_prod(*(torch.tensor([-0.5, 0.5], dtype=middle.dtype),) * 3)
+    owner, width = torch.arange(len(middle)), cell
+    for _ in range(_HALVINGS):
+        width /= 2
+        middle = (middle[:, None] + width * halves).reshape(-1, 3)
+        owner = owner.repeat_interleave(8)
+        away = distance(middle)
+        found[owner[away > least]] = True
+        open_ = (away > least - SLACK * width) & ~found[owner]
+        middle, owner = middle[open_], owner[open_]
+    return found
+
+
+def _around(mask: Tensor, *, edges: bool = True) -> Tensor:
+    """A mask (X, Y, Z) with the 26 neighbours of its cells, or without `edges` with the 6."""
+    out = mask.clone()
+    for axis in range(3):
+        count, given = mask.shape[axis] - 1, out.clone() if edges else mask
+        out.narrow(axis, 1, count).logical_or_(given.narrow(axis, 0, count))
+        out.narrow(axis, 0, count).logical_or_(given.narrow(axis, 1, count))
+    return out
+
+
 def cells_inside(
     code: Tensor, reach: float, *, wide: Sequence[float] = (), cavities: bool = False
 ) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from meshlearn.geometry.bvh import MeshBVH
-from meshlearn.geometry.intersections import crossing
+from meshlearn.geometry.intersections import crossing, morton_order
 from meshlearn.geometry.wrapping.nearest import Feet, Wrapped
 from meshlearn.mesh import Mesh
 from meshlearn.mesh.topology import Topology
@@ -21,7 +21,7 @@ _HOLLOW = 0.05  # cosine of the change of normals and the way between feet, beyo
 _LEANS = 0.5  # cosine of a face's normal and the way to it, below: its edge or corner is near
 _PULL = 3e-3  # of the quadric's trace, what holds a vertex along the planes it is on
 _SNAP = 0.75  # cells that a vertex may move to a sharp edge; an edge further is another's
-_BACK = (0.5, 0.25, 0.0)  # shares of the way that vertices of faces that cross go back to
+_BACK = (0.75, 0.5, 0.25, 0.0)  # shares of the way that vertices of faces that cross go back to
 _TRIES = 40
 _THIN = 1e-9  # of an edge squared, the area below which a face may be none
 
@@ -225,8 +225,9 @@ def apart(
     shares = torch.tensor((1.0, *_BACK), dtype=start.dtype)
     step = torch.zeros(len(start), dtype=torch.int64)
     now, query = goal, torch.arange(len(faces))
+    order = morton_order(torch.cat([now, around]), every)
     for _ in range(_TRIES):
-        found = crossing(torch.cat([now, around]), every, query)
+        found = crossing(torch.cat([now, around]), every, query, order=order)
         bad = found >= 0
         partner = found[bad]
         crossed = torch.cat([query[bad], partner[partner < len(faces)]])

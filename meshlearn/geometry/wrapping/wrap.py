@@ -22,6 +22,7 @@ from meshlearn.geometry.wrapping.cells import (
     cells_inside,
     codes,
     mend_cells,
+    settle,
 )
 from meshlearn.geometry.wrapping.fitting import Quads, apart, fit
 from meshlearn.geometry.wrapping.nearest import Wrapped
@@ -37,6 +38,8 @@ _HELD = 0.9  # cells around what is wrapped that no ball enters: above SLACK, so
 _BEYOND = 0.5  # cells that balls are larger, since their centres are at those of cells only
 _MOST = 1 << 30  # cells
 _BYTES = 8  # a cell, with what is computed on the way
+_LEVELS = 8  # halvings to find how wide an opening is that was closed
+_TOLD = 0.9  # of the radius that keeps an opening as it was measured, for the error of cells
 _DIGITS = 64.0  # steps of the dtype's rounding in a cell, the least that tells its corners apart
 
 
@@ -63,9 +66,10 @@ def wrap(
     Args:
         shape: a mesh, or points (P, 3) float32 or float64. Faces may have any defect; coordinates
             are finite.
-        alpha: radius of the ball in the shape's unit; gaps up to twice of it, and of what is held
-            free (the larger of `offset` and 0.45 `alpha`), are closed. Default: 1 % of the
-            diagonal of the shape's box, of points at least 1.5 times their spacing.
+        alpha: radius of the ball in the shape's unit; gaps narrower than a ball with the offset
+            around it (twice `alpha` and `offset`) are closed, others are entered, to a quarter of a
+            cell. Default: 1 % of the diagonal of the shape's box, of points at least 1.5 times
+            their spacing.
         offset: distance of the surface from the shape; default: a tenth of `alpha`.
         keep_cavities: closed rooms, wide enough for the ball, stay hollow, where the winding number
             of the faces says that they are not within the material: faces must be oriented.
@@ -77,8 +81,8 @@ def wrap(
     Returns:
         A mesh in the dtype and on the device of the shape, without its attributes
         (`geometry.carry_attributes` brings them over); not differentiable. Where the ball comes it
-        is within `offset` and a cell (half of `alpha`) of the shape, across closed gaps within
-        `alpha` more.
+        is within `offset` and a cell of the shape, in corners and gaps that no ball enters as far
+        as they are deep. A cell is 0.5 % of the diagonal, but within a sixth and a half of `alpha`.
 
     Raises:
         ValueError: no faces and no points, coordinates that are not finite, a length that is not
@@ -86,8 +90,8 @@ def wrap(
             there is, or are below the precision of the coordinates.
 
     Warns:
-        UserWarning: a closed mesh has more handles than its wrap, with the width of what was
-            closed; points that fall into several parts.
+        UserWarning: a closed mesh has more handles than its wrap, with the width of the widest that
+            was closed and an alpha that keeps it; points that fall into several parts.
 
     Example:
         >>> solid = ml.geometry.wrap(ml.load("scan.ply"), alpha=0.5, holes_up_to=20)
@@ -258,14 +262,18 @@ class _Cells(NamedTuple):
 
 
 def _cells(given: _Given, lengths: _Lengths, cavities: bool) -> _Cells:
-    cell, size = lengths.cell, lengths.size
-    bounds = [lengths.held, *(lengths.held + r for r in (lengths.alpha, *lengths.wide))]
+    cell, size, least = lengths.cell, lengths.size, lengths.offset + lengths.alpha
+    # where a ball's centre surely is, and before that where it may be, but not in the middle of the
+    # cell
+    bounds = [lengths.held, least - SLACK * cell, least]
+    bounds += [lengths.offset + r for r in lengths.wide]
     origin = -torch.tensor(size, dtype=torch.float64) * cell / 2
     reach = lengths.alpha / cell + _BEYOND
     pruned = None if cavities else reach
     code = codes(
         given.wrapped.distance, origin.float(), cell, size, torch.tensor(bounds), reach=pruned
     )
+    code = settle(code, given.wrapped.distance, origin.float(), cell, least)
     if cavities:
         code = _hollow(given, code, origin, cell)
     shut = [r / cell + SLACK for r in lengths.wide[:-1]]  # up to the rims
@@ -295,13 +303,41 @@ def _warn(given: _Given, lengths: _Lengths, found: _Cells, made: Mesh) -> None:
     had, has = topology.genus, made.topology.genus
     if had is None or has is None or has >= had:
         return
-    shut = ((found.code == BAND) & (found.inside > 0)).nonzero()
-    centre = (found.origin + (shut.double() + 0.5) * lengths.cell).float()
-    assert isinstance(given.wrapped.tree, MeshBVH)
-    centre = centre[given.wrapped.tree.winding_number(centre).abs() < 0.5]
-    least = float(given.wrapped.distance(centre).max()) if len(centre) else lengths.held
+    widest = _widest_closed(given, lengths, found)
+    keeps = _TOLD * widest * lengths.alpha / (lengths.alpha + lengths.offset)
     warnings.warn(
-        f"alpha: {had - has} of {had} openings through the shape closed, of up to about "
-        f"{2 * least:.2g}; an alpha below {0.6 * least:.2g} keeps them open",
+        f"alpha: {had - has} of {had} openings through the shape closed, the widest about "
+        f"{2 * widest:.2g} wide; an alpha below {keeps:.2g} keeps that one open",
         stacklevel=3,
     )
+
+
+def _widest_closed(given: _Given, lengths: _Lengths, found: _Cells) -> float:
+    """Radius of the largest ball that passes through an opening that was closed.
+
+    Cells outside the material that no ball came to are opened from the widest places on, until the
+    boundary has a handle more.
+    """
+    inside = found.inside
+    shut = inside.nonzero()
+    centre = (found.origin + (shut.double() + 0.5) * lengths.cell).float()
+    assert isinstance(given.wrapped.tree, MeshBVH)
+    away = given.wrapped.distance(centre)
+    room = away > lengths.cell / 2
+    room[room.clone()] = given.wrapped.tree.winding_number(centre[room]).abs() < 0.5
+    shut, away = shut[room], away[room]
+    none, every = lengths.cell / 2, lengths.alpha + lengths.offset
+    least = _euler(inside)
+    for _ in range(_LEVELS):
+        level = (none + every) / 2
+        opened = inside.clone()
+        opened[tuple(shut[away > level].T)] = 0
+        reached = cells_inside(2 * (1 - opened), 0.0)
+        none, every = (level, every) if _euler(mend_cells(reached)) < least else (none, level)
+    return none + lengths.cell / 4  # on the mean of where a passage lies between centres
+
+
+def _euler(inside: Tensor) -> int:
+    """Euler number of the boundary of cells: each square has half of four edges."""
+    corner, squares = cell_surface(inside)
+    return len(corner) - len(squares)
