@@ -66,6 +66,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.toolbox import boolean as boolean
     from meshlearn.toolbox import convex_hull as convex_hull
     from meshlearn.toolbox import curvature as curvature
+    from meshlearn.toolbox import decompose as decompose
     from meshlearn.toolbox import fill_holes as fill_holes
     from meshlearn.toolbox import geodesic as geodesic
     from meshlearn.toolbox import register as register
@@ -117,6 +118,7 @@ _EXPORTS = {
     "boolean": "meshlearn.toolbox",
     "convex_hull": "meshlearn.toolbox",
     "curvature": "meshlearn.toolbox",
+    "decompose": "meshlearn.toolbox",
     "fill_holes": "meshlearn.toolbox",
     "geodesic": "meshlearn.toolbox",
     "register": "meshlearn.toolbox",

@@ -106,6 +106,18 @@ def _apart(a: Mesh, b: Mesh) -> float:
     return far
 
 
+def decompose(
+    mesh: Mesh, *, max_parts: int | None = None, max_vertices: int | None = None
+) -> list[Mesh]:
+    """Convex parts that together are nearly a solid, for collisions; see
+    `meshlearn.geometry.decompose`.
+
+    Example:
+        >>> parts = ml.decompose(mesh, max_parts=16, max_vertices=64)
+    """
+    return geometry.decompose(mesh, max_parts, max_vertices).parts
+
+
 def fill_holes(mesh: Mesh, *, max_size: float | None = None) -> Mesh:
     """The mesh with its holes closed, up to a size in its unit (the diagonal of the box of a rim);
     see `meshlearn.geometry.fill_holes`.

@@ -10,6 +10,7 @@ from meshlearn.geometry.bvh import (
     winding_number,
 )
 from meshlearn.geometry.curvature import Curvature, curvature
+from meshlearn.geometry.decomposition import Decomposition, decompose
 from meshlearn.geometry.enclosed import enclosed_faces, remove_enclosed
 from meshlearn.geometry.even_sampling import sample_even
 from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
@@ -48,6 +49,7 @@ __all__ = [
     "Boolean",
     "ClosestPoints",
     "Curvature",
+    "Decomposition",
     "GeodesicSolver",
     "Halves",
     "Hull",
@@ -66,6 +68,7 @@ __all__ = [
     "chamfer_distance",
     "convex_hull",
     "curvature",
+    "decompose",
     "drop_islands",
     "enclosed_faces",
     "fill_holes",

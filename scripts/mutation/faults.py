@@ -2554,6 +2554,20 @@ FUSION = [
 
 REPAIR = [
     Mutant(
+        "decompose: what two hulls share is paid for",
+        "meshlearn/geometry/convex_cuts.py",
+        "added = both - a.hull - b.hull",
+        "added = both + a.hull + b.hull",
+        ("tests/geometry/test_decomposition.py",),
+    ),
+    Mutant(
+        "decompose: inertia is about the common centre",
+        "meshlearn/convex/bodies.py",
+        "away = k.centre - centre",
+        "away = 0 * centre",
+        ("tests/cli/test_decompose.py",),
+    ),
+    Mutant(
         "repair: solids that touch are paired by their own wedge",
         "meshlearn/arrays/mending.py",
         "wedge = np.where(forward[i], angle[i] - angle[j], angle[j] - angle[i])",
