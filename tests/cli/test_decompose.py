@@ -9,7 +9,8 @@ import pytest
 import meshlearn as ml
 from meshlearn.convex.bodies import mass_properties
 from meshlearn.data.shapes import box
-from meshlearn.io import load_document
+from meshlearn.io import load_document, save_document
+from meshlearn.io.meshes import from_mesh
 
 pytest.importorskip("manifold3d")
 
@@ -19,9 +20,9 @@ def angle(tmp_path):
     """Two boxes at right angles, 3 of 5 units long, in millimetres."""
     path = tmp_path / "angle.3mf"
     whole = ml.boolean(box((3, 1, 1)), box((1, 3, 1)).translate((-1, 1, 0)))
-    document = ml.io.meshes.from_mesh(whole, "angle")
+    document = from_mesh(whole, "angle")
     document.unit = "mm"
-    ml.io.save_document(document, path)
+    save_document(document, path)
     return path
 
 
