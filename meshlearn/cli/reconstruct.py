@@ -172,6 +172,8 @@ def reconstruct(
         facts["texture"] = save_png(texture, _atlas(out))
     save(mesh, out)
     label = fit.method if cells is None else f"{fit.method} {cells}"
+    if result.report:
+        facts["measured"] = result.report
     if result.convexes is None:
         facts["steps"] = len(result.history.get("step", ()))
         facts["loss"] = result.history["loss"][-1] if result.history.get("loss") else None

@@ -64,6 +64,7 @@ class FitResult:
         convexes: what the mesh is the union of, where the method gives that.
         origin: (3,) float64 place that the source was moved from to be fitted, since it lies far
             from the origin: mesh and convexes are there, the representation is about the origin.
+        report: what the target measured of its data, and chose by it, see `Target.report`.
     """
 
     mesh: Mesh
@@ -72,6 +73,7 @@ class FitResult:
     representation: nn.Module | None = field(default=None, repr=False)
     convexes: Convexes | None = field(default=None, repr=False)
     origin: Tensor | None = None
+    report: dict[str, object] = field(default_factory=dict)
 
     def moved(self, origin: Tensor) -> FitResult:
         """Mesh and convexes, found about the origin, at the place `origin`, in float64."""
@@ -230,7 +232,7 @@ def fit(
         if template is not None:
             save_template(state.folder, template)
         target.write_sheet(mesh, state.folder / "sheet.png")
-    return FitResult(mesh, state.history, state.seconds, representation)
+    return FitResult(mesh, state.history, state.seconds, representation, report=target.report())
 
 
 def _said(

@@ -364,6 +364,20 @@ GEOMETRY = [
         ("tests/reconstruct/test_poisson_gaps.py",),
     ),
     Mutant(
+        "reconstruct: noisy points that make no solid",
+        "meshlearn/reconstruct/targets/points.py",
+        "if found.open <= settings.STARTED_OPEN:",
+        "if found.open >= 0:",
+        ("tests/reconstruct/test_noisy_points.py",),
+    ),
+    Mutant(
+        "reconstruct: places of noisy points in gaps",
+        "meshlearn/reconstruct/targets/noisy_points.py",
+        "near = far < settings.STARTED_NEAR * clean.spacing",
+        "near = far < 1e6 * clean.spacing",
+        ("tests/reconstruct/test_noisy_points.py",),
+    ),
+    Mutant(
         "reconstruct: normals at the rim of a gap",
         "meshlearn/reconstruct/poisson/gaps.py",
         "own - slope[:, :1] * one - slope[:, 1:] * two",

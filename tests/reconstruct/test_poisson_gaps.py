@@ -61,6 +61,15 @@ def test_an_open_scan_is_not_continued_where_it_is_trimmed() -> None:
     assert len(cut.topology.boundary_loops()) == 1
 
 
+def test_a_sheet_that_is_not_trimmed_is_closed_somewhere() -> None:
+    g = torch.Generator().manual_seed(0)
+    flat = torch.rand(900, 3, generator=g) * torch.tensor([1.0, 1.0, 0.0])
+    dish = flat + 0.3 * ((flat[:, :2] - 0.5) ** 2).sum(1, keepdim=True) * torch.eye(3)[2]
+    rough = flat + 0.02 * torch.randn(900, 3, generator=g) * torch.eye(3)[2]
+    for points, normals in ((dish, None), (rough, torch.eye(3)[2].expand(900, 3))):
+        assert ml.poisson(points, normals).is_watertight
+
+
 def test_the_smoothest_field_of_points_of_a_ball_is_about_its_distance() -> None:
     points, normals, areas = ball(2000)
     field = smoothest_field(points, normals, areas)

@@ -159,7 +159,7 @@ def poisson(
         normals, said = agreeing_normals(near, normals.detach().to(near))
         for sentence in said:
             warnings.warn(sentence, stacklevel=3)
-    thin = _thinness(near)
+    thin = thinness(near)
     if thin[1] < settings.THIN or (thin[0] < settings.THIN and trim is None):
         where = "on one line" if thin[1] < settings.THIN else "in one plane"
         raise ValueError(
@@ -218,13 +218,14 @@ def indicator_mesh(
         screen = settings.SCREEN_FROM < off < settings.SCREEN_UPTO
     if screen:
         chi = screened_indicator(chi, places, weights)
+    for axis in range(3):  # what would leave the box ends at it, closed
+        for end in (0, nodes - 1):
+            chi.select(axis, end).clamp_(min=settings.POISSON_BORDER)
     last = (nodes - 1) / nodes
     grid = VoxelGrid(
         nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
     )
-    with warnings.catch_warnings():  # what leaves the box is trimmed, or said by the caller
-        warnings.filterwarnings("ignore", "the surface reaches the border", RuntimeWarning)
-        mesh = dual_marching_cubes(grid, chi.reshape(-1))
+    mesh = dual_marching_cubes(grid, chi.reshape(-1))
     spacing, noise = clean.spacing / side, clean.noise / side
     if noise <= settings.DRAWN_BELOW * spacing and mesh.num_faces:
         mesh = _drawn(mesh, tree, clean.normals, spacing, noise, 1 / nodes)
@@ -261,7 +262,7 @@ def _confidence(vertices: Tensor, clean: Cleaned) -> tuple[Tensor, Tensor]:
     return (usual / squared[:, -1].clamp(min=1e-30)).clamp(max=1), squared[:, 0].sqrt()
 
 
-def _thinness(points: Tensor) -> list[float]:
+def thinness(points: Tensor) -> list[float]:
     """Spread of points along their least and their middle axis, of that along their greatest."""
     offset = (points - points.mean(0)).double()
     spread = torch.linalg.eigvalsh(offset.T @ offset).clamp(min=0).sqrt()

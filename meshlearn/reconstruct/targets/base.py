@@ -45,6 +45,10 @@ class Target:
         `device`, where it has to compute."""
         return ()
 
+    def report(self) -> dict[str, object]:
+        """What was measured of the data beforehand, and chosen by it, as JSON has it."""
+        return {}
+
     def probe(self, device: torch.device) -> Tensor | None:
         """(K,) numbers by which a checkpoint knows it again but for rounding, where it is made of a
         function and not of tensors; None where `given` says all."""

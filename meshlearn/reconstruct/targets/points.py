@@ -22,6 +22,7 @@ from meshlearn.reconstruct.poisson.planes import smoothed_points
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.reconstruct.targets.boundary import template_field
 from meshlearn.reconstruct.targets.flood import Flood
+from meshlearn.reconstruct.targets.noisy_points import noisy_surface
 from meshlearn.reconstruct.targets.point_normals import (
     agreeing_normals,
     estimate_normals,
@@ -39,12 +40,14 @@ class FromPoints(Target):
             `agreeing_normals`.
         samples: points drawn on the fit at each step.
         noise: standard deviation of the points, in their own unit; distances within it cost less.
-            None: measured. Points that are noisier than a sixth of their spacing are first moved
-            onto the surface between their neighbours, see `smoothed_points`.
+            None: measured. Instead of points that are noisier than a sixth of their spacing, places
+            on the surface that they make together are fitted to, see `noisy_surface`; or the
+            points moved onto the surface between their neighbours, see `smoothed_points`.
 
     The starting field comes from the winding number of the oriented points; without normals from
     what lies behind the cloud seen from outside (a flood fill around the dilated points), or where
-    that comes in through an opening, from estimated normals.
+    that comes in through an opening, from estimated normals. Of noisy points it is the distance
+    from the surface that they make together, where most of that is near them. `report` tells.
 
     Loss terms, in cells: ``points`` (distance of the points to the fit), ``surface`` (distance of
     samples of the fit to the points, beyond the spacing of the points), ``normal`` (with normals),
@@ -79,20 +82,50 @@ class FromPoints(Target):
         self.points, self.normals, self.samples = points.detach(), normals, int(samples)
         self._unoriented = normals is None
         self._bounds = torch.stack([points.amin(0), points.amax(0)])
+        self._measure()
+        if not self.spacing > 0:
+            raise ValueError("points: expected distinct points, got mostly one place")
+        self.noise = point_noise(self.points) if noise is None else float(noise)
+        self._solid: geometry.MeshBVH | None = None
+        self._report: dict[str, object] = {
+            "points": len(points), "spacing": self.spacing, "noise": self.noise, "outliers": 0,
+            "smoothed": False, "start": "flood" if normals is None else "winding number",
+        }  # fmt: skip
+        if self.noise > settings.NOISY * self.spacing:
+            self._smooth()
+
+    def _measure(self) -> None:
+        """Areas and spacing of the points as they are."""
         ring = settings.RING
         near, _ = geometry.knn(self.points, self.points, ring + 1)
         self._area = math.pi * near[:, ring] / ring  # of a disc that holds so many neighbours
         self.spacing = float(near[:, 1:].sqrt().mean(1).median())
-        if not self.spacing > 0:
-            raise ValueError("points: expected distinct points, got mostly one place")
-        self.noise = point_noise(self.points) if noise is None else float(noise)
-        if self.noise > settings.NOISY * self.spacing:
+
+    def _smooth(self) -> None:
+        """Places on the surface that noisy points make together, instead of them."""
+        found = noisy_surface(self.points, self.normals, self.noise)
+        if found is not None:
+            self.points, self.normals, self._unoriented = found.points, found.normals, False
+            low, high = found.points.amin(0), found.points.amax(0)
+            if found.open <= settings.STARTED_OPEN:
+                self._solid = geometry.MeshBVH(found.mesh)
+                low, high = found.mesh.bounds()
+                self._report["start"] = "poisson"
+            self._bounds = torch.stack([low, high])
+            self._report["outliers"] = found.outliers
+            self._measure()
+        else:
             known = {"noise": self.noise, "spacing": self.spacing}
             facing = self.normals
             if facing is None:
                 facing = oriented_normals(self.points, **known)
             self.points = smoothed_points(self.points, facing, **known)[0]
-            self.noise *= settings.NOISE_LEFT
+        self._report["smoothed"] = True
+        self.noise *= settings.NOISE_LEFT
+
+    def report(self) -> dict[str, object]:
+        """See `Target.report`: what was measured of the points, and what was done for it."""
+        return self._report
 
     def given(self, device: torch.device) -> Iterable[Tensor | None]:
         """See `Target.given`."""
@@ -134,6 +167,8 @@ class FromPoints(Target):
 
     def field(self, points: Tensor) -> Tensor:
         points = points.to(self.points)
+        if self._solid is not None:
+            return self._solid.signed_distance(points)
         squared, index = geometry.knn(points, self.points, 1)
         distance = squared[:, 0].sqrt()
         normals = self._sides if self.normals is None else self.normals
