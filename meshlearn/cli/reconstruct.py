@@ -155,7 +155,9 @@ def reconstruct(
     from meshlearn.io import save
     from meshlearn.reconstruct.sources import read_source
 
-    given = read_source(source, use=images.kinds, masks=images.masks, missing=images.missing)
+    given = _thinned(source, fit) if fit.method == "poisson" and not images_given else None
+    if given is None:
+        given = read_source(source, use=images.kinds, masks=images.masks, missing=images.missing)
     result = _fitted(given, fit, write.allow_empty)
     mesh, texture = result.mesh, None
     if images_given:
@@ -238,6 +240,20 @@ def _check(
         suffixes = (".obj", ".ply", ".scad")
         output_file(write.parts, overwrite=write.overwrite, suffixes=suffixes, name="--parts")
     return folder
+
+
+def _thinned(source: Path, fit: FitOptions) -> Input | None:
+    """The points of a large file, as many as the surface needs; None for all else."""
+    from meshlearn.reconstruct.poisson.surface import most_points
+    from meshlearn.reconstruct.sources import read_thinned
+
+    read = read_thinned(source, most_points(fit.resolution))
+    if read is None:
+        return None
+    cloud, total = read
+    if len(cloud.points) < total:
+        message(f"{source}: {total:,} points, thinned to {len(cloud.points):,}")
+    return cloud
 
 
 def _atlas(out: Path) -> Path:

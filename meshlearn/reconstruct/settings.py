@@ -231,6 +231,7 @@ STRAY = (
     4.0  # noises, and half a spacing, that a point may be off the surface of the others; by hand
 )
 CONFIDENT = 12  # points whose density is a vertex's confidence; by hand
+POISSON_POINTS = 1_000_000  # beyond so many they are thinned: 3 to 15 for a cell of 256; by hand
 POISSON_LIMIT = 512  # cells along the box: 0.5 GB for each array of values
 EXACT = 0.02  # spacings of noise up to which points are not moved; by hand
 THIN = 1e-3  # of the greatest spread: a line or a plane; by hand

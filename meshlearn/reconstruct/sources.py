@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -240,6 +241,50 @@ def as_source(given: Input) -> Source:
     raise ValueError(
         f"source: expected a mesh, points, a volume or images, got {type(given).__name__}"
     )
+
+
+def read_thinned(path: str | os.PathLike[str], most: int) -> tuple[PointCloud, int] | None:
+    """A large file of points, thinned as it is read, and how many it has; None where the file is
+    small or of another kind. Progress is shown.
+
+    Args:
+        most: points that are kept at most, see `meshlearn.reconstruct.poisson.thinning`.
+
+    Raises:
+        ValueError: it is damaged, or has NaN or infinite numbers.
+
+    Warns:
+        UserWarning: normals are not unit vectors; they were left out.
+    """
+    from meshlearn.io.point_blocks import point_blocks
+    from meshlearn.progress import progress_bar
+    from meshlearn.reconstruct.poisson.thinning import Thinned
+
+    blocks = point_blocks(Path(path))
+    if blocks is None:
+        return None
+    thin, use = Thinned(most), True
+    with progress_bar(f"reading {Path(path).name}", 1.0) as bar:
+        for k, (points, normals, done) in enumerate(blocks):
+            bad = int((~np.isfinite(points)).any(1).sum())
+            if bad:
+                raise ValueError(
+                    f"{path}: {bad:,} of {len(points):,} points are NaN or infinite; remove them"
+                )
+            if k == 0 and normals is not None:
+                length = np.linalg.norm(normals, axis=1)
+                use = bool((np.abs(length - 1) < 0.1).mean() > 0.5)
+                if not use:
+                    warnings.warn(
+                        f"{path}: normals are not unit vectors and were left out", stacklevel=2
+                    )
+            thin.add(points, normals if use else None)
+            bar.update(done, f"{thin.total:,} points")
+    few, facing = thin.result()
+    if not len(few):
+        raise ValueError(f"{path}: there are no points")
+    unit = None if facing is None else torch.from_numpy(facing)
+    return PointCloud(torch.from_numpy(few), unit), thin.total
 
 
 def read_source(

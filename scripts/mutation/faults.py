@@ -2551,6 +2551,20 @@ FUSION = [
         ("tests/reconstruct/test_fusion.py",),
     ),
     Mutant(
+        "thinning: sheets back to back stay apart",
+        "meshlearn/reconstruct/poisson/thinning.py",
+        "* _FACINGS + side",
+        "* _FACINGS",
+        ("tests/reconstruct/test_thinning.py",),
+    ),
+    Mutant(
+        "thinning: lines that a block of text cuts are whole",
+        "meshlearn/io/point_blocks.py",
+        "body, rest = body[:cut], body[cut:]",
+        "body, rest = body[:cut], b''",
+        ("tests/reconstruct/test_thinning.py",),
+    ),
+    Mutant(
         "fusion: cameras of other images are refused",
         "meshlearn/reconstruct/fusion/agreement.py",
         "(at > 0) & (gap > _THROUGH)",

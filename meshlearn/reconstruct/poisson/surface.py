@@ -30,6 +30,7 @@ from meshlearn.reconstruct.poisson.orientation import oriented_normals, unit_box
 from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
 from meshlearn.reconstruct.poisson.screened import screened_indicator
 from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
+from meshlearn.reconstruct.poisson.thinning import Thinned
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ def poisson(
 
     Args:
         points: (P, 3) float32 or float64, at least 16, finite. Where they lie far from the origin
-            they are taken from their middle, in their own precision.
+            they are taken from their middle, in their own precision. Those beyond a million are
+            thinned to the means in small cells, see `thinning`.
         normals: (P, 3) of any lengths, outward; None for unoriented points, whose normals are
             found. Zero ones take their neighbours', mixed and inward ones are turned, with a
             warning, see `agreeing_normals`.
@@ -156,7 +158,11 @@ def poisson(
     near = ((points.double() - middle) / size).float()  # in one frame, whatever the unit
     if normals is not None:
         check_tensor(normals, "normals", shape=tuple(points.shape), dtype=FLOATS, finite=True)
-        normals, said = agreeing_normals(near, normals.detach().to(near))
+        normals = normals.detach()
+    if len(near) > (most := most_points(resolution)):
+        near, normals = _thinned(near, normals, most)
+    if normals is not None:
+        normals, said = agreeing_normals(near, normals.to(near))
         for sentence in said:
             warnings.warn(sentence, stacklevel=3)
     thin = thinness(near)
@@ -186,6 +192,28 @@ def poisson(
         mesh, confidence = Mesh(mesh.vertices[used], place[faces]), confidence[used]
     vertices = (mesh.vertices.double() * size + middle).to(points.dtype)
     return Mesh(vertices, mesh.faces, vertex_attributes={"confidence": confidence[:, None]})
+
+
+def most_points(resolution: int | None) -> int:
+    """How many points a surface of so many cells is made of; of more it is no better.
+
+    Example:
+        >>> most_points(None)
+        1000000
+    """
+    return max(settings.POISSON_POINTS, 6 * (resolution or 0) ** 2)
+
+
+def _thinned(points: Tensor, normals: Tensor | None, most: int) -> tuple[Tensor, Tensor | None]:
+    thin = Thinned(most)
+    for first in range(0, len(points), most):
+        part = slice(first, first + most)
+        facing = None if normals is None else normals[part].cpu().numpy()
+        thin.add(points[part].cpu().numpy(), facing)
+    few, facing = thin.result()
+    _log.info("%d points thinned to %d", len(points), len(few))
+    kept = torch.from_numpy(few).to(points)
+    return kept, None if facing is None else torch.from_numpy(facing).to(points)
 
 
 def indicator_mesh(
