@@ -89,6 +89,9 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("wrap_cells(Tensor code, float reach, float[] wide, bool cavities) -> Tensor");
   m.def("wrap_mend(Tensor inside) -> Tensor");
   m.def("wrap_surface(Tensor inside) -> (Tensor, Tensor)");
+  m.def(
+      "simplify(Tensor vertices, Tensor faces, Tensor[] wedge, Tensor[] values, int[] flat, Tensor "
+      "seam, float[] rules, int target) -> Tensor[]");
 
   // --- render ---
   m.def(

@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from meshlearn import geometry
 from meshlearn._validate import TensorLike
 from meshlearn.geometry.solids import BooleanOperation
 from meshlearn.mesh import Mesh
-
-_ROUNDS = 8  # halvings of the number of faces, with an error asked for
-_LOOKED_AT = 20_000  # points at which a simplified surface is held against its origin
 
 
 class PrincipalCurvature(NamedTuple):
@@ -72,38 +68,7 @@ def simplify(mesh: Mesh, faces: int | None = None, *, error: float | None = None
     Example:
         >>> small = ml.simplify(mesh, error=0.01)
     """
-    if faces is None and error is None:
-        raise ValueError("simplify: expected a number of faces or an error, got neither")
-    if error is None:
-        assert faces is not None
-        return geometry.simplify(mesh, faces)
-    if not error > 0:
-        raise ValueError(f"error: expected a positive distance, got {error!r}")
-    least = 4 if faces is None else faces
-    geometry.simplify(mesh, max(least, mesh.num_faces))  # says what is wrong with the arguments
-    best, low, high = mesh, least, mesh.num_faces
-    for _ in range(_ROUNDS):
-        wanted = round((low * high) ** 0.5) if high > 2 * low else (low + high) // 2
-        if wanted >= high:
-            break
-        made = geometry.simplify(mesh, wanted)
-        if made.num_faces and _apart(made, mesh) <= error:
-            best, high = made, wanted
-        else:
-            low = wanted + 1
-    return best
-
-
-def _apart(a: Mesh, b: Mesh) -> float:
-    """Largest distance between two surfaces, at points of both."""
-    far = 0.0
-    for one, other in ((a, b), (b, a)):
-        generator = torch.Generator().manual_seed(0)
-        points = geometry.sample_points(one.detach(), _LOOKED_AT, generator=generator)
-        points = torch.cat((points, one.vertices.detach()[one.faces.unique()]))
-        squared = geometry.point_mesh_distance(points, other.detach())[0]
-        far = max(far, float(squared.max()) ** 0.5)
-    return far
+    return geometry.simplify(mesh, faces, error=error)
 
 
 def decompose(

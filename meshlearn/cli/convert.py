@@ -27,10 +27,6 @@ def _options(**given: object) -> ConvertOptions:
     except ValueError as error:
         name, _, text = str(error).partition(": ")
         raise typer.BadParameter(text, param_hint=f"--{name}") from None
-    if options.simplify is not None:
-        from meshlearn.geometry.simplification import find_library
-
-        find_library()
     return options
 
 

@@ -33,10 +33,7 @@ OPTIONAL = {
     "meshio": ("meshio", "a peer in `bench`"),
     "pytorch3d": ("pytorch3d.structures", "meshlearn.interop; a peer in `bench`"),
     "pyvista": ("pyvista", "meshlearn.interop"),
-    "fast-simplification": (
-        "fast_simplification",
-        "`convert --simplify` (pip install 'meshlearn[simplify]')",
-    ),
+    "fast-simplification": ("fast_simplification", "a peer in `bench`"),
     "distributed": ("distributed", "`convert --cluster dask` (pip install 'meshlearn[dask]')"),
     "ray": ("ray", "`convert --cluster ray` (pip install 'meshlearn[ray]')"),
     "manifold3d": (

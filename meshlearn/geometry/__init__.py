@@ -29,7 +29,7 @@ from meshlearn.geometry.section import (
     section,
     section_stack,
 )
-from meshlearn.geometry.simplification import simplify
+from meshlearn.geometry.simplification import simplify, simplify_edit
 from meshlearn.geometry.smoothing import smooth
 from meshlearn.geometry.solids import (
     Boolean,
@@ -92,6 +92,7 @@ __all__ = [
     "section_stack",
     "signed_distance",
     "simplify",
+    "simplify_edit",
     "smooth",
     "split_by_plane",
     "subdivide",

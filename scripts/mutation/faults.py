@@ -280,6 +280,27 @@ GEOMETRY = [
         ("tests/reconstruct/test_given_normals.py",),
     ),
     Mutant(
+        "simplify: borders of materials move",
+        "meshlearn/geometry/simplification.py",
+        'if labels.dim() == 1 and (name == "material"',
+        'if labels.dim() == 7 and (name == "material"',
+        (_GEO + "test_simplification.py",),
+    ),
+    Mutant(
+        "simplify: faces turn over",
+        "csrc/kernels/simplify.h",
+        "    if (turns(u, v, p) || turns(v, u, p)) {",
+        "    if (turns(u, v, p)) {",
+        (_GEO + "test_simplification.py",),
+    ),
+    Mutant(
+        "simplify: pinched borders",
+        "csrc/kernels/simplify.h",
+        "  if (t >= 0 && border_[u] && border_[v]) return false;",
+        "",
+        (_GEO + "test_simplification.py",),
+    ),
+    Mutant(
         "simplify: the same at every size",
         "meshlearn/geometry/simplification.py",
         "    return extent if extent > 0 else 1.0",

@@ -85,15 +85,6 @@ def test_options_work_in_one_order(cli, quad, tmp_path):
     assert no.returncode == 1 and "has no text variant" in no.stderr
 
 
-def test_simplify_names_the_extra(cli, tmp_path, monkeypatch):
-    from meshlearn.geometry import simplification
-
-    monkeypatch.setattr(simplification, "find_spec", lambda name: None)
-    done = cli("convert", GEAR, tmp_path / "a.ply", "--simplify", "100")
-    assert done.returncode == 1 and "meshlearn[simplify]" in done.stderr
-    assert not files(tmp_path)
-
-
 def stream(*args: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "meshlearn", "convert", *args],

@@ -29,7 +29,6 @@ def run(*args):
 
 
 def test_simplify_and_compare(tmp_path):
-    pytest.importorskip("fast_simplification")
     figures = {}
     for name, path in written(tmp_path).items():
         small = tmp_path / f"{name}_small.obj"

@@ -17,7 +17,6 @@ SIDES = 6
 
 
 def simplified(mesh: ml.Mesh, faces: int) -> ml.Mesh:
-    pytest.importorskip("fast_simplification", reason="the library that simplifies is missing")
     made = simplify(mesh, faces)
     assert 0.8 * faces < made.num_faces <= faces
     return made

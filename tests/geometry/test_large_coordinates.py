@@ -133,11 +133,9 @@ def test_laplacians(offset, size):
 
 
 @places
-@pytest.mark.parametrize("library", ["fast_simplification", "open3d"])
-def test_simplification_keeps_the_shape(library, offset, size):
-    pytest.importorskip(library)
+def test_simplification_keeps_the_shape(offset, size):
     here, there, _ = both(offset, size)
-    near, far = (geometry.simplify(m, 150, library=library) for m in (here, there))
+    near, far = (geometry.simplify(m, 150) for m in (here, there))
     assert far.dtype == torch.float64 and abs(far.num_faces - near.num_faces) <= 2
     away = [
         ml.metrics.compare(made, whole, samples=4000, quality=False)
@@ -148,7 +146,6 @@ def test_simplification_keeps_the_shape(library, offset, size):
 
 
 def test_simplification_carries_fields_and_dtypes_of_what_is_far():
-    pytest.importorskip("fast_simplification")
     mesh = survey_mesh()
     vertices, _ = relief()
     values = torch.from_numpy(vertices[:, 0] * 3)
@@ -174,7 +171,6 @@ def test_a_mesh_near_the_origin_is_not_moved():
 
 
 def test_simplification_keeps_texture_coordinates_of_what_is_far():
-    pytest.importorskip("fast_simplification")
     made = []
     for offset in (0 * UTM, UTM):
         mesh = survey_mesh(offset)

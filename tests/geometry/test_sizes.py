@@ -53,8 +53,6 @@ WORK = {
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("name", WORK)
 def test_a_shape_of_any_size_gives_what_that_of_size_one_does(name, dtype, size):
-    if name == "simplify":
-        pytest.importorskip("fast_simplification")
     work, mesh, at = WORK[name], goal().to(dtype), points().to(dtype)
     right = work(mesh, at, 1.0)
     found = work(mesh.with_vertices(mesh.vertices * size), at, size)

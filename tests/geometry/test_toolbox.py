@@ -23,7 +23,6 @@ def test_solids_and_hulls_are_meshes():
 
 
 def test_simplified_by_number_and_by_error():
-    pytest.importorskip("fast_simplification")
     ball = icosphere(5)
     assert ml.simplify(ball, 500).num_faces <= 500
     near, far = ml.simplify(ball, error=0.002), ml.simplify(ball, error=0.02)

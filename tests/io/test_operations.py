@@ -242,9 +242,6 @@ def test_repair_turns_a_closed_mesh_outward_and_keeps_polygons():
 
 
 def test_simplify_carries_fields_and_tells_what_it_cannot():
-    pytest.importorskip(
-        "fast_simplification", reason="the library that simplifies is not installed"
-    )
     mesh = shapes.icosphere(4)
     document = from_mesh(mesh)
     part = document.parts[0]
@@ -257,7 +254,6 @@ def test_simplify_carries_fields_and_tells_what_it_cannot():
     changed = simplify(document, 500)
     small = changed.document.parts[0]
     assert 450 <= small.num_faces <= 500 and "from 5,120 to" in changed.done
-    assert changed.done.endswith(", uv of corners taken from the nearest points")
     assert [loss.what for loss in changed.losses] == ["corner field 'some'"]
     uv = small.corner_fields["uv"]
     assert np.abs(uv.values[uv.index] - small.vertices[small.polygon_index, :2]).max() < 0.05

@@ -123,11 +123,7 @@ class Conversion:
 
 
 def simplify(document: Document, wanted: float) -> Changed:
-    """About `wanted` triangles (below 1: that fraction), shared out by the parts' own numbers.
-
-    Raises:
-        ImportError: no library for it is installed.
-    """
+    """About `wanted` triangles (below 1: that fraction), shared out by the parts' own numbers."""
     from meshlearn.geometry.simplification import simplify as simplify_mesh
     from meshlearn.io.meshes import from_mesh, to_mesh
 
@@ -136,7 +132,7 @@ def simplify(document: Document, wanted: float) -> Changed:
     target = wanted * total if wanted < 1 else wanted
     lost = partial(Loss, holder="simplification")
     parts, losses = [], []
-    after, carried = 0, dict[str, None]()
+    after = 0
     for part, mesh in zip(document.parts, meshes, strict=True):
         share = max(1, round(target * mesh.num_faces / max(total, 1)))
         small = simplify_mesh(mesh, share)
@@ -150,7 +146,6 @@ def simplify(document: Document, wanted: float) -> Changed:
             for name, field in part.corner_fields.items()
             if name not in made.corner_fields
         ]
-        carried |= dict.fromkeys(made.corner_fields)
         for domain in ("vertex", "face"):
             kept = {**getattr(made, f"{domain}_fields"), **made.corner_fields}
             losses += [
@@ -173,8 +168,6 @@ def simplify(document: Document, wanted: float) -> Changed:
         )
         parts.append(own)
     done = f"simplified from {total:,} to {after:,} triangles" if after < total else ""
-    if carried and done:
-        done += f", {', '.join(carried)} of corners taken from the nearest points"
     return Changed(replace(document, parts=parts), done, tuple(losses))
 
 
