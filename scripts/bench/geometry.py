@@ -1,4 +1,4 @@
-"""Edits and measures of surfaces beside manifold3d, trimesh, pyvista, potpourri3d and small_gicp.
+"""Edits and measures of surfaces beside manifold3d, trimesh, pyvista, small_gicp and others.
 
 The mesh is a bumpy ball of about 270,000 faces, as a scan would be; `--quick` takes a small one.
 """
@@ -45,6 +45,62 @@ def booleans(bench: Bench, mesh: Mesh) -> None:
         {version("manifold3d"): library and theirs},
         repeats=3,
     )
+
+
+def simplification(bench: Bench, mesh: Mesh) -> None:
+    """Times; and the mean distance from the surface, of its diagonal, which is what counts."""
+    fast, optimizer = optional("fast_simplification"), optional("meshoptimizer")
+    meshlib, arrays = optional("meshlib.mrmeshpy"), optional("meshlib.mrmeshnumpy")
+    target = mesh.num_faces // 13
+    points, faces = mesh.vertices.float().numpy(), mesh.faces.int().numpy()
+    made: dict[str, Mesh] = {}
+
+    def ours() -> None:
+        made["meshlearn"] = geometry.simplify(fresh(mesh), target)
+
+    def by_fast() -> None:
+        found = fast.simplify(points, faces, target_count=target)
+        made[version("fast_simplification")] = Mesh(*found)
+
+    def by_optimizer() -> None:
+        index = np.zeros(faces.size, np.uint32)
+        count = optimizer.simplify(
+            index,
+            faces.reshape(-1).astype(np.uint32),
+            points,
+            target_index_count=3 * target,
+            target_error=1.0,
+        )
+        kept = index[:count].reshape(-1, 3).astype(np.int64)
+        made[version("meshoptimizer")] = Mesh(points, kept).remove_unreferenced().mesh
+
+    def by_meshlib() -> None:
+        other = arrays.meshFromFacesVerts(faces, points)
+        settings = meshlib.DecimateSettings()
+        settings.maxDeletedFaces = len(faces) - target
+        settings.maxError, settings.packMesh = 1e9, True
+        meshlib.decimateMesh(other, settings)
+        found = arrays.getNumpyFaces(other.topology).astype(np.int64)
+        made[version("meshlib")] = Mesh(arrays.getNumpyVerts(other), found)
+
+    bench.compare(
+        f"simplification of {mesh.num_faces:,} faces to {target:,}",
+        ours,
+        {
+            version("fast_simplification"): fast and by_fast,
+            version("meshoptimizer"): optimizer and by_optimizer,
+            version("meshlib"): meshlib and by_meshlib,
+        },
+        repeats=3,
+    )
+    for name, small in made.items():
+        found = ml.metrics.compare(small.to(mesh.dtype), mesh, samples=20_000, quality=False)
+        bench.value(
+            "distance after simplification",
+            peer=None if name == "meshlearn" else name,
+            chamfer=float(found["chamfer"] or 0),
+            faces=small.num_faces,
+        )
 
 
 def smoothing(bench: Bench, mesh: Mesh) -> None:
@@ -135,6 +191,7 @@ def registration(bench: Bench, mesh: Mesh, n: int) -> None:
 def run(bench: Bench) -> None:
     mesh = bumpy(60 if bench.quick else 260)
     booleans(bench, mesh)
+    simplification(bench, mesh)
     smoothing(bench, mesh)
     distances(bench, mesh)
     sections(bench, mesh)
