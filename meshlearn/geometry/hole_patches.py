@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from meshlearn.geometry.sparse_solver import SparseCholesky
+
 _MOST = 400  # edges of a rim that are spanned at once; a longer one is cut along a short chord
+_FOLD = 0.1  # of the rim's length squared, what a triangle folded flat onto its neighbour costs
 _LONG = 1.5  # times the rim's edges is an edge that is cut
 _ROUNDS = 3  # of smoothing, each by the lengths of the last
+_LEAST = 1e-3  # of the mean weight of edges, the least of one along which curvature goes on
 _COT = 20.0  # the largest cotangent, of a thin triangle
 _VERTICES = 2000  # of a patch, about; finer ones are not worth their time
 
@@ -22,12 +27,29 @@ class Patch(NamedTuple):
     faces: Tensor  # (M, 3)
 
 
-def triangulate_rim(points: Tensor, loop: Tensor, taken: set[tuple[int, int]]) -> Patch | None:
-    """The triangles of least area on a closed rim (n,), turned against it; None where each way has
-    an edge that the mesh has already.
+class Rules(NamedTuple):
+    """What triangles on a rim must not do, and should not.
 
-    W[i, j] = min over k of W[i, k] + W[k, j] + area(i, k, j), for i < k < j, by growing j - i.
+    Attributes:
+        taken: edges of the mesh, which no other edge of the patch may be.
+        behind: from an edge of the rim to the unit normal of the face behind it; triangles that
+            fold back towards it, or on each other, cost more. None for the least area alone.
+        barred: triangles that are not taken, each by its sorted vertices.
     """
+
+    taken: set[tuple[int, int]]
+    behind: dict[tuple[int, int], Tensor] | None = None
+    barred: frozenset[tuple[int, int, int]] = frozenset()
+
+
+def triangulate_rim(points: Tensor, loop: Tensor, rules: Rules) -> Patch | None:
+    """The triangles of least area on a closed rim (n,), turned against it; None where each way has
+    an edge that the mesh has already, or a triangle that is barred.
+
+    W[i, j] = min over k of W[i, k] + W[k, j] + area(i, k, j), for i < k < j, by growing j - i; of
+    triangles that fold the cost is more, by the angles to those that W[i, k] and W[k, j] chose.
+    """
+    taken = rules.taken
     faces: list[list[int]] = []
     stack = [loop.tolist()]
     while stack:
@@ -39,7 +61,7 @@ def triangulate_rim(points: Tensor, loop: Tensor, taken: set[tuple[int, int]]) -
             i, j = cut
             stack += [rim[i : j + 1], rim[j:] + rim[: i + 1]]
             continue
-        found = _least_area(points[rim], rim, taken)
+        found = _least_area(points[rim], rim, rules)
         if found is None:
             return None
         faces += found
@@ -73,26 +95,52 @@ def _short_chord(
     return None if torch.isinf(length[i, j]) else (i, j)
 
 
-def _least_area(
-    points: Tensor, rim: list[int], taken: set[tuple[int, int]]
-) -> list[list[int]] | None:
+def _least_area(points: Tensor, rim: list[int], rules: Rules) -> list[list[int]] | None:
     n = len(rim)
     if n < 3:
         return None
-    blocked = _blocked(rim, taken)
+    blocked = _blocked(rim, rules.taken)
     cost = torch.zeros(n, n, dtype=torch.float64)
     by = torch.zeros(n, n, dtype=torch.int64)
+    normal = torch.zeros(n, n, 3, dtype=torch.float64)  # of the triangle at a chord; 0 of none
+    behind = rules.behind
+    for first in range(n if behind else 0):
+        edge = rim[first], rim[(first + 1) % n]
+        if behind and edge in behind:
+            ends = sorted((first, (first + 1) % n))
+            normal[ends[0], ends[1]] = behind[edge]
+    fold = _FOLD * float((points - points.roll(1, 0)).norm(dim=1).sum()) ** 2
+    place = {v: i for i, v in enumerate(rim)}
+    barred: dict[int, list[tuple[int, int]]] = {}
+    for triple in rules.barred:
+        if all(v in place for v in triple):
+            low, middle, high = sorted(place[v] for v in triple)
+            barred.setdefault(high - low, []).append((low, middle))
     for gap in range(2, n):
         i = torch.arange(n - gap)
         j = i + gap
         k = i[:, None] + torch.arange(1, gap)
         side, other = points[k] - points[i][:, None], (points[j] - points[i])[:, None]
-        area = torch.linalg.cross(side, other.expand_as(side)).norm(dim=2) / 2
+        across = torch.linalg.cross(other.expand_as(side), side)
+        area = across.norm(dim=2) / 2
         total = cost[i[:, None], k] + cost[k, j[:, None]] + area
+        if behind:
+            across = torch.nn.functional.normalize(across, dim=2)
+            bends = [
+                (normal[i[:, None], k] * across).sum(2),
+                (normal[k, j[:, None]] * across).sum(2),
+            ]
+            if gap == n - 1:
+                bends.append((normal[0, n - 1] * across).sum(2))
+            total = total + fold * sum((-b).clamp(min=0.0) ** 2 for b in bends)
+        for row, middle in barred.get(gap, ()):
+            total[row, middle - row - 1] = torch.inf
         best = total.min(1)
         closed = blocked[i, j] if gap < n - 1 else torch.zeros(len(i), dtype=torch.bool)
         cost[i, j] = torch.where(closed, torch.inf, best.values)
         by[i, j] = best.indices + i + 1
+        if behind:
+            normal[i, j] = across[torch.arange(n - gap), best.indices]
     if torch.isinf(cost[0, n - 1]):
         return None
     faces, stack = [], [(0, n - 1)]
@@ -220,7 +268,7 @@ def smooth_patch(points: Tensor, faces: Tensor, patch: Patch) -> Patch:
     and direction each); new vertices then have it as well as they can (least squares), as has the
     rim, which stays.
     """
-    count, new = len(points), len(patch.vertices)
+    count = len(points)
     rim = patch.faces[patch.faces < count].unique()
     behind = _touching(faces, rim, count)
     around = faces[_touching(faces, behind, count)[faces].any(1)]
@@ -230,21 +278,52 @@ def smooth_patch(points: Tensor, faces: Tensor, patch: Patch) -> Patch:
     free = used >= count
     both = free | torch.isin(used, rim)
     known = torch.isin(used, behind.nonzero().squeeze(1)) & ~both
+    known, both_rows, free_rows = (m.nonzero().squeeze(1) for m in (known, both, free))
     for _ in range(_ROUNDS):
-        laplacian = _laplacian(local, place)
-        bend = laplacian[known] @ place
-        size = bend.norm(dim=1, keepdim=True)
-        inner, outer = laplacian[both][:, both], laplacian[both][:, known]
-        inner = inner - torch.diag(inner.sum(1) + outer.sum(1))  # of these neighbours alone
-        inner = inner + 1e-9 * torch.diag(inner.diagonal())
-        gone = torch.linalg.solve(inner, -outer @ torch.cat([bend, size], 1))
+        stiff, share = _laplacian(local, place)
+        mean = _scaled(stiff, 1 / share)
+        bend = (mean @ place)[known]
+        gone = _harmonic(stiff, both_rows, known, place, bend)
         wanted = torch.nn.functional.normalize(gone[:, :3], dim=1) * gone[:, 3:]
-        moving, held = laplacian[both][:, free], laplacian[both][:, ~free]
-        right = moving.T @ (wanted - held @ place[~free])
-        system = moving.T @ moving
-        system = system + 1e-12 * system.diagonal().mean() * torch.eye(new, dtype=torch.float64)
-        place[free] = torch.linalg.solve(system, right)
+        rows = mean.index_select(0, both_rows)
+        moving = rows.index_select(1, free_rows).coalesce()
+        still = torch.where(free[:, None], 0.0, place)
+        right = moving.t() @ (wanted - rows @ still)
+        with warnings.catch_warnings():  # of torch, that sparse products are in beta state
+            warnings.simplefilter("ignore")
+            system = torch.sparse.mm(moving.t().coalesce(), moving).coalesce()
+        place[free] = _solved(system, right, place[free])
     return patch._replace(vertices=place[free])
+
+
+def _harmonic(stiff: Tensor, inner: Tensor, known: Tensor, place: Tensor, bend: Tensor) -> Tensor:
+    """(I, 4) vectors and lengths of vertices `inner` that go on from those (K, 3) of `known`."""
+    values = torch.cat([bend, bend.norm(dim=1, keepdim=True)], 1)
+    index = stiff.indices()
+    off = index[0] != index[1]
+    # positive, so that what goes on is between what is known
+    weight = stiff.values()[off].clamp(min=_LEAST * float(stiff.values()[off].abs().mean()))
+    spread = _sparse(index[:, off], weight, len(place))
+    rows = spread.index_select(0, inner).coalesce()
+    within, outside = rows.index_select(1, inner).coalesce(), rows.index_select(1, known)
+    total = torch.zeros(len(inner), dtype=torch.float64)
+    for part in (within, outside.coalesce()):
+        total.index_add_(0, part.indices()[0], part.values())
+    own = torch.arange(len(inner)).expand(2, -1)
+    diagonal = _sparse(own, total, len(inner))
+    return _solved((diagonal - within).coalesce(), outside @ values, place[inner])
+
+
+def _solved(system: Tensor, right: Tensor, place: Tensor) -> Tensor:
+    """x of a sparse positive system (N, N) of vertices at `place` (N, 3), whatever its zeros."""
+    size = len(place)
+    own = torch.arange(size).expand(2, -1)
+    least = torch.full((size,), 1e-12 * float(system.values().abs().max()), dtype=torch.float64)
+    whole = (system + _sparse(own, least, size)).coalesce()
+    row, column = whole.indices()
+    start = torch.cat([row.new_zeros(1), torch.bincount(row, minlength=size).cumsum(0)])
+    pattern = SparseCholesky(start, column, place)
+    return pattern.factor(whole.values()).solve(right)
 
 
 def _touching(faces: Tensor, vertices: Tensor, count: int) -> Tensor:
@@ -256,20 +335,30 @@ def _touching(faces: Tensor, vertices: Tensor, count: int) -> Tensor:
     return out
 
 
-def _laplacian(faces: Tensor, place: Tensor) -> Tensor:
-    """(n, n) cotangent Laplacian by area: of positions the curvature, and nothing along a plane."""
+def _laplacian(faces: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Sparse (n, n) cotangent Laplacian, and the area of each vertex (n,): of positions their
+    quotient is the curvature, and nothing along a plane."""
     size = len(place)
     p = place[faces]
     area = torch.linalg.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]).norm(dim=1)  # twice
     area = area.clamp(min=1e-12 * float(area.max()))
-    out = torch.zeros(size, size, dtype=torch.float64)
+    rows, values = [], []
     share = torch.zeros(size, dtype=torch.float64)
     for k in range(3):
         u, v = p[:, (k + 1) % 3] - p[:, k], p[:, (k + 2) % 3] - p[:, k]
         half = ((u * v).sum(1) / area).clamp(-_COT, _COT) / 2
         a, b = faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
-        out.index_put_((a, b), half, accumulate=True)
-        out.index_put_((b, a), half, accumulate=True)
+        rows += [torch.stack(pair) for pair in ((a, b), (b, a), (a, a), (b, b))]
+        values += [half, half, -half, -half]
         share.index_add_(0, faces[:, k], area / 6)
-    out = out - torch.diag(out.sum(1))
-    return out / share.clamp(min=1e-300)[:, None]
+    return _sparse(torch.cat(rows, 1), torch.cat(values), size), share.clamp(min=1e-300)
+
+
+def _sparse(index: Tensor, values: Tensor, size: int) -> Tensor:
+    return torch.sparse_coo_tensor(index, values, (size, size), check_invariants=False).coalesce()
+
+
+def _scaled(matrix: Tensor, by: Tensor) -> Tensor:
+    """Rows of a sparse matrix times (n,)."""
+    index = matrix.indices()
+    return _sparse(index, matrix.values() * by[index[0]], len(by))

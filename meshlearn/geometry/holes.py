@@ -11,11 +11,12 @@ from torch import Tensor
 
 from meshlearn._segment import Incidence
 from meshlearn._validate import check_tensor
-from meshlearn.geometry.hole_patches import Patch, refine, smooth_patch, triangulate_rim
+from meshlearn.geometry.hole_patches import Patch, Rules, refine, smooth_patch, triangulate_rim
 from meshlearn.geometry.intersections import crossing
 from meshlearn.mesh import CornerAttribute, Mesh
 from meshlearn.mesh.topology import Topology
 
+_TURNS = 30  # of triangles that cross left out
 _PLAIN = 6  # edges of a rim up to which it is filled by the least area alone
 
 
@@ -40,7 +41,9 @@ class Fills(NamedTuple):
 def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smooth=True) -> Fills:
     """What `fill_holes` adds to vertices (V, 3) float64 and faces (F, 3)."""
     topology = Topology(faces, len(vertices))
-    loops = sorted(topology.boundary_loops(), key=len)
+    loops = sorted(
+        (own for loop in topology.boundary_loops() for own in _simple(loop.tolist())), key=len
+    )
     on_rim = torch.zeros(len(vertices), dtype=torch.bool)
     for loop in loops:
         on_rim[loop] = True
@@ -74,26 +77,88 @@ def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smoo
     )
 
 
+def _simple(loop: list[int]) -> list[Tensor]:
+    """A rim as rims that pass each vertex once: where it meets itself, that is of two holes."""
+    found: list[Tensor] = []
+    way: list[int] = []
+    at: dict[int, int] = {}
+    for vertex in loop:
+        if vertex in at:
+            first = at[vertex]
+            found.append(torch.tensor(way[first:]))
+            for gone in way[first:]:
+                del at[gone]
+            del way[first:]
+        at[vertex] = len(way)
+        way.append(vertex)
+    return [rim for rim in [*found, torch.tensor(way)] if len(rim) > 2]
+
+
 def _patch(
     points: Tensor, faces: Tensor, loop: Tensor, taken: set[tuple[int, int]], smooth: bool
 ) -> Patch | None:
-    """The best fill of a hole that crosses nothing: smooth, flat, of the least area; or none."""
-    if len(set(loop.tolist())) < len(loop):
-        return None
-    plain = triangulate_rim(points, loop, taken)
-    if plain is None:
-        return None
-    tries = [plain]
-    if smooth and len(loop) > _PLAIN:
-        fine = refine(points, loop, plain)
-        if len(fine.vertices):
-            tries = [smooth_patch(points, faces, fine), fine, plain]
-    for patch in tries:
-        both = torch.cat([faces, patch.faces])
-        query = torch.arange(len(faces), len(both))
-        if not bool((crossing(torch.cat([points, patch.vertices]), both, query) >= 0).any()):
-            return patch
-    return None
+    """The best fill of a hole that crosses nothing: smooth, flat, of the least area; or none.
+
+    The least area may lie on the faces around, folded back along a rim that turns in and out: then
+    triangles that fold cost more, and those that cross are left out, until none is.
+    """
+    rules = Rules(taken)
+    flat: Patch | None = None
+    for turn in range(_TURNS):
+        plain = triangulate_rim(points, loop, rules)
+        if plain is None:
+            return flat
+        crossed = _crossed(points, faces, plain)
+        if smooth and len(loop) > _PLAIN and (turn == 0 or not len(crossed)):
+            fine = refine(points, loop, plain)
+            if len(fine.vertices):
+                made = smooth_patch(points, faces, fine)
+                if not len(_crossed(points, faces, made)):
+                    return made
+                if flat is None and not len(_crossed(points, faces, fine)):
+                    flat = fine
+        elif not len(crossed):
+            return plain
+        if not len(crossed):
+            flat = plain if flat is None else flat
+            if turn:
+                return flat
+        barred = plain.faces[crossed].sort(1).values.tolist() if turn else []
+        rules = Rules(
+            taken,
+            rules.behind or _behind(points, faces, loop),
+            rules.barred | {(i, j, k) for i, j, k in barred},
+        )
+    return flat
+
+
+def _crossed(points: Tensor, faces: Tensor, patch: Patch) -> Tensor:
+    """Faces of a patch that cross others of it, or the mesh."""
+    every = torch.cat([points, patch.vertices])
+    corner = every[patch.faces].reshape(-1, 3)
+    around = every[faces]
+    near = (around.amin(1) <= corner.amax(0)).all(1) & (around.amax(1) >= corner.amin(0)).all(1)
+    both = torch.cat([patch.faces, faces[near]])
+    query = torch.arange(len(patch.faces))
+    return (crossing(every, both, query) >= 0).nonzero().squeeze(1)
+
+
+def _behind(points: Tensor, faces: Tensor, loop: Tensor) -> dict[tuple[int, int], Tensor]:
+    """Unit normals of the faces at the edges of a rim."""
+    ring = set(zip(loop.tolist(), loop.roll(-1).tolist(), strict=True))
+    on_rim = torch.zeros(len(points), dtype=torch.bool)
+    on_rim[loop] = True
+    near = faces[on_rim[faces].sum(1) >= 2]
+    corner = points[near]
+    normal = torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    normal = torch.nn.functional.normalize(normal, dim=1)
+    out = {}
+    for face, n in zip(near.tolist(), normal, strict=True):
+        for k in range(3):
+            edge = face[k], face[(k + 1) % 3]
+            if edge in ring:
+                out[edge] = n
+    return out
 
 
 def fill_holes(mesh: Mesh, up_to: float | None = None, *, smooth: bool = True) -> Mesh:
@@ -102,8 +167,9 @@ def fill_holes(mesh: Mesh, up_to: float | None = None, *, smooth: bool = True) -
     A rim is first spanned by the triangles of least area (dynamic programming). A larger one is
     then refined to the length of its edges and smoothed so that the surface goes on across the rim
     as it bends beside it (a bi-Laplacian least-squares fit, the ring of vertices behind the rim
-    held). A patch that crosses the surface is given up for a flatter one, and where each does the
-    hole is left.
+    held). A patch that crosses the surface is given up for one whose triangles do not fold onto
+    each other or the faces around, then for a flatter one, and where each does the hole is left. A
+    rim that passes a vertex twice is that of two holes.
 
     Args:
         up_to: diagonal of the box of a rim, up to which it is filled; None for all, also the

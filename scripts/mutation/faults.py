@@ -616,6 +616,20 @@ GEOMETRY = [
         ("tests/geometry/test_wrap.py",),
     ),
     Mutant(
+        "geometry: a patch may fold back onto the faces around its hole",
+        "meshlearn/geometry/hole_patches.py",
+        "        if all(v in place for v in triple):\n",
+        "        if False:\n",
+        ("tests/geometry/test_holes.py",),
+    ),
+    Mutant(
+        "geometry: a rim that meets itself is left open",
+        "meshlearn/geometry/holes.py",
+        "        if vertex in at:\n",
+        "        if False:\n",
+        ("tests/geometry/test_holes.py",),
+    ),
+    Mutant(
         "geometry: a patch goes on flat",
         "meshlearn/geometry/hole_patches.py",
         "normalize(gone[:, :3], dim=1) * gone[:, 3:]",

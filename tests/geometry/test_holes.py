@@ -1,6 +1,8 @@
 """Holes filled, islands dropped."""
 
 import math
+import time
+import warnings
 
 import pytest
 import torch
@@ -96,6 +98,72 @@ def test_nothing_is_filled_across_what_is_there():
     with pytest.warns(UserWarning, match="is left, since what fills it would cross"):
         made = geometry.fill_holes(both)
     assert made is both
+
+
+def cut_at(mesh: Mesh, place: torch.Tensor, radius: float) -> Mesh:
+    return without(mesh, (mesh.triangles.mean(1) - place).norm(dim=1) < radius)
+
+
+@pytest.mark.parametrize("turned", [0.0, 0.4])
+def test_a_jagged_rim_is_not_folded_back(turned):
+    """A corner of a box cut off: the least area lies in part on the faces around the hole."""
+    box = geometry.subdivide(shapes.box(dtype=torch.float64), 4).mesh
+    corner = torch.full((3,), 0.5, dtype=torch.float64)
+    jag = 0.06 * torch.sin(40 * box.triangles.mean(1).sum(1) + turned)
+    opened = without(box, (box.triangles.mean(1) - corner).norm(dim=1) + jag < 0.35)
+    opened = geometry.drop_islands(opened, 9.0)
+    for smooth in (True, False):
+        made = geometry.fill_holes(opened, smooth=smooth)
+        sound(made)
+        assert 0.95 < float(made.volume()) < 1.01
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "at"),
+    [("fandisk.obj", 0.08, 3210), ("fandisk.obj", 0.15, 900), ("rocker-arm.obj", 0.15, 4000)],
+)
+def test_holes_cut_into_real_shapes(name, share, at):
+    mesh = ml.load(shared_data("meshes", name)).to(torch.float64)
+    size = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).norm())
+    opened = cut_at(mesh, mesh.vertices[at], share * size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = geometry.fill_holes(opened)
+    sound(made)
+    assert float(made.volume()) == pytest.approx(float(mesh.volume()), rel=0.15)
+
+
+def test_a_rim_that_meets_itself_is_of_two_holes():
+    ball = shapes.icosphere(2, dtype=torch.float64)
+    vertex = 7
+    fan = (ball.faces == vertex).any(1).nonzero().squeeze(1)
+    common = torch.isin(ball.faces[fan], ball.faces[fan[0]]).sum(1)
+    cut = torch.zeros(ball.num_faces, dtype=torch.bool)
+    cut[fan[[0, int(common.argmin())]]] = True
+    opened = without(ball, cut)
+    assert not opened.is_vertex_manifold
+    made = geometry.fill_holes(opened)
+    sound(made)
+    assert float(made.volume()) == pytest.approx(float(ball.volume()), rel=1e-9)
+
+
+def test_many_faces_missing_come_back():
+    ball = shapes.icosphere(4, dtype=torch.float64)
+    gone = torch.rand(ball.num_faces, generator=torch.Generator().manual_seed(0)) < 0.02
+    made = geometry.fill_holes(geometry.drop_islands(without(ball, gone), 1.0))
+    sound(made)
+    assert float(made.volume()) == pytest.approx(float(ball.volume()), rel=3e-3)
+
+
+def test_a_long_rim_takes_no_longer_than_its_edges_ask():
+    """Equations of a patch are sparse: three thousand of them are no matter of minutes."""
+    opened = cap(0.6, 5)
+    begin = time.process_time()
+    made = geometry.fill_holes(opened)
+    assert time.process_time() - begin < 20
+    sound(made)
+    assert made.num_vertices - opened.num_vertices > 1000
+    assert float((made.vertices.norm(dim=1) - 1).abs().max()) < 0.02
 
 
 def test_attributes_go_on():
