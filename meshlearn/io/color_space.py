@@ -60,6 +60,24 @@ def in_bytes(values: np.ndarray) -> np.ndarray:
         return found.astype(np.uint8)
 
 
+def meant_as_bytes(values: np.ndarray) -> np.ndarray:
+    """A field of colours (N, 3 or 4) as bytes, where its floats are whole numbers up to 255 and not
+    all 0 or 1, as some programs write them; else as it is. Opacities may be fractions."""
+    if values.dtype.kind != "f" or values.shape[1:] not in ((3,), (4,)) or not len(values):
+        return values
+    hues, alpha = values[:, :3], values[:, 3:]
+    with np.errstate(invalid="ignore"):
+        bytewise = 1 < hues.max() <= 255 and hues.min() >= 0 and (hues == np.round(hues)).all()
+    if not bytewise or not np.isfinite(alpha).all():
+        return values
+    fractions = alpha.size > 0 and alpha.max() <= 1
+    out = np.concatenate([hues, alpha * 255 if fractions else alpha], 1)
+    return np.clip(np.round(out), 0, 255).astype(np.uint8)
+
+
+BYTES_SAID = "colours were read as bytes, 0 to 255"
+
+
 def _wide_of_bytes(values: np.ndarray) -> np.ndarray:
     return np.round(_of_colors(values / 255, to_linear) * _WIDE).astype(np.uint16)
 

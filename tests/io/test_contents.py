@@ -104,3 +104,39 @@ def test_the_command_fails_where_nothing_would_be_written(option, tmp_path):
     done = meshlearn("convert", tmp_path / "a.xyz", *target)
     assert done.returncode == 1 and "STL has no points" in done.stderr
     assert done.stderr.count("error: ") == 1 and not list(tmp_path.glob("**/*.stl"))
+
+
+def nothing_shown() -> dict[str, str]:
+    """Files that have meshes and show none."""
+    triangle = "<triangles/>"
+    dae = (
+        '<COLLADA version="1.4.1"><asset/><library_geometries><geometry id="g"><mesh>{}</mesh>'
+        '</geometry></library_geometries><library_visual_scenes><visual_scene id="s"/>'
+        '</library_visual_scenes><scene><instance_visual_scene url="#s"/></scene></COLLADA>'
+    )
+    outside = {"scene": 0, "scenes": [{"nodes": []}], "nodes": [{"mesh": 0}]}
+    bare = {"nodes": [{"mesh": 0}], "scenes": [{"nodes": [0]}]}
+    meshes = {"asset": {"version": "2.0"}, "meshes": [{"primitives": [{"attributes": {}}]}]}
+    return {
+        "a.dae": dae.format(triangle),
+        "outside.gltf": json.dumps(meshes | outside),
+        "bare.gltf": json.dumps(meshes | bare),
+        "a.usda": '#usda 1.0\ndef NurbsPatch "n" {\n}\n',
+        "b.usda": '#usda 1.0\ndef Sphere "n" {\ntoken visibility = "invisible"\n}\n',
+    }
+
+
+@pytest.mark.parametrize("name", nothing_shown())
+def test_meshes_that_a_file_does_not_show_are_no_empty_file(name, tmp_path):
+    if name.endswith("usda"):
+        pytest.importorskip("pxr")
+    (tmp_path / name).write_text(nothing_shown()[name])
+    with pytest.raises(mio.FileFormatError, match="nothing of it can be read"):
+        mio.load_document(tmp_path / name)
+
+
+def test_a_scene_of_lamps_only_is_empty(tmp_path):
+    pytest.importorskip("pxr")
+    (tmp_path / "a.usda").write_text('#usda 1.0\ndef SphereLight "l" {\n}\ndef Camera "c" {\n}\n')
+    document = mio.load_document(tmp_path / "a.usda")
+    assert not document.parts and len(document.left_out) == 2

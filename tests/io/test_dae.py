@@ -599,3 +599,10 @@ def test_inputs_that_are_not_read_are_told(tmp_path):
 def test_units_have_the_names_that_options_have(tmp_path, metres, unit):
     text = collada().replace('meter="1"', f'meter="{metres}"')
     assert load(tmp_path, text).unit == unit
+
+
+def test_geometries_outside_the_scene_are_told(tmp_path):
+    both = geometry() + geometry(key="h") + geometry(key="k")
+    document = load(tmp_path, collada(nodes=f"<node>{instance()}</node>", geometries=both))
+    assert len(document.parts) == 1
+    assert [(x.name, x.count) for x in document.left_out] == [("meshes outside the scene", 2)]

@@ -67,8 +67,8 @@ def test_meshes_outside_the_scene_are_told(tmp_path):
     nodes[2]["extensions"] = {"KHR_node_visibility": {"visible": False}}
     document = scene.read(tmp_path, nodes, [0, 1, 2], scenes=[{"nodes": [0, 1, 2]}])
     assert [(x.name, x.count) for x in document.left_out] == [("invisible nodes", 1)]
-    document = scene.read(tmp_path, [{}], [0], scenes=[{"nodes": [0]}])
-    assert [(x.name, x.count) for x in document.left_out] == [("meshes outside the scene", 1)]
+    with pytest.raises(FileFormatError, match="1 of meshes outside the scene"):
+        scene.read(tmp_path, [{}], [0], scenes=[{"nodes": [0]}])
 
 
 def test_a_skin_in_centimetres_comes_in_metres(tmp_path):
@@ -183,3 +183,77 @@ def test_what_is_said_of_each_copy_is_told(tmp_path):
     assert len(document.parts) == 2
     told = sorted((x.what, x.count) for x in document.left_out)
     assert told == [("attribute '_COLOR_0' of copies", 2), ("attribute '_ID' of copies", 2)]
+
+
+def test_morph_targets_move_every_attribute(tmp_path):
+    """Colours in linear light, coordinates of textures, and tangents, whose sign stays."""
+    scene = Scene()
+    base = {
+        "NORMAL": ([[0, 0, 1]] * 3, [[0, 1, -1]] * 3),
+        "TANGENT": ([[1, 0, 0, -1]] * 3, [[-1, 1, 0]] * 3),
+        "TEXCOORD_0": ([[0, 0]] * 3, [[0.5, 0.25]] * 3),
+        "COLOR_0": ([[0, 0, 0, 1]] * 3, [[1, 0.5, 0, 0]] * 3),
+        "TEXCOORD_1": ([[0, 0]] * 3, [[0.25, 0.5]] * 3),
+    }
+    target = {key: scene.add(by) for key, (_, by) in base.items()}
+    attributes = {key: scene.add(values) for key, (values, _) in base.items()}
+    scene.mesh({"weights": [0.5, 0.5]}, {"targets": [target, target]}, **attributes)
+    fields = scene.read(tmp_path, [{"mesh": 0}]).parts[0].vertex_fields
+    wanted = {
+        "normal": (0, 1, 0),
+        "tangent": (0, 1, 0, -1),
+        "uv": (0.5, 0.75),
+        "uv1": (0.25, 0.5),
+        "color": (1, 0.7353569830524495, 0, 1),
+    }
+    for key, value in wanted.items():
+        assert np.allclose(fields[key], [value] * 3, atol=1e-6), key
+
+
+@pytest.mark.parametrize("hidden", ["outside", "invisible"])
+def test_joints_that_are_not_shown_place_their_mesh(hidden, tmp_path):
+    """A skeleton need not be in the scene, nor visible, to move what hangs on it."""
+    scene = Scene()
+    joints, weights = scene.add([[0, 0, 0, 0]] * 3, "u1"), scene.add([[1, 0, 0, 0]] * 3)
+    scene.mesh(JOINTS_0=joints, WEIGHTS_0=weights)
+    nodes = [
+        {"mesh": 0, "skin": 0},
+        {"scale": [0.01] * 3, "children": [2]},
+        {"translation": [100, 0, 0]},
+    ]
+    if hidden == "invisible":
+        nodes[1]["extensions"] = {"KHR_node_visibility": {"visible": False}}
+    roots = [0] if hidden == "outside" else [0, 1]
+    document = scene.read(tmp_path, nodes, roots, skins=[{"joints": [2]}])
+    (vertices,) = placed(document)
+    assert np.allclose(vertices, 0.01 * TRIANGLE + (1, 0, 0), atol=1e-7)
+
+
+@pytest.mark.parametrize("joint", [7, -1, "a"])
+def test_joints_that_are_not_there_are_refused(joint, tmp_path):
+    scene = Scene()
+    joints, weights = scene.add([[0, 0, 0, 0]] * 3, "u1"), scene.add([[1, 0, 0, 0]] * 3)
+    scene.mesh(JOINTS_0=joints, WEIGHTS_0=weights)
+    with pytest.raises(FileFormatError, match="joints that are not there"):
+        scene.read(tmp_path, [{"mesh": 0, "skin": 0}], skins=[{"joints": [joint]}])
+
+
+def test_joints_in_a_ring_are_refused(tmp_path):
+    scene = Scene()
+    joints, weights = scene.add([[0, 0, 0, 0]] * 3, "u1"), scene.add([[1, 0, 0, 0]] * 3)
+    scene.mesh(JOINTS_0=joints, WEIGHTS_0=weights)
+    nodes = [{"mesh": 0, "skin": 0}, {"children": [2]}, {"children": [1]}]
+    with pytest.raises(FileFormatError, match="its own ancestor"):
+        scene.read(tmp_path, nodes, skins=[{"joints": [2]}])
+
+
+def test_copies_of_a_skinned_mesh_are_told(tmp_path):
+    scene = Scene()
+    joints, weights = scene.add([[0, 0, 0, 0]] * 3, "u1"), scene.add([[1, 0, 0, 0]] * 3)
+    scene.mesh(JOINTS_0=joints, WEIGHTS_0=weights)
+    attributes = {"TRANSLATION": scene.add([[0, 0, 0], [5, 0, 0], [9, 0, 0]])}
+    more = {"EXT_mesh_gpu_instancing": {"attributes": attributes}}
+    nodes = [{"mesh": 0, "skin": 0, "extensions": more}, {}]
+    document = scene.read(tmp_path, nodes, [0, 1], skins=[{"joints": [1]}])
+    assert len(document.parts) == 1
+    assert [(x.name, x.count) for x in document.left_out] == [("copies of skinned meshes", 2)]

@@ -215,3 +215,52 @@ def test_strips_stand_behind_faces():
     assert not part.face_fields and [x.name for x in document.left_out] == ["tint"]
     none = text.replace(b"4 0 1 2 3", b"2 0 1")
     assert read(none).parts[0].face_fields["tint"].tolist() == [7]
+
+
+HEAD = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+HEAD += "property float z\n{}element face 1\nproperty list uchar int vertex_indices\n{}end_header\n"
+
+
+@pytest.mark.parametrize("remark", ["comment by hand", "obj_info 1 2 3", "\tcomment", "comment"])
+@pytest.mark.parametrize("place", [0, 1, 3, 4])
+def test_comments_between_the_numbers_are_left_out_and_said(remark, place, tmp_path):
+    rows = ["0 0 0", "1 0 0", "0 1 0", "3 0 1 2"]
+    rows.insert(place, remark)
+    document = read(HEAD.format("", "") + "\n".join(rows))
+    (part,) = document.parts
+    assert part.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    assert part.polygon_index.tolist() == [0, 1, 2] and len(document.remarks) == 1
+
+
+COLORS = "".join(f"property float {name}\n" for name in ("red", "green", "blue"))
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".off"])
+@pytest.mark.parametrize("alpha", ["", " 1", " 255"])
+def test_colours_that_are_bytes_written_as_fractions(suffix, alpha):
+    rows = [f"{xyz} 255.0 0.0 128.0{alpha}" for xyz in ("0 0 0", "1 0 0", "0 1 0")]
+    head = HEAD.format(COLORS + ("property float alpha\n" if alpha else ""), "")
+    if suffix == ".off":
+        head = "COFF\n3 1 0\n"
+    text = head + "\n".join([*rows, "3 0 1 2"]) + "\n"
+    color = read(text, f"a{suffix}").parts[0].vertex_fields["color"]
+    assert color.dtype == np.uint8
+    assert color.tolist() == [[255, 0, 128] + ([255] if alpha else [])] * 3
+
+
+@pytest.mark.parametrize("numbers", ["1 0 1", "0.5 0.25 1", "1.5 0 0", "300 0 2", "-1 5 0"])
+def test_colours_that_may_be_fractions_stay_so(numbers):
+    rows = [f"{xyz} {numbers}" for xyz in ("0 0 0", "1 0 0", "0 1 0")]
+    document = read(HEAD.format(COLORS, "") + "\n".join([*rows, "3 0 1 2"]))
+    wanted = [float(word) for word in numbers.split()]
+    color = document.parts[0].vertex_fields["color"]
+    assert color.dtype == np.float32 and color[0].tolist() == wanted and not document.remarks
+
+
+@pytest.mark.parametrize("names", ["r g b", "red green blue"])
+def test_colours_of_a_pcd_in_three_fields(names):
+    head = f"VERSION .7\nFIELDS x y z {names}\nSIZE 4 4 4 4 4 4\nTYPE F F F F F F\n"
+    head += "COUNT 1 1 1 1 1 1\nWIDTH 1\nHEIGHT 1\nPOINTS 1\nDATA ascii\n1 2 3 255 0 7\n"
+    document = read(head, "a.pcd")
+    color = document.parts[0].vertex_fields["color"]
+    assert color.dtype == np.uint8 and color.tolist() == [[255, 0, 7]] and document.remarks

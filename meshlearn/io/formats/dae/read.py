@@ -46,7 +46,8 @@ def read(data: bytes, path: Path) -> Document:
         if count:
             document.metadata[name] = count
     for (name, limit), count in file.lost.items():
-        loss = Loss(LossKind.OTHER, name=name, count=count, limit=limit, holder=READER)
+        kind = LossKind.UNREAD if name.endswith("of geometries") else LossKind.OTHER
+        loss = Loss(kind, name=name, count=count, limit=limit, holder=READER)
         document.left_out.append(loss)
     if file.commas:
         document.remarks.append(
@@ -85,6 +86,7 @@ def _document(file: File) -> Document:
         return document
     found = _nodes(file, document, file.target(scene.get("url")))
     outside: OutsideError | None = None
+    shown: set[Element] = set()
     for item in found.placed:
         try:
             if item.instance.tag == "instance_controller":
@@ -95,11 +97,32 @@ def _document(file: File) -> Document:
             outside = outside or error
             leave_out(document, item.instance.get("url") or "")
             continue
+        shown.add(posed.geometry)
         matrix = np.eye(4) if posed.placed else item.matrix
         _geometry(file, document, posed, item.instance, matrix, item.name, materials)
     if outside is not None and not document.parts:
         raise outside  # all that there is
+    unplaced = _unplaced(file, shown)
+    if unplaced:
+        limit, name = "does not place them in its scene", "meshes outside the scene"
+        document.left_out.append(Loss(LossKind.UNREAD, "", name, unplaced, limit, "the file"))
     return document
+
+
+def _unplaced(file: File, shown: set[Element]) -> int:
+    """How many geometries are neither among those that the scene shows nor shapes of a morph."""
+    shapes = {
+        word
+        for morph in file.root.iter("morph")
+        for tag in ("IDREF_array", "Name_array")
+        for entry in morph.iter(tag)
+        for word in (entry.text or "").split()
+    }
+    return sum(
+        geometry not in shown and geometry.get("id") not in shapes
+        for geometry in file.root.iter("geometry")
+        if geometry.find("mesh") is not None
+    )
 
 
 def _nodes(file: File, document: Document, scene: Element) -> _Scene:

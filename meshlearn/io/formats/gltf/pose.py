@@ -7,8 +7,6 @@ of its joints; the transform of the mesh's own node does not count (glTF 2.0, 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from meshlearn.io.document import Part
@@ -25,32 +23,38 @@ def _numbers(file: File, values: object, what: str) -> np.ndarray:
     return np.array(values, np.float64)
 
 
-def morph(file: File, part: Part, targets: Sequence[object], weights: object) -> bool:
-    """Moves the vertices, and turns the normals, of a part by its targets; whether that changed
-    anything."""
-    found = _numbers(file, weights, "weights of morph targets")
-    moved = False
-    for weight, target in zip(found.tolist(), targets, strict=False):
+def moves_of(file: File, targets: object, weights: object) -> dict[str, np.ndarray]:
+    """What morph targets add to each attribute of vertices, by its name: float64, in the numbers of
+    its accessor; nothing where all weights are 0."""
+    found: dict[str, np.ndarray] = {}
+    if not isinstance(targets, list) or not targets:
+        return found
+    by = _numbers(file, weights, "weights of morph targets")
+    for weight, target in zip(by.tolist(), targets, strict=False):
         if weight == 0 or not isinstance(target, dict):
             continue
         for key, where in target.items():
-            by = file.accessor(where).astype(np.float64)
-            if key == "POSITION":
-                old = part.vertices
-            elif key == "NORMAL" and "normal" in part.vertex_fields:
-                old = part.vertex_fields["normal"]
-            else:
-                continue
-            if by.shape != old.shape:
-                raise file.error(f"a morph target moves {by.shape[0]} of {len(old)} vertices")
             with np.errstate(over="ignore", invalid="ignore"):
-                new = (old + weight * by).astype(np.float32)
-            if key == "POSITION":
-                part.vertices = new
-            else:
-                part.vertex_fields["normal"] = unit(new)
-            moved = True
-    return moved
+                more = weight * file.accessor(where).astype(np.float64)
+            if key in found and found[key].shape != more.shape:
+                raise file.error(f"morph targets move different numbers of {key}")
+            with np.errstate(over="ignore", invalid="ignore"):
+                found[key] = found[key] + more if key in found else more
+    return found
+
+
+def moved(file: File, key: str, values: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Values (V, D) of an attribute with what morph targets add, float32; the sign of tangents
+    stays, and colours end at 0 and 1."""
+    width = 3 if key == "TANGENT" else values.shape[1]
+    if key.startswith("COLOR_"):  # three numbers may stand beside four
+        width = min(width, by.shape[1])
+    if len(by) != len(values) or by.shape[1] < width:
+        raise file.error(f"a morph target moves {by.shape[0]} of {len(values)} vertices")
+    out = values.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[:, :width] += by[:, :width]
+        return (out.clip(0, 1) if key.startswith("COLOR_") else out).astype(np.float32)
 
 
 def unit(normal: np.ndarray) -> np.ndarray:
@@ -65,7 +69,9 @@ def joint_matrices(file: File, skin: dict, worlds: dict[int, np.ndarray]) -> np.
     joints = skin.get("joints")
     if not isinstance(joints, list) or not joints:
         raise file.error("a skin has no joints")
-    at = np.stack([worlds.get(k, np.eye(4)) if isinstance(k, int) else np.eye(4) for k in joints])
+    if not all(isinstance(k, int) and k in worlds for k in joints):
+        raise file.error("a skin names joints that are not there")
+    at = np.stack([worlds[k] for k in joints])
     shape = _bind_shape(file, skin)
     if "inverseBindMatrices" not in skin:
         return at @ shape

@@ -16,7 +16,15 @@ from meshlearn.io.even_looks import texture_field
 from meshlearn.io.formats.gltf import draco
 from meshlearn.io.formats.gltf.file import COMPONENTS, File
 from meshlearn.io.formats.gltf.material import flipped_v, read_images, read_material
-from meshlearn.io.formats.gltf.pose import copies, joint_matrices, morph, placing, pose, unit
+from meshlearn.io.formats.gltf.pose import (
+    copies,
+    joint_matrices,
+    moved,
+    moves_of,
+    placing,
+    pose,
+    unit,
+)
 from meshlearn.io.formats.gltf.unread import losses
 from meshlearn.io.left_behind import Loss, LossKind
 from meshlearn.io.offset import KEY, as_offset
@@ -60,12 +68,20 @@ def _index(file: File, entry: dict, count: int) -> np.ndarray:
 
 
 def _vertices(
-    file: File, attributes: dict, names: dict, part: Part, given: dict[str, np.ndarray]
+    file: File,
+    attributes: dict,
+    names: dict,
+    part: Part,
+    *,
+    given: dict[str, np.ndarray],
+    moves: dict[str, np.ndarray],
 ) -> None:
-    """Takes the attributes of vertices; those that are `given` are decoded already."""
+    """Takes the attributes of vertices; those that are `given` are decoded already, and `moves` are
+    added to them."""
 
     def values_of(key: str) -> np.ndarray:
-        return given[key] if key in given else file.accessor(attributes[key])
+        values = given[key] if key in given else file.accessor(attributes[key])
+        return moved(file, key, values, moves[key]) if key in moves else values
 
     vertices = values_of("POSITION")
     if vertices.shape[1] != 3:
@@ -82,10 +98,11 @@ def _vertices(
         if len(values) != len(vertices):
             raise file.error(f"{key} has {len(values)} entries for {len(vertices)} vertices")
         values = np.array(values[:, 0] if values.shape[1] == 1 else values)
-        if key in ("NORMAL", "TANGENT") and _is_whole(file, attributes[key]):
+        if key in ("NORMAL", "TANGENT") and (key in moves or _is_whole(file, attributes[key])):
             values[:, :3] = unit(values[:, :3])  # as long as bytes or 16 bits let them be
         if key == "COLOR_0" and values.shape[1:] in ((3,), (4,)) and file.linear_colors:
-            values = _colors(values, file.item("accessors", attributes[key]))
+            entry = file.item("accessors", attributes[key])
+            values = from_fractions(values) if key in moves else _colors(values, entry)
         if key.startswith("TEXCOORD_") and values.shape[1:] == (2,):
             values = flipped_v(values)
         if not isinstance(label, str) or label in part.vertex_fields:
@@ -110,8 +127,15 @@ def _is_whole(file: File, index: object) -> bool:
     return file.item("accessors", index).get("componentType") != 5126
 
 
-def _part(file: File, entries: list[dict], name: str, left_out: list[Loss]) -> Part | None:
-    """The part of primitives that share their vertices; None where these have no positions."""
+def _part(
+    file: File,
+    entries: list[dict],
+    name: str,
+    left_out: list[Loss],
+    moves: dict[str, np.ndarray],
+) -> Part | None:
+    """The part of primitives that share their vertices, with what morph targets add to these; None
+    where they have no positions."""
     attributes = entries[0].get("attributes", {})
     if not isinstance(attributes, dict) or "POSITION" not in attributes:
         return None
@@ -121,7 +145,8 @@ def _part(file: File, entries: list[dict], name: str, left_out: list[Loss]) -> P
     said = draco.words_of(file, entries[0])
     packed = None if said is None else draco.decoded(file, said, attributes)
     given = {} if packed is None else packed.attributes
-    _vertices(file, attributes, names if isinstance(names, dict) else {}, part, given)
+    names = names if isinstance(names, dict) else {}
+    _vertices(file, attributes, names, part, given=given, moves=moves)
     faces, labels, points = [], [], []
     for entry in entries:
         mode = entry.get("mode", 4)
@@ -240,17 +265,41 @@ def read(data: bytes, path: Path) -> Document:
     if hidden:
         limit = "says that they are not to be seen"
         name = "invisible nodes"
-        document.left_out.append(Loss(LossKind.OTHER, "", name, hidden, limit, "the file"))
+        document.left_out.append(Loss(LossKind.UNREAD, "", name, hidden, limit, "the file"))
+    _place_joints(file, worlds)
     outside = _outside(file.json, told.union(with_mesh)) if nodes else 0
     if outside:
         limit = "shows them in no scene, or in another than its first choice"
         name = "meshes outside the scene"
-        document.left_out.append(Loss(LossKind.OTHER, "", name, outside, limit, "the file"))
+        document.left_out.append(Loss(LossKind.UNREAD, "", name, outside, limit, "the file"))
     for index in with_mesh:
         node = file.item("nodes", index)
         name = str(node.get("name", ""))
         _mesh_parts(file, document, node["mesh"], worlds[index], name, node=node, worlds=worlds)
     return document
+
+
+def _place_joints(file: File, worlds: dict[int, np.ndarray]) -> None:
+    """Adds the places of joints that the scene does not hold, or that are not to be seen: a skin
+    follows them all the same."""
+    nodes = file.json.get("nodes", [])
+    skins = [skin for skin in file.json.get("skins", []) if isinstance(skin, dict)]
+    joints = [k for skin in skins if isinstance(j := skin.get("joints"), list) for k in j]
+    missing = [k for k in joints if isinstance(k, int) and k not in worlds and 0 <= k < len(nodes)]
+    if not missing:
+        return
+    above = {c: k for k, node in enumerate(nodes) for c in node.get("children", [])}
+    for joint in dict.fromkeys(missing):
+        trail = [joint]
+        while trail[-1] not in worlds and trail[-1] in above:
+            trail.append(above[trail[-1]])
+            if len(trail) > 1000:
+                raise file.error(f"nodes[{joint}] is its own ancestor")
+        for node in reversed(trail):
+            if node not in worlds:
+                at = worlds[above[node]] if node in above else np.eye(4)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    worlds[node] = at @ _local(file, file.item("nodes", node))
 
 
 def _below(nodes: list, index: int) -> set[int]:
@@ -316,16 +365,21 @@ def _mesh_parts(
             alike.append(extensions.get(draco.NAME, {}))
         shared.setdefault(json.dumps(alike, sort_keys=True), []).append(entry)
     for entries in shared.values():
-        part = _part(file, entries, name or str(mesh.get("name", "")), document.left_out)
+        moves = moves_of(file, entries[0].get("targets"), weights)
+        label = name or str(mesh.get("name", ""))
+        part = _part(file, entries, label, document.left_out, moves)
         if part is None:
             continue
-        targets = entries[0].get("targets")
-        if isinstance(targets, list) and targets and morph(file, part, targets, weights):
+        if moves:
             _remark(document, "morph targets are applied by their default weights")
         at = [matrix]
         if joints is not None and pose(file, part, entries[0]["attributes"], joints):
             _remark(document, "skinned meshes stand as their joints do")
             at = [np.eye(4)]
+            if places is not None and len(places) > 1:
+                limit, what = "repeats a mesh that its joints place", "copies of skinned meshes"
+                loss = Loss(LossKind.OTHER, "", what, len(places) - 1, limit, "the file")
+                document.left_out.append(loss)
         elif places is not None:
             if len(places) * len(part.vertices) > MOST_VERTICES or len(places) > MOST_PARTS:
                 raise file.error(f"its nodes repeat meshes to more than {MOST_VERTICES:,} vertices")

@@ -84,7 +84,7 @@ def losses(body: dict, required: list[str]) -> list[Loss]:
         out.append(loss)
     if bare:
         limit = "says no POSITION of them"
-        out.append(Loss(LossKind.OTHER, name="primitives", count=bare, limit=limit))
+        out.append(Loss(LossKind.UNREAD, name="primitives", count=bare, limit=limit))
     for place, count in extras.items():
         limit = "has them, and they are not read"
         out.append(Loss(LossKind.OTHER, name=f"extras of {place}", count=count, limit=limit))

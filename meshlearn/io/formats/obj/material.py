@@ -5,6 +5,10 @@ map_Ke, map_Pr, map_Pm, norm and bump their textures, with -s and -o the scale a
 coordinates, -clamp, -bm and -imfchan. "Tr 1" without d is opaque: MeshLab writes it of every
 material, and no one a surface that cannot be seen. Ka, illum and Ni tell of lamps and old ways of
 shading and are no part of a look.
+
+Statements are understood in letters of any case, with decimal commas, continued on the next line,
+and with the options of a map behind its file; names of materials also where only quotes or case
+differ from those that faces name.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from meshlearn.io.document import Document, Material
-from meshlearn.io.encoding import decoded_name, plain_text
+from meshlearn.io.encoding import COMMAS_SAID, decoded_name, plain_text
 from meshlearn.io.looks import Looks, Texture
 from meshlearn.io.names import distinct, on_one_line
 from meshlearn.io.resolver import find_named, take_image, take_named
@@ -32,9 +36,16 @@ _MAPS = {
 }
 WRITTEN = {field: key for key, field in reversed(list(_MAPS.items()))}  # the first word of each
 _NO_LOOK = {"Ka", "illum", "Ni", "Tf", "sharpness", "map_Ka"}
+_KEYS = {
+    key.lower(): key for key in (*reversed(_MAPS), *_NO_LOOK, "newmtl", "Kd", "Ke", "Ks", "Ns")
+}
+_KEYS |= {key.lower(): key for key in ("d", "Tr", "Pr", "Pm", "Ps", "Pc", "Pcr", "aniso", "anisor")}
 _CHANNELS = {"r": "r", "g": "g", "b": "b", "m": "a", "l": "luminance"}
 _MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1}
 _MAP_OPTIONS |= {"-bm": 1, "-imfchan": 1, "-type": 1, "-cc": 1, "-colorspace": 1}
+_OPTIONS = "|".join(word[1:] for word in ("-s", "-o", "-t", *_MAP_OPTIONS))
+_BEHIND = re.compile(rf"(.*?\S)((?:\s+-(?:{_OPTIONS})(?:\s+[^\s-]\S*|\s+-[\d.]\S*){{1,3}})+)\s*")
+_COMMAS = re.compile(r"(?=.*\d,\d)[-+]?\d+(?:,\d+)?(?:\s+[-+]?\d+(?:,\d+)?){0,2}")
 
 
 def _map_name(text: str) -> str:
@@ -90,10 +101,11 @@ def parse(text: str, again: list[str]) -> dict[str, dict[str, str]]:
     """
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] | None = None
-    for line in text.split("\n"):
+    for line in re.sub(r"\\[ \t]*\n", " ", text).split("\n"):
         word, *more = line.split(None, 1) or [""]
         if not word or word.startswith("#"):
             continue
+        word = word if word in _MAPS else _KEYS.get(word.lower(), word)
         rest = more[0] if more else ""
         if word == "newmtl":
             name = plain_name(rest)
@@ -130,7 +142,7 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
     `path`; those that are absent, or in another folder, are noted in `left_out` -> their names."""
     missing: list[str] = []
     known = {material.name: material for material in document.materials}
-    described: set[str] | None = None
+    described: dict[str, dict[str, str]] | None = None
     again: list[str] = []
     names = [name for text in texts for name in library_names(path, text)]
     for name in dict.fromkeys(names):
@@ -138,42 +150,90 @@ def load_materials(document: Document, path: Path, texts: Iterable[str]) -> list
         if data is None:
             missing.append(name)
             continue
-        described = described or set()
-        for label, said in parse(decoded(data), again).items():
-            again += [label] if label in described else []
-            described.add(label)
-            material = known.get(label)
-            if material is None:
-                continue
-            material.values["mtl"] = said
-            colour = _numbers(said.get("Kd", ""), 3)
-            if colour is not None:
-                material.values["base_color"] = [*colour, 1.0]
-            for key, value in list(said.items()):
-                if key.startswith(("map_", "bump", "norm", "disp", "decal", "refl")):
-                    name = _map_name(value)
-                    image = take_image(document, path, name)
-                    said[key] = value.replace(name, image)
-                    if key == "map_Kd":
-                        material.values["base_texture"] = image
-            material.looks = looks_of(said, _map_name)
-            if colour is not None and material.looks.alpha is not None:
-                material.values["base_color"][3] = material.looks.alpha
-    twice = [f"'{name}'" for name in dict.fromkeys(again) if name in known]
-    if twice:
-        told = ", ".join(twice[:5]) + (", …" if len(twice) > 5 else "")
+        described = described or {}
+        found = parse(decoded(data), again)
+        again += [label for label in found if label in described]
+        described |= found
+    meant = _meant(list(known), described or {})
+    commas = False
+    for label, name in meant.items():
+        said = dict((described or {})[name])
+        commas |= _take(document, path, known[label], said)
+    if commas and COMMAS_SAID not in document.remarks:
+        document.remarks.append(COMMAS_SAID)
+    other = [f"'{label}' is '{name}'" for label, name in meant.items() if label != name]
+    if other:
         document.remarks.append(
-            f"the material libraries describe {told} more than once; the last time counts"
+            f"names of materials were understood without regard to case and quotes: {_some(other)}"
+        )
+    twice = [f"'{name}'" for name in dict.fromkeys(again) if name in meant.values()]
+    if twice:
+        document.remarks.append(
+            f"the material libraries describe {_some(twice)} more than once; the last time counts"
         )
     if described is not None and not missing:
-        unknown = [f"'{name}'" for name in known if name not in described]
+        unknown = [f"'{name}'" for name in known if name not in meant]
         if unknown:
-            told = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
             document.remarks.append(
                 f"the material libraries do not describe {len(unknown)} of {len(known)} materials "
-                f"that faces name: {told}"
+                f"that faces name: {_some(unknown)}"
             )
     return missing
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _meant(labels: list[str], described: Mapping[str, object]) -> dict[str, str]:
+    """Which described material each label of faces means, in the order of the libraries: that of
+    its name, else the only one whose name differs in case or quotes."""
+
+    def fold(name: str) -> str:
+        return name.strip("\"' ").casefold()
+
+    alike: dict[str, list[str]] = {}
+    for name in described:
+        alike.setdefault(fold(name), []).append(name)
+    found: dict[str, str] = {}
+    for label in labels:
+        others = alike.get(fold(label), [])
+        if label in described:
+            found[label] = label
+        elif len(others) == 1:
+            found[label] = others[0]
+    order = {name: k for k, name in enumerate(described)}
+    return dict(sorted(found.items(), key=lambda pair: order[pair[1]]))
+
+
+def _take(document: Document, path: Path, material: Material, said: dict[str, str]) -> bool:
+    """Gives a material what is said of it, and the document its images; whether numbers had decimal
+    commas."""
+    commas = False
+    material.values["mtl"] = said
+    for key, value in list(said.items()):
+        if key.startswith(("map_", "bump", "norm", "disp", "decal", "refl")):
+            name = _map_name(value)
+            behind = None
+            if len(value) < 4096 and find_named(path, name) is None:
+                behind = _BEHIND.fullmatch(value)
+            if behind is not None and find_named(path, _map_name(behind[1])) is not None:
+                name = _map_name(behind[1])
+                front = behind[1][: behind[1].find(name)].rstrip('"')
+                value = f"{front} {behind[2].strip()} {name}".strip()
+            image = take_image(document, path, name)
+            said[key] = value.replace(name, image) if name else value
+            if key == "map_Kd" and image:
+                material.values["base_texture"] = image
+        elif _COMMAS.fullmatch(value):
+            said[key], commas = value.replace(",", "."), True
+    colour = _numbers(said.get("Kd", ""), 3)
+    if colour is not None:
+        material.values["base_color"] = [*colour, 1.0]
+    material.looks = looks_of(said, _map_name)
+    if colour is not None and material.looks.alpha is not None:
+        material.values["base_color"][3] = material.looks.alpha
+    return commas
 
 
 def write_materials(materials: list[Material]) -> bytes:
@@ -260,7 +320,11 @@ def looks_of(said: Mapping[str, str], image_of: Callable[[str], str]) -> Looks:
             if found:
                 setattr(looks, "roughness" if key == "Pr" else "metallic", found[0])
         elif key in _MAPS:
-            setattr(looks, _MAPS[key], _texture(text, image_of(text)))
+            image = image_of(text)
+            if not image:  # a map of nothing, as some exporters write it
+                continue
+            setattr(looks, _MAPS[key], _texture(text, image))
+            beyond += [f"{w} of {key}" for w in ("-mm", "-t", "-boost") if w in text.split()]
         elif key == "Ns" or key in _NO_LOOK:
             continue
         elif key == "Ks" and not any(_color(text) or (0,)):

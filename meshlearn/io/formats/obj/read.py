@@ -59,7 +59,7 @@ def read(data: bytes | bytearray, path: Path) -> Document:
             index = np.where(index < len(values), index, -1)
             why = "names values that are not there"
             missing.append(Loss(LossKind.FIELD, "corner", name, gone, why, "the file"))
-        if len(values) or (len(index) and not gone):
+        if len(values) or (len(index) and bool((index >= 0).any())):
             index = index if len(index) else np.full(len(found.index), -1, np.int64)
             part.corner_fields[name] = CornerField(np.ascontiguousarray(values), index)
     part.lines = np.split(found.line, np.cumsum(found.line_length)[:-1])
@@ -263,6 +263,8 @@ def _events(document: Document, part: Part, data: bytes | bytearray, event: np.n
     beyond = FreeForm()
     for face, offset, length in event.tolist():
         word, *more = bytes(data[offset : offset + length]).split(None, 1) or [b""]
+        if word.lower() in kinds or word.lower() == b"mtllib":
+            word = word.lower()
         rest = more[0].strip() if more else b""
         text = decoded_name(rest)
         foreign = foreign or (not rest.isascii() and text.encode("utf-8") != rest)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from meshlearn.io.color_space import meant_as_bytes
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_decimal_points, with_line_feeds
 from meshlearn.io.formats.off.binary import read_body
@@ -178,7 +179,11 @@ def _face_colours(part: Part, values: np.ndarray, lengths: np.ndarray) -> None:
 
 
 def _colours(values: np.ndarray) -> np.ndarray:
-    """Colours as the file means them: whole numbers up to 255 as bytes, else as they are."""
+    """Colours as the file means them: whole numbers up to 255 as bytes, beside which opacities may
+    be fractions, else as they are."""
+    found = meant_as_bytes(values)
+    if found is not values:
+        return found
     if len(values) and values.max() > 1 and (values == np.round(values)).all():
         return np.clip(values, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(values)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from meshlearn.io.color_space import BYTES_SAID, meant_as_bytes
 from meshlearn.io.document import Document, FileFormatError, Part
 from meshlearn.io.offset import take_offset
 from meshlearn.io.text import read_block, said_of_bytes, said_of_rest
@@ -40,6 +41,14 @@ def read(data: bytes, path: Path) -> Document:
                 [(bits >> s & 255).astype(np.uint8) for s in shifts], axis=1
             )
             del columns[key]
+    for names in (("r", "g", "b"), ("red", "green", "blue")):
+        found = [columns.get(name) for name in names]
+        if "color" not in part.vertex_fields and all(c is not None and c.ndim == 1 for c in found):
+            part.vertex_fields["color"] = np.stack([columns.pop(n) for n in names], axis=1)
+    colors = part.vertex_fields.get("color")
+    if colors is not None and (made := meant_as_bytes(colors)) is not colors:
+        part.vertex_fields["color"] = made
+        remarks.append(BYTES_SAID)
     part.vertex_fields |= columns
     document = Document([part], remarks=remarks)
     _take_view(document, head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,17 @@ import numpy as np
 from meshlearn.io.document import FileFormatError
 from meshlearn.io.formats.ply.header import Columns, Element, List, Property, empty, short
 from meshlearn.io.text import read_block, read_polygons, rows_of, said_of_left, said_of_rest
+
+_COMMENT = re.compile(rb"^[ \t]*(?:comment|obj_info)(?!\S)[^\n]*(?:\n|\Z)", re.MULTILINE)
+
+
+def without_comments(data: bytes | bytearray, at: int) -> bytearray | None:
+    """The text whose lines of comments behind byte `at`, which the format has in headers only, are
+    gone; None where there are none."""
+    if all(data.find(word, at) < 0 for word in (b"comment", b"obj_info")):
+        return None
+    body, count = _COMMENT.subn(b"", bytes(data[at:]))
+    return bytearray(bytes(data[:at]) + body) if count else None
 
 
 def read_ascii(

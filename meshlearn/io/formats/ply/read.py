@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from meshlearn._compiled import HAS_COMPILED, as_bytes, call
+from meshlearn.io.color_space import BYTES_SAID, meant_as_bytes
 from meshlearn.io.columns import fields_of, together
 from meshlearn.io.document import CornerField, Document, FileFormatError, Part
 from meshlearn.io.encoding import COMMAS_SAID, as_utf8, with_decimal_points, with_line_feeds
-from meshlearn.io.formats.ply.ascii import read_ascii
+from meshlearn.io.formats.ply.ascii import read_ascii, without_comments
 from meshlearn.io.formats.ply.header import Columns, Element, List, empty, read_header, short
 from meshlearn.io.formats.ply.textures import take_textures
 from meshlearn.io.left_behind import Loss, LossKind
@@ -303,6 +304,10 @@ def read(data: bytes | bytearray, path: Path) -> Document:
         if points is not None:
             data = points
             remarks.append(COMMAS_SAID)
+        body = without_comments(data, at)
+        if body is not None:
+            data = body
+            remarks.append("lines of comments between its numbers were left out")
         source = read_ascii(data, path, elements, at, remarks)
     else:
         source = _binary(data, path, elements, at, "<" if "little" in form else ">", remarks)
@@ -339,6 +344,11 @@ def read(data: bytes | bytearray, path: Path) -> Document:
                 strips.append(_strips(strip.values.astype(np.int64)))
         else:
             other[element.name] = _raw(columns)
+    for fields in (part.vertex_fields, part.face_fields):
+        colors = fields.get("color")
+        if colors is not None and (found := meant_as_bytes(colors)) is not colors:
+            fields["color"] = found
+            remarks += [BYTES_SAID] if BYTES_SAID not in remarks else []
     if other:
         metadata["elements"] = other
     left_out = [*lists, *(loss for faces in strips for loss in _append(part, faces))]

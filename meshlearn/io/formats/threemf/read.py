@@ -53,6 +53,7 @@ _BEYOND = {  # elements of extensions that need not be understood, and are not
     "levelset": "level sets",
     "triangleset": "sets of triangles",
 }
+_SOLID = ("beams", "balls", "boolean shapes", "level sets")  # they alone may be the thing
 _APART = ("support", "solidsupport", "other")  # types of objects that are no part of the thing
 _SETTINGS = (".config", ".gcode")
 _PAINT = {  # attributes of triangles by which slicers say what was painted on them
@@ -278,9 +279,9 @@ def _document(package: _Package, root: _Reader) -> Document:
         for model in package.models.values()
         for key, found in model.objects.items()
     )
-    if unplaced and document.parts:
+    if unplaced:
         limit, name = "does not place them in its build", "meshes outside the build"
-        document.left_out.append(Loss(LossKind.OTHER, "", name, unplaced, limit, "the file"))
+        document.left_out.append(Loss(LossKind.UNREAD, "", name, unplaced, limit, "the file"))
     surfaces = sum(o.type == "surface" for m in package.models.values() for o in m.objects.values())
     if surfaces:
         many = "objects are surfaces" if surfaces > 1 else "object is a surface"
@@ -300,7 +301,8 @@ def _document(package: _Package, root: _Reader) -> Document:
     for model in package.models.values():
         for label, count in model.beyond.items():
             limit = "does not read it" if "painted" in label else "takes triangles only"
-            loss = Loss(LossKind.OTHER, name=label, count=count, limit=limit, holder=READER)
+            what = LossKind.UNREAD if label in _SOLID else LossKind.OTHER
+            loss = Loss(what, name=label, count=count, limit=limit, holder=READER)
             document.left_out.append(loss)
     return document
 

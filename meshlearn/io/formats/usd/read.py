@@ -77,7 +77,9 @@ def read(data: bytes, path: Path) -> Document:
         document.metadata["usd"] = scene["custom"]
     if scene["skipped"]:
         for kind, count in scene["skipped"].items():
-            loss = Loss(LossKind.OTHER, name=kind, count=count, limit="leaves it out")
+            bare = kind == "Camera" or kind.endswith("Light")  # no geometry
+            unread = LossKind.OTHER if bare else LossKind.UNREAD
+            loss = Loss(unread, name=kind, count=count, limit="leaves it out")
             document.left_out.append(replace(loss, holder="the reader of USD"))
     solids = Counter(prim["type"] for prim in scene["prims"] if "solid" in prim)
     if solids:
