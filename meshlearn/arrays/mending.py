@@ -191,6 +191,75 @@ def first_of_same(start: np.ndarray, index: np.ndarray) -> np.ndarray:
     return first
 
 
+def repeated_faces(polygons: Polygons) -> np.ndarray:
+    """(P,) bool: polygons of the same vertices as an earlier one; and both of two that turn against
+    each other and are a wall between two rooms, whose sides go on around it without it."""
+    first = first_of_same(polygons.start, polygons.index)
+    if first.all():
+        return ~first
+    count = len(polygons.face)
+    corners, owner = polygons.triangles()
+    faces = polygons.index[corners]
+    table = edge_table(faces, len(polygons.vertices))
+    # sets of polygons on one place, by the first of them
+    leader = _leaders(polygons)
+    size = np.bincount(leader, minlength=count)
+    doubled = (size == 2)[leader]
+    ahead = _orientations(polygons)
+    total = np.bincount(leader, np.where(ahead, 1, -1), minlength=count)
+    doubled &= (total == 0)[leader]
+    own = doubled[owner[table.order // 3]]
+    edge = np.repeat(np.arange(len(table.edges)), np.diff(table.start))
+    of_walls = np.bincount(edge[own], minlength=len(table.edges))
+    others = np.diff(table.start) - of_walls
+    ends = (of_walls == 2) & (others < 2)
+    # walls go as a whole: what hangs together through edges of walls alone
+    half = np.nonzero(own)[0]
+    joined = (others == 0) & (of_walls > 2)
+    inner = half[joined[edge[half]]]
+    link = np.nonzero(edge[inner][1:] == edge[inner][:-1])[0]
+    face = owner[table.order[inner] // 3]
+    root = roots(
+        np.concatenate(
+            [
+                np.stack([face[link], face[link + 1]], 1),
+                np.stack([np.arange(count), leader], 1),
+            ]
+        ),
+        count,
+    )
+    stays, joins = np.zeros(count, bool), np.zeros(count, bool)
+    stays[root[owner[table.order[half[ends[edge[half]]]] // 3]]] = True
+    joins[root[owner[table.order[half[(others >= 2)[edge[half]]]] // 3]]] = True
+    return ~first | (doubled & (joins & ~stays)[root])
+
+
+def _leaders(polygons: Polygons) -> np.ndarray:
+    """(P,) the first polygon of the same vertices."""
+    out = np.arange(len(polygons.face))
+    for size in np.unique(polygons.sizes).tolist():
+        rows = np.nonzero(polygons.sizes == size)[0]
+        key = np.sort(polygons.index[polygons.start[rows][:, None] + np.arange(size)], axis=1)
+        _, first, which = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        out[rows] = rows[first[which.reshape(-1)]]
+    return out
+
+
+def _orientations(polygons: Polygons) -> np.ndarray:
+    """(P,) bool: whether a polygon goes from its smallest vertex to the smaller of its neighbours,
+    which tells two of the same loop apart that turn against each other."""
+    out = np.zeros(len(polygons.face), bool)
+    for size in np.unique(polygons.sizes).tolist():
+        if size < 3:
+            continue
+        rows = np.nonzero(polygons.sizes == size)[0]
+        loop = polygons.index[polygons.start[rows][:, None] + np.arange(size)]
+        at = loop.argmin(1)
+        each = np.arange(len(rows))
+        out[rows] = loop[each, (at + 1) % size] < loop[each, at - 1]
+    return out
+
+
 # --- orientation ----------------------------------------------------------------------------------
 
 
@@ -482,9 +551,9 @@ def _mend_once(polygons: Polygons, counts: Counts) -> Polygons:
     polygons, counts.edges_turned = turn_flat_edges(polygons)
     polygons = polygons.keep(~flat_faces(polygons))
     counts.flat = before - len(polygons.face)
-    first = first_of_same(polygons.start, polygons.index)
-    counts.repeated = int((~first).sum())
-    polygons, turn = orient(polygons.keep(first))
+    repeated = repeated_faces(polygons)
+    counts.repeated = int(repeated.sum())
+    polygons, turn = orient(polygons.keep(~repeated))
     polygons, counts.edges, counts.vertices = split(polygons)
     if counts.edges or counts.vertices:
         polygons, again = orient(polygons)

@@ -63,13 +63,17 @@ def repair(
             "what is repaired, without its attributes.",
         ),
     ] = None,
+    keep_crossings: Annotated[
+        bool, typer.Option("--keep-crossings", help="Do not cut faces that cross others.")
+    ] = False,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Mend a mesh until check finds no error in it; each step is counted.
 
     Faces that are not finite, equal vertices, flat and repeated faces, edges of many faces,
-    vertices of several fans, orientation, unused vertices. Polygons and attributes stay.
+    vertices of several fans, orientation, unused vertices. Faces that cross are cut along each
+    other, and what is inside then goes, if closed. Polygons stay but there, attributes all.
     """
     if out is None and not plan:
         raise typer.BadParameter("OUT is missing; or give --plan", param_hint="IN OUT")
@@ -83,7 +87,9 @@ def repair(
     if document.left_out:
         report = LossReport(tuple(document.left_out))
         warnings.warn(f"{source}: not read: {report.listed}", stacklevel=2)
-    made = _repaired(document, holes)
+    if out is not None and not keep_crossings:
+        document = _as_coarse_as(document, out)
+    made = _repaired(document, holes, crossings=not keep_crossings)
     facts = _facts(source, made)
     lost: LossReport | None = None
     if out is not None and not plan:
@@ -108,11 +114,21 @@ def repair(
             message(f"  lost: {loss}")
 
 
-def _repaired(document: Document, holes: str | None) -> Repaired:
+def _as_coarse_as(document: Document, out: Path) -> Document:
+    """In single precision where OUT has no other, so that what is mended stays so when written."""
+    from meshlearn.io import find_losses
+    from meshlearn.io.changes.operations import set_precision
+    from meshlearn.io.left_behind import LossKind
+
+    rounds = any(loss.kind is LossKind.PRECISION for loss in find_losses(document, out).items)
+    return set_precision(document, "float32").document if rounds else document
+
+
+def _repaired(document: Document, holes: str | None, *, crossings: bool) -> Repaired:
     from meshlearn.io.changes.holes import fill_holes
     from meshlearn.io.changes.repair import left_in, repaired
 
-    made = repaired(document)
+    made = repaired(document, crossings=crossings)
     if holes is None:
         return made
     if holes.strip().lower() == "wrap":

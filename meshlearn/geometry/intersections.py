@@ -61,7 +61,7 @@ def self_intersections_reference(vertices: Tensor, faces: Tensor, order: Tensor)
     """
     partner = torch.full((faces.shape[0],), -1, dtype=torch.int64)
     corner = vertices.detach().cpu().double()[faces.cpu()]
-    for f, g in _overlapping(corner).tolist():
+    for f, g in overlapping(corner).tolist():
         if partner[f] >= 0 and partner[g] >= 0:
             continue
         if _intersect(corner[f].tolist(), corner[g].tolist()):
@@ -85,7 +85,7 @@ def crossing(
     return found if query is None else found[query]
 
 
-def _overlapping(corner: Tensor) -> Tensor:
+def overlapping(corner: Tensor) -> Tensor:
     """(P, 2) pairs f < g of faces whose boxes meet."""
     low, high = corner.amin(1), corner.amax(1)
     usable = torch.isfinite(corner).all(2).all(1)

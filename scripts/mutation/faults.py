@@ -2617,6 +2617,27 @@ FUSION = [
 
 REPAIR = [
     Mutant(
+        "repair: what bounds a solid has its inside behind",
+        "meshlearn/geometry/crossing.py",
+        "keeps = (before < 0.5) & (behind > 0.5)",
+        "keeps = behind > 0.5",
+        ("tests/geometry/test_arrangement.py",),
+    ),
+    Mutant(
+        "repair: a card of two sides keeps one",
+        "meshlearn/arrays/mending.py",
+        "doubled & (joins & ~stays)[root]",
+        "doubled & ~(joins & stays)[root]",
+        ("tests/geometry/test_arrangement.py",),
+    ),
+    Mutant(
+        "repair: segments of a cut face are edges of its parts",
+        "meshlearn/geometry/arrangement.py",
+        "_force(axes, behind, u, v)\n    _improve",
+        "pass\n    _improve",
+        ("tests/geometry/test_arrangement.py",),
+    ),
+    Mutant(
         "decompose: what two hulls share is paid for",
         "meshlearn/geometry/convex_cuts.py",
         "added = both - a.hull - b.hull",

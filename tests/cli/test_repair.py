@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import meshlearn as ml
-from meshlearn.data.shapes import icosphere
+from meshlearn.data.shapes import box, icosphere
 from meshlearn.io import Document, Part, save_document
 
 
@@ -56,3 +56,17 @@ def test_repair_wraps_on_request(broken, cli):
     out = broken.with_name("good.obj")
     facts = json.loads(cli("repair", broken, out, "--holes", "wrap", "--json").stdout)
     assert facts["watertight"] and facts["ok"] and ml.load(out).is_watertight
+
+
+def test_crossings_are_cut_unless_kept(tmp_path, cli):
+    both = ml.mesh.cat([box(), box().translate((0.3, 0.4, 0.5))]).mesh
+    path, out = tmp_path / "two.ply", tmp_path / "one.stl"
+    both.save(path)
+    facts = json.loads(cli("repair", path, out, "--json").stdout)
+    steps = {step["what"]: step["count"] for step in facts["steps"]}
+    assert steps["faces that crossed others cut along them"] == 12
+    assert facts["watertight"] and facts["left"] == "" and facts["components"] == 1
+    done = cli("check", out, "--merge", "0", "--fail-on", "error,self-intersections")
+    assert done.returncode == 0, done.stderr
+    kept = json.loads(cli("repair", path, "--plan", "--keep-crossings", "--json").stdout)
+    assert kept["steps"] == [] and kept["components"] == 2

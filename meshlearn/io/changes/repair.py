@@ -160,8 +160,13 @@ def repair(document: Document) -> Changed:
     return Changed(made.document, made.done or "nothing to repair")
 
 
-def repaired(document: Document) -> Repaired:
-    """As `repair`, with the steps by number."""
+def repaired(document: Document, *, crossings: bool = False) -> Repaired:
+    """As `repair`, with the steps by number.
+
+    Args:
+        crossings: cut faces that cross others of their part, too, as `meshlearn.geometry.repair`
+            does; a part where there are some becomes triangles.
+    """
     steps: list[tuple[str, int]] = []
     bad = 0
     parts = []
@@ -183,9 +188,26 @@ def repaired(document: Document) -> Repaired:
         part, counts = mended(part)
         total.update(counts)
         parts.append(part)
+    still = 0
+    if crossings:
+        for number, part in enumerate(parts):
+            parts[number], counts, left = uncrossed(part)
+            total.update(counts)
+            still += left
     steps += [(_WORDS[name], total[name]) for name in _WORDS if total[name]]
     made = replace(merged.document, parts=parts)
-    return Repaired(made, tuple(steps), left_in(made))
+    words = left_in(made)
+    if crossings and not still and len(parts) > 1:
+        apart = _crossing_faces(made)
+        if apart:
+            both = (
+                f"{apart:,} faces that cross those of other parts; meshlearn boolean joins solids"
+            )
+            words = "; ".join(filter(None, (words, both)))
+    if still:
+        both = f"{still:,} faces that cross others; meshlearn wrap makes one surface that does not"
+        words = "; ".join(filter(None, (words, both)))
+    return Repaired(made, tuple(steps), words)
 
 
 _WORDS = {
@@ -196,6 +218,8 @@ _WORDS = {
     "edges": "edges of more than two faces taken apart",
     "vertices": "vertices doubled, a copy for each fan of faces",
     "seams": "edges cut open where faces cannot be oriented alike",
+    "crossing": "faces that crossed others cut along them",
+    "inner": "parts of them removed from within a closed surface",
     "turned": "faces turned",
     "unused": "unused vertices removed",
 }
@@ -219,6 +243,47 @@ def mended(part: Part) -> tuple[Part, dict[str, int]]:
     if not used.all():
         part = keep_vertices(part, used)
     return part, {**done, "unused": int((~used).sum())}
+
+
+def _crossing_faces(document: Document) -> int:
+    from meshlearn.geometry.intersections import self_intersections
+    from meshlearn.io.meshes import to_mesh
+
+    return int((self_intersections(to_mesh(document, dtype=None)) >= 0).sum())
+
+
+def uncrossed(part: Part) -> tuple[Part, dict[str, int], int]:
+    """The part without faces that cross others, how much each step did, and how many still do.
+
+    Parts with lines, points or volume elements, whose vertices have to stay, are left alone.
+    """
+    from meshlearn.geometry.repairing import repair as repair_mesh
+    from meshlearn.io.meshes import from_mesh, to_mesh
+
+    if not part.num_faces:
+        return part, {}, 0
+    alone = Document([replace(part, transform=None)])
+    mesh, crossing = to_mesh(alone, dtype=None), _crossing_faces(alone)
+    texts = any(v.dtype.kind not in "fiub" for v in part.vertex_fields.values())
+    if not crossing or part.lines or len(part.points) or part.cells or texts:
+        return part, {}, crossing
+    made = repair_mesh(mesh)
+    if "crossing" not in made.counts:
+        return part, {}, made.left
+    new = from_mesh(made.mesh).parts[0]
+    owner = np.repeat(np.arange(part.num_faces), np.maximum(part.sizes - 2, 0))
+    face = owner[made.face_index.numpy()]
+    part = replace(
+        part,
+        vertices=new.vertices,
+        polygon_start=new.polygon_start,
+        polygon_index=new.polygon_index,
+        vertex_fields=new.vertex_fields,
+        face_fields={k: v[face] for k, v in part.face_fields.items()},
+        corner_fields=new.corner_fields,
+    )
+    skipped = ("merged", "unused", "turned", "not_finite")
+    return part, {k: v for k, v in made.counts.items() if k not in skipped}, made.left
 
 
 def regathered(part: Part, made: Polygons) -> Part:
