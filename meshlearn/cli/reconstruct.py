@@ -135,6 +135,27 @@ class OutputOptions:
     as_json: JsonFlag = False
 
 
+@dataclass
+class CorpusFlags:
+    """Many scans at once."""
+
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXT",
+            help="INPUT is a folder of scans, or a glob in quotes, and OUT the folder of their "
+            "meshes, in this format; what is done is skipped when it goes on.",
+        ),
+    ] = None
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="With --to: processes; default: one for each CPU.")
+    ] = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="dask|ray|ADDRESS", help="With --to: on a cluster, disks are shared."),
+    ] = None
+
+
 @command("reconstruct")
 def reconstruct(
     source: Annotated[
@@ -149,8 +170,15 @@ def reconstruct(
     fit: FitOptions,
     images: ImageOptions,
     write: OutputOptions,
+    corpus: CorpusFlags,
 ) -> None:
     """Fit a mesh to a mesh, a point cloud, a volume or posed images."""
+    if corpus.to is not None:
+        _many(source, out, corpus, fit, images, write)
+        return
+    for value, name in ((corpus.jobs, "--jobs"), (corpus.cluster, "--cluster")):
+        if value is not None:
+            raise typer.BadParameter("is for many scans, give --to EXT", param_hint=name)
     images_given = _check(source, out, fit, images, write)
     from meshlearn.io import save
     from meshlearn.reconstruct.sources import read_source
@@ -197,6 +225,58 @@ def reconstruct(
         if not write.as_json:
             message(f"wrote {sheet}")
     tell_written(out, summary(mesh), seconds=result.seconds, as_json=write.as_json, **facts)
+
+
+def _many(
+    source: Path,
+    out: Path,
+    corpus: CorpusFlags,
+    fit: FitOptions,
+    images: ImageOptions,
+    write: OutputOptions,
+) -> None:
+    from meshlearn.cli._batch import reconstruct_many
+    from meshlearn.io.registry import knows, writable_suffixes
+    from meshlearn.reconstruct.corpus import CorpusOptions
+
+    assert corpus.to is not None
+    if not knows("." + corpus.to.lstrip("."), writing=True):
+        known = " ".join(suffix[1:] for suffix in writable_suffixes())
+        raise typer.BadParameter(f"expected one of {known}, got {corpus.to!r}", param_hint="--to")
+    one = {
+        "--network": fit.network is not None,
+        "--checkpoint": fit.checkpoint is not None,
+        "--use": images.use is not None,
+        "--picture": write.picture,
+        "--parts": write.parts is not None,
+        "--allow-empty": write.allow_empty,
+    }
+    for name, used in one.items():
+        if used:
+            raise typer.BadParameter("is for one input, not with --to", param_hint=name)
+    for name, option, given in (("--sparse", "sparse", fit.sparse), ("--trim", "trim", fit.trim)):
+        if given and option not in METHODS[fit.method].options:
+            raise typer.BadParameter(f"is not for --method {fit.method}", param_hint=name)
+    options = CorpusOptions(
+        fit.method,
+        fit.resolution,
+        fit.sparse,
+        fit.trim,
+        fit.steps,
+        fit.seed,
+        fit.device,
+        write.overwrite,
+    )
+    reconstruct_many(
+        str(source),
+        out,
+        corpus.to,
+        options,
+        jobs=corpus.jobs,
+        cluster=corpus.cluster,
+        resume=fit.resume,
+        as_json=write.as_json,
+    )
 
 
 def _check(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from meshlearn.io.conversion.pipeline import ConvertOptions, convert_file
 from meshlearn.io.left_behind import Loss
@@ -138,7 +139,7 @@ class Journal:
     nothing is left to do.
     """
 
-    def __init__(self, folder: Path, options: ConvertOptions) -> None:
+    def __init__(self, folder: Path, options: BatchOptions) -> None:
         self.path = folder / JOURNAL
         self.options = options.signature()
         self.lines: dict[str, dict] = {}
@@ -245,7 +246,18 @@ def run_job(job: Job, options: ConvertOptions) -> Outcome:
     )
 
 
-Runner = Callable[[Iterable[Job], ConvertOptions], Iterator[Outcome]]
+class BatchOptions(Protocol):
+    """What a batch asks of its options: `ConvertOptions`, or those of another work."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether files that are there are written over."""
+
+    def signature(self) -> str:
+        """A short text that differs where the options would make another file."""
+
+
+Runner = Callable[[Iterable[Job], Any], Iterator[Outcome]]
 
 
 def run_here(jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
@@ -255,7 +267,7 @@ def run_here(jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
 
 def run_batch(
     jobs: Sequence[Job],
-    options: ConvertOptions,
+    options: BatchOptions,
     outdir: Path,
     *,
     runner: Runner = run_here,

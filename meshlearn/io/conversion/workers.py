@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from meshlearn.io.conversion.batch import Job, Outcome, Runner, run_job
-from meshlearn.io.conversion.pipeline import ConvertOptions
 
-Run = Callable[[Job, Any], Outcome]  # a job and its options, `ConvertOptions` unless told
+Run = Callable[[Job, Any], Outcome]  # a job and its options
 
 _CHUNK = 16  # files that a cluster's task converts
 _AT_ONCE = 8  # files that a process takes at most
@@ -119,7 +118,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 def _for_retry(job: Job, options: Any, began: int) -> Any:
     """Options of a second try: what the first one wrote, and nobody heard of, is written again."""
-    if not isinstance(options, ConvertOptions):
+    if not hasattr(options, "overwrite"):
         return options
     try:
         written = os.stat(job.target).st_mtime_ns >= began
@@ -132,9 +131,7 @@ def _run_chunk(run: Run, jobs: list[Job], options: Any) -> list[Outcome]:
     return [run(job, options) for job in jobs]
 
 
-def _run_chunk_again(
-    run: Run, jobs: list[Job], options: ConvertOptions, began: int
-) -> list[Outcome]:
+def _run_chunk_again(run: Run, jobs: list[Job], options: Any, began: int) -> list[Outcome]:
     """A chunk that may have been run before: files written since `began` are written again."""
     return [run(job, _for_retry(job, options, began)) for job in jobs]
 
@@ -167,7 +164,7 @@ class Dask:
     count: int | None = None
     work: Run = run_job
 
-    def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+    def __call__(self, jobs: Iterable[Job], options: Any) -> Iterator[Outcome]:
         import dask
         from distributed import Client, as_completed
 
@@ -215,7 +212,7 @@ class Ray:
     count: int | None = None
     work: Run = run_job
 
-    def __call__(self, jobs: Iterable[Job], options: ConvertOptions) -> Iterator[Outcome]:
+    def __call__(self, jobs: Iterable[Job], options: Any) -> Iterator[Outcome]:
         import ray
 
         began = time.time_ns()
