@@ -356,6 +356,39 @@ def test_blocks_decide_as_cells_do():
 
 
 @pytest.mark.slow
+def test_options_on_real_shapes():
+    spot = ml.load(shared_data("meshes", "spot.obj"))
+    size, solid = diagonal(spot), float(spot.volume())
+    alpha = 0.02 * size
+
+    inner = spot.vertices - 0.05 * size * spot.vertex_normals()
+    hollow = Mesh(
+        torch.cat([spot.vertices, 0.5 * inner]),
+        torch.cat([spot.faces, spot.faces.flip(1) + spot.num_vertices]),
+    )
+    kept = geometry.wrap(hollow, alpha, keep_cavities=True)
+    filled = geometry.wrap(hollow, alpha)
+    assert int(filled.topology.components().count) == 1
+    assert int(kept.topology.components().count) > 1
+    assert float(kept.volume()) < 0.98 * float(filled.volume())
+
+    belly = (spot.triangles.mean(1) - spot.vertices[spot.vertices[:, 0].argmax()]).norm(dim=1)
+    cut = spot.submesh(belly > 0.06 * size).mesh
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shut = geometry.wrap(cut, alpha, holes_up_to=0.2 * size)
+        opened = geometry.wrap(cut, alpha)
+    assert float(shut.volume()) == pytest.approx(solid, rel=0.06)
+    assert float(opened.volume()) < 0.7 * solid
+
+    fandisk = ml.load(shared_data("meshes", "fandisk.obj"))
+    tight = geometry.wrap(fandisk, 0.02 * diagonal(fandisk), tight=True)
+    away = ml.point_mesh_distance(fandisk.vertices, tight)[0].sqrt() / diagonal(fandisk)
+    assert float(away.quantile(0.95)) < 2e-4 and float(away.max()) < 0.01
+    assert not bool((ml.metrics.self_intersections(tight) >= 0).any())
+
+
+@pytest.mark.slow
 def test_all_shared_meshes():
     for path in sorted(shared_data("meshes").iterdir()):
         if path.suffix in (".json", ".jpg", ".mtl"):
