@@ -393,18 +393,17 @@ class _Four(_Reader):
         tags, places = [], []
         for _ in range(blocks):
             if self.cursor.binary:
-                _, _, parametric = (int(v) for v in self.cursor.take("i4", 3))
+                dimension, _, parametric = (int(v) for v in self.cursor.take("i4", 3))
+                width = _width(self.cursor, dimension, parametric)
                 count = int(self.cursor.take("u8", 1)[0])
-                if parametric:
-                    raise self.cursor.error("parametric nodes are not read")
                 tags.append(self.cursor.take("u8", count).astype(np.int64))
-                places.append(self.cursor.take("f8", 3 * count).reshape(-1, 3))
+                table = self.cursor.take("f8", width * count).reshape(-1, width)
             else:
-                _, _, parametric, count = self._sizes(4)
-                if parametric:
-                    raise self.cursor.error("parametric nodes are not read")
+                dimension, _, parametric, count = self._sizes(4)
+                width = _width(self.cursor, dimension, parametric)
                 tags.append(whole(self.text_table(count, 1)[:, 0]))
-                places.append(self.text_table(count, 3))
+                table = self.text_table(count, width)
+            places.append(table[:, :3].copy() if width > 3 else table)
         self.tags = np.concatenate([np.zeros(0, np.int64), *tags])
         self.xyz = np.concatenate([np.zeros((0, 3)), *places])
         if len(self.tags) != total:
@@ -433,6 +432,14 @@ class _Four(_Reader):
             raise self.cursor.error(f"it promises {total} elements, its blocks have {seen}")
 
 
+def _width(cursor: _Cursor, dimension: int, parametric: int) -> int:
+    """Numbers of each node of a block: its place, and where it is parametric, its parameters on an
+    entity of so many dimensions, which are left aside."""
+    if not 0 <= dimension <= 3:
+        raise cursor.error(f"a block of nodes is of {dimension} dimensions")
+    return 3 + (dimension if parametric else 0)
+
+
 class _FourZero(_Four):
     """Version 4.0: nodes beside their tags, in blocks whose heads are in another order."""
 
@@ -451,21 +458,21 @@ class _FourZero(_Four):
             raise cursor.error(f"it promises {blocks} blocks, the file ends before")
         tags, places = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
         for _ in range(blocks):
-            _, _, parametric, count = self._block()
-            if parametric:
-                raise cursor.error("parametric nodes are not read")
+            _, dimension, parametric, count = self._block()
+            width = _width(cursor, dimension, parametric)
             if cursor.binary:
-                if count * 28 > len(cursor.data) - cursor.at:
+                if count * (4 + 8 * width) > len(cursor.data) - cursor.at:
                     raise cursor.error(f"it promises {count} nodes, the file ends before")
-                layout = np.dtype([("t", cursor.order + "i4"), ("x", cursor.order + "f8", (3,))])
+                row = (cursor.order + "f8", (width,))
+                layout = np.dtype([("t", cursor.order + "i4"), ("x", *row)])
                 found = np.frombuffer(cursor.data, layout, count, cursor.at)
                 cursor.at += count * layout.itemsize
                 tags.append(found["t"].astype(np.int64))
-                places.append(found["x"].astype(np.float64))
+                places.append(found["x"][:, :3].astype(np.float64))
             else:
-                table = self.text_table(count, 4)
+                table = self.text_table(count, 1 + width)
                 tags.append(whole(table[:, 0]))
-                places.append(table[:, 1:].copy())
+                places.append(table[:, 1:4].copy())
         self.tags, self.xyz = np.concatenate(tags), np.concatenate(places)
         if len(self.tags) != total:
             raise cursor.error(f"it promises {total} nodes, its blocks have {len(self.tags)}")
