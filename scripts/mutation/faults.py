@@ -345,8 +345,8 @@ GEOMETRY = [
     Mutant(
         "reconstruct: outliers off the plane of their neighbours",
         "meshlearn/reconstruct/poisson/noise.py",
-        "_off_plane(points[here[index[alone]]]) > usual[alone]",
-        "_off_plane(points[here[index[alone]]]) >= 0",
+        "_off_plane(points[index[rows]]) > usual",
+        "_off_plane(points[index[rows]]) >= 0",
         ("tests/reconstruct/test_poisson.py",),
     ),
     Mutant(
@@ -397,6 +397,20 @@ GEOMETRY = [
         "near = far < settings.STARTED_NEAR * clean.spacing",
         "near = far < 1e6 * clean.spacing",
         ("tests/reconstruct/test_noisy_points.py",),
+    ),
+    Mutant(
+        "reconstruct: bubbles around points on a fine grid",
+        "meshlearn/reconstruct/poisson/surface.py",
+        "sigma = max(sigma, settings.POISSON_REACH * clean.spacing / side * nodes)",
+        "sigma = max(sigma, 0.0)",
+        ("tests/reconstruct/test_poisson.py",),
+    ),
+    Mutant(
+        "reconstruct: points that stand several times",
+        "meshlearn/reconstruct/poisson/surface.py",
+        "return first.sort().values",
+        "return torch.arange(count, device=points.device)",
+        ("tests/reconstruct/test_poisson.py",),
     ),
     Mutant(
         "reconstruct: normals at the rim of a gap",

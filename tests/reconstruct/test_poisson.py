@@ -154,6 +154,38 @@ def test_a_cloud_far_from_the_origin_is_the_same_there() -> None:
     assert off(ml.Mesh(far.vertices - shift, far.faces), near)[0] < 1e-4
 
 
+@pytest.mark.parametrize("count", [16, 100])
+def test_few_points_on_a_fine_grid_are_one_surface_and_no_bubbles(count: int) -> None:
+    points, normals = scan(shapes.icosphere(4), 2000)
+    order = torch.randperm(2000, generator=torch.Generator().manual_seed(0))[:count]
+    found = ml.poisson(points[order], normals[order], resolution=96)
+    assert found.is_watertight and found.topology.components().count == 1
+    off_ball = float((found.vertices.norm(dim=1) - 1).abs().mean())
+    assert off_ball < (0.1 if count == 16 else 0.012)
+
+
+def test_points_that_a_file_has_several_times_count_once() -> None:
+    points, normals = scan(bumpy(), 800)
+    once = ml.poisson(points, normals)
+    thrice = ml.poisson(torch.cat((points, points[::2], points)), normals.repeat(3, 1)[:2000])
+    assert torch.equal(once.vertices, thrice.vertices) and torch.equal(once.faces, thrice.faces)
+    with pytest.raises(ValueError, match=r"expected at least 16 places .* 30 points in 10"):
+        ml.poisson(points[:10].repeat(3, 1))
+
+
+def test_normals_that_disagree_and_coordinates_too_coarse_are_told() -> None:
+    points, normals = scan(bumpy(), 800)
+    sign = torch.where(torch.arange(800)[:, None] % 5 < 2, -1.0, 1.0)
+    with pytest.warns(UserWarning, match="point against each other"):
+        mixed = ml.poisson(points, sign * normals)
+    assert float(mixed.volume()) == pytest.approx(float(bumpy().volume()), rel=0.02)
+    with pytest.warns(UserWarning, match="all are zero"):
+        bare = ml.poisson(points, 0 * normals)
+    assert float(bare.volume()) == pytest.approx(float(bumpy().volume()), rel=0.02)
+    with pytest.warns(UserWarning, match="float32 keeps steps of .* take the origin off"):
+        ml.poisson(50 * points + torch.tensor([5e5, 5.4e6, 300.0]), normals)
+
+
 def test_bad_input_is_refused_in_a_sentence() -> None:
     points, normals = scan(bumpy(), 500)
     for given, words in (
@@ -162,6 +194,8 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         ({"points": points * torch.tensor([1.0, 0, 0])}, "all on one line"),
         ({"points": torch.where(points > 1, torch.nan, points)}, "points: .*finite"),
         ({"points": points, "resolution": 4}, "resolution: expected 8 to"),
+        ({"points": points, "resolution": 64.5}, "resolution: expected 8 to"),
+        ({"points": points, "normals": normals / 0}, "normals: .*infinite"),
         ({"points": points, "sigma": -1.0}, "sigma: expected a number of 0 or more"),
         ({"points": points, "trim": float("nan")}, "trim: expected a number of 0 or more"),
         ({"points": points, "normals": normals[:-1]}, "normals: expected shape"),

@@ -96,24 +96,45 @@ def inliers(points: Tensor) -> Tensor:
     Example:
         >>> points = points[inliers(points)]
     """
+    count = min(settings.OUTLIER_NEIGHBOURS, len(points))
     keep = torch.ones(len(points), dtype=torch.bool, device=points.device)
+    squared, index = geometry.PointTree(points).knn(points, count)
+    far = squared[:, 1 : settings.RING + 1].sqrt().mean(1)
+    looked = keep
     for _ in range(settings.OUTLIER_ROUNDS):
+        rows = looked.nonzero()[:, 0]
+        usual = _quantile(far[index[rows]], settings.OUTLIER_USUAL)
+        alone = far[rows] > settings.OUTLIER_FACTOR * usual
+        rows, usual = rows[alone], usual[alone]
+        out = torch.zeros_like(keep)
+        out[rows[_off_plane(points[index[rows]]) > usual]] = True
         here = keep.nonzero()[:, 0]
-        if len(here) < settings.LEAST_POINTS:
-            break
-        tree = geometry.PointTree(points[here])
-        squared, index = tree.knn(points[here], min(settings.OUTLIER_NEIGHBOURS, len(here)))
-        far = squared[:, 1 : settings.RING + 1].sqrt().mean(1)
-        usual = far[index].quantile(settings.OUTLIER_USUAL, dim=1)
-        out = far > settings.OUTLIER_FACTOR * usual
-        alone = out.nonzero()[:, 0]
-        out[alone] = _off_plane(points[here[index[alone]]]) > usual[alone]
-        apart = (far > settings.OUTLIER_FAR * far.median()).nonzero()[:, 0]
-        out[apart] |= ~_flat(points[here[index[apart]]])
+        apart = here[far[here] > settings.OUTLIER_FAR * far[here].median()]
+        out[apart[~_flat(points[index[apart]])]] = True
         if not bool(out.any()):
             break
-        keep[here[out]] = False
+        keep = keep & ~out
+        here = keep.nonzero()[:, 0]
+        if len(here) < max(settings.LEAST_POINTS, count):
+            break
+        # neighbours are others for those that lost one, and what is usual is around those
+        lost = here[out[index[here]].any(1)]
+        squared, found = geometry.PointTree(points[here]).knn(points[lost], count)
+        index[lost] = here[found]
+        far[lost] = squared[:, 1 : settings.RING + 1].sqrt().mean(1)
+        changed = torch.zeros_like(keep)
+        changed[lost] = True
+        looked = keep & (changed | changed[index].any(1))
     return keep
+
+
+def _quantile(values: Tensor, share: float) -> Tensor:
+    """(P,) quantile of each row (P, K), between the two nearest values."""
+    ordered = values.sort(1).values
+    at = share * (values.shape[1] - 1)
+    low = int(at)
+    high = min(low + 1, values.shape[1] - 1)
+    return ordered[:, low] + (at - low) * (ordered[:, high] - ordered[:, low])
 
 
 def _off_plane(near: Tensor) -> Tensor:

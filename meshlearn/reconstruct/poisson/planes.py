@@ -104,9 +104,14 @@ def _own_normal(
 
 
 def smoothed_points(
-    points: Tensor, normals: Tensor, *, noise: float, spacing: float
+    points: Tensor, normals: Tensor, *, noise: float, spacing: float, narrow: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Points moved onto the surface between them, by means as wide as their noise allows.
+
+    Args:
+        points, normals: (P, 3), unit.
+        noise, spacing: of the points.
+        narrow: by the least means only, to see which points are off their neighbours' surface.
 
     Returns:
         (P, 3) points, (P, 3) unit normals there, and (P,) how far each was moved, signed.
@@ -115,6 +120,8 @@ def smoothed_points(
     least = min(max(settings.WIDTH_NOISE * ratio, settings.WIDTHS[0]), settings.WIDTHS[1])
     widths = [least * (settings.WIDTHS[2] / least) ** (k / 4) for k in range(5)]
     widths = [w for w in widths if w <= settings.WIDTH_OF_NOISE * max(ratio, 0.2)] or widths[:1]
+    if narrow:
+        widths = widths[:1]
     offset, turned, _ = local_offsets(
         points,
         normals,

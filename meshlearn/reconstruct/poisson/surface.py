@@ -76,7 +76,9 @@ def clean_points(
     found = point_noise(near) if noise is None else float(noise)
     for last in (False, True):
         facing = oriented_normals(near, noise=found, spacing=spacing) if own is None else own
-        smooth, turned, moved = smoothed_points(near, facing, noise=found, spacing=spacing)
+        smooth, turned, moved = smoothed_points(
+            near, facing, noise=found, spacing=spacing, narrow=found <= settings.EXACT * spacing
+        )
         stray = moved.abs() > settings.STRAY * found + 0.5 * spacing
         if last or not outliers or not bool(stray.any()) or float(stray.float().mean()) > 0.2:
             break
@@ -113,8 +115,8 @@ def poisson(
             warning, see `agreeing_normals`.
         resolution: cells along the longest side of the points' box; None: two for each spacing of
             the points, 48 to 256.
-        sigma: smoothing of the indicator, in cells; more for noisy points with normals that say
-            more than they do.
+        sigma: smoothing of the indicator, in cells, and 0.45 spacings at least; more for noisy
+            points with normals that say more than they do.
         noise: standard deviation of the points across the surface, in their unit; None: measured.
         outliers: leave out points that lie alone or off the surface of their neighbours.
         trim: remove what is farther than so many spacings from any point, which leaves a scan of a
@@ -143,7 +145,9 @@ def poisson(
         raise ValueError(
             f"points: expected at least {settings.LEAST_POINTS} for a surface, got {len(points)}"
         )
-    if resolution is not None and not 8 <= int(resolution) <= settings.POISSON_LIMIT:
+    if resolution is not None and not (
+        isinstance(resolution, int) and 8 <= resolution <= settings.POISSON_LIMIT
+    ):
         raise ValueError(
             f"resolution: expected 8 to {settings.POISSON_LIMIT} cells, got {resolution!r}"
         )
@@ -156,11 +160,26 @@ def poisson(
     if not size > 0:
         raise ValueError("points: expected distinct points, got mostly one place")
     near = ((points.double() - middle) / size).float()  # in one frame, whatever the unit
+    step = float(points.abs().max()) * torch.finfo(points.dtype).eps
+    if step > settings.COARSE_STEP * size:
+        warnings.warn(
+            f"points: they lie so far from the origin that {str(points.dtype)[6:]} keeps steps of "
+            f"{step:.2g} of their size of {size:.3g}; take the origin off in float64 first",
+            stacklevel=3,
+        )
     if normals is not None:
         check_tensor(normals, "normals", shape=tuple(points.shape), dtype=FLOATS, finite=True)
         normals = normals.detach()
     if len(near) > (most := most_points(resolution)):
         near, normals = _thinned(near, normals, most)
+    single = _first_of_each(near)
+    if len(single) < len(near):
+        if len(single) < settings.LEAST_POINTS:
+            raise ValueError(
+                f"points: expected at least {settings.LEAST_POINTS} places for a surface, got "
+                f"{len(points)} points in {len(single)}"
+            )
+        near, normals = near[single], None if normals is None else normals[single]
     if normals is not None:
         normals, said = agreeing_normals(near, normals.to(near))
         for sentence in said:
@@ -176,8 +195,8 @@ def poisson(
     clean = clean_points(near, normals, noise=scaled, outliers=outliers)
     lost = int((~clean.kept).sum())
     _log.info(
-        "%d points: spacing %.4g, noise %.2f spacings, %d outliers left out",
-        len(points), clean.spacing * size, clean.noise / clean.spacing, lost,
+        "%d places of points: spacing %.4g, noise %.2f spacings, %d outliers left out",
+        len(near), clean.spacing * size, clean.noise / clean.spacing, lost,
     )  # fmt: skip
     mesh = indicator_mesh(
         clean, resolution=resolution, sigma=sigma, screen=screen, over_gaps=trim is None
@@ -232,6 +251,8 @@ def indicator_mesh(
     else:
         nodes = math.ceil(resolution * settings.POISSON_PAD)
     nodes = _quick(nodes)
+    # fewer points than cells ask for would be bubbles each
+    sigma = max(sigma, settings.POISSON_REACH * clean.spacing / side * nodes)
     tree = geometry.PointTree(box)
     weights = point_areas(tree.knn(box, min(13, len(box)))[0])
     places, facing = box, clean.normals
@@ -288,6 +309,18 @@ def _confidence(vertices: Tensor, clean: Cleaned) -> tuple[Tensor, Tensor]:
     squared = tree.knn(vertices, count)[0]
     usual = clean.spacing**2 * count / math.pi
     return (usual / squared[:, -1].clamp(min=1e-30)).clamp(max=1), squared[:, 0].sqrt()
+
+
+def _first_of_each(points: Tensor) -> Tensor:
+    """Ascending indices of points (P, 3) that stand where no earlier one does."""
+    count = len(points)
+    mixed = points.double() @ points.new_tensor([1.0, 0.7548776662, 0.5698402910]).double()
+    if len(torch.unique(mixed)) == count:  # quick, and tells nearly always
+        return torch.arange(count, device=points.device)
+    places, label = torch.unique(points, dim=0, return_inverse=True)
+    first = torch.full((len(places),), count, dtype=torch.int64, device=points.device)
+    first.scatter_reduce_(0, label, torch.arange(count, device=points.device), "amin")
+    return first.sort().values
 
 
 def thinness(points: Tensor) -> list[float]:

@@ -115,11 +115,12 @@ class FromPoints(Target):
             self._report["outliers"] = found.outliers
             self._measure()
         else:
-            known = {"noise": self.noise, "spacing": self.spacing}
+            noise, spacing = self.noise, self.spacing
             facing = self.normals
             if facing is None:
-                facing = oriented_normals(self.points, **known)
-            self.points = smoothed_points(self.points, facing, **known)[0]
+                facing = oriented_normals(self.points, noise=noise, spacing=spacing)
+            found_points = smoothed_points(self.points, facing, noise=noise, spacing=spacing)
+            self.points = found_points[0]
         self._report["smoothed"] = True
         self.noise *= settings.NOISE_LEFT
 
