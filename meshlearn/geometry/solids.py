@@ -169,7 +169,10 @@ def convex_hull(points: Mesh | TensorLike) -> Hull:
     library = manifold_library("a convex hull needs")
     given = points.vertices if isinstance(points, Mesh) else as_tensor(points, "points")
     check_tensor(given, "points", shape=("P", 3), finite=True)
-    at = given.detach().cpu().double().contiguous()
+    at = given.detach().cpu().double()
+    if len(at):  # about its middle: the library's tolerance is relative to the largest coordinate
+        at = at - (at.amin(0) + (at.amax(0) - at.amin(0)) / 2)
+    at = at.contiguous()
     # a flat one is a sheet there and back, whose volume is rounding
     body = library.Manifold.hull_points(at.numpy()) if len(at) > 3 else None
     size = float((at.amax(0) - at.amin(0)).max()) if len(at) else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,7 +15,10 @@ from meshlearn.data.families.shape import SIDE, occupied
 from meshlearn.geometry import MeshBVH
 from meshlearn.isosurface import VoxelGrid, marching_cubes
 from meshlearn.mesh import Mesh
+from meshlearn.reconstruct.agreement import disagreements
 from meshlearn.reconstruct.targets.base import Target
+from meshlearn.reconstruct.targets.mesh import FromMesh
+from meshlearn.reconstruct.targets.mesh_sides import agreeing_faces
 from meshlearn.representations.bspnet import BSPNet, fit_shape
 
 
@@ -56,7 +60,7 @@ def fit_convexes(
 
     Args:
         mesh: closed, or nearly; inside is where its winding number is above one half in
-            magnitude.
+            magnitude. Faces that point inward, or against their neighbours, are turned around.
         convexes: at most so many.
         resolution: of the samples that decide: about a sixth of the cells of a cube of so many
             along each side are looked at, spread over the box of the shape.
@@ -80,6 +84,7 @@ def fit_convexes(
     side = float((high - low).max())
     if not side > 0 or not bool(torch.isfinite(used).all()):
         raise ValueError("source: expected a mesh of some extent with finite vertices")
+    mesh = _outward(mesh)
     centre = (low + high) / 2
     scaled = (mesh.vertices.detach().cpu().double() - centre) / side
     inner = Mesh(scaled.float().clamp(-0.5, 0.5), mesh.faces.cpu())
@@ -95,6 +100,27 @@ def fit_convexes(
     return ConvexFit(union, placed, model, time.perf_counter() - begin)
 
 
+def unlike(found: Mesh, given: Mesh, resolution: int, origin: Tensor | None = None) -> list[str]:
+    """Sentences on what a union of convexes has otherwise than the closed mesh that it was fitted
+    to, see `disagreements`; cells are those of `fit_convexes`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what was turned is told by the fit
+        solid = FromMesh(given.detach().to("cpu", found.dtype)).solid
+    if solid is None or found.num_faces == 0:
+        return []
+    low, high = solid.bounds()
+    scale = float((high - low).max()) / resolution
+    return disagreements(found.to("cpu"), solid, scale, origin)
+
+
+def _outward(mesh: Mesh) -> Mesh:
+    """The mesh with faces that look outward; what was turned is told."""
+    mesh, said = agreeing_faces(mesh)
+    for sentence in said:
+        warnings.warn(sentence, stacklevel=3)
+    return mesh
+
+
 def moved(convexes: Convexes, scale: float, shift: Tensor, dtype: torch.dtype) -> Convexes:
     """The convexes scaled, then shifted."""
     x = convexes.vertices.detach().double() * scale + shift
@@ -105,7 +131,8 @@ def surface_of(target: Target, resolution: int) -> Mesh:
     """A closed mesh of what a target knows beforehand: marching cubes of its starting field."""
     low, high = target.bounds.double().cpu().unbind(0)
     pad = 2 * float((high - low).max()) / resolution
-    grid = VoxelGrid(resolution, bounds=torch.stack([low - pad, high + pad]))
+    kind = target.bounds.dtype
+    grid = VoxelGrid(resolution, bounds=torch.stack([low - pad, high + pad]), dtype=kind)
     field = grid.evaluate(target.field)
     return marching_cubes(grid, field)
 
@@ -126,6 +153,7 @@ def infer_convexes(model: BSPNet, mesh: Mesh) -> ConvexFit:
     begin = time.perf_counter()
     if mesh.num_faces == 0:
         raise ValueError("source: expected a mesh with faces, got none")
+    mesh = _outward(mesh)
     low, high = mesh.bounds().detach().cpu().double().unbind(0)
     centre, side = (low + high) / 2, float((high - low).max())
     if not side > 0:

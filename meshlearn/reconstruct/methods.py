@@ -335,16 +335,19 @@ def _deepmesh(task: Task) -> FitResult:
 
 def _bspnet(task: Task) -> FitResult:
     """Of points and volumes by a mesh of their starting field; no fitting loop, but its own."""
-    from meshlearn.reconstruct.convexes import fit_convexes
+    from meshlearn.reconstruct.convexes import fit_convexes, unlike
     from meshlearn.reconstruct.fitting import FitResult
 
+    given = task.source.surface(task.resolution)
     found = fit_convexes(
-        task.source.surface(task.resolution),
+        given,
         resolution=task.resolution,
         seed=task.seed,
         progress=task.progress,
         **({} if task.steps is None else {"steps": task.steps}),
     )
+    for sentence in unlike(found.mesh, given, task.resolution, task.origin):
+        warnings.warn(sentence, stacklevel=3)
     mesh = found.colored().to(task.device)
     return FitResult(mesh, {}, found.seconds, found.representation, found.convexes)
 

@@ -121,6 +121,8 @@ TURNED_LEAST = 0.8  # how far below 0 it is somewhere: in a shirt 0.9, half a ba
 # quarter of one 0.74, which may be a valley seen from above
 INSIDE_PROBES = 200  # faces whose middles are looked at beside that lattice; by hand
 INSIDE_LATTICE = 16  # places along the box in which that is looked for; by hand
+PARTS_TURNED = 32  # parts of a cloud at most, that are looked at each by itself; by hand
+HELD_PROBES = 50  # points of a part that tell whether it lies within another; by hand
 INSIDE_CLEAR = 3.0  # spacings that such a place is away from the points; by hand
 
 # --- contours: targets/contours.py ----------------------------------------------------------------

@@ -217,3 +217,11 @@ def test_real_meshes_with_themselves_moved(name):
     assert volumes["difference"] + volumes["intersection"] == pytest.approx(
         float(mesh.volume()), rel=1e-6
     )
+
+
+def test_a_hull_far_from_the_origin_has_the_same_points():
+    points = ml.data.shapes.icosphere(2).vertices.double()
+    shift = torch.tensor([5e5, 4e6, -2e7], dtype=torch.float64)
+    near, far = ml.geometry.convex_hull(points), ml.geometry.convex_hull(points + shift)
+    assert far.mesh.num_vertices == near.mesh.num_vertices == len(points)
+    assert abs(float(far.mesh.volume()) - float(near.mesh.volume())) < 1e-6

@@ -15,7 +15,7 @@ from meshlearn.io.points import PointCloud
 from meshlearn.mesh import cat
 from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.fitting import EmptyFit
-from meshlearn.reconstruct.targets.mesh import inside_out
+from meshlearn.reconstruct.targets.mesh_sides import inside_out
 from meshlearn.reconstruct.targets.point_normals import agreeing_normals
 from tests.cli.runner import meshlearn
 

@@ -22,6 +22,7 @@ from meshlearn.reconstruct.targets.boundary import (
     is_open,
     template_field,
 )
+from meshlearn.reconstruct.targets.mesh_sides import agreeing_faces
 from meshlearn.reconstruct.targets.support import (
     Doubt,
     data_missed,
@@ -35,7 +36,7 @@ class FromMesh(Target):
 
     Args:
         mesh: the target; its inside is decided by the generalised winding number. Faces that point
-            inward are turned around, with a warning.
+            inward, or against their neighbours, are turned around, with a warning.
         samples: points drawn on each surface at each step.
         sharp_angle: degrees between faces from which an edge counts as sharp. Sharp edges are
             sampled too, so that the fit keeps them.
@@ -66,15 +67,11 @@ class FromMesh(Target):
                 f"mesh: expected finite vertices to fit to, got {wrong} of {mesh.num_vertices} "
                 "with NaN or infinite coordinates; remove them first"
             )
-        self.bvh = geometry.MeshBVH(mesh.detach())
-        self._given = self.bvh.mesh.faces
-        if inside_out(self.bvh):
-            warnings.warn(
-                "mesh: its faces point inward; they are turned around, and those of the fit point "
-                "outward",
-                stacklevel=2,
-            )
-            self.bvh = geometry.MeshBVH(self.bvh.mesh.flip().mesh)
+        self._given = mesh.faces
+        mesh, said = agreeing_faces(mesh)
+        for sentence in said:
+            warnings.warn(sentence, stacklevel=2)
+        self.bvh = geometry.MeshBVH(mesh)
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")
         self.mesh, self.samples = self.bvh.mesh, int(samples)
@@ -220,20 +217,6 @@ class FromMesh(Target):
         t = torch.rand(n, 1, generator=generator).to(self._sharp)
         ends = self._sharp[edge]
         return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * t
-
-
-def inside_out(bvh: geometry.MeshBVH) -> bool:
-    """Whether the faces of a mesh, closed or open, point into what they go around: where the
-    winding number is near 1 in magnitude, it is below 0. Of a sheet or a dish it nowhere is."""
-    corners = bvh.mesh.vertices[bvh.mesh.faces.reshape(-1)]
-    low, high = corners.amin(0), corners.amax(0)
-    steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(low) / settings.INSIDE_LATTICE
-    inner = bvh.mesh.triangles.mean(1)  # beside faces, for what no lattice point is inside of
-    some = inner[:: max(1, len(inner) // settings.INSIDE_PROBES)]
-    places = torch.cat([low + torch.cartesian_prod(steps, steps, steps) * (high - low), some])
-    winding = bvh.winding_number(places)
-    least, most = float(winding.amin()), float(winding.amax())
-    return -least > max(settings.TURNED * most, settings.TURNED_LEAST)
 
 
 def are_walls(bvh: geometry.MeshBVH) -> bool:

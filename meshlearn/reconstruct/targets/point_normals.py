@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from meshlearn import geometry
+from meshlearn.mesh.connected import connected_components
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.spanning_forest import carried_signs
 
@@ -52,7 +53,8 @@ def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, li
     those of `estimate_normals`. Normals that point inward are turned: of a closed cloud, where the
     winding number is the same all over the inside, and negative, and of one that is open but goes
     around something, as a shirt, where it is near -1 and nowhere as far above 0. Those of a sheet
-    or a dish are left, as either side may be meant.
+    or a dish are left, as either side may be meant. Of several closed parts each is turned by
+    itself: into the hollow where it lies in an odd number of others, else outward.
 
     Args:
         points: (P, 3), finite, at least 2.
@@ -91,38 +93,108 @@ def agreeing_normals(points: Tensor, normals: Tensor) -> tuple[Tensor | None, li
             f"normals: {100 * against:.0f} % of neighbours point against each other; their "
             "directions are kept and their sides chosen anew"
         )
-    elif _inside_out(points, unit):
+        return unit, said
+    if _inside_out(points, unit):
         unit = -unit
         said.append("normals: they point inward; they are turned around")
+    turn, parts = _inward_parts(points, unit, index)
+    if turn is not None:
+        unit = torch.where(turn[:, None], -unit, unit)
+        said.append(
+            f"normals: those of some of its {parts} parts ({int(turn.sum()):,} of {len(points):,} "
+            "points) point inward, or outward where they line a hollow; they are turned around"
+        )
     return unit, said
 
 
+def _inward_parts(points: Tensor, normals: Tensor, neighbours: Tensor) -> tuple[Tensor | None, int]:
+    """(P,) bool, points of closed parts whose normals look the wrong way, or None, and how many
+    parts there are: outward is away from what a part goes around, or, within an odd number of
+    others, as the walls of a hollow, into it. Parts that are open stay as they are."""
+    source = torch.arange(len(points), device=points.device).repeat_interleave(neighbours.shape[1])
+    labels, _ = connected_components(torch.stack([source, neighbours.reshape(-1)], 1), len(points))
+    sizes = torch.bincount(labels)
+    wide = (sizes >= settings.LEAST_POINTS).nonzero()[:, 0]
+    if len(wide) < 2 or len(wide) > settings.PARTS_TURNED:
+        return None, len(wide)
+    clouds = [_Cloud(points[labels == part], normals[labels == part]) for part in wide.tolist()]
+    sides = [cloud.side for cloud in clouds]
+    if sides.count(0) > len(sides) - 2:  # a part alone is looked at with all others
+        return None, len(wide)
+    turn = torch.zeros_like(labels, dtype=torch.bool)
+    for part, cloud, side in zip(wide.tolist(), clouds, sides, strict=True):
+        around = sum(
+            bool(other.holds(cloud.points))
+            for other, known in zip(clouds, sides, strict=True)
+            if known and other is not cloud
+        )
+        if side and side != (-1 if around % 2 else 1):
+            turn |= labels == part
+    return (turn if bool(turn.any()) else None), len(wide)
+
+
+class _Cloud:
+    """Oriented points and the winding number of what they bound, a multiple of the true one: the
+    areas of points are known but for a factor, which how they are spread decides.
+
+    Attributes:
+        points: (P, 3).
+        within: winding numbers at places of a lattice in their box, away from the points.
+        peak: the largest magnitude of these, but for a few.
+    """
+
+    def __init__(self, points: Tensor, normals: Tensor) -> None:
+        self.points = points
+        order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+        chosen = order[: settings.WINDING_POINTS].to(points.device)
+        ring = min(settings.RING, len(points) - 1)
+        squared = geometry.knn(points[chosen], points, ring + 1)[0][:, ring]
+        self._area = math.pi * squared / max(1, ring) * (len(points) / len(chosen))
+        self._places, self._normals = points[chosen], normals[chosen]
+        self._low, self._high = points.amin(0), points.amax(0)
+        steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(points) / settings.INSIDE_LATTICE
+        lattice = self._low + torch.cartesian_prod(steps, steps, steps) * (self._high - self._low)
+        spacing = float((squared / max(1, ring)).sqrt().median())
+        away = geometry.knn(lattice, points, 1)[0][:, 0].sqrt()
+        self.within = self.winding(lattice[away > settings.INSIDE_CLEAR * spacing])
+        self.peak = float(self.within.abs().quantile(0.95)) if len(self.within) else 0.0
+
+    def winding(self, places: Tensor) -> Tensor:
+        """(N,) at places (N, 3)."""
+        found = [places[:0, 0]]
+        for part in places.split(settings.WINDING_CHUNK // 4):
+            r = self._places - part[:, None]
+            solid = (r * self._normals).sum(2) / r.norm(dim=2) ** 3
+            found.append((solid * self._area).sum(1) / (4 * math.pi))
+        return torch.cat(found)
+
+    @property
+    def side(self) -> int:
+        """1 where the normals of a closed cloud point outward, -1 where inward: the winding number
+        is about the same everywhere in what they enclose. 0 for an open one, and what is too thin
+        to tell; there it falls towards the opening."""
+        inside = self.within[self.within.abs() > settings.INSIDE_HALF * self.peak]
+        if not len(inside):
+            return 0
+        low, middle, high = inside.quantile(inside.new_tensor([0.1, 0.5, 0.9])).tolist()
+        if high - low >= settings.INSIDE_OUT * abs(middle):
+            return 0
+        return 1 if middle > 0 else -1
+
+    def holds(self, points: Tensor) -> bool:
+        """Whether most of some points lie within the closed cloud."""
+        some = points[:: max(1, len(points) // settings.HELD_PROBES)]
+        if not bool(((some > self._low) & (some < self._high)).all(1).any()):
+            return False
+        winding = self.winding(some).abs()
+        return bool((winding > settings.INSIDE_HALF * self.peak).double().mean() > 0.5)
+
+
 def _inside_out(points: Tensor, normals: Tensor) -> bool:
-    """Whether the winding number of oriented points is negative in what they enclose, and about the
-    same everywhere there; in an open cloud it falls towards the opening, and is near 0 outside."""
-    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
-    chosen = order[: settings.WINDING_POINTS].to(points.device)
-    squared = geometry.knn(points[chosen], points, settings.RING + 1)[0][:, settings.RING]
-    area = math.pi * squared / settings.RING * (len(points) / len(chosen))
-    low, high = points.amin(0), points.amax(0)
-    steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(points) / settings.INSIDE_LATTICE
-    places = low + torch.cartesian_prod(steps, steps, steps) * (high - low)
-    spacing = float((squared / settings.RING).sqrt().median())
-    away = geometry.knn(places, points, 1)[0][:, 0].sqrt()
-    places = places[away > settings.INSIDE_CLEAR * spacing]
-    found = []
-    for part in places.split(settings.WINDING_CHUNK // 4):
-        r = points[chosen] - part[:, None]
-        solid = (r * normals[chosen]).sum(2) / r.norm(dim=2) ** 3
-        found.append((solid * area).sum(1) / (4 * math.pi))
-    winding = torch.cat(found) if found else points[:0, 0]
-    if not len(winding):
-        return False
-    # the areas of points are known but for a factor, which how they are spread decides
-    peak = float(winding.abs().quantile(0.95))
-    inside = winding[winding.abs() > settings.INSIDE_HALF * peak]
-    low, middle, high = inside.quantile(inside.new_tensor([0.1, 0.5, 0.9])).tolist()
-    if middle < 0 and high - low < settings.INSIDE_OUT * -middle:
-        return True
-    least, most = float(winding.amin()), float(winding.amax())
+    """Whether oriented points look into what they enclose, or, of an open cloud that goes around
+    something, into that."""
+    cloud = _Cloud(points, normals)
+    if not len(cloud.within) or cloud.side < 0:
+        return bool(len(cloud.within))
+    least, most = float(cloud.within.amin()), float(cloud.within.amax())
     return -least > max(settings.TURNED * most, settings.TURNED_LEAST)

@@ -84,7 +84,10 @@ class FromPoints(Target):
         self._bounds = torch.stack([points.amin(0), points.amax(0)])
         self._measure()
         if not self.spacing > 0:
-            raise ValueError("points: expected distinct points, got mostly one place")
+            raise ValueError(
+                "points: expected distinct points, got most of them several times at one place; "
+                "keep one of each"
+            )
         self.noise = point_noise(self.points) if noise is None else float(noise)
         self._solid: geometry.MeshBVH | None = None
         self._report: dict[str, object] = {
