@@ -273,9 +273,23 @@ GEOMETRY = [
         ("tests/test_advice.py",),
     ),
     Mutant(
+        "inside out: parts of a mesh are turned",
+        "meshlearn/reconstruct/targets/mesh_sides.py",
+        "if not bool((closed & (volume < 0)).any()):",
+        "if True:",
+        ("tests/reconstruct/test_turned_parts.py",),
+    ),
+    Mutant(
+        "inside out: walls of a hollow look into it",
+        "meshlearn/reconstruct/targets/point_normals.py",
+        "(-1 if around % 2 else 1)",
+        "1",
+        ("tests/reconstruct/test_turned_parts.py",),
+    ),
+    Mutant(
         "inside out: open meshes are turned",
-        "meshlearn/reconstruct/targets/mesh.py",
-        "self.bvh = geometry.MeshBVH(self.bvh.mesh.flip().mesh)",
+        "meshlearn/reconstruct/targets/mesh_sides.py",
+        "mesh = mesh.flip().mesh",
         "pass",
         ("tests/reconstruct/test_given_normals.py",),
     ),
@@ -2355,8 +2369,8 @@ WRONG_ANSWERS = [
     Mutant(
         "normals: an open cloud is left",
         "meshlearn/reconstruct/targets/point_normals.py",
-        "high - low < settings.INSIDE_OUT * -middle",
-        "True",
+        "high - low >= settings.INSIDE_OUT * abs(middle)",
+        "False",
         ("tests/reconstruct/test_given_normals.py",),
     ),
     Mutant(
