@@ -17,6 +17,7 @@ from meshlearn._manifold import manifold_library
 from meshlearn._validate import TensorLike, as_tensor, check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.inherit import Origin, inherit
+from meshlearn.geometry.nesting import inward_parts
 from meshlearn.mesh import Mesh
 from meshlearn.mesh.repair import same_position
 
@@ -271,6 +272,14 @@ def enclosing_faces(mesh: Mesh, label: str) -> Tensor:
         raise ValueError(
             f"{label}: expected faces that look outward, but its volume is negative, so that it is "
             "inside out; mesh.flip() turns it"
+        )
+    merged = Mesh(mesh.vertices.double(), faces, validate=False)
+    inward = inward_parts(merged) if merged.is_edge_manifold else faces[:0, 0]
+    if len(inward):
+        count = merged.topology.components().count
+        raise ValueError(
+            f"{label}: expected faces that look outward, but {len(inward)} of its {count} parts "
+            "are inside out and lie in no other part; meshlearn repair or mesh.orient() turns them"
         )
     return faces
 

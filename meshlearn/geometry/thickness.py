@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import torch
@@ -23,7 +24,8 @@ def thickness(mesh: Mesh, *, method: ThicknessMethod = "ray") -> Tensor:
     """(F,) thickness of the solid below the centre of each face, in the mesh's unit; detached.
 
     Args:
-        mesh: oriented outward; vertices finite.
+        mesh: oriented outward; vertices finite. A closed one that is inside out is measured as if
+            it were turned, with a warning.
         method: "ray": the way straight in, against the normal, to the next face; "ball": the
             diameter of the largest ball inside that touches the surface there and holds the centre
             of no other face: not misled by long ways along a wall, and as fine as the faces.
@@ -33,6 +35,9 @@ def thickness(mesh: Mesh, *, method: ThicknessMethod = "ray") -> Tensor:
 
     Raises:
         ValueError: no faces, vertices that are not finite, or another method.
+
+    Warns:
+        UserWarning: the mesh is inside out.
 
     Example:
         >>> thin = ml.geometry.thickness(part) < 0.8    # faces over walls below 0.8 mm
@@ -49,6 +54,12 @@ def thickness(mesh: Mesh, *, method: ThicknessMethod = "ray") -> Tensor:
     low, high = whole.bounds()
     whole = whole.with_vertices(whole.vertices - low)
     size = float((high - low).max()) or 1.0
+    if whole.is_watertight and float(whole.volume()) < 0:
+        warnings.warn(
+            "mesh: its faces point inward; its thickness is measured as if they were turned",
+            stacklevel=2,
+        )
+        whole = whole.flip().mesh
     normal, centre = whole.face_normals(), whole.triangles.mean(1)
     tree = MeshBVH(whole)
     start = centre - _NEAR * size * normal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from meshlearn._memory import check_memory
 from meshlearn._validate import FLOATS, check_tensor, mend_of_shape
+
+_MOVED = 0.01  # of a cell, by which rounding may move vertices
 
 
 class VoxelGrid:
@@ -151,14 +154,33 @@ class VoxelGrid:
 
     @property
     def vertices(self) -> Tensor:
-        """(N, 3) positions of the grid vertices, x slowest and z fastest; made at first use."""
+        """(N, 3) positions of the grid vertices, x slowest and z fastest; made at first use.
+
+        Warns:
+            UserWarning: the grid lies so far from the origin that its dtype moves vertices by more
+                than a hundredth of a cell.
+        """
         if self._vertices is None:
+            self._tell_steps()
             need = 3 * self.num_vertices * self.dtype.itemsize
             check_memory(need, self.device, f"the vertices of {self}")
             self._vertices = torch.stack(
                 torch.meshgrid(*self.axes(), indexing="ij"), dim=-1
             ).reshape(-1, 3)
         return self._vertices
+
+    def _tell_steps(self) -> None:
+        far = max(abs(x) for corner in self.bounds for x in corner)
+        step = torch.finfo(self.dtype).eps * 2.0 ** math.floor(math.log2(far))
+        cell = min(self.spacing)
+        if step > 2 * _MOVED * cell:
+            mend = "with dtype=torch.float64" if self.dtype == torch.float32 else "nearer to it"
+            warnings.warn(
+                f"bounds: {str(self.dtype)[6:]} has steps of {step:.2g} at {far:.6g} from 0, and "
+                f"a cell is {cell:.2g}, so that fields on these vertices are those of other "
+                f"places; make the grid {mend}",
+                stacklevel=3,
+            )
 
     def evaluate(self, field: Callable[[Tensor], Tensor], *, chunk: int = 1 << 20) -> Tensor:
         """(N,) values of `field`, a function of points (P, 3) -> (P,), evaluated in pieces."""

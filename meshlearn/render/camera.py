@@ -110,6 +110,12 @@ class Camera:
             )
         if bool((torch.linalg.det(rotation) < 0).any()):
             raise ValueError("view: its upper left 3x3 mirrors space; negate one axis")
+        last = view.detach()[..., 3, :].double()
+        if bool(((last - last.new_tensor([0, 0, 0, 1])).abs() > 1e-4).any()):
+            raise ValueError(
+                f"view: expected the last row (0, 0, 0, 1), got {last.reshape(-1, 4)[0].tolist()}; "
+                "transpose a matrix that multiplies rows from the right (view.mT)"
+            )
         for name, value in (("focal", self.focal), ("centre", self.centre)):
             if value.shape not in ((2,), (*view.shape[:-2], 2)):
                 raise ValueError(f"{name}: expected (2,) or (N, 2), got {tuple(value.shape)}")

@@ -274,7 +274,7 @@ GEOMETRY = [
     ),
     Mutant(
         "inside out: parts of a mesh are turned",
-        "meshlearn/reconstruct/targets/mesh_sides.py",
+        "meshlearn/geometry/nesting.py",
         "if not bool((closed & (volume < 0)).any()):",
         "if True:",
         ("tests/reconstruct/test_turned_parts.py",),

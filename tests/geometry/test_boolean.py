@@ -225,3 +225,18 @@ def test_a_hull_far_from_the_origin_has_the_same_points():
     near, far = ml.geometry.convex_hull(points), ml.geometry.convex_hull(points + shift)
     assert far.mesh.num_vertices == near.mesh.num_vertices == len(points)
     assert abs(float(far.mesh.volume()) - float(near.mesh.volume())) < 1e-6
+
+
+def beside(one: Mesh, other: Mesh) -> Mesh:
+    faces = torch.cat([one.faces, other.faces + one.num_vertices])
+    return Mesh(torch.cat([one.vertices, other.vertices]), faces)
+
+
+def test_a_part_that_is_inside_out_beside_others_is_refused():
+    ball = icosphere(1, dtype=torch.float64)
+    far = ball.translate((3.0, 0.0, 0.0))
+    with pytest.raises(ValueError, match=r"1 of its 2 parts are inside out.*repair"):
+        boolean(beside(ball, far.flip().mesh), far, "union")
+    hollow = beside(ball, ball.scale(0.5).flip().mesh)
+    made = boolean(hollow, far, "union")  # a cavity looks inward
+    assert float(made.mesh.volume()) == pytest.approx(float(hollow.volume()) + float(far.volume()))

@@ -113,3 +113,15 @@ def test_volumes(tmp_path):
     done = meshlearn("extract", tmp_path / "tube.npy", tmp_path / "capped.obj", "--close")
     assert done.returncode == 0 and "warning" not in done.stderr
     assert ml.load(tmp_path / "capped.obj").is_watertight
+
+
+def test_a_grid_that_its_dtype_cannot_hold_is_told():
+    bounds = ((4e6 - 1, -1, -1), (4e6 + 1, 1, 1))
+    with pytest.warns(UserWarning, match="steps of 0.25 .* dtype=torch.float64"):
+        assert len(ml.VoxelGrid(8, bounds=bounds).vertices) == 9**3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        near = ml.VoxelGrid(64, bounds=((99.0,) * 3, (101.0,) * 3))
+        tiny = ml.VoxelGrid(8, bounds=((-1e-9,) * 3, (1e-9,) * 3))
+        for grid in (near, tiny, ml.VoxelGrid(8, bounds=bounds, dtype=torch.float64)):
+            assert len(grid.vertices) == grid.num_vertices

@@ -162,3 +162,11 @@ def test_bad_matrices_are_one_sentence(make, text):
     with pytest.raises(ValueError, match=text) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_a_transposed_view_is_refused_with_the_mend():
+    view = Camera.look_at((1.0, 2.0, 3.0)).view
+    Camera.from_opengl(view)
+    for made in (lambda: Camera.from_opengl(view.mT), lambda: Camera.from_opengl(view.mT[None])):
+        with pytest.raises(ValueError, match=r"last row \(0, 0, 0, 1\).*transpose"):
+            made()

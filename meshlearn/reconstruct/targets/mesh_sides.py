@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from meshlearn import geometry
+from meshlearn.geometry.nesting import inward_parts
 from meshlearn.mesh import Mesh
-from meshlearn.mesh.repair import component_volumes
 from meshlearn.reconstruct import settings
 
 
@@ -42,7 +41,7 @@ def agreeing_faces(mesh: Mesh) -> tuple[Mesh, list[str]]:
             "mesh: its faces point inward; they are turned around, and those of the fit point "
             "outward"
         )
-    turn = _inward_parts(mesh)
+    turn = inward_parts(mesh)
     if len(turn):
         face = torch.isin(mesh.topology.components().labels, turn)[:, None]
         faces = torch.where(face, mesh.faces.flip(1), mesh.faces)
@@ -52,50 +51,6 @@ def agreeing_faces(mesh: Mesh) -> tuple[Mesh, list[str]]:
         )
         mesh = Mesh(mesh.vertices, faces)
     return mesh, said
-
-
-def _inward_parts(mesh: Mesh) -> Tensor:
-    """Components, ascending, that are inside out though they lie in no other, and those in them."""
-    labels, count = mesh.topology.components()
-    none = labels[:0]
-    if count < 2:
-        return none
-    volume, closed = component_volumes(mesh.vertices, mesh.topology)
-    if not bool((closed & (volume < 0)).any()):
-        return none
-    corners = mesh.vertices[mesh.faces].double()
-    place = labels[:, None].expand(-1, 3)
-    low = corners.new_full((count, 3), torch.inf)
-    low = low.scatter_reduce(0, place, corners.amin(1), "amin")
-    high = (-low).scatter_reduce(0, place, corners.amax(1), "amax", include_self=False)
-    some = torch.zeros(count, dtype=torch.int64, device=labels.device)
-    some[labels] = mesh.faces[:, 0]  # a vertex of each
-    bodies: dict[int, geometry.MeshBVH] = {}
-
-    def held(inner: Tensor, outer: int) -> Tensor:
-        """Which components lie within another one."""
-        within = (low[outer] <= low[inner]) & (high[outer] >= high[inner])
-        inner = inner[within.all(1) & (inner != outer)]
-        if not len(inner):
-            return inner
-        if outer not in bodies:
-            bodies[outer] = geometry.MeshBVH(mesh.submesh(labels == outer).mesh)
-        winding = bodies[outer].winding_number(mesh.vertices[some[inner]])
-        return inner[winding.abs() > settings.WINDING_INSIDE]
-
-    solid = closed.nonzero()[:, 0]
-    inward = solid[volume[solid] < 0]
-    free = torch.zeros_like(closed)
-    free[inward] = True
-    for outer in solid.tolist():
-        left = free.nonzero()[:, 0]
-        if not len(left):
-            break
-        free[held(left, outer)] = False
-    turned = free.clone()
-    for outer in free.nonzero()[:, 0].tolist():
-        turned[held(solid, outer)] = True
-    return turned.nonzero()[:, 0]
 
 
 def inside_out(bvh: geometry.MeshBVH) -> bool:
