@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from meshlearn._manifold import manifold_library
 from meshlearn._validate import check_tensor
@@ -108,12 +109,8 @@ def decompose(
     worst = max(max(g.hull - g.volume, 0.0) for g in groups)
     made = []
     for part in bodies:
-        out = part.to_mesh64()
-        corners = torch.from_numpy(np.array(out.vert_properties[:, :3], np.float64))
-        faces = torch.from_numpy(np.array(out.tri_verts, np.int64).reshape(-1, 3))
-        made.append(
-            Mesh((corners * size + centre).to(mesh.device, mesh.dtype), faces.to(mesh.device))
-        )
+        corners, faces = _as_hull(library, part, size, centre, mesh.dtype)
+        made.append(Mesh(corners.to(mesh.device), faces.to(mesh.device)))
     return Decomposition(
         made,
         shared / both,
@@ -121,6 +118,26 @@ def decompose(
         (3 * worst / (4 * math.pi)) ** (1 / 3),
         (_handles(body), _handles(union)),
     )
+
+
+def _as_hull(
+    library: Any, part: Any, size: float, centre: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Vertices (V, 3) and faces (F, 3) of a part in its place; the hull of what rounding leaves of
+    its vertices, since a rounded hull is convex no more."""
+
+    def placed(body: Any) -> tuple[Tensor, Tensor]:
+        out = body.to_mesh64()
+        corners = torch.from_numpy(np.array(out.vert_properties[:, :3], np.float64))
+        faces = torch.from_numpy(np.array(out.tri_verts, np.int64).reshape(-1, 3))
+        return (corners * size + centre).to(dtype), faces
+
+    corners, faces = placed(part)
+    if dtype != torch.float64:
+        again = library.Manifold.hull_points(((corners.double() - centre) / size).numpy())
+        if float(again.volume()) > 0:
+            return placed(again)
+    return corners, faces
 
 
 def _check_number(value: int | None, name: str, least: int) -> None:

@@ -13,7 +13,10 @@ pytest.importorskip("manifold3d")
 
 
 def is_convex(mesh, room=1e-6):
-    normals = mesh.face_normals().double()
+    mesh = mesh.with_vertices(
+        mesh.vertices.double()
+    )  # those of thin faces are not known in float32
+    normals = mesh.face_normals()
     corners = mesh.triangles.double()
     across = mesh.vertices.double() @ normals.T - (corners[:, 0] * normals).sum(1)
     size = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).norm())
