@@ -114,11 +114,16 @@ class Part:
     @classmethod
     def triangles(cls, vertices: np.ndarray, faces: np.ndarray, **more) -> Part:
         """A part of triangles (F, 3)."""
+        made = cls(vertices=vertices, **more)
+        made.take_triangles(faces)
+        return made
+
+    def take_triangles(self, faces: np.ndarray) -> None:
+        """Makes triangles (F, 3) the part's polygons."""
         faces = np.ascontiguousarray(faces, dtype=np.int64).reshape(-1, 3)
         start = np.arange(0, 3 * len(faces) + 1, 3, dtype=np.int64)
-        made = cls(vertices=vertices, polygon_start=start, polygon_index=faces.reshape(-1), **more)
-        made.__dict__["_kept_sizes"] = start, np.broadcast_to(np.int64(3), len(faces))
-        return made
+        self.polygon_start, self.polygon_index = start, faces.reshape(-1)
+        self.__dict__["_kept_sizes"] = start, np.broadcast_to(np.int64(3), len(faces))
 
 
 @dataclass

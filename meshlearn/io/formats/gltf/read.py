@@ -166,7 +166,7 @@ def _part(
             label = entry.get("material")
             if label is not None:
                 file.item("materials", label)
-            labels.append(np.full(len(faces[-1]), -1 if label is None else label, np.int32))
+            labels.append(-1 if label is None else label)
         elif mode == 0:
             points.append(index)
         elif mode == 1:
@@ -176,12 +176,10 @@ def _part(
         else:
             raise file.error(f"a primitive has the unknown mode {mode!r}")
     if faces:
-        corners = faces[0] if len(faces) == 1 else np.concatenate(faces)
-        part.polygon_start = np.arange(len(corners) + 1, dtype=np.int64) * 3
-        part.polygon_index = np.ascontiguousarray(corners).reshape(-1)
-        label = np.concatenate(labels)
-        if (label >= 0).any():
-            part.face_fields["material"] = label
+        part.take_triangles(faces[0] if len(faces) == 1 else np.concatenate(faces))
+        if max(labels) >= 0:
+            counts = list(map(len, faces))
+            part.face_fields["material"] = np.repeat(np.array(labels, np.int32), counts)
     part.points = np.concatenate(points) if points else part.points
     return part
 
