@@ -22,10 +22,9 @@ inline void Simplifier::link() {
   kind_.assign(s_.vertices, FREE);
   for (int64_t v = 0; v < s_.vertices; ++v) {
     auto other = [&](int64_t h) { return from(h) == v ? to(h) : from(h); };
-    std::sort(&order[start[v]], &order[start[v]] + (start[v + 1] - start[v]),
-              [&](int32_t a, int32_t b) {
-                return other(a) < other(b) || (other(a) == other(b) && a < b);
-              });
+    std::sort(order.data() + start[v], order.data() + start[v + 1], [&](int32_t a, int32_t b) {
+      return other(a) < other(b) || (other(a) == other(b) && a < b);
+    });
     for (int32_t i = start[v]; i < start[v + 1];) {
       int32_t end = i + 1;
       while (end < start[v + 1] && other(order[end]) == other(order[i])) ++end;
@@ -96,7 +95,7 @@ inline void Simplifier::mark_features() {
   const int64_t half = 3 * s_.faces;
   feature_.assign(half, 0);
   for (int64_t which = -1; which < s_.seams; ++which) {
-    const int64_t* seam = s_.seam + which * half;
+    const int64_t* seam = which < 0 ? nullptr : s_.seam + which * half;
     std::vector<int32_t> found;
     int64_t edges = 0;
     for (int64_t h = 0; h < half; ++h) {
