@@ -9,7 +9,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from meshlearn.io.conversion.batch import Job, Outcome
+from meshlearn.io.conversion.batch import Job, Outcome, failed
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def reconstruct_job(job: Job, options: CorpusOptions) -> Outcome:
         if Path(job.target).exists() and not options.overwrite:
             raise ValueError(f"{job.target} is there already; --overwrite replaces it")
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+            for kind in (UserWarning, RuntimeWarning):
+                warnings.simplefilter("always", kind)
             thin = None
             if options.method == "poisson":
                 thin = read_thinned(job.source, most_points(options.resolution))
@@ -72,12 +73,7 @@ def reconstruct_job(job: Job, options: CorpusOptions) -> Outcome:
             save(made.mesh, job.target)
         said += [str(warning.message) for warning in caught]
     except Exception as error:
-        text = " ".join(str(error).split())
-        if not isinstance(error, ValueError | OSError | ImportError | NotImplementedError):
-            text = f"{type(error).__name__}: {text}"
-        if job.source not in text and job.target not in text:
-            text = f"{job.source}: {text}"
-        return Outcome(job.source, job.target, "failed", text)
+        return failed(job, error)
     return Outcome(
         job.source,
         job.target,

@@ -8,28 +8,12 @@ import pytest
 import torch
 
 import meshlearn as ml
-from meshlearn.data import open_shapes, shapes
+from meshlearn.data import open_shapes
 from meshlearn.io.points import PointCloud
 from meshlearn.reconstruct import reconstruct, targets
 from meshlearn.reconstruct.targets.noisy_points import noisy_surface
 from tests.cli.runner import meshlearn
-
-
-def scan(mesh: ml.Mesh, count: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
-    g = torch.Generator().manual_seed(0)
-    points, normals = ml.sample_points(mesh, count, normals=True, generator=g)
-    return points + noise * torch.randn(points.shape, generator=g), normals
-
-
-def bumpy() -> ml.Mesh:
-    ball = shapes.icosphere(4)
-    v = ball.vertices
-    return ball.with_vertices(v * (1 + 0.25 * torch.sin(3 * v[:, :1]) * torch.cos(4 * v[:, 2:])))
-
-
-def off(mesh: ml.Mesh, target: ml.Mesh) -> tuple[float, float]:
-    found = ml.metrics.compare(mesh, target, samples=10_000, quality=False)
-    return float(found["chamfer"] or 1), float(found["normal_consistency"] or 0)
+from tests.reconstruct.scanned import bumpy, off, scan
 
 
 @pytest.mark.parametrize("oriented", [True, False])

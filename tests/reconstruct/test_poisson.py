@@ -20,27 +20,9 @@ from meshlearn.reconstruct.poisson import (
     smoothed_points,
 )
 from tests.cli.runner import meshlearn
+from tests.reconstruct.scanned import bumpy, off, scan
 
 SPACING = (4 * torch.pi / 3000) ** 0.5  # of 3000 points on a ball of radius 1
-
-
-def scan(
-    mesh: ml.Mesh, count: int, noise: float = 0.0, seed: int = 0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    g = torch.Generator().manual_seed(seed)
-    points, normals = ml.sample_points(mesh, count, normals=True, generator=g)
-    return points + noise * torch.randn(points.shape, generator=g), normals
-
-
-def bumpy() -> ml.Mesh:
-    ball = shapes.icosphere(4)
-    v = ball.vertices
-    return ball.with_vertices(v * (1 + 0.25 * torch.sin(3 * v[:, :1]) * torch.cos(4 * v[:, 2:])))
-
-
-def off(mesh: ml.Mesh, target: ml.Mesh) -> tuple[float, float]:
-    found = ml.metrics.compare(mesh, target, samples=5000, quality=False)
-    return float(found["chamfer"] or 0), float(found["normal_consistency"] or 0)
 
 
 @pytest.mark.parametrize("ratio", [0.05, 0.2, 0.5, 1.0, 2.0])

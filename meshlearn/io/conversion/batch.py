@@ -222,18 +222,23 @@ def _sweep(jobs: Sequence[Job]) -> None:
                 os.unlink(entry.path)
 
 
+def failed(job: Job, error: Exception) -> Outcome:
+    """The outcome of a job that an error ended: one sentence, which names the file."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, ValueError | OSError | ImportError | NotImplementedError):
+        text = f"{type(error).__name__}: {text}"
+    if job.source not in text and job.target not in text:
+        text = f"{job.source}: {text}"
+    return Outcome(job.source, job.target, "failed", text)
+
+
 def run_job(job: Job, options: ConvertOptions) -> Outcome:
     """Converts one file; whatever is wrong with it becomes the outcome's sentence."""
     begin = time.perf_counter()
     try:
         made = convert_file(Path(job.source), Path(job.target), options)
     except Exception as error:
-        text = " ".join(str(error).split())
-        if not isinstance(error, ValueError | OSError | ImportError | NotImplementedError):
-            text = f"{type(error).__name__}: {text}"
-        if job.source not in text and job.target not in text:
-            text = f"{job.source}: {text}"
-        return Outcome(job.source, job.target, "failed", text)
+        return failed(job, error)
     seconds = round(time.perf_counter() - begin, 4)
     return Outcome(
         job.source,
