@@ -53,9 +53,9 @@ def decompose(
         raise typer.BadParameter(
             f"expected a density above 0, got {density:g}", param_hint="--density"
         )
-    from meshlearn.io.registry import writable_suffixes
+    from meshlearn.io.registry import suffixes_of_meshes
 
-    output_file(out, overwrite=overwrite, suffixes=[*writable_suffixes(), ".urdf", ".xml"])
+    output_file(out, overwrite=overwrite, suffixes=[*suffixes_of_meshes(), ".urdf", ".xml"])
     from meshlearn import geometry
     from meshlearn.cli._edit import read_mesh
     from meshlearn.cli._output import print_json

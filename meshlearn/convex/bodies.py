@@ -17,6 +17,7 @@ from meshlearn.convex.export import convex_colors
 from meshlearn.io.document import Document, Material, Part
 from meshlearn.io.files import save_document, write_file
 from meshlearn.io.left_behind import LossReport
+from meshlearn.io.registry import format_of
 from meshlearn.mesh import Mesh
 
 URDF, MJCF = ".urdf", ".xml"
@@ -109,7 +110,7 @@ def save_parts(
         What the format could not hold; None for bodies.
 
     Raises:
-        ValueError: no parts, or a file that exists without `overwrite`.
+        ValueError: no parts, a format without faces, or a file that exists without `overwrite`.
 
     Example:
         >>> save_parts(ml.decompose(mesh), "chair.urdf")
@@ -119,6 +120,11 @@ def save_parts(
         raise ValueError("parts: expected one or more, got none; decompose a solid first")
     kind = path.suffix.lower()
     if kind not in (URDF, MJCF):
+        if not format_of(path, writing=True).holds.faces:
+            raise ValueError(
+                f"{path}: expected a format that holds faces, as convex parts are nothing without; "
+                "write .obj, .glb, .urdf or .xml"
+            )
         made = parts_document(parts, grouped=kind == ".obj")
         if like is not None:
             made.unit, made.up = like.unit, like.up
@@ -135,7 +141,10 @@ def save_parts(
     folder.mkdir(exist_ok=True)
     for name, part in zip(names, parts, strict=True):
         save_document(Document([parts_document([part]).parts[0]]), folder / name)
-    write_file(path, text.encode())  # last, so that it names what is there
+    write_file(path, text.encode())  # behind its parts, so that it names what is there
+    for old in folder.glob("part_*.obj"):  # of a body of more parts
+        if old.name not in names:
+            old.unlink()
     return None
 
 

@@ -118,6 +118,11 @@ def writable_suffixes() -> tuple[str, ...]:
     return tuple(suffix for suffix, format in _formats.items() if format.write is not None)
 
 
+def suffixes_of_meshes() -> tuple[str, ...]:
+    """Extensions that `save` writes faces to, not points alone."""
+    return tuple(suffix for suffix in writable_suffixes() if _formats[suffix].holds.faces)
+
+
 def knows(suffix: str, *, writing: bool = False) -> bool:
     """Whether files of a suffix, such as ".ply" or ".ply.gz", can be read, or written; asks for no
     more formats than it needs."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import meshlearn as ml
-from meshlearn.convex.bodies import mass_properties
+from meshlearn.convex.bodies import mass_properties, save_parts
 from meshlearn.data.shapes import box
 from meshlearn.io import load_document, save_document
 from meshlearn.io.meshes import from_mesh
@@ -78,3 +78,19 @@ def test_mass_of_a_box():
     assert found.volume == pytest.approx(6) and np.allclose(found.centre, [5, 6, 7])
     expected = np.diag([4 + 9, 1 + 9, 1 + 4]) * 6 / 12
     assert np.allclose(found.inertia, expected, atol=1e-5)
+
+
+def test_points_are_no_parts(angle, cli):
+    for suffix in (".xyz", ".txt"):
+        done = cli("decompose", angle, angle.with_name("a" + suffix))
+        assert done.returncode == 1 and ".glb" in done.stderr and suffix in done.stderr
+        assert not angle.with_name("a" + suffix).exists()
+    with pytest.raises(ValueError, match="holds faces"):
+        save_parts([box()], angle.with_name("a.xyz"))
+
+
+def test_a_body_of_fewer_parts_leaves_none_of_the_old_ones(angle):
+    path = angle.with_name("a.urdf")
+    save_parts([box(), box().translate((2, 0, 0))], path)
+    save_parts([box()], path)
+    assert [p.name for p in angle.with_name("a_parts").iterdir()] == ["part_0.obj"]
