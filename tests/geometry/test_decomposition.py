@@ -110,3 +110,9 @@ def test_what_is_no_solid_is_mended_or_told():
     bad = ball.with_vertices(torch.full_like(ball.vertices, torch.nan))
     with pytest.raises(ValueError, match="finite"):
         ml.geometry.decompose(bad)
+
+
+def test_parts_are_convex_as_they_are_rounded():
+    far = torus(segments=24, rings=10).translate((300.0, 0.0, 0.0))  # 3e-5 of its size, in float32
+    made = ml.geometry.decompose(far, 6)
+    assert made.parts[0].dtype == torch.float32 and all(map(is_convex, made.parts))
