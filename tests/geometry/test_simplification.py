@@ -201,6 +201,23 @@ def test_where_four_faces_meet_vertices_stay():
     assert float(small.area()) == pytest.approx(12.0, abs=1e-3)
 
 
+def test_a_narrow_band_is_not_pinched():
+    """Every vertex of a ring of one row of squares is on a border, and most edges join the two."""
+    count = 40
+    angle = torch.arange(count) * (2 * torch.pi / count)
+    ring = torch.stack([angle.cos(), angle.sin(), 0 * angle], 1)
+    vertices = torch.cat([ring, ring + torch.tensor([0.0, 0.0, 0.05])])
+    a, b = torch.arange(count), (torch.arange(count) + 1) % count
+    faces = torch.cat(
+        [torch.stack([a, b, b + count], 1), torch.stack([a, b + count, a + count], 1)]
+    )
+    band = ml.Mesh(vertices, faces)
+    for wanted in (30, 8, 4, 1):
+        made = geometry.simplify(band, wanted)
+        assert made.check().ok and made.topology.topological_type == (1, 0)
+        assert len(made.topology.boundary_loops()) == 2
+
+
 def test_flat_shading_and_charts_of_one_triangle_do_not_stop_it():
     ball = shapes.icosphere(4)
     corner = torch.arange(3 * ball.num_faces).view(-1, 3)
