@@ -53,6 +53,54 @@ def test_a_fin_becomes_a_sheet_and_the_solid_stays_closed(way):
     assert found.counts["boundary_edges"] == 3  # those of the fin alone
 
 
+def test_a_brim_all_around_is_a_sheet_however_straight_it_goes_on():
+    """Two cones base to base, and a brim that goes on in the planes of one of them."""
+    count = 8
+    angle = 2 * np.pi * np.arange(count) / count
+    rim = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1)
+    ends = np.array([[0, 0, 0.3], [0, 0, -0.3]])
+    vertices = np.concatenate([rim, 2 * rim - ends[0], ends])
+    a, b = np.arange(count), (np.arange(count) + 1) % count
+    top, low = np.full(count, 2 * count), np.full(count, 2 * count + 1)
+    faces = [[a, b, top], [b, a, low], [a, a + count, b], [b, a + count, b + count]]
+    made, counts = mend(of_triangles(vertices, np.concatenate([np.stack(f, 1) for f in faces])))
+    found = report(made)
+    assert found.ok and found.facts["components"] == 2 and counts.edges == count
+    assert found.counts["boundary_edges"] == 2 * count
+    corners, owner = made.triangles()
+    of_cones = made.face[owner] < 2 * count
+    of_brim = set(made.index[corners[~of_cones]].reshape(-1).tolist())
+    assert not of_brim & set(made.index[corners[of_cones]].reshape(-1).tolist())
+
+
+def test_a_solid_that_touches_itself_keeps_its_wedges():
+    """Five cubes in a ring that is open at one edge, where the first and the last meet."""
+    filled = {(0, 0, 0), (0, 0, 1), (0, 1, 1), (1, 1, 1), (1, 1, 0)}
+    vertices, faces = arrays(box((1, 1, 1)).translate((0.5, 0.5, 0.5)))
+    corners, kept = [], []
+    for cell in sorted(filled):
+        for face in faces:
+            at = vertices[face] + cell
+            normal = np.round(np.cross(at[1] - at[0], at[2] - at[0])).astype(int)
+            if tuple(np.array(cell) + normal) not in filled:
+                kept.append(len(corners) + np.arange(3))
+                corners += at.tolist()
+    near, place = np.unique(np.array(corners), axis=0, return_inverse=True)
+    made, counts = mend(of_triangles(near, place[np.array(kept)]))
+    found = report(made)
+    assert found.ok and found.facts["watertight"] and counts.edges == 1
+    assert found.facts["volume"] == pytest.approx(5)
+    triangles, _ = made.triangles()
+    index = made.index[triangles]
+    on_edge = (np.abs(made.vertices[:, :2] - 1) < 1e-9).all(1) & (made.vertices[:, 2] < 1.5)
+    beside = [set(np.nonzero((index == v).any(1))[0]) for v in np.nonzero(on_edge)[0]]
+    at = made.vertices[index]
+    for one in beside:  # the faces at each copy of the edge's ends are those of one cube alone
+        low = [f for f in one if at[f, :, 2].max() <= 1 and np.ptp(at[f, :, 2]) > 0]
+        side = {bool((at[f, :, :2].mean(0) < 1).any()) for f in low}
+        assert len(side) <= 1 or at[list(one), :, 2].max() > 1
+
+
 def test_a_wall_between_two_rooms_leaves_the_straight_surface():
     vertices = np.array([[x, y, z] for x in (0, 1, 2) for y in (0, 1) for z in (0, 1)], float)
     walls = [[0, 1, 3, 2], [8, 10, 11, 9], [4, 5, 7, 6]]

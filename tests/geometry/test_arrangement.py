@@ -17,17 +17,26 @@ def crossings(mesh):
     return int((crossing(mesh.vertices, mesh.faces) >= 0).sum())
 
 
+BLADES = [box((1.6, 0.05, 0.7)).translate((0.07 * k, 0.3 * k, 1)) for k in range(-2, 3)]
+
+
 @pytest.mark.parametrize(
-    "mesh",
+    "mesh, in_common_planes",
     [
-        joined(box(), box().translate((0.3, 0.4, 0.5))),
-        joined(box(), box().translate((0.5, 0, 0))),  # sides in common planes
-        joined(box(), box((3, 0.2, 0.2))),  # through and through
-        joined(box(), box().scale(0.5).translate((0.25, 0.25, 0.75))),  # one stands on the other
-        joined(icosphere(2), torus(segments=16, rings=8), icosphere(2).translate((0.3, 0.1, 0))),
+        (joined(box(), box().translate((0.3, 0.4, 0.5))), False),
+        (joined(box(), box().translate((0.5, 0, 0))), True),
+        (joined(box(), box((3, 0.2, 0.2))), False),  # through and through
+        (joined(box(), box().scale(0.5).translate((0.25, 0.25, 0.75))), True),  # one on the other
+        (
+            joined(
+                icosphere(2), torus(segments=16, rings=8), icosphere(2).translate((0.3, 0.1, 0))
+            ),
+            False,
+        ),
+        (joined(box((2, 2, 2)), *BLADES), False),  # long cuts close to each other
     ],
 )
-def test_parts_fill_what_was_cut(mesh):
+def test_parts_fill_what_was_cut(mesh, in_common_planes):
     mesh = mesh.to(torch.float64)
     which = (crossing(mesh.vertices, mesh.faces) >= 0).nonzero().squeeze(1)
     made = cut_crossing(mesh.vertices.numpy(), mesh.faces.numpy(), which.numpy())
@@ -43,6 +52,8 @@ def test_parts_fill_what_was_cut(mesh):
     whole = mesh.submesh(crossing(mesh.vertices, mesh.faces) < 0).mesh
     both = joined(parts, whole).merge_vertices().mesh
     assert not len(both.topology.boundary_edges)
+    if not in_common_planes:
+        assert not crossings(both)  # edges of parts are where faces crossed
 
 
 def test_solids_are_united():
