@@ -140,8 +140,48 @@ def test_the_same_bits_on_any_number_of_threads(name):
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize("name", [n for n in MESH_LOSSES if n != "chamfer"])
+def test_a_batch_costs_the_mean_of_its_members(name):
+    members = [octahedron(), fold(60), fold(20)]
+    each = [MESH_LOSSES[name](m) for m in members]
+    assert torch.equal(MESH_LOSSES[name](ml.Meshes(members)), sum(each) / 3)
+    assert float(MESH_LOSSES[name](ml.Meshes([]))) == 0
+
+
+def test_a_batch_is_summed_or_told_apart_and_has_gradients():
+    vertices = octahedron().vertices.requires_grad_()
+    members = [octahedron().with_vertices(vertices), fold(60)]
+    batch = ml.Meshes(members)
+    each = losses.edge_length_loss(batch, reduction="none")
+    assert each.shape == (2,) and float(each[0].detach()) == float(
+        losses.edge_length_loss(members[0]).detach()
+    )
+    assert float(losses.edge_length_loss(batch, reduction="sum").detach()) == float(
+        each.detach().sum()
+    )
+    losses.laplacian_loss(batch).backward()
+    assert float(vertices.grad.abs().max()) > 0
+
+
+def test_chamfer_loss_of_a_batch_has_a_cloud_for_each_mesh():
+    members = [ml.data.shapes.icosphere(2), ml.data.shapes.box()]
+    clouds = [ml.sample_points(members[0], 400), ml.sample_points(members[1], 300)]
+    batch = ml.Meshes(members)
+    right = losses.chamfer_loss(batch, clouds, samples=500, reduction="none")
+    swapped = losses.chamfer_loss(batch, clouds[::-1], samples=500, reduction="none")
+    assert right.shape == (2,) and bool((right < 0.1 * swapped).all())
+    padded = torch.stack([clouds[0][:300], clouds[1]])
+    assert losses.chamfer_loss(batch, padded).shape == ()
+    with pytest.raises(ValueError, match="a cloud for each of 2 meshes"):
+        losses.chamfer_loss(batch, clouds[:1])
+    with pytest.raises(ValueError, match="a cloud for each of 2 meshes"):
+        losses.chamfer_loss(batch, clouds[0])
+
+
 def test_bad_input():
     mesh = octahedron()
+    with pytest.raises(ValueError, match="reduction: expected"):
+        losses.edge_length_loss(mesh, reduction="max")
     for loss in (losses.normal_consistency_loss, losses.edge_length_loss, losses.laplacian_loss):
         with pytest.raises(ValueError, match="mesh: expected a Mesh"):
             loss(mesh.vertices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -232,13 +233,19 @@ def _clouds(
         raise ValueError(f"{name}: expected one cloud or more, got none")
     if lengths is None:
         return list(points)
-    counts = [int(n) for n in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
+    given = lengths.tolist() if isinstance(lengths, Tensor | np.ndarray) else list(lengths)
     most = points.shape[1]
-    if len(counts) != points.shape[0] or any(not 0 <= n <= most for n in counts):
+    if len(given) != points.shape[0] or any(not _count(n, most) for n in given):
         raise ValueError(
-            f"{name[0]}_lengths: expected {points.shape[0]} numbers of 0 to {most}, got {counts}"
+            f"{name[0]}_lengths: expected {points.shape[0]} integers of 0 to {most}, got {given}"
         )
-    return [cloud[:n] for cloud, n in zip(points, counts, strict=True)]
+    return [cloud[: int(n)] for cloud, n in zip(points, given, strict=True)]
+
+
+def _count(n: object, most: int) -> bool:
+    if isinstance(n, bool) or not isinstance(n, numbers.Real):
+        return isinstance(n, Tensor) and n.dim() == 0 and _count(n.item(), most)
+    return float(n).is_integer() and 0 <= float(n) <= most
 
 
 def _chamfer(

@@ -13,11 +13,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,8 +41,10 @@ Vector = Sequence[float] | Tensor
 
 def image_size(size: int | Sequence[int], name: str = "size") -> tuple[int, int]:
     """(height, width) from an int (square) or a (height, width) pair."""
-    pair = (size, size) if isinstance(size, int) else tuple(size)
-    if len(pair) != 2 or not all(isinstance(s, int) and s > 0 for s in pair):
+    given = size.tolist() if isinstance(size, Tensor | np.ndarray | np.generic) else size
+    pair = tuple(given) if isinstance(given, Iterable) else (given, given)
+    pair = tuple(s.item() if isinstance(s, np.generic | Tensor) else s for s in pair)
+    if len(pair) != 2 or not all(type(s) is int and s > 0 for s in pair):
         raise ValueError(f"{name}: expected a positive int or (height, width), got {size!r}")
     return pair[0], pair[1]
 

@@ -1,5 +1,8 @@
 """Nearest neighbours and chamfer distance: against all pairs, scipy, and finite differences."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -137,7 +140,7 @@ def test_chamfer_of_clouds_of_their_own_sizes():
         ml.chamfer_distance(xs, ys[:2])
     with pytest.raises(ValueError, match="x: expected at least one point, got none in cloud 1"):
         ml.chamfer_distance(padded, ys, x_lengths=[5, 0, 1])
-    with pytest.raises(ValueError, match="x_lengths: expected 3 numbers of 0 to 22"):
+    with pytest.raises(ValueError, match="x_lengths: expected 3 integers of 0 to 22"):
         ml.chamfer_distance(padded, ys, x_lengths=[5, 23, 1])
     with pytest.raises(ValueError, match=r"x_normals: expected .*float64"):
         single = [u.float() for u in units]
@@ -206,3 +209,22 @@ def test_bad_input():
     for call in (ml.knn, ml.chamfer_distance, lambda a, b: ml.knn(b, a)):
         with pytest.raises(ValueError, match=r"[xy]: 1 of 15 values are NaN or infinite"):
             call(x, bad)
+
+
+@pytest.mark.parametrize(
+    "lengths", [[5.5, 3], torch.tensor([2.5, 3.0]), [True, 3], ["5", 3], [math.nan, 3], [11, 3]]
+)
+def test_lengths_that_are_no_counts_are_refused(lengths):
+    with pytest.raises(ValueError, match="x_lengths: expected 2 integers of 0 to 10"):
+        ml.chamfer_distance(torch.rand(2, 10, 3), torch.rand(2, 4, 3), x_lengths=lengths)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[5, 3], np.array([5, 3]), torch.tensor([5.0, 3.0]), [torch.tensor(5), np.int32(3)]],
+)
+def test_lengths_are_counts_of_any_kind(lengths):
+    x, y = torch.rand(2, 10, 3), torch.rand(2, 4, 3)
+    found = ml.chamfer_distance(x, y, x_lengths=lengths, reduction="none")
+    assert torch.equal(found[0], ml.chamfer_distance(x[0, :5], y[0]))
+    assert torch.equal(found[1], ml.chamfer_distance(x[1, :3], y[1]))

@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from meshlearn import Camera
 from meshlearn._native import HAS_NATIVE
+from meshlearn.render.camera import image_size
 from meshlearn.render.homogeneous import Projection, homogeneous, homogeneous_reference
 
 
@@ -145,3 +147,19 @@ def test_bad_input_is_one_sentence(make, text: str) -> None:
     with pytest.raises(ValueError, match=text) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "size", [[4, 6], np.array([4, 6]), torch.tensor([4, 6]), (np.int64(4), torch.tensor(6))]
+)
+def test_sizes_of_any_kind(size):
+    assert image_size(size) == (4, 6)
+    assert image_size(np.int64(5)) == (5, 5) and image_size(torch.tensor(5)) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    "size", [4.0, True, (4.5, 6), np.array([4.0, 6.0]), (1, 2, 3), 0, None, "44"]
+)
+def test_sizes_that_are_none(size):
+    with pytest.raises(ValueError, match="size: expected a positive int"):
+        image_size(size)
