@@ -1,5 +1,6 @@
 // Which faces of a mesh cut other faces: exact triangle-triangle tests under a tree of boxes.
 #pragma once
+#include "pack.h"
 #include "predicates.h"
 
 namespace meshlearn {
@@ -109,41 +110,61 @@ ML_HD bool triangles_intersect(const Triangle& a, const Triangle& b) {
   return false;
 }
 
-constexpr int kLeafFaces = 4;
+// A tree of boxes over faces in Morton order, four children a node: the nodes of a level are the
+// children of the next one, four after four, up to a single root, and the children of the lowest
+// nodes are faces. A node has low then high (axis, child), empty where low > high.
+constexpr int kIntersectLevels = 32;
 
-// A perfect binary tree over faces in Morton order: node n has children 2n and 2n + 1, the root is
-// 1 and leaf l is node leaves + l. A node is (low xyz, high xyz), empty where low > high.
+struct IntersectShape {
+  int64_t faces;
+  int levels;
+  int64_t first[kIntersectLevels + 1];  // nodes before a level, the lowest level being 0
+};
+
+ML_HD IntersectShape intersect_shape(int64_t faces) {
+  IntersectShape shape{faces, 0, {0}};
+  for (int64_t below = faces;; below = (below + 3) / 4) {
+    const int64_t nodes = below > 4 ? (below + 3) / 4 : 1;
+    shape.first[shape.levels + 1] = shape.first[shape.levels] + nodes;
+    ++shape.levels;
+    if (nodes == 1) return shape;
+  }
+}
+
+// The boxes in one node of a level; levels are built from the lowest up.
 template <class T>
-struct IntersectLeaf {
+struct IntersectNode {
   const T* vertices;
   const int64_t* faces;
   const int64_t* order;  // (F,) faces in Morton order
-  int64_t num_faces, leaves;
-  T* node;  // (2 leaves, 6)
+  IntersectShape shape;
+  int level;
+  T* node;  // (N, 24)
 
-  ML_HD void operator()(int64_t l) const {
-    T box[6] = {T(INFINITY), T(INFINITY), T(INFINITY), -T(INFINITY), -T(INFINITY), -T(INFINITY)};
-    for (int64_t k = l * kLeafFaces; k < (l + 1) * kLeafFaces && k < num_faces; ++k)
-      for (int c = 0; c < 3; ++c)
-        for (int d = 0; d < 3; ++d) {
-          const T value = vertices[3 * faces[3 * order[k] + c] + d];
-          if (value < box[d]) box[d] = value;
-          if (value > box[3 + d]) box[3 + d] = value;
-        }
-    for (int d = 0; d < 6; ++d) node[6 * (leaves + l) + d] = box[d];
-  }
-};
-
-template <class T>
-struct IntersectJoin {
-  int64_t first;
-  T* node;
   ML_HD void operator()(int64_t i) const {
-    const T *a = node + 12 * (first + i), *b = a + 6;
-    T* out = node + 6 * (first + i);
-    for (int d = 0; d < 3; ++d) {
-      out[d] = a[d] < b[d] ? a[d] : b[d];
-      out[3 + d] = a[3 + d] > b[3 + d] ? a[3 + d] : b[3 + d];
+    T* out = node + 24 * (shape.first[level] + i);
+    for (int c = 0; c < 4; ++c) {
+      T box[6] = {T(INFINITY), T(INFINITY), T(INFINITY), -T(INFINITY), -T(INFINITY), -T(INFINITY)};
+      const int64_t child = 4 * i + c;
+      if (level == 0) {
+        for (int k = 0; k < 3 && child < shape.faces; ++k)
+          for (int d = 0; d < 3; ++d) {
+            const T value = vertices[3 * faces[3 * order[child] + k] + d];
+            if (value < box[d]) box[d] = value;
+            if (value > box[3 + d]) box[3 + d] = value;
+          }
+      } else if (child < shape.first[level] - shape.first[level - 1]) {
+        const T* below = node + 24 * (shape.first[level - 1] + child);
+        for (int d = 0; d < 3; ++d)
+          for (int k = 0; k < 4; ++k) {
+            if (below[4 * d + k] < box[d]) box[d] = below[4 * d + k];
+            if (below[12 + 4 * d + k] > box[3 + d]) box[3 + d] = below[12 + 4 * d + k];
+          }
+      }
+      for (int d = 0; d < 3; ++d) {
+        out[4 * d + c] = box[d];
+        out[12 + 4 * d + c] = box[3 + d];
+      }
     }
   }
 };
@@ -154,7 +175,7 @@ struct IntersectQuery {
   const int64_t* faces;
   const int64_t* order;
   const int64_t* query;  // faces that are asked about, or null for all
-  int64_t num_faces, leaves;
+  IntersectShape shape;
   const T* node;
   int64_t* partner;  // of each face asked about one that it intersects, or -1
 
@@ -175,32 +196,38 @@ struct IntersectQuery {
     found = -1;
     Triangle own;
     if (!load(f, own) || projection_axis(own) < 0) return;
-    T low[3], high[3];
-    for (int d = 0; d < 3; ++d) {
-      low[d] = high[d] = vertices[3 * faces[3 * f] + d];
-      for (int c = 1; c < 3; ++c) {
-        const T value = vertices[3 * faces[3 * f + c] + d];
-        low[d] = value < low[d] ? value : low[d];
-        high[d] = value > high[d] ? value : high[d];
-      }
+    PackVec3<T> low, high;
+    {
+      const Vec3<T> a = load3(vertices, faces[3 * f]), b = load3(vertices, faces[3 * f + 1]),
+                    c = load3(vertices, faces[3 * f + 2]);
+      low = pack_of3(Vec3<T>{smaller(smaller(a.x, b.x), c.x), smaller(smaller(a.y, b.y), c.y),
+                             smaller(smaller(a.z, b.z), c.z)});
+      high = pack_of3(Vec3<T>{larger(larger(a.x, b.x), c.x), larger(larger(a.y, b.y), c.y),
+                              larger(larger(a.z, b.z), c.z)});
     }
-    int64_t stack[64];
+    int64_t stack[3 * kIntersectLevels + 1];  // nodes of a level, 64 times, and the level
     int top = 0;
-    stack[top++] = 1;
+    stack[top++] = shape.levels - 1;
     while (top > 0) {
-      const int64_t n = stack[--top];
-      const T* box = node + 6 * n;
-      if (!meets(box, low, high)) continue;
-      if (n < leaves) {
-        stack[top++] = 2 * n + 1;
-        stack[top++] = 2 * n;
+      const int64_t at = stack[--top];
+      const int level = static_cast<int>(at % 64);
+      const int64_t child = 4 * (at / 64);
+      const T* boxes = node + 24 * (shape.first[level] + at / 64);
+      bool meets[4];
+      for (int c = 0; c < 4; c += PackOf<T>::width) {
+        const Pack<T> gap = box_gap(boxes + c, low, high);
+        for (int k = 0; k < PackOf<T>::width; ++k) meets[c + k] = !(lane(gap, k) > 0);
+      }
+      if (level > 0) {
+        for (int c = 3; c >= 0; --c)
+          if (meets[c]) stack[top++] = 64 * (child + c) + level - 1;
         continue;
       }
-      for (int64_t k = (n - leaves) * kLeafFaces;
-           k < (n - leaves + 1) * kLeafFaces && k < num_faces; ++k) {
-        const int64_t g = order[k];
+      for (int c = 0; c < 4; ++c) {
+        if (!meets[c]) continue;
+        const int64_t g = order[child + c];
         Triangle other;
-        if (g == f || !box_meets(g, low, high) || !load(g, other)) continue;
+        if (g == f || !load(g, other)) continue;
         // the same order of arguments for both of a pair
         // A face without area can only be taken for one that intersects, so it is asked about last.
         if ((f < g ? triangles_intersect(own, other) : triangles_intersect(other, own)) &&
@@ -212,20 +239,11 @@ struct IntersectQuery {
     }
   }
 
-  ML_HD bool box_meets(int64_t g, const T* low, const T* high) const {
-    for (int d = 0; d < 3; ++d) {
-      const T a = vertices[3 * faces[3 * g] + d], b = vertices[3 * faces[3 * g + 1] + d],
-              c = vertices[3 * faces[3 * g + 2] + d];
-      if ((a < low[d] && b < low[d] && c < low[d]) || (a > high[d] && b > high[d] && c > high[d]))
-        return false;
-    }
-    return true;
-  }
-
-  ML_HD static bool meets(const T* box, const T* low, const T* high) {
-    for (int d = 0; d < 3; ++d)
-      if (box[d] > high[d] || box[3 + d] < low[d]) return false;
-    return true;
+  // Of four boxes side by side: above 0 where one is apart from [low, high].
+  ML_PACK static Pack<T> box_gap(const T* boxes, const PackVec3<T>& low, const PackVec3<T>& high) {
+    const PackVec3<T> below = load_pack3(boxes, 4) - high, above = low - load_pack3(boxes + 12, 4);
+    return pack_larger(pack_larger(pack_larger(below.x, above.x), pack_larger(below.y, above.y)),
+                       pack_larger(below.z, above.z));
   }
 };
 

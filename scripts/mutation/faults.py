@@ -149,6 +149,13 @@ ISOSURFACE = [
         (_ISO + "test_topology.py", _ISO + "test_operators.py"),
     ),
     Mutant(
+        "csrc: the highest boxes of faces that may cross hold all below",
+        "csrc/kernels/intersect.h",
+        "} else if (child < shape.first[level] - shape.first[level - 1]) {",
+        "} else if (child + 1 < shape.first[level] - shape.first[level - 1]) {",
+        ("tests/metrics/test_intersections.py",),
+    ),
+    Mutant(
         "csrc: weight of a dual vertex",
         "csrc/kernels/flexicubes.h",
         "sum[p] = sum[p] + u[e] * data.beta[e];",

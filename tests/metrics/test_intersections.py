@@ -44,6 +44,22 @@ def test_random_triangles(seed: int, dtype: torch.dtype) -> None:
         hit(Mesh(vertices, torch.randint(0, len(vertices), (25, 3), generator=g)))
 
 
+@native_only
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 5, 16, 17, 64, 65, 200])
+def test_any_number_of_faces(count: int) -> None:
+    """Trees of one level and more, whole ones and others; of several partners the first is named
+    in the order of the faces in space."""
+    g = torch.Generator().manual_seed(count)
+    around = torch.rand(count, 1, 3, generator=g) + 0.3 * torch.rand(count, 3, 3, generator=g)
+    mesh = Mesh(around.reshape(-1, 3), torch.arange(3 * count).reshape(-1, 3))
+    hit(mesh)
+    order, found = morton_order(mesh.vertices, mesh.faces), self_intersections(mesh)
+    for face in range(0, count, 7):
+        pairs = (Mesh(mesh.vertices, mesh.faces[[face, g]]) for g in order.tolist() if g != face)
+        first = (int(g) for g, p in zip(order[order != face], pairs, strict=True) if hit(p))
+        assert int(found[face]) == next(first, -1)
+
+
 def test_sound_meshes_have_none() -> None:
     for mesh in (sphere(), box(), plane(5), cat(box(), box((1, 1, 1), (2, 2, 2)))):
         assert hit(mesh) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -26,18 +28,38 @@ _TRIES = 40
 _THIN = 1e-9  # of an edge squared, the area below which a face may be none
 
 
+class Around(NamedTuple):
+    """The neighbours of some vertices along edges of quads."""
+
+    vertices: Tensor  # (W,)
+    row: Tensor  # (N,) of `vertices`
+    neighbour: Tensor  # (N,) vertices
+
+
 class Quads:
     """A closed mesh of quads (Q, 4), and sums around its vertices."""
 
     def __init__(self, quads: Tensor, count: int) -> None:
         self.quads, self.count = quads, count
         self.a, self.b = quads.reshape(-1), quads.roll(-1, 1).reshape(-1)
-        self.degree = torch.bincount(self.a, minlength=count).double()
+        self.degree = torch.bincount(self.a, minlength=count).double()[:, None]
+        self.edges = (self.a < self.b).nonzero().squeeze(1)  # each edge once
 
-    def mean(self, values: Tensor) -> Tensor:
-        """(V, ...) mean of the neighbours along edges; each edge is in two quads, once each way."""
-        total = torch.zeros_like(values).index_add_(0, self.a, values[self.b])
-        return total / self.degree.view(-1, *[1] * (values.dim() - 1))
+    def mean(self, values: Tensor, of: Around | None = None) -> Tensor:
+        """(V, N) mean of the neighbours along edges, or (W, N) for the vertices `of` alone; each
+        edge is in two quads, once each way."""
+        if of is None:
+            total = torch.zeros_like(values).index_add_(0, self.a, values[self.b])
+            return total / self.degree
+        total = values.new_zeros(len(of.vertices), values.shape[1])
+        return total.index_add_(0, of.row, values[of.neighbour]) / self.degree[of.vertices]
+
+    def around(self, vertices: Tensor) -> Around:
+        """The neighbours of `vertices` (W,)."""
+        row = torch.full((self.count,), -1)
+        row[vertices] = torch.arange(len(vertices))
+        edge = (row[self.a] >= 0).nonzero().squeeze(1)
+        return Around(vertices, row[self.a[edge]], self.b[edge])
 
     def normals(self, points: Tensor) -> Tensor:
         """(V, 3) unit normals."""
@@ -89,10 +111,11 @@ def fit(
         if last:
             return _sharpened(points, target, planes, mesh, cell)
         points = 0.5 * (target + mesh.mean(target))
-        loose = (~held).nonzero()
+        loose = (~held).nonzero().squeeze(1)
         if len(loose):
+            around = mesh.around(loose)
             for _ in range(_LOOSE_ROUNDS):
-                points[loose[:, 0]] = mesh.mean(points)[loose[:, 0]]
+                points[loose] = mesh.mean(points, around)
     raise AssertionError
 
 
@@ -102,45 +125,63 @@ class Planes:
 
     Args:
         held: (V,) bool, vertices that have a plane.
+
+    Attributes:
+        sharp, hollow: (V,) bool, planes around differ; and so that they open outward.
+        bent: (W,) vertices that are held and sharp, of which alone there are quadrics.
     """
 
     def __init__(self, feet: Feet, held: Tensor, offset: float, mesh: Quads) -> None:
-        leans = (feet.normal * feet.away).sum(1, keepdim=True) < _LEANS
+        leans = _dot(feet.normal, feet.away)[:, None] < _LEANS
         normal = torch.where(leans, feet.away, feet.normal)
         self.held = held
         self.normal = torch.where(held[:, None], normal, 0.0)
-        height = (self.normal * feet.foot).sum(1) + offset
-        outer = (self.normal[:, :, None] * self.normal[:, None]).flatten(1)
-        own = torch.cat([outer, self.normal * height[:, None], held[:, None].double()], 1)
-        total = own + 2 * mesh.mean(own)
+        self.plain = feet.foot + offset * feet.away
+        self.sharp, self.hollow = self._folds(feet.foot, mesh)
+        self.bent = (self.sharp & held).nonzero().squeeze(1)
+        around = mesh.around(self.bent)
+        near = torch.cat([self.bent, around.neighbour])
+        named, row = torch.unique(near, return_inverse=True)
+        n = self.normal[named]
+        height = _dot(n, feet.foot[named]) + offset
+        outer = (n[:, :, None] * n[:, None]).flatten(1)
+        own = torch.cat([outer, n * height[:, None], held[named, None].double()], 1)
+        mine, others = row[: len(self.bent)], row[len(self.bent) :]
+        total = own[mine] + 2 * mesh.mean(own, around._replace(neighbour=others))
         self.matrix, self.vector, self.weight = total.split([9, 3, 1], 1)
         self.matrix = self.matrix.view(-1, 3, 3)
-        self.plain = feet.foot + offset * feet.away
-        a, b = self.normal[mesh.a], self.normal[mesh.b]
-        bent = ((a * b).sum(1) < _SHARP) & held[mesh.a] & held[mesh.b]
-        way = feet.foot[mesh.b] - feet.foot[mesh.a]
-        opens = ((b - a) * way).sum(1) / ((b - a).norm(dim=1) * way.norm(dim=1)).clamp(min=1e-300)
-        inward = bent & (opens < -_HOLLOW)
-        self.sharp, self.hollow = (_ends(which, mesh) for which in (bent, inward))
+
+    def _folds(self, foot: Tensor, mesh: Quads) -> tuple[Tensor, Tensor]:
+        a, b = mesh.a[mesh.edges], mesh.b[mesh.edges]
+        both = (self.held[a] & self.held[b]).nonzero().squeeze(1)
+        a, b = a[both], b[both]
+        bent = _dot(self.normal[a], self.normal[b]) < _SHARP
+        a, b = a[bent], b[bent]
+        turn, way = self.normal[b] - self.normal[a], foot[b] - foot[a]
+        opens = _dot(turn, way) / (turn.norm(dim=1) * way.norm(dim=1)).clamp(min=1e-300)
+        inward = opens < -_HOLLOW
+        sharp, hollow = (torch.zeros(mesh.count, dtype=torch.bool) for _ in range(2))
+        for end in (a, b):
+            sharp[end] = True
+            hollow[end[inward]] = True
+        return sharp, hollow
 
     def rest(self, points: Tensor) -> Tensor:
-        """(V, 3) half the slope of the quadric, downward."""
+        """(W, 3) half the slope of the quadric, downward, at `points` (W, 3) of `bent`."""
         return self.vector - (self.matrix @ points[..., None]).squeeze(-1)
 
     def towards(self, points: Tensor) -> Tensor:
-        """Points moved to their plane, or where planes around differ by a step down the quadric:
-        of the two sides of an edge, neither draws a vertex over to it."""
-        step = points + self.rest(points) / self.weight.clamp(min=1e-9)
-        moved = torch.where(self.sharp[:, None], step, self.plain)
-        return torch.where(self.held[:, None], moved, points)
+        """Points (V, 3) moved to their plane, or where planes around differ by a step down the
+        quadric: of the two sides of an edge, neither draws a vertex over to it."""
+        moved = torch.where(self.held[:, None], self.plain, points)
+        here = points[self.bent]
+        moved[self.bent] = here + self.rest(here) / self.weight.clamp(min=1e-9)
+        return moved
 
 
-def _ends(which: Tensor, mesh: Quads) -> Tensor:
-    """(V,) bool: vertices at the ends of edges that are true in a mask (4 Q,)."""
-    found = torch.zeros(mesh.count, dtype=torch.bool)
-    found[mesh.a[which]] = True
-    found[mesh.b[which]] = True
-    return found
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """(P,) products of rows of three."""
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 
 def _outward(feet: Feet, normal: Tensor, reach: float, cell: float) -> tuple[Feet, Tensor]:
@@ -148,7 +189,7 @@ def _outward(feet: Feet, normal: Tensor, reach: float, cell: float) -> tuple[Fee
 
     Smoothing may have sunk a vertex a little below what is wrapped: its way is turned.
     """
-    along = (feet.away * normal).sum(1)
+    along = _dot(feet.away, normal)
     sunk = (along < -_AGREES) & (feet.distance < _SUNK * cell)
     turn = torch.where(sunk, -1.0, 1.0)[:, None].to(feet.away)
     held = sunk | ((along > _AGREES) & (feet.distance <= reach))
@@ -160,14 +201,14 @@ def _sharpened(
 ) -> tuple[Tensor, Tensor]:
     """`target` with vertices near a sharp edge moved to where the planes around them meet, and
     which those are; others beside it are on their own plane."""
-    outer = planes.sharp & planes.held & ~planes.hollow
-    made = torch.where(outer[:, None], planes.plain, target)
-    found = (planes.sharp & planes.held).nonzero().squeeze(1)
+    found = planes.bent
+    outer = found[~planes.hollow[found]]
+    made = target.clone()
+    made[outer] = planes.plain[outer]
     sharp = torch.zeros(mesh.count, dtype=torch.bool)
-    matrix = planes.matrix[found]
-    pull = _PULL * matrix.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
-    system = matrix + pull * torch.eye(3, dtype=torch.float64)
-    move = torch.linalg.solve(system, planes.rest(made)[found][..., None]).squeeze(-1)
+    pull = _PULL * planes.matrix.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
+    system = planes.matrix + pull * torch.eye(3, dtype=torch.float64)
+    move = torch.linalg.solve(system, planes.rest(made[found])[..., None]).squeeze(-1)
     length = torch.full((mesh.count,), torch.inf, dtype=torch.float64)
     length[found] = move.norm(dim=1)
     least = _least_across(length, planes.normal, mesh)
@@ -181,8 +222,11 @@ def _sharpened(
 
 def _least_across(length: Tensor, normal: Tensor, mesh: Quads) -> Tensor:
     """(V,) the least `length` (V,) of a vertex's neighbours on the other side of a sharp edge."""
-    across = (normal[mesh.a] * normal[mesh.b]).sum(1) < _SHARP
-    a, b = mesh.a[across], mesh.b[across]
+    a, b = mesh.a[mesh.edges], mesh.b[mesh.edges]
+    known = (length[a].isfinite() & length[b].isfinite()).nonzero().squeeze(1)
+    a, b = a[known], b[known]
+    across = _dot(normal[a], normal[b]) < _SHARP
+    a, b = a[across], b[across]
     least = torch.full_like(length, torch.inf).scatter_reduce(0, a, length[b], "amin")
     return least.scatter_reduce(0, b, length[a], "amin")
 
@@ -224,8 +268,9 @@ def apart(
     every = torch.cat([faces, others + len(start)])
     shares = torch.tensor((1.0, *_BACK), dtype=start.dtype)
     step = torch.zeros(len(start), dtype=torch.int64)
-    now, query = goal, torch.arange(len(faces))
+    now = goal
     order = morton_order(torch.cat([now, around]), every)
+    query = order[order < len(faces)]  # neighbours in space one after another
     for _ in range(_TRIES):
         found = crossing(torch.cat([now, around]), every, query, order=order)
         bad = found >= 0
