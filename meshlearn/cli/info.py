@@ -47,6 +47,7 @@ def _describe_mesh(document: Document) -> dict[str, object]:
     import numpy as np
 
     from meshlearn.arrays.report import report_of
+    from meshlearn.io.changes.skin import with_surface
     from meshlearn.io.surface import one_surface
 
     surface = one_surface(document)
@@ -55,13 +56,14 @@ def _describe_mesh(document: Document) -> dict[str, object]:
     low, high = (finite.min(0), finite.max(0)) if len(finite) else (None, None)
     report = report_of(vertices, surface.polygon_index.reshape(-1, 3))
     facts = report.facts
-    sizes = [part.sizes for part in document.parts]
+    sizes = [with_surface(part).sizes for part in document.parts]
     counts = {
         "polygons": sum(len(s) for s in sizes),
         "quads": sum(int((s == 4).sum()) for s in sizes),
         "larger_polygons": sum(int((s > 4).sum()) for s in sizes),
         "lines": sum(len(part.lines) for part in document.parts),
         "points": sum(len(part.points) for part in document.parts),
+        "cells": _cells(document),
     }
     frame = {key: frame_of(document, key) for key in ("unit", "up")}
     return {
@@ -98,6 +100,15 @@ def _describe_mesh(document: Document) -> dict[str, object]:
     }
 
 
+def _cells(document: Document) -> dict[str, int]:
+    """How many volume cells of each kind there are."""
+    found: dict[str, int] = {}
+    for part in document.parts:
+        for kind, index in part.cells.items():
+            found[kind] = found.get(kind, 0) + len(index)
+    return found
+
+
 def _describe_points(document: Document) -> dict[str, object]:
     """Facts of a table of points."""
     (part,) = document.parts
@@ -117,7 +128,10 @@ def _words(document: Document, *, seams: bool = False) -> list[str]:
     """What a reader understood otherwise than it is written or could not read, and a way on."""
     from meshlearn.cli.check import SEAMS
 
-    words = [*document.remarks, *(f"not read: {loss}" for loss in document.left_out)]
+    words = list(document.remarks)
+    if any(part.cells and not part.num_faces for part in document.parts):
+        words.append("there are volume cells and no faces: the surface is their outer skin")
+    words += [f"not read: {loss}" for loss in document.left_out]
     return [*words, SEAMS] if seams else words
 
 
@@ -221,6 +235,7 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
         "larger_polygons",
         "lines",
         "points",
+        "cells",
         "non_finite_vertices",
         "materials",
     )
@@ -244,6 +259,8 @@ def _rows(facts: dict[str, object]) -> list[tuple[str, object]]:
             value = "; ".join(value)
         elif name == "offset" and isinstance(value, list):
             value = " ".join(f"{x:.12g}" for x in value)
+        elif name == "cells" and isinstance(value, dict):
+            value = ", ".join(f"{n:,} {kind}" for kind, n in value.items())
         elif name in corners:
             value = " ".join(corners[name])
         elif isinstance(value, dict):

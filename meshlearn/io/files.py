@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from meshlearn import _files
 from meshlearn.io.capability import losses_of
+from meshlearn.io.changes.skin import with_skins
 from meshlearn.io.contents import check_something, with_elements
 from meshlearn.io.document import Document, FileFormatError, Part, check_part, check_polygons
 from meshlearn.io.format import Bytes, Format
@@ -218,9 +219,10 @@ def _from_stream(stream: Any, format: str | None) -> tuple[Path, bytearray]:
 def prepared(
     document: Document, path: str | os.PathLike[str], *, format: str | None = None
 ) -> Document:
-    """The document as the format of `path` can have it; see `Format.prepare`."""
+    """The document as the format of `path` can have it; see `Format.prepare` and `with_skins`."""
     path = Path(path)
     found = format_of(path, format, writing=True)
+    document = with_skins(document, found.holds, found.name)
     return document if found.prepare is None else _made(found, "prepare", path, document)
 
 

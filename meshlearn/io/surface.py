@@ -8,6 +8,7 @@ import numpy as np
 
 from meshlearn.arrays.triangulation import triangulate
 from meshlearn.io.changes.join import joined
+from meshlearn.io.changes.skin import with_surface
 from meshlearn.io.document import CornerField, Document, Part, as_table
 from meshlearn.io.even_looks import OF_CORNERS, even_looks, looks_without_gaps
 from meshlearn.io.placed import placed_part
@@ -41,7 +42,7 @@ def placed_triangles(part: Part, kind: type[np.floating] | None = None) -> Part:
     Args:
         kind: dtype of the vertices, before anything is cut; None keeps that of the file.
     """
-    part, mirrored = placed_part(part)
+    part, mirrored = placed_part(with_surface(part))
     vertices = part.vertices
     if kind is None and vertices.dtype not in (np.float32, np.float64):
         kind = np.float64
@@ -58,11 +59,11 @@ def placed_triangles(part: Part, kind: type[np.floating] | None = None) -> Part:
 def one_surface(document: Document, kind: type[np.floating] | None = None) -> Part:
     """All parts of a document as one of triangles, in their order; what a mesh has of it.
 
-    Nothing is merged, reordered or dropped. Fields of numbers stay that all parts have, as rows of
-    the same shape and both of floats or not, and of those of corners the ones without a gap. What a
-    part looks like stays in any case: where others have materials, texture coordinates ("uv",
-    "uv1" …) or colours and it has none, or not at each corner, it gets the material -1, coordinates
-    0 and white.
+    Nothing is merged, reordered or dropped; of a part with volume cells and no face the outer skin
+    is the surface. Fields of numbers stay that all parts have, as rows of the same shape and both
+    of floats or not, and of those of corners the ones without a gap. What a part looks like stays
+    in any case: where others have materials, texture coordinates ("uv", "uv1" …) or colours and it
+    has none, or not at each corner, it gets the material -1, coordinates 0 and white.
 
     Args:
         kind: dtype of the vertices; None keeps that of the file.

@@ -1009,6 +1009,20 @@ _IO = "tests/io/"
 
 IO = [
     Mutant(
+        "skin: a cell that is counted the other way round is not turned",
+        "meshlearn/io/changes/skin.py",
+        "        return volume < 0\n",
+        "        return volume < -np.inf\n",
+        ("tests/io/test_skin.py",),
+    ),
+    Mutant(
+        "skin: one of two cells keeps the side between them",
+        "meshlearn/io/changes/skin.py",
+        "    shared[order[:-1]] |= same\n",
+        "",
+        ("tests/io/test_skin.py",),
+    ),
+    Mutant(
         "io: indices of 32 bits are called so",
         "meshlearn/io/formats/gltf/buffer.py",
         '"u4": 5125',
@@ -2460,7 +2474,7 @@ WRONG_ANSWERS = [
     Mutant(
         "neighbours: padding does not count",
         "meshlearn/geometry/neighbours.py",
-        "return [cloud[:n] for cloud, n in",
+        "return [cloud[: int(n)] for cloud, n in",
         "return [cloud for cloud, n in",
         ("tests/geometry/test_neighbours.py",),
     ),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from meshlearn.io.changes import enclosed, holes, operations, placement, repair
 from meshlearn.io.changes.operations import Changed
+from meshlearn.io.changes.skin import with_skins
 from meshlearn.io.contents import counts_in
 from meshlearn.io.conversion.mends import refusal
 from meshlearn.io.document import Document, FileFormatError
@@ -222,6 +223,8 @@ def _change(
     document: Document, source: Path, target: Path, options: ConvertOptions
 ) -> tuple[Document, Conversion]:
     form = options.source_format or source.suffix
+    goal = format_of(target, options.target_format, writing=True)
+    document = with_skins(document, goal.holds, goal.name)  # of which the steps are then
     document, steps, lost = apply(document, options, format=form)
     document = prepared(document, target, format=options.target_format)
     to = options.target_format
