@@ -29,8 +29,12 @@ def length_of(text: str | None, name: str, diagonal: float) -> float | None:
     return value * diagonal / 100 if share else value
 
 
-def read_mesh(path: Path) -> tuple[Mesh, Document]:
-    """A file as one mesh in the precision that it has, and the document that it was."""
+def read_mesh(path: Path, *, points: bool = False) -> tuple[Mesh, Document]:
+    """A file as one mesh in the precision that it has, and the document that it was.
+
+    Args:
+        points: take a file without faces too.
+    """
     from meshlearn.io import LossReport, load_document, to_mesh
 
     document = load_document(path)
@@ -38,7 +42,7 @@ def read_mesh(path: Path) -> tuple[Mesh, Document]:
         report = LossReport(tuple(document.left_out))
         warnings.warn(f"{path}: not read: {report.listed}", stacklevel=2)
     mesh = to_mesh(document, dtype=None)
-    if not mesh.num_faces:
+    if not mesh.num_faces and not points:
         raise ValueError(f"{path}: there are no faces; this verb is for surfaces")
     return mesh, document
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -25,10 +25,23 @@ def register(
     max_distance: Annotated[
         float | None, typer.Option(metavar="LENGTH", help="Pairs further apart never count.")
     ] = None,
+    nonrigid: Annotated[
+        bool, typer.Option("--nonrigid", help="Then bend it, as rigidly as the target allows.")
+    ] = False,
+    stiffness: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=1e-4,
+            max=10,
+            help="Of --nonrigid: what is larger than this share of the target's radius keeps its "
+            "shape; less comes nearer.",
+        ),
+    ] = 0.02,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Move a mesh onto another one, rigidly or with one factor."""
+    """Move a mesh onto another one, rigidly, with one factor, or bent."""
     for path, name in ((source, "SOURCE"), (target, "TARGET")):
         input_file(path, name=name)
     mesh_output(out, overwrite=overwrite)
@@ -37,18 +50,29 @@ def register(
 
     begin = time.perf_counter()
     mesh, document = read_mesh(source)
-    goal, _ = read_mesh(target)
-    found = geometry.register(
-        mesh, goal, scale=scale, start=cast(Any, start), max_distance=max_distance
-    )
-    write_mesh(mesh.transform(found.matrix), out, document)
+    goal, _ = read_mesh(target, points=True)
+    options: dict[str, Any] = {"scale": scale, "start": start, "max_distance": max_distance}
+    facts: dict[str, object]
+    if nonrigid:
+        bent = geometry.register_nonrigid(
+            mesh, goal, stiffness=(max(1.0, stiffness), stiffness), **options
+        )
+        matrix, placed = bent.matrix, bent.mesh
+        error, overlap, converged = bent.error, bent.overlap, bent.converged
+        facts = {"factor": bent.factor, "stretch": bent.stretch, "folds": bent.folds}
+    else:
+        found = geometry.register(mesh, goal, **options)
+        matrix, placed = found.matrix, mesh.transform(found.matrix)
+        error, overlap, converged = found.error, found.overlap, found.converged
+        facts = {}
+    write_mesh(placed, out, document)
     seconds = time.perf_counter() - begin
-    facts = {"error": found.error, "overlap": found.overlap, "converged": found.converged}
+    facts = {"error": error, "overlap": overlap, "converged": converged, **facts}
     if as_json:
-        print_json({"output": out, "matrix": found.matrix, **facts, "seconds": round(seconds, 3)})
+        print_json({"output": out, "matrix": matrix, **facts, "seconds": round(seconds, 3)})
         return
-    rest = "" if found.converged else ", still moving"
+    rest = f", edges stretched by {facts['stretch']:.1%}" if nonrigid else ""
+    rest += "" if converged else ", still moving"
     message(
-        f"wrote {out}: error {found.error:.4g} over {found.overlap:.0%} of the source{rest} "
-        f"({seconds:.2f} s)"
+        f"wrote {out}: error {error:.4g} over {overlap:.0%} of the source{rest} ({seconds:.2f} s)"
     )

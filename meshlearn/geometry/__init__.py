@@ -11,12 +11,14 @@ from meshlearn.geometry.bvh import (
 )
 from meshlearn.geometry.curvature import Curvature, curvature
 from meshlearn.geometry.decomposition import Decomposition, decompose
+from meshlearn.geometry.deformation import Deformer, deform
 from meshlearn.geometry.enclosed import enclosed_faces, remove_enclosed
 from meshlearn.geometry.even_sampling import sample_even
 from meshlearn.geometry.geodesic import GeodesicSolver, geodesic_distance
 from meshlearn.geometry.holes import drop_islands, fill_holes
 from meshlearn.geometry.laplacian import laplacian, laplacian_matrix
 from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distance, knn
+from meshlearn.geometry.nonrigid import NonrigidRegistration, register_nonrigid
 from meshlearn.geometry.offsetting import offset
 from meshlearn.geometry.registration import Registration, register
 from meshlearn.geometry.remeshing import remesh
@@ -50,11 +52,13 @@ __all__ = [
     "ClosestPoints",
     "Curvature",
     "Decomposition",
+    "Deformer",
     "GeodesicSolver",
     "Halves",
     "Hull",
     "MeshBVH",
     "Neighbours",
+    "NonrigidRegistration",
     "PointTree",
     "RayHits",
     "Registration",
@@ -69,6 +73,7 @@ __all__ = [
     "convex_hull",
     "curvature",
     "decompose",
+    "deform",
     "drop_islands",
     "enclosed_faces",
     "fill_holes",
@@ -82,6 +87,7 @@ __all__ = [
     "polyline_section",
     "ray_mesh_intersection",
     "register",
+    "register_nonrigid",
     "remesh",
     "remove_enclosed",
     "repair",

@@ -26,6 +26,7 @@ _AROUND = 12  # neighbours that a normal of a point is taken from
 _TUKEY = 4.685  # of residuals in units of their spread: beyond, a pair counts nothing
 _SPREAD = 1.4826  # of a normal distribution, by its median absolute value
 _BESIDE = 1e-3  # of the median distance of pairs: a move that their noise hides
+_ON_EDGE = 1e-9  # of barycentric weights: a point that lies on an edge
 _STILL = 1e-6  # of the size: a move that is none
 _DAMPING = 1e-9  # of the trace, so that a plane or a ball has an answer
 
@@ -99,21 +100,20 @@ def register(
             raise ValueError(f"{name}: expected a whole number of 3 or more, got {number!r}")
     if max_distance is not None and not max_distance > 0:
         raise ValueError(f"max_distance: expected a number above 0, got {max_distance!r}")
-    given = _start(start)
-    points, goal = _cloud(source, "source", samples), _cloud(target, "target", samples)
-    middle, size = goal.mean(0), float((goal - goal.mean(0)).norm(dim=1).square().mean().sqrt())
-    found = _Target(target, middle, size)
+    given = start_matrix(start)
+    points, found = _cloud(source, "source", samples), Target(target, samples)
+    goal, middle, size = found.sampled, found.middle, found.size
     # everything in the target's frame: its middle the origin, its root mean square radius one
     frame = torch.eye(4, dtype=torch.float64)
     frame[:3, :3] /= size
     frame[:3, 3] = -middle / size
     reach = math.inf if max_distance is None else max_distance / size
     task = _Task(found, scale, method == "plane", reach)
-    own = _moved(frame, points)
-    some = own[_some(len(own), _COARSE)]
+    own = moved(frame, points)
+    some = own[some_rows(len(own), _COARSE)]
     if given is None:
-        goal = _moved(frame, goal)
-        matrix = _best(task, own[_some(len(own), _TRIED)], own, goal, start == "moments")
+        goal = moved(frame, goal)
+        matrix = _best(task, own[some_rows(len(own), _TRIED)], own, goal, start == "moments")
     else:
         matrix = frame @ given @ torch.linalg.inv(frame)
     matrix, _, _ = task.run(some, matrix, iterations)
@@ -135,7 +135,7 @@ _APART = (
 )
 
 
-def _start(start: object) -> Tensor | None:
+def start_matrix(start: object) -> Tensor | None:
     """A matrix that was given as the start."""
     if isinstance(start, str):
         if start not in ("moments", "none"):
@@ -160,7 +160,7 @@ def _cloud(given: Mesh | TensorLike, name: str, samples: int) -> Tensor:
         points = check_points(given, name).detach().cpu().double()
     if len(points) < 3:
         raise ValueError(f"{name}: expected three points or more, got {len(points)}; add some")
-    points = points[_some(len(points), samples)]
+    points = points[some_rows(len(points), samples)]
     spread = torch.linalg.svdvals(points - points.mean(0))
     if not float(spread[1]) > 1e-9 * float(spread[0]):
         raise ValueError(
@@ -169,7 +169,7 @@ def _cloud(given: Mesh | TensorLike, name: str, samples: int) -> Tensor:
     return points
 
 
-def _some(count: int, most: int) -> Tensor:
+def some_rows(count: int, most: int) -> Tensor:
     """(min(count, most),) ascending indices, the same each time."""
     if count <= most:
         return torch.arange(count)
@@ -177,10 +177,19 @@ def _some(count: int, most: int) -> Tensor:
     return torch.randperm(count, generator=generator)[:most].sort().values
 
 
-class _Target:
-    """Nearest points of the target and their normals, in its own frame."""
+class Target:
+    """Nearest points of the target and their normals, in its own frame: its middle the origin, its
+    root mean square radius one.
 
-    def __init__(self, given: Mesh | TensorLike, middle: Tensor, size: float) -> None:
+    Attributes:
+        sampled: (N, 3) points of it, at most `samples`, as they were given.
+        middle, size: the frame.
+    """
+
+    def __init__(self, given: Mesh | TensorLike, samples: int = 20_000) -> None:
+        self.sampled = _cloud(given, "target", samples)
+        self.middle = middle = self.sampled.mean(0)
+        self.size = size = float((self.sampled - middle).norm(dim=1).square().mean().sqrt())
         self.tree: MeshBVH | None = None
         if isinstance(given, Mesh) and given.num_faces:
             whole = given.detach().to("cpu").to(torch.float64)
@@ -205,6 +214,23 @@ class _Target:
             wanted[index] = True
             self._learn((wanted & ~self.known).nonzero().squeeze(1))
         return self.points[index], self.normal[index] if normals else None
+
+    def counterparts(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Nearest points (N, 3), unit normals there, and whether these lie on an open border."""
+        if self.tree is None:
+            near, normal = self.nearest(points, True)
+            assert normal is not None
+            return near, normal, torch.zeros(len(points), dtype=torch.bool)
+        _, face, weight = self.tree.closest(points)
+        mesh = self.tree.mesh
+        near = (mesh.vertices[mesh.faces[face]] * weight[..., None]).sum(1)
+        open_edge = mesh.topology.edge_face_counts == 1
+        rim = torch.zeros(mesh.num_vertices, dtype=torch.bool)
+        rim[mesh.topology.edges[open_edge].reshape(-1)] = True
+        beside = weight.roll(1, 1) < _ON_EDGE  # edge k is opposite corner k + 2
+        border = (open_edge[mesh.topology.face_edges[face]] & beside).any(1)
+        border |= (rim[mesh.faces[face]] & (weight > 1 - _ON_EDGE)).any(1)
+        return near, self.normal[face], border
 
     def _learn(self, rows: Tensor) -> None:
         """Normals of points by their neighbours; zero where these are in a line."""
@@ -237,14 +263,14 @@ def _across(matrix: Tensor) -> Tensor:
 class _Task:
     """Steps of one registration."""
 
-    def __init__(self, target: _Target, scale: bool, plane: bool, reach: float) -> None:
+    def __init__(self, target: Target, scale: bool, plane: bool, reach: float) -> None:
         self.target, self.scale, self.plane, self.reach = target, scale, plane, reach
 
     def pairs(
         self, points: Tensor, matrix: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor | None], Tensor, Tensor]:
         """Moved points, their nearest with normals, weights and distances of the pairs."""
-        at = _moved(matrix, points)
+        at = moved(matrix, points)
         near, normal = self.target.nearest(at, self.plane)
         away = (at - near).norm(dim=1)
         within = away[away <= self.reach]
@@ -257,8 +283,8 @@ class _Task:
         """Distances both ways: to the target, and of some of its points, as few get near a source
         that has shrunk."""
         away = self.pairs(points, matrix)[3]
-        some = goal[_some(len(goal), _TRIED)]
-        back = PointTree(_moved(matrix, points)).knn(some, 1).squared_distance.sqrt()
+        some = goal[some_rows(len(goal), _TRIED)]
+        back = PointTree(moved(matrix, points)).knn(some, 1).squared_distance.sqrt()
         return float(away.mean()) + 0.5 * float(back.median())
 
     def run(self, points: Tensor, matrix: Tensor, most: int) -> tuple[Tensor, int, bool]:
@@ -271,8 +297,8 @@ class _Task:
             else:
                 change = self._to_points(at, near, weight)
             matrix = change @ matrix
-            moved = (_moved(change, at) - at).norm(dim=1).max()
-            if float(moved) < max(_STILL, _BESIDE * float(away.median())):
+            way = (moved(change, at) - at).norm(dim=1).max()
+            if float(way) < max(_STILL, _BESIDE * float(away.median())):
                 return matrix, step, True
         return matrix, most, False
 
@@ -317,7 +343,7 @@ def _about(turn: Tensor, middle: Tensor, move: Tensor) -> Tensor:
     return matrix
 
 
-def _moved(matrix: Tensor, points: Tensor) -> Tensor:
+def moved(matrix: Tensor, points: Tensor) -> Tensor:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 

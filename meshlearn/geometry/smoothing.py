@@ -14,8 +14,9 @@ from meshlearn._validate import check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.laplacian import laplacian_matrix
 from meshlearn.geometry.sparse_solver import solve
-from meshlearn.mesh import CornerAttribute, Mesh, Topology
-from meshlearn.mesh.measure import safe_norm, safe_normalize
+from meshlearn.geometry.turning import turned_normals
+from meshlearn.mesh import Mesh, Topology
+from meshlearn.mesh.measure import safe_norm
 
 SmoothingMethod = Literal["taubin", "implicit"]
 SmoothingBorder = Literal["fixed", "along", "free"]
@@ -79,17 +80,17 @@ def smooth(
         raise ValueError(f"pass_band: expected a number above 0 and small, got {pass_band!r}")
     if method == "implicit" and border == "along":
         raise ValueError("border: 'along' is for method 'taubin'; pass 'fixed' or 'free'")
-    whole, number = _one_place(mesh)
+    whole, number = one_place(mesh)
     if method == "taubin":
         back = 1 / (pass_band - 1 / amount)  # 1 / share + 1 / back = pass band
         made = _taubin(whole, iterations, (amount, back), border)
     else:
         made = _implicit(whole, iterations, amount, border)
     vertices = made if number is None else made[number]
-    return _turned(mesh, mesh.with_vertices(vertices))
+    return turned_normals(mesh, mesh.with_vertices(vertices))
 
 
-def _one_place(mesh: Mesh) -> tuple[Mesh, Tensor | None]:
+def one_place(mesh: Mesh) -> tuple[Mesh, Tensor | None]:
     """The mesh with vertices at one place as one, and the number of each in it."""
     edit = mesh.merge_vertices()
     if edit.mesh.num_vertices == mesh.num_vertices:
@@ -213,38 +214,3 @@ def _diagonal(matrix: Tensor) -> Tensor:
     own = row == column
     out[row[own]] = matrix.values()[own]
     return out
-
-
-# --- attributes ---------------------------------------------------------------------------------
-
-
-def _turned(old: Mesh, new: Mesh) -> Mesh:
-    """The new mesh, whose attributes "normal" turn as its surface did."""
-    have = [d for d in ("vertex", "face", "corner") if "normal" in getattr(old, f"{d}_attributes")]
-    if not have:
-        return new
-    before, after = old.face_normals(), new.face_normals()
-    if "vertex" in have and old.vertex_attributes["normal"].shape[1:] == (3,):
-        turn = old.vertex_normals(), new.vertex_normals()
-        new.vertex_attributes["normal"] = _turn(old.vertex_attributes["normal"], *turn)
-    if "face" in have and old.face_attributes["normal"].shape[1:] == (3,):
-        new.face_attributes["normal"] = _turn(old.face_attributes["normal"], before, after)
-    if "corner" in have and old.corner_attributes["normal"].values.shape[1] == 3:
-        item = old.corner_attributes["normal"]
-        face = torch.arange(old.num_faces, device=old.device)[:, None].expand(-1, 3)
-        at = Incidence(item.index.reshape(-1), len(item.values))
-        mean = [safe_normalize(segment_sum(n[face.reshape(-1)], at)) for n in (before, after)]
-        new.corner_attributes["normal"] = CornerAttribute(_turn(item.values, *mean), item.index)
-    return new
-
-
-def _turn(values: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """Vectors (N, 3) by the shortest turn that takes one unit vector to another."""
-    axis = torch.linalg.cross(before, after)
-    cosine = (before * after).sum(1, keepdim=True)
-    axis, cosine, given = axis.to(values), cosine.to(values), values
-    along = (axis * given).sum(1, keepdim=True)
-    turned = given * cosine + torch.linalg.cross(axis, given)
-    turned = turned + axis * along / (1 + cosine).clamp(min=1e-6)
-    known = (before.abs().sum(1) > 0) & (after.abs().sum(1) > 0)
-    return torch.where(known[:, None].to(values.device), safe_normalize(turned), values)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 import meshlearn as ml
 from meshlearn.data.shapes import box, icosphere
@@ -79,3 +80,32 @@ def test_register_moves_a_mesh_onto_another(files, cli):
         "--start", "none", "--max-distance", "0.0001",
     )  # fmt: skip
     assert far.returncode == 1 and "max_distance: no point" in far.stderr
+
+
+def test_register_bends_a_mesh_onto_another(files, cli):
+    mesh = icosphere(2).scale((1, 2, 3))
+    mesh.save(files / "mesh.ply")
+    z = mesh.vertices[:, 2:]
+    goal = mesh.with_vertices(
+        mesh.vertices + 0.1 * z.square() * mesh.vertices.new_tensor([1, 0, 0])
+    )
+    goal.save(files / "goal.ply")
+    ml.save(ml.Mesh(ml.sample_points(goal, 3000), []), files / "points.ply")
+    out = files / "bent.ply"
+    rigid = json.loads(
+        cli("register", files / "mesh.ply", files / "goal.ply", out, "--json").stdout
+    )
+    for target in ("goal.ply", "points.ply"):
+        done = cli(
+            "register", files / "mesh.ply", files / target, out,
+            "--nonrigid", "--json", "--overwrite",
+        )  # fmt: skip
+        facts = json.loads(done.stdout)
+        assert facts["error"] < 0.3 * rigid["error"] and facts["folds"] == 0
+        assert 0 < facts["stretch"] < 0.1 and facts["factor"] == pytest.approx(1)
+        assert torch.equal(ml.load(out).faces, mesh.faces)
+    done = cli(
+        "register", files / "mesh.ply", files / "goal.ply", files / "x.ply",
+        "--nonrigid", "--stiffness", "0",
+    )  # fmt: skip
+    assert done.returncode == 2 and not (files / "x.ply").exists()
