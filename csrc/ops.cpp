@@ -92,6 +92,10 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def(
       "simplify(Tensor vertices, Tensor faces, Tensor[] wedge, Tensor[] values, int[] flat, Tensor "
       "seam, float[] rules, int target) -> Tensor[]");
+  m.def(
+      "remesh(Tensor vertices, Tensor faces, Tensor feature, Tensor corner, Tensor? size, Tensor "
+      "node, Tensor least, Tensor leaf, Tensor id, float scale, float[] rules, int rounds, int "
+      "target) -> (Tensor, Tensor)");
 
   // --- render ---
   m.def(

@@ -105,13 +105,21 @@ def register(
     return geometry.register(source, target, scale=scale).matrix
 
 
-def remesh(mesh: Mesh, edge_length: float) -> Mesh:
-    """The surface in nearly equilateral triangles of one size; see `meshlearn.geometry.remesh`.
+def remesh(
+    mesh: Mesh,
+    edge_length: float | None = None,
+    *,
+    faces: int | None = None,
+    adaptive: bool = False,
+    error: float | None = None,
+) -> Mesh:
+    """The surface in nearly equilateral triangles; see `meshlearn.geometry.remesh`.
 
     Example:
         >>> even = ml.remesh(mesh, 0.02)
+        >>> close = ml.remesh(mesh, faces=5000, adaptive=True)
     """
-    return geometry.remesh(mesh, edge_length)
+    return geometry.remesh(mesh, edge_length, faces=faces, adaptive=adaptive, error=error)
 
 
 def smooth(mesh: Mesh, steps: int = 10) -> Mesh:

@@ -21,7 +21,7 @@ from meshlearn.geometry.neighbours import Neighbours, PointTree, chamfer_distanc
 from meshlearn.geometry.nonrigid import NonrigidRegistration, register_nonrigid
 from meshlearn.geometry.offsetting import offset
 from meshlearn.geometry.registration import Registration, register
-from meshlearn.geometry.remeshing import remesh
+from meshlearn.geometry.remeshing import Remeshed, remesh, remesh_edit
 from meshlearn.geometry.repairing import Repair, repair
 from meshlearn.geometry.sampling import SurfaceSamples, sample_points, sample_surface
 from meshlearn.geometry.section import (
@@ -62,6 +62,7 @@ __all__ = [
     "PointTree",
     "RayHits",
     "Registration",
+    "Remeshed",
     "Repair",
     "SectionLine",
     "Subdivision",
@@ -89,6 +90,7 @@ __all__ = [
     "register",
     "register_nonrigid",
     "remesh",
+    "remesh_edit",
     "remove_enclosed",
     "repair",
     "sample_even",

@@ -36,7 +36,7 @@ def carry_attributes(old: Mesh, made: Mesh) -> Mesh:
     Args:
         old, made: on the CPU, of one dtype; at least one face each.
     """
-    corner_attributes = {**_seams(old), **old.corner_attributes}
+    corner_attributes = corner_values(old)
     if not (old.vertex_attributes or old.face_attributes or corner_attributes):
         return Mesh(made.vertices, made.faces, materials=old.materials) if old.materials else made
     tree = MeshBVH(old)
@@ -63,6 +63,11 @@ def carry_attributes(old: Mesh, made: Mesh) -> Mesh:
         corner_attributes=corner,
         materials=old.materials,
     )
+
+
+def corner_values(mesh: Mesh) -> dict[str, CornerAttribute]:
+    """Attributes of corners, and what vertices at one position differ in as such."""
+    return {**_seams(mesh), **mesh.corner_attributes}
 
 
 def _seams(mesh: Mesh) -> dict[str, CornerAttribute]:

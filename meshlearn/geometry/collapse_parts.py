@@ -1,10 +1,14 @@
-"""Points, quadrics and wedges of `collapses_reference`."""
+"""Points, quadrics and wedges of `collapses_reference`, points of `edge_passes_reference`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 Point = tuple[float, float, float]
+
+
+def plus(a: Point, b: Point) -> Point:
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
 def minus(a: Point, b: Point) -> Point:

@@ -1,15 +1,13 @@
-"""Isotropic remeshing: triangles of one size, on the surface as it was, features kept.
+"""Isotropic remeshing: even triangles on the surface as it was, features kept.
 
-Rounds of splitting long edges, collapsing short ones, flipping edges towards six neighbours a
-vertex, moving vertices along the surface towards the middle of their neighbours, and back onto it
-(Botsch and Kobbelt, "A remeshing approach to multiresolution modeling", 2004). Each step treats all
-edges at once of which no two touch, the shortest (or the best) first, so results do not depend on
-threads.
+Of one size, or small where the surface bends. `edge_passes` does the work, `remesh_features` says
+what stays, `remesh_sizes` how long edges are.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -19,49 +17,66 @@ from meshlearn._compile import eager
 from meshlearn._validate import check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.bvh import MeshBVH
-from meshlearn.geometry.carry import carry_attributes
+from meshlearn.geometry.carry import carry_attributes, corner_values
+from meshlearn.geometry.edge_passes import LONG, Given, passes
+from meshlearn.geometry.remesh_features import cut_odd_edges, features, is_uv
+from meshlearn.geometry.remesh_sizes import faces_of, sizes_by_bend, sizes_by_error
 from meshlearn.mesh import Mesh, far_middle, moved, used_vertices
-from meshlearn.mesh.connected import connected_components
-from meshlearn.mesh.topology import Topology
 
-LONG, SHORT = 4 / 3, 4 / 5  # of the wanted length: what is split, what is collapsed
 SHARP = 40.0  # degrees between faces from which an edge is a feature
-ROUNDS = 8
+ROUNDS = 5
 MOST_FACES = 50_000_000
-_CHAIN = 3.0  # wanted lengths, the least of a crease that is kept
-_TURN = 60.0  # degrees by which a line of features turns in a corner
-_WAVES = 4  # of flips a round
-_COLLAPSES = 40  # waves of them a round, at most
-_FEW = 200  # short edges for one that goes: then the rest waits for the next round
-_AGREE = 0.3  # least cosine between a face's normal before and after
-_RELAX = 0.7  # share of the way to the middle of the neighbours
-_BASE = 1 << 31  # of edge keys
+COARSEST = 0.05  # of the box's diagonal, the longest edges of an error alone
+_OFF = 0.02  # of the number of faces asked for; a result that is further off is told
+_TRIANGLE = math.sqrt(3) / 4  # area of a triangle of sides 1
 
 
-class _State(NamedTuple):
-    vertices: Tensor  # (V, 3) float64
-    faces: Tensor  # (F, 3)
-    feature: Tensor  # (K,) sorted keys of edges that stay
-    corner: Tensor  # (V,) bool, vertices that stay
+class Remeshed(NamedTuple):
+    """A surface in other triangles, and where they lie on the given one.
+
+    Attributes:
+        mesh: the new surface.
+        face: (V',) int64, the old face that is nearest to each new vertex.
+        barycentric: (V', 3) weights of its corners at the nearest point, in the mesh's dtype.
+        face_index: (F',) int64, the old face that is nearest to the middle of each new face.
+    """
+
+    mesh: Mesh
+    face: Tensor
+    barycentric: Tensor
+    face_index: Tensor
 
 
 @eager
 def remesh(
     mesh: Mesh,
-    edge_length: float,
+    edge_length: float | None = None,
     *,
+    faces: int | None = None,
+    adaptive: bool = False,
+    error: float | None = None,
     rounds: int = ROUNDS,
     sharp: float = SHARP,
 ) -> Mesh:
-    """The surface in triangles of nearly equal sides.
+    """The surface in nearly equilateral triangles, of one size or by the curvature.
 
-    Borders, edges sharper than `sharp`, edges of more than two faces and borders between materials
-    stay where they are, their vertices on them. Vertices at one position are merged first.
-    Attributes and materials are carried as `simplify` does.
+    Borders, edges sharper than `sharp`, edges of more than two faces, borders between materials
+    and other whole numbers of faces, and seams of texture coordinates stay, their vertices on
+    them; seams not where charts are smaller than a few triangles. Other vertices are on the given
+    surface. A closed surface stays closed, a manifold one a manifold. Vertices at one position are
+    merged first. Attributes and materials are carried. The same input gives the same bits, on any
+    number of threads.
 
     Args:
         mesh: any.
-        edge_length: wanted, in the mesh's unit.
+        edge_length: wanted, in the mesh's unit: of all edges, with `adaptive` their mean, with
+            `error` the longest (default then: a twentieth of the box's diagonal).
+        faces: wanted, in place of a length.
+        adaptive: edges are shorter where the surface bends, and longer where it does not, by up to
+            four times each way, for as many triangles.
+        error: how far triangles may be from the surface, in the mesh's unit: edges are as long as
+            the curvature allows for that, but no shorter than a sixteenth of the longest. It holds
+            for about 99 of 100 points; at corners and thin parts it may be a few times as far.
         rounds: of splitting, collapsing, flipping and moving.
         sharp: degrees between the normals of two faces from which their edge is kept; 180 for none.
 
@@ -69,391 +84,160 @@ def remesh(
         A mesh on the device and in the dtype of `mesh`, detached.
 
     Raises:
-        ValueError: no faces, vertices that are not finite, a length that is not positive or would
-            make more than 50 million faces.
+        ValueError: no faces, vertices that are not finite, none or several sizes wanted, a size
+            that is not positive or would make more than 50 million faces.
 
     Example:
         >>> even = ml.geometry.remesh(mesh, 0.02)
+        >>> close = ml.geometry.remesh(mesh, error=0.001)
+
+    Source: see `meshlearn.geometry.edge_passes`.
     """
-    check_mesh(mesh)
-    check_tensor(mesh.vertices, "mesh.vertices", finite=True)
-    if isinstance(edge_length, bool) or not isinstance(edge_length, (int, float)):
-        raise ValueError(f"edge_length: expected a number, got {type(edge_length).__name__}")
-    if not (math.isfinite(edge_length) and edge_length > 0):
-        raise ValueError(f"edge_length: expected a positive length, got {edge_length!r}")
-    if not isinstance(rounds, int) or rounds < 0:
-        raise ValueError(f"rounds: expected 0 or more, got {rounds!r}")
-    if not 0 < sharp <= 180:
-        raise ValueError(f"sharp: expected degrees above 0 up to 180, got {sharp!r}")
-    given = mesh.detach().to("cpu")
-    middle = far_middle(used_vertices(given))
-    old = given if middle is None else moved(given, -middle)
-    old = old.to(torch.float64)
-    welded = old.merge_vertices().mesh.remove_degenerate().mesh.remove_duplicate_faces().mesh
-    welded = welded.remove_unreferenced().mesh
-    if welded.num_faces == 0:
-        raise ValueError("mesh: all faces are without area")
-    area = float(welded.face_areas().sum())
-    wanted = area / (math.sqrt(3) / 4 * edge_length**2)
-    if wanted > MOST_FACES:
-        least = math.sqrt(area / (math.sqrt(3) / 4 * MOST_FACES))
-        raise ValueError(
-            f"edge_length: {edge_length:g} would make {wanted:.2g} faces; take {least:.2g} or more"
-        )
-    welded = welded.with_vertices(welded.vertices / edge_length)  # the wanted length is one
-    state = _begin(welded, sharp)
-    tree = MeshBVH(Mesh(welded.vertices, welded.faces))
-    for _ in range(rounds):
-        state = _collapse(_split(state))
-        state = _flip(state)
-        state = _relax(state, tree)
-    made = Mesh(state.vertices * edge_length, state.faces)
-    made = carry_attributes(old, made)
+    old, made, middle = _remeshed(mesh, edge_length, faces, adaptive, error, rounds, sharp)
+    return _given_back(mesh, carry_attributes(old, made), middle)
+
+
+@eager
+def remesh_edit(
+    mesh: Mesh,
+    edge_length: float | None = None,
+    *,
+    faces: int | None = None,
+    adaptive: bool = False,
+    error: float | None = None,
+    rounds: int = ROUNDS,
+    sharp: float = SHARP,
+) -> Remeshed:
+    """What `remesh` gives, and where its vertices and faces lie on the given mesh.
+
+    Example:
+        >>> found = ml.geometry.remesh_edit(mesh, 0.02)
+        >>> weight = found.barycentric[:, :, None]
+        >>> field = (weight * values[mesh.faces[found.face]]).sum(1)
+    """
+    old, made, middle = _remeshed(mesh, edge_length, faces, adaptive, error, rounds, sharp)
+    tree = MeshBVH(Mesh(old.vertices, old.faces, validate=False))
+    place = tree.closest(made.vertices)
+    inside = tree.closest(made.triangles.mean(1)).face
+    made = _given_back(mesh, carry_attributes(old, made), middle)
+    weight = place.barycentric.to(mesh.dtype)
+    return Remeshed(made, *(t.to(mesh.device) for t in (place.face, weight, inside)))
+
+
+def _given_back(mesh: Mesh, made: Mesh, middle: Tensor | None) -> Mesh:
     if middle is not None:
         return moved(made, middle).to(mesh.device)
     return made.to(mesh.dtype).to(mesh.device)
 
 
-def _key(a: Tensor, b: Tensor) -> Tensor:
-    return torch.minimum(a, b) * _BASE + torch.maximum(a, b)
+def _check(
+    mesh: Mesh,
+    edge_length: float | None,
+    faces: int | None,
+    adaptive: bool,
+    error: float | None,
+    rounds: int,
+    sharp: float,
+) -> None:
+    check_mesh(mesh)
+    check_tensor(mesh.vertices, "mesh.vertices", finite=True)
+    for name, value in (("edge_length", edge_length), ("error", error)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name}: expected a number, got {type(value).__name__}")
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name}: expected a positive length, got {value!r}")
+    if edge_length is None and faces is None and error is None:
+        raise ValueError("edge_length: expected a length, a number of faces or an error, got none")
+    if faces is not None:
+        if isinstance(faces, bool) or not isinstance(faces, int) or not 4 <= faces <= MOST_FACES:
+            raise ValueError(
+                f"faces: expected a whole number from 4 to {MOST_FACES:,}, got {faces!r}"
+            )
+        if edge_length is not None or error is not None:
+            other = "an edge_length" if edge_length is not None else "an error"
+            raise ValueError(f"faces: expected no other size, got {other} too; pass one of both")
+    if error is not None and adaptive:
+        raise ValueError("adaptive: an error alone says how edges adapt; leave one of both out")
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 0:
+        raise ValueError(f"rounds: expected 0 or more, got {rounds!r}")
+    if not 0 < sharp <= 180:
+        raise ValueError(f"sharp: expected degrees above 0 up to 180, got {sharp!r}")
 
 
-def _has(keys: Tensor, wanted: Tensor) -> Tensor:
-    """Whether sorted `keys` hold each of `wanted`."""
-    if not len(keys):
-        return torch.zeros_like(wanted, dtype=torch.bool)
-    at = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
-    return keys[at] == wanted
+def _remeshed(
+    mesh: Mesh,
+    edge_length: float | None,
+    faces: int | None,
+    adaptive: bool,
+    error: float | None,
+    rounds: int,
+    sharp: float,
+) -> tuple[Mesh, Mesh, Tensor | None]:
+    """The mesh near the origin in float64, the new one beside it, and what both were moved by."""
+    _check(mesh, edge_length, faces, adaptive, error, rounds, sharp)
+    given = mesh.detach().to("cpu")
+    middle = far_middle(used_vertices(given))
+    old = given if middle is None else moved(given, -middle)
+    old = old.to(torch.float64)
+    seams = {name: item for name, item in corner_values(old).items() if is_uv(name)}
+    labels = {n: v for n, v in old.face_attributes.items() if v.dim() == 1}
+    bare = Mesh(
+        old.vertices,
+        old.faces,
+        face_attributes=labels,
+        corner_attributes=seams,
+        validate=False,
+    )
+    welded = bare.merge_vertices().mesh.remove_degenerate().mesh.remove_duplicate_faces().mesh
+    welded = welded.remove_unreferenced().mesh
+    if welded.num_faces == 0:
+        raise ValueError("mesh: all faces are without area")
+    unit = _unit(welded, edge_length, faces)
+    welded = welded.with_vertices(welded.vertices / unit)  # the wanted length is one
+    _check_number(welded, unit)
+    kept = features(welded, sharp, list(welded.corner_attributes.values()))
+    size = None
+    if error is not None:
+        size = sizes_by_error(welded, kept, error / unit)
+    elif adaptive:
+        size = sizes_by_bend(welded, kept)
+    if size is not None and (number := faces_of(welded, size)) > MOST_FACES:
+        name = "edge_length" if error is None else "error"
+        raise ValueError(f"{name}: would make {number:.2g} faces; take a larger one")
+    vertices, triangles, size = cut_odd_edges(welded.vertices, welded.faces, size, LONG)
+    corner = kept.corner.new_zeros(len(vertices))
+    corner[: len(kept.corner)] = kept.corner
+    begin = Given(vertices, triangles, kept.of(triangles), corner, size)
+    vertices, triangles = passes(begin, rounds, faces or 0)
+    if faces is not None and rounds and abs(len(triangles) - faces) > max(_OFF * faces, 2):
+        more = len(triangles) > faces
+        why = "features, or what the surface is like, allow no fewer" if more else "none can be cut"
+        warnings.warn(f"remesh: {len(triangles)} faces, not {faces}: {why}", stacklevel=4)
+    return old, Mesh(vertices * unit, triangles), middle
 
 
-def _normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """(F, 3) unit normals, zero where there is no area."""
-    a, b, c = vertices[faces].unbind(1)
-    return torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
+def _unit(mesh: Mesh, edge_length: float | None, faces: int | None) -> float:
+    """The wanted length, in the mesh's unit."""
+    if faces is not None:
+        return math.sqrt(float(mesh.face_areas().sum()) / (_TRIANGLE * faces))
+    if edge_length is not None:
+        return edge_length
+    low, high = mesh.bounds()
+    return COARSEST * float((high - low).norm())
 
 
-def _begin(mesh: Mesh, sharp: float) -> _State:
-    topology = mesh.topology
-    keep = topology.edge_face_counts != 2
-    keep[topology.inconsistent_edges] = True
-    normal = _normals(mesh.vertices, mesh.faces)
-    start, face = topology.edge_faces
-    two = (topology.edge_face_counts == 2).nonzero().squeeze(1)
-    left, right = face[start[two]], face[start[two] + 1]
-    material = mesh.face_attributes.get("material")
-    if material is not None:
-        keep[two] |= (material[left] != material[right]).reshape(len(two), -1).any(1)
-    if sharp < 180:
-        cosine = (normal[left] * normal[right]).sum(1)
-        creased = keep.clone()
-        creased[two] |= cosine < math.cos(math.radians(sharp))
-        keep |= creased & _long_chains(mesh, creased, keep)
-    ends = topology.edges[keep]
-    count = torch.bincount(ends.reshape(-1), minlength=mesh.num_vertices)
-    corner = (count != 0) & (count != 2)
-    # where a line of features turns
-    if len(ends):
-        direction = torch.nn.functional.normalize(
-            mesh.vertices[ends[:, 1]] - mesh.vertices[ends[:, 0]], dim=1
+def _check_number(mesh: Mesh, unit: float) -> None:
+    """Refuses lengths that would make too many faces, by area or, of thin ones, by their sides."""
+    area = float(mesh.face_areas().sum()) / _TRIANGLE
+    ends = mesh.vertices[mesh.topology.edges]
+    length = (ends[:, 1] - ends[:, 0]).norm(dim=1)
+    wanted = max(area, float(length[length > LONG].sum()))
+    if not wanted <= MOST_FACES:
+        # the area falls with the square of the length, sides with the length
+        by = max(math.sqrt(area / MOST_FACES), float(length.sum()) / MOST_FACES)
+        least = float(f"{unit * by:.2g}")
+        raise ValueError(
+            f"edge_length: {unit:g} would make {wanted:.2g} faces; take {least:.2g} or more"
         )
-        away = torch.zeros_like(mesh.vertices)
-        away.index_add_(0, ends[:, 0], direction).index_add_(0, ends[:, 1], -direction)
-        # two unit vectors that leave a vertex: their sum is 2 sin(turn / 2) long
-        turned = away.norm(dim=1) > 2 * math.sin(math.radians(_TURN) / 2)
-        corner |= turned & (count == 2)
-    corner[topology.non_manifold_vertices] = True
-    many = topology.edges[topology.edge_face_counts > 2]
-    corner[many.reshape(-1)] = True
-    feature = torch.sort(_key(ends[:, 0], ends[:, 1])).values
-    return _State(mesh.vertices, mesh.faces, feature, corner)
-
-
-def _long_chains(mesh: Mesh, chosen: Tensor, held: Tensor) -> Tensor:
-    """(E,) whether edges are in a connected set of `chosen` ones that is at least so long, or that
-    holds one of those that are `held` anyway: short bits of a crease hold nothing but triangles."""
-    edges = mesh.topology.edges
-    length = (mesh.vertices[edges[:, 1]] - mesh.vertices[edges[:, 0]]).norm(dim=1)
-    part = connected_components(edges[chosen], mesh.num_vertices).labels[edges[:, 0]]
-    total = torch.zeros(int(part.max()) + 1 if len(part) else 0, dtype=length.dtype)
-    total.index_add_(0, part[chosen], length[chosen])
-    whole = torch.zeros(len(total), dtype=torch.bool)
-    whole[part[held]] = True
-    return (whole | (total >= _CHAIN))[part]
-
-
-def _split(state: _State) -> _State:
-    """Every edge that is too long halved."""
-    while True:
-        vertices, faces, feature, corner = state
-        topology = Topology(faces, len(vertices))
-        edges = topology.edges
-        long = (vertices[edges[:, 1]] - vertices[edges[:, 0]]).norm(dim=1) > LONG
-        count = int(long.sum())
-        if not count:
-            return state
-        number = torch.full((len(edges),), -1, dtype=torch.int64)
-        number[long] = len(vertices) + torch.arange(count)
-        ends = edges[long]
-        middles = vertices[ends].mean(1)
-        was = _has(feature, _key(ends[:, 0], ends[:, 1]))
-        halves = torch.cat([_key(ends[was, k], number[long][was]) for k in (0, 1)])
-        gone = torch.sort(_key(ends[was, 0], ends[was, 1])).values
-        feature = torch.sort(torch.cat([feature[~_has(gone, feature)], halves])).values
-        vertices = torch.cat([vertices, middles])
-        corner = torch.cat([corner, torch.zeros(count, dtype=torch.bool)])
-        faces = _cut(vertices, faces, number[topology.face_edges])
-        state = _State(vertices, faces, feature, corner)
-
-
-def _cut(vertices: Tensor, faces: Tensor, middle: Tensor) -> Tensor:
-    """Faces whose sides have new vertices (F, 3), -1 for none, as two, three or four."""
-    marked = middle >= 0
-    count = marked.sum(1)
-    out = [faces[count == 0]]
-    # turned so that the first side is marked, and with two marks the second too
-    first = marked.long().argmax(1)
-    first = torch.where((count == 2) & ~marked[:, 1], torch.full_like(first, 2), first)
-    turn = (torch.arange(3) + first[:, None]) % 3
-    corner, side = faces.gather(1, turn), middle.gather(1, turn)
-    one, two, three = (count == k for k in (1, 2, 3))
-    (a, b, c), d = corner[one].unbind(1), side[one, 0]
-    out += [torch.stack([a, d, c], 1), torch.stack([d, b, c], 1)]
-    (a, b, c), (d, e) = corner[two].unbind(1), side[two, :2].unbind(1)
-    along = (vertices[a] - vertices[e]).norm(dim=1) <= (vertices[d] - vertices[c]).norm(dim=1)
-    out += [torch.stack([d, b, e], 1)]
-    out += [torch.stack([a, d, torch.where(along, e, c)], 1)]
-    out += [torch.stack([torch.where(along, a, d), e, c], 1)]
-    (a, b, c), (d, e, f) = corner[three].unbind(1), side[three].unbind(1)
-    out += [torch.stack(t, 1) for t in ((a, d, f), (d, b, e), (f, e, c), (d, e, f))]
-    return torch.cat(out)
-
-
-def _around(start: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """For each of `rows` of a CSR its items: (number in `rows`, item)."""
-    size = start[rows + 1] - start[rows]
-    owner = torch.repeat_interleave(torch.arange(len(rows)), size)
-    first = torch.cumsum(size, 0) - size
-    at = torch.arange(int(size.sum())) - first[owner] + start[rows][owner]
-    return owner, items[at]
-
-
-def _untouching(rank: Tensor, groups: Tensor, reach: Tensor, total: int) -> Tensor:
-    """Which of items with ranks (K,) and vertices (K, G) are the first at all of their vertices,
-    and with `reach` (E, 2) edges at those next to them too."""
-    none = len(rank)
-    best = torch.full((total,), none, dtype=torch.int64)
-    best.scatter_reduce_(0, groups.reshape(-1), rank[:, None].expand_as(groups).reshape(-1), "amin")
-    if len(reach):
-        wide = best.clone()
-        wide.scatter_reduce_(0, reach[:, 0], best[reach[:, 1]], "amin")
-        wide.scatter_reduce_(0, reach[:, 1], best[reach[:, 0]], "amin")
-        best = wide
-    return (best[groups] == rank[:, None]).all(1)
-
-
-def _ranks(values: Tensor) -> Tensor:
-    rank = torch.empty(len(values), dtype=torch.int64)
-    rank[torch.argsort(values, stable=True)] = torch.arange(len(values))
-    return rank
-
-
-def _collapse(state: _State) -> _State:
-    """Edges that are too short made points, where nothing folds, opens or grows too long."""
-    for _ in range(_COLLAPSES):
-        vertices, faces, feature, corner = state
-        total = len(vertices)
-        topology = Topology(faces, total)
-        edges, counts = topology.edges, topology.edge_face_counts
-        length = (vertices[edges[:, 1]] - vertices[edges[:, 0]]).norm(dim=1)
-        held = _has(feature, _key(edges[:, 0], edges[:, 1]))
-        on = torch.zeros(total, dtype=torch.bool)
-        on[edges[held].reshape(-1)] = True
-        fixed = on | corner
-        a, b = edges.unbind(1)
-        # what goes, and what stays: what is fixed, or a corner, stays
-        swap = (fixed[a] & ~fixed[b]) | (corner[a] & ~corner[b])
-        gone, kept = torch.where(swap, b, a), torch.where(swap, a, b)
-        legal = (length < SHORT) & ~corner[gone] & (~on[gone] | held) & (counts <= 2)
-        row = legal.nonzero().squeeze(1)
-        if not len(row):
-            return state
-        gone, kept = gone[row], kept[row]
-        middle = ~fixed[gone] & ~fixed[kept]
-        place = torch.where(middle[:, None], (vertices[gone] + vertices[kept]) / 2, vertices[kept])
-        good = _link(topology, row, gone, kept)
-        good &= _stays(topology, vertices, gone, kept, place, middle)
-        row, gone, kept, place = row[good], gone[good], kept[good], place[good]
-        if not len(row):
-            return state
-        # the shortest first, in four classes; within one in no order, else few are first at once
-        order = (4 * length[row] / SHORT).long() << 32 | row * 2654435761 % (1 << 32)
-        chosen = _untouching(_ranks(order), torch.stack([gone, kept], 1), edges, total)
-        gone, kept, place = gone[chosen], kept[chosen], place[chosen]
-        vertices = vertices.index_copy(0, kept, place)
-        target = torch.arange(total)
-        target[gone] = kept
-        faces = target[faces]
-        flat = (faces == faces.roll(1, 1)).any(1)
-        state = _renumbered(vertices, faces[~flat], feature, corner, target)
-        if len(gone) * _FEW < len(row):
-            break
-    return state
-
-
-def _renumbered(
-    vertices: Tensor, faces: Tensor, feature: Tensor, corner: Tensor, target: Tensor
-) -> _State:
-    """Without the vertices that no face names any more."""
-    used = torch.zeros(len(vertices), dtype=torch.bool)
-    used[faces.reshape(-1)] = True
-    number = torch.cumsum(used, 0) - 1
-    ends = torch.stack([feature // _BASE, feature % _BASE], 1)
-    ends = target[ends]
-    ends = ends[(ends[:, 0] != ends[:, 1]) & used[ends].all(1)]
-    ends = number[ends]
-    feature = torch.unique(_key(ends[:, 0], ends[:, 1]))
-    return _State(vertices[used], number[faces], feature, corner[used])
-
-
-def _link(topology: Topology, row: Tensor, gone: Tensor, kept: Tensor) -> Tensor:
-    """Whether the two ends of edges have no other neighbours in common than the edge's faces do."""
-    edges = topology.edges
-    keys = _key(edges[:, 0], edges[:, 1])  # ascending
-    incidence = topology.edge_ends
-    owner, half = _around(incidence.start, incidence.order, gone)
-    other = edges[half // 2, 1 - half % 2]
-    common = _has(keys, _key(other, kept[owner])) & (other != kept[owner])
-    number = torch.zeros(len(row), dtype=torch.int64).index_add_(0, owner, common.long())
-    return number == topology.edge_face_counts[row]
-
-
-def _stays(
-    topology: Topology,
-    vertices: Tensor,
-    gone: Tensor,
-    kept: Tensor,
-    place: Tensor,
-    middle: Tensor,
-) -> Tensor:
-    """Whether the faces around keep their side, and edges their length, once an edge is a point."""
-    start, face = topology.vertex_faces
-    good = torch.ones(len(gone), dtype=torch.bool)
-    for moving, other, matters in (
-        (gone, kept, torch.ones_like(good)),
-        (kept, gone, middle),
-    ):
-        owner, item = _around(start, face, moving)
-        corners = topology.faces[item]
-        stays = ~(corners == other[owner][:, None]).any(1) & matters[owner]
-        owner, corners = owner[stays], corners[stays]
-        before = _normals(vertices, corners)
-        at = vertices[corners]
-        here = corners == moving[owner][:, None]
-        at = torch.where(here[:, :, None], place[owner][:, None], at)
-        cross = torch.linalg.cross(at[:, 1] - at[:, 0], at[:, 2] - at[:, 0])
-        after = torch.nn.functional.normalize(cross, dim=1)
-        long = torch.stack([(at[:, k] - at[:, k - 1]).norm(dim=1) for k in range(3)]).amax(0)
-        # a triangle that is all but flat has no side to keep
-        thin = cross.norm(dim=1) < 0.02 * long**2
-        bad = ((before * after).sum(1) < _AGREE) | thin
-        spread = torch.where(here[:, :, None], torch.full_like(at, torch.nan), at)
-        reach = (spread - place[owner][:, None]).norm(dim=2).nan_to_num(0.0).amax(1)
-        bad |= reach > LONG
-        good &= torch.zeros(len(gone), dtype=torch.int64).index_add_(0, owner, bad.long()) == 0
-    return good
-
-
-def _flip(state: _State) -> _State:
-    """Edges turned within their two faces, where vertices then have more nearly six neighbours."""
-    for _ in range(_WAVES):
-        vertices, faces, feature, corner = state
-        total = len(vertices)
-        topology = Topology(faces, total)
-        edges = topology.edges
-        keys = _key(edges[:, 0], edges[:, 1])
-        counts = topology.edge_face_counts
-        incidence = topology.edge_half_edges
-        row = ((counts == 2) & ~_has(feature, keys)).nonzero().squeeze(1)
-        one, two = (incidence.order[incidence.start[row] + k] for k in (0, 1))
-        a, b = topology.half_edges[one].unbind(1)
-        flat = faces.reshape(-1)
-        c, d = (flat[h // 3 * 3 + (h + 2) % 3] for h in (one, two))
-        turned = topology.half_edges[two, 0] == b  # the faces agree on their side
-        border = torch.zeros(total, dtype=torch.bool)
-        border[edges[counts == 1].reshape(-1)] = True
-        wish = torch.where(border, 4, 6)
-        valence = torch.bincount(edges.reshape(-1), minlength=total)
-        off = valence - wish
-        before = sum(off[v].abs() ** 2 for v in (a, b, c, d))
-        after = (off[a] - 1) ** 2 + (off[b] - 1) ** 2 + (off[c] + 1) ** 2 + (off[d] + 1) ** 2
-        gain = before - after
-        good = turned & (gain > 0) & (c != d) & ~_has(keys, _key(c, d))
-        row, one, two, a, b, c, d, gain = (t[good] for t in (row, one, two, a, b, c, d, gain))
-        if not len(row):
-            return state
-        old = (
-            _normals(vertices, torch.stack([a, b, c], 1)),
-            _normals(vertices, torch.stack([b, a, d], 1)),
-        )
-        first, second = torch.stack([a, d, c], 1), torch.stack([d, b, c], 1)
-        new = _normals(vertices, first), _normals(vertices, second)
-        good = torch.ones(len(row), dtype=torch.bool)
-        for n in new:
-            for m in old:
-                good &= (n * m).sum(1) > 0.7
-        row, one, two, first, second, gain = (t[good] for t in (row, one, two, first, second, gain))
-        if not len(row):
-            return state
-        group = torch.cat([first, second[:, 1:2]], 1)
-        chosen = _untouching(_ranks(-gain), group, edges[:0], total)
-        faces = faces.clone()
-        faces[one[chosen] // 3] = first[chosen]
-        faces[two[chosen] // 3] = second[chosen]
-        state = _State(vertices, faces, feature, corner)
-    return state
-
-
-def _on(tree: MeshBVH, points: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
-    """The points of the surface that are nearest to (P, 3) points, and whether they are on the side
-    that the normals there say, not on the other side of something thin."""
-    closest = tree.closest(points)
-    corners = tree.mesh.vertices[tree.mesh.faces[closest.face]]
-    there = _normals(tree.mesh.vertices, tree.mesh.faces[closest.face])
-    return (corners * closest.barycentric[:, :, None]).sum(1), (there * normal).sum(1) > 0
-
-
-def _relax(state: _State, tree: MeshBVH) -> _State:
-    """Free vertices moved in their tangent planes to the middle of their neighbours, and back onto
-    the surface; those whose faces would turn over stay."""
-    vertices, faces, feature, corner = state
-    total = len(vertices)
-    topology = Topology(faces, total)
-    edges = topology.edges
-    free = ~corner
-    free[torch.cat([feature // _BASE, feature % _BASE])] = False
-    a, b = edges.unbind(1)
-    mean = torch.zeros_like(vertices).index_add_(0, a, vertices[b]).index_add_(0, b, vertices[a])
-    mean = mean / torch.bincount(edges.reshape(-1), minlength=total)[:, None]
-    before = _normals(vertices, faces)
-    x, y, z = vertices[faces].unbind(1)
-    weighted = torch.linalg.cross(y - x, z - x)
-    normal = torch.zeros_like(vertices)
-    for k in range(3):
-        normal.index_add_(0, faces[:, k], weighted)
-    normal = torch.nn.functional.normalize(normal, dim=1)
-    step = _RELAX * (mean - vertices)
-    step = step - (step * normal).sum(1, keepdim=True) * normal
-    target = vertices + step
-    index = free.nonzero().squeeze(1)
-    if len(index):
-        place, alike = _on(tree, target[index], normal[index])
-        target = target.index_copy(0, index, torch.where(alike[:, None], place, vertices[index]))
-    target = torch.where(free[:, None], target, vertices)
-    for _ in range(6):
-        after = _normals(target, faces)
-        bad = (before * after).sum(1) < _AGREE
-        if not bool(bad.any()):
-            break
-        back = faces[bad].reshape(-1)
-        target = target.index_copy(0, back, vertices[back])
-    return _State(target, faces, feature, corner)

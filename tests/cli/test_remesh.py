@@ -22,7 +22,25 @@ def test_even_triangles_are_written(cli, tmp_path):
     assert done.returncode == 0 and ml.load(tmp_path / "rough.ply").num_faces < mesh.num_faces
 
 
-BAD = [("0", "positive"), ("x", "a length"), ("1e-7", "faces")]
+def test_a_number_of_faces_or_an_error(cli, tmp_path):
+    icosphere(3).save(tmp_path / "ball.ply")
+    done = cli("remesh", tmp_path / "ball.ply", tmp_path / "few.ply", "-n", "400", "--adaptive")
+    assert done.returncode == 0, done.stderr
+    assert ml.load(tmp_path / "few.ply").num_faces == 400
+    done = cli("remesh", tmp_path / "ball.ply", tmp_path / "near.ply", "--error", "1%", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["edge_length"] is None and 0.1 < facts["mean_edge_length"] < 0.35
+
+
+BAD = [("0", "positive"), ("nan", "positive"), ("x", "a length"), ("1e-7", "faces")]
+
+
+def test_two_sizes_are_refused(cli, tmp_path):
+    icosphere(2).save(tmp_path / "ball.ply")
+    done = cli("remesh", tmp_path / "ball.ply", tmp_path / "x.ply", "-l", "0.1", "-n", "400")
+    assert done.returncode and "pass one of both" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "x.ply").exists()
 
 
 @pytest.mark.parametrize(("length", "said"), BAD)
