@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -70,6 +71,9 @@ def simplify_edit(mesh: Mesh, faces: int | None = None, *, error: float | None =
     Raises:
         ValueError: wrong arguments, vertices that are not finite.
 
+    Warns:
+        UserWarning: more faces than asked for are left, with the reason.
+
     Example:
         >>> edit = ml.geometry.simplify_edit(mesh, 1000)
         >>> moved = edit.mesh.vertices[edit.vertex_map] - mesh.vertices
@@ -91,7 +95,14 @@ def simplify_edit(mesh: Mesh, faces: int | None = None, *, error: float | None =
     check_tensor(mesh.vertices, "mesh.vertices", finite=True)
     if error is None:
         assert faces is not None
-        return _to_faces(mesh, faces)
+        made = _to_faces(mesh, faces)
+        if made.mesh.num_faces > faces:
+            warnings.warn(
+                f"simplify: {made.mesh.num_faces:,} faces are left of {mesh.num_faces:,}, not "
+                f"{faces:,}: {why_no_fewer(mesh)}",
+                stacklevel=3,
+            )
+        return made
     least = 4 if faces is None else faces
     best, low, high = whole, least, mesh.num_faces
     for _ in range(_ROUNDS):
@@ -104,6 +115,33 @@ def simplify_edit(mesh: Mesh, faces: int | None = None, *, error: float | None =
         else:
             low = wanted + 1
     return best
+
+
+def simplify_quietly(mesh: Mesh, faces: int) -> Mesh:
+    """`simplify`, which says nothing where more faces are left."""
+    return mesh if mesh.num_faces <= faces else _to_faces(mesh, faces).mesh
+
+
+def why_no_fewer(mesh: Mesh) -> str:
+    """Why collapses end: the part of a sentence after a colon."""
+    joined = mesh.detach().merge_vertices().mesh.remove_degenerate().mesh
+    topology = joined.topology
+    odd = topology.edge_face_counts > 2
+    odd[topology.inconsistent_edges] = True
+    held = torch.zeros(joined.num_vertices, dtype=torch.bool, device=mesh.device)
+    held[topology.edges[odd].reshape(-1)] = True
+    held[topology.non_manifold_vertices] = True
+    found = ["the next collapse would turn faces over, or change what is joined to what"]
+    parts = topology.components().count
+    if bool(held.any()):
+        found = [
+            f"{int(held.sum()):,} of {int(topology.referenced.sum()):,} vertices stay, at edges of "
+            "more than two faces or of two that look apart, or where fans of faces meet (`repair` "
+            "parts them)"
+        ]
+    if parts > 1:
+        found.append(f"{parts:,} parts that are not joined stay as many")
+    return ", and ".join(found)
 
 
 def _as_is(mesh: Mesh) -> Edit:

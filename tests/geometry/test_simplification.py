@@ -385,3 +385,22 @@ def test_bad_input_is_a_sentence():
     vertices[3, 1] = math.nan
     with pytest.raises(ValueError, match=r"mesh\.vertices"):
         geometry.simplify(ball.with_vertices(vertices), 20)
+
+
+def test_where_no_fewer_are_possible_is_told_with_the_reason():
+    mesh = touching()
+    with pytest.warns(UserWarning, match=r"simplify: \d+ faces are left of 1,536, not 10: "):
+        made = geometry.simplify(mesh, 10)
+    with pytest.warns(UserWarning, match=r"9 of 763 vertices stay, .* \(`repair` parts them\)$"):
+        assert geometry.simplify(mesh, 10).num_faces == made.num_faces > 10
+    with pytest.warns(UserWarning, match=r"4 faces are left of 320, not 2: the next collapse"):
+        geometry.simplify(shapes.icosphere(2), 2)
+    two = ml.mesh.cat([shapes.icosphere(1), shapes.icosphere(1).translate((3.0, 0, 0))]).mesh
+    with pytest.warns(UserWarning, match=r"8 faces are left .*, and 2 parts that are not joined"):
+        geometry.simplify(two, 4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_told_where_a_number_is_reached_or_an_error_asked():
+    geometry.simplify(shapes.icosphere(2), 30)
+    geometry.simplify(touching(), error=0.01)

@@ -1,9 +1,15 @@
 """Changes of documents: attributes stay with their elements, polygons stay polygons."""
 
+import re
+
 import numpy as np
 import pytest
+import torch
 
+import meshlearn as ml
+from meshlearn import Mesh
 from meshlearn.data import shapes
+from meshlearn.geometry import subdivide
 from meshlearn.io import CornerField, Document, FileFormatError, Material, Part, from_mesh, to_mesh
 from meshlearn.io.changes.operations import select, set_precision, triangulate
 from meshlearn.io.changes.placement import change_unit, change_up, scale
@@ -274,3 +280,19 @@ def test_options_are_checked_when_they_are_made(given):
     number = name in ("scale", "merge", "simplify")
     with pytest.raises(ValueError, match=f"{name}: expected"):
         ConvertOptions(**{name: float(value) if number else value})
+
+
+def test_simplify_tells_where_more_are_left_and_why():
+    box = subdivide(shapes.box((1.0, 1.0, 1.0)), 3, method="midpoint").mesh
+    both = ml.mesh.cat([box, box.translate((1.0, 1.0, 0.0))]).mesh.merge_vertices().mesh
+    made = simplify(from_mesh(both), 10)
+    assert re.fullmatch(
+        r"simplified from 1,536 to \d+ triangles, not 10: 9 of 763 vertices stay, .*", made.done
+    )
+    # each edge has four faces: nothing goes
+    twice = Mesh(box.vertices, torch.cat([box.faces, box.faces]))
+    assert simplify(from_mesh(twice), 10).done.startswith("not simplified: 1,536 triangles, not 10")
+    # of two parts each is left its four faces
+    balls = from_mesh(shapes.icosphere(2))
+    two = Document([*balls.parts, *balls.parts])
+    assert ", not" not in simplify(two, 200).done

@@ -125,7 +125,7 @@ class Conversion:
 
 def simplify(document: Document, wanted: float) -> Changed:
     """About `wanted` triangles (below 1: that fraction), shared out by the parts' own numbers."""
-    from meshlearn.geometry.simplification import simplify as simplify_mesh
+    from meshlearn.geometry.simplification import simplify_quietly, why_no_fewer
     from meshlearn.io.meshes import from_mesh, to_mesh
 
     meshes = [to_mesh(Document([replace(p, transform=None)]), dtype=None) for p in document.parts]
@@ -133,11 +133,13 @@ def simplify(document: Document, wanted: float) -> Changed:
     target = wanted * total if wanted < 1 else wanted
     lost = partial(Loss, holder="simplification")
     parts, losses = [], []
-    after = 0
+    after, largest, held = 0, 0, ""
     for part, mesh in zip(document.parts, meshes, strict=True):
         share = max(1, round(target * mesh.num_faces / max(total, 1)))
-        small = simplify_mesh(mesh, share)
+        small = simplify_quietly(mesh, share)
         after += small.num_faces
+        if small.num_faces - share > largest:
+            largest, held = small.num_faces - share, why_no_fewer(mesh)
         if small is mesh:
             parts.append(part)
             continue
@@ -169,6 +171,8 @@ def simplify(document: Document, wanted: float) -> Changed:
         )
         parts.append(own)
     done = f"simplified from {total:,} to {after:,} triangles" if after < total else ""
+    if after > max(target + len(meshes), 1.01 * target) and held:  # parts have a face at least
+        done = f"{done or f'not simplified: {total:,} triangles'}, not {target:,.0f}: {held}"
     return Changed(replace(document, parts=parts), done, tuple(losses))
 
 
