@@ -74,7 +74,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("point_tree(Tensor points, float[] frame) -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "nearest_points(Tensor points, Tensor order, Tensor node, Tensor least, Tensor leaf, "
-      "Tensor id, float scale, int k) -> (Tensor, Tensor)");
+      "Tensor id, float scale, int k, bool sorted=True) -> (Tensor, Tensor)");
   m.def("winding_moments(Tensor node, Tensor least, Tensor leaf, Tensor id) -> Tensor");
   m.def(
       "winding_on_mesh(Tensor points, Tensor order, Tensor node, Tensor least, Tensor leaf, "
@@ -86,6 +86,9 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("splat(Tensor at, Tensor values, Tensor start, Tensor order, int[] shape) -> Tensor");
   m.def("splat_gather(Tensor at, Tensor field) -> Tensor");
   m.def("splat_slope(Tensor at, Tensor field, Tensor weight) -> Tensor");
+  m.def(
+      "plane_offsets(Tensor places, Tensor directions, Tensor points, Tensor normals, Tensor "
+      "index, float[] rules) -> (Tensor, Tensor, Tensor)");
   m.def("wrap_cells(Tensor code, float reach, float[] wide, bool cavities) -> Tensor");
   m.def("wrap_mend(Tensor inside) -> Tensor");
   m.def("wrap_surface(Tensor inside) -> (Tensor, Tensor)");

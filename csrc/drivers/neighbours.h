@@ -20,7 +20,7 @@ template <class Exec>
 std::tuple<Tensor, Tensor> nearest_points(const Tensor& points, const Tensor& order,
                                           const Tensor& node, const Tensor& least,
                                           const Tensor& leaf, const Tensor& id, double scale,
-                                          int64_t k) {
+                                          int64_t k, bool sorted) {
   expect_points(points);
   expect<int32_t>(order, "order");
   return ML_DISPATCH_FLOAT(
@@ -28,10 +28,19 @@ std::tuple<Tensor, Tensor> nearest_points(const Tensor& points, const Tensor& or
         const int64_t n = points.size(0);
         Tensor squared = empty<T>(points, {n, k}), index = empty<int64_t>(points, {n, k});
         constexpr int64_t block = QueryBlock<Exec>::value;
-        Exec(points).for_each(
-            (n + block - 1) / block, 4,
-            KnnQuery<T>{view_tree<T>(node, least, leaf, id), ptr<T>(points), ptr<int32_t>(order), n,
-                        block, k, T(scale), mut<T>(squared), mut<int64_t>(index)});
+        const auto search = [&](auto query) {
+          Exec(points).for_each((n + block - 1) / block, 4, query);
+        };
+        const TreeView<T> tree = view_tree<T>(node, least, leaf, id);
+#if !defined(__CUDACC__)
+        if (k >= kNearLeast && k <= kNearMost) {
+          search(KnnBufferQuery<T>{tree, ptr<T>(points), ptr<int32_t>(order), n, block, k, sorted,
+                                   T(scale), mut<T>(squared), mut<int64_t>(index)});
+          return {squared, index};
+        }
+#endif
+        search(KnnQuery<T>{tree, ptr<T>(points), ptr<int32_t>(order), n, block, k, T(scale),
+                           mut<T>(squared), mut<int64_t>(index)});
         return {squared, index};
       }));
 }

@@ -1,5 +1,7 @@
 // Numbers in lockstep: a vector register on the CPU, a single number on CUDA.
 #pragma once
+#include <cstring>
+
 #include "hd_limits.h"
 
 namespace meshlearn {
@@ -37,6 +39,24 @@ ML_PACK P pack_smaller(P a, P b) {
 template <class P>  // a where c >= 0, else b
 ML_PACK P pack_select(P c, P a, P b) {
   return c >= P{} ? a : b;
+}
+// Floats times 2^n, where `lifted` is 1.5 * 2^23 + n
+ML_PACK Pack<float> pack_times_power(Pack<float> a, Pack<float> lifted) {
+  typedef uint32_t Bits __attribute__((vector_size(16)));
+  Bits n, out;
+  __builtin_memcpy(&n, &lifted, sizeof(n));
+  __builtin_memcpy(&out, &a, sizeof(out));
+  out += n << 23;
+  __builtin_memcpy(&a, &out, sizeof(a));
+  return a;
+}
+template <class M>  // whether a comparison holds anywhere
+ML_PACK bool pack_any(const M& mask) {
+  int64_t part[sizeof(M) / 8];
+  __builtin_memcpy(part, &mask, sizeof(part));
+  int64_t any = 0;
+  for (int64_t p : part) any |= p;
+  return any != 0;
 }
 template <class P>
 ML_PACK P pack_sqrt(P a) {
@@ -79,6 +99,15 @@ template <class T>
 ML_PACK T pack_select(T c, T a, T b) {
   return c >= T(0) ? a : b;
 }
+ML_PACK float pack_times_power(float a, float lifted) {
+  uint32_t n, out;
+  memcpy(&n, &lifted, sizeof(n));
+  memcpy(&out, &a, sizeof(out));
+  out += n << 23;
+  memcpy(&a, &out, sizeof(a));
+  return a;
+}
+ML_PACK bool pack_any(bool mask) { return mask; }
 template <class T>
 ML_PACK T pack_sqrt(T a) {
   return std::sqrt(a);

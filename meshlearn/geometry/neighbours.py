@@ -54,16 +54,26 @@ class PointTree:
         x = check_points(x, "x", self.points, "y")
         return self._knn(x, _check_k(k, self.points.shape[0]), None)
 
+    def around(self, x: Tensor, k: int) -> Tensor:
+        """(P, k) int64 indices of the k points nearest to each of `x`, in no particular order.
+
+        Quicker than `knn`; of points that are equally far, those of lower index count.
+        """
+        x = check_points(x, "x", self.points, "y").detach()
+        return self._search(x, _check_k(k, self.points.shape[0]), None, sort=False)[1]
+
     def _knn(self, x: Tensor, k: int, order: Tensor | None) -> Neighbours:
         return Neighbours(*_Nearest.apply(x, self.points, self, k, order))
 
-    def _search(self, x: Tensor, k: int, order: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _search(
+        self, x: Tensor, k: int, order: Tensor | None, sort: bool = True
+    ) -> tuple[Tensor, Tensor]:
         if self._order is None:
             return nearest_points(x, self.points.detach(), k)
         x = x.contiguous()
         if order is None:
             order = curve_order(x)
-        return torch.ops.meshlearn.nearest_points(x, order, *self._tree, self._scale, k)
+        return torch.ops.meshlearn.nearest_points(x, order, *self._tree, self._scale, k, sort)
 
 
 class _Nearest(torch.autograd.Function):
@@ -84,6 +94,18 @@ class _Nearest(torch.autograd.Function):
         step = (2 * grad)[..., None] * step
         grad_y = -segment_sum(step.reshape(-1, 3), names) if ctx.needs_input_grad[1] else None
         return step.sum(1), grad_y, None, None, None
+
+
+def along_curve(points: Tensor) -> Tensor:
+    """(P,) int64 indices of points along a curve that fills space, for work on near ones in turn.
+
+    Example:
+        >>> for rows in along_curve(points).split(4096):
+        ...     index = tree.around(points[rows], 100)
+    """
+    if not use_native(points):
+        return torch.arange(len(points), device=points.device)
+    return curve_order(points.detach().contiguous()).long()
 
 
 def _check_k(k: object, size: int) -> int:
@@ -292,6 +314,6 @@ if HAS_NATIVE:
         return fake_tree(points, points.shape[0], 3, 8)
 
     @torch.library.register_fake("meshlearn::nearest_points")
-    def _(points, order, node, least, leaf, id, scale, k):
+    def _(points, order, node, least, leaf, id, scale, k, sorted=True):
         n = points.shape[0]
         return points.new_empty(n, k), points.new_empty(n, k, dtype=torch.int64)

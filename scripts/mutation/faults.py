@@ -840,6 +840,27 @@ GEOMETRY = [
         (_GEO + "test_neighbours.py",),
     ),
     Mutant(
+        "csrc: nearest neighbours, reach of the point before",
+        "csrc/kernels/knn.h",
+        "const T far = std::sqrt(reach) + std::sqrt(norm2(p - before));",
+        "const T far = std::sqrt(reach);",
+        (_GEO + "test_neighbours.py",),
+    ),
+    Mutant(
+        "csrc: nearest neighbours, ties at the last one of a buffer",
+        "csrc/kernels/knn.h",
+        "kept += (d < limit) | ((d == limit) & (id <= last));",
+        "kept += (d < limit) | ((d == limit) & (id >= last));",
+        (_GEO + "test_neighbours.py",),
+    ),
+    Mutant(
+        "csrc: offsets of planes, doubts of narrower widths",
+        "csrc/kernels/planes.h",
+        "low = larger(low, found - slack);",
+        "low = found - slack;",
+        ("tests/reconstruct/test_poisson_planes.py",),
+    ),
+    Mutant(
         "csrc: nearest neighbours, order of the heap",
         "csrc/kernels/knn.h",
         "if (child + 1 < size && worse(child + 1, child)) ++child;",

@@ -22,7 +22,7 @@ native = pytest.mark.skipif(not HAS_NATIVE, reason="native operators are not bui
 def test_matches_all_pairs(name, dtype):
     y = clouds(dtype)[name]
     queries = torch.cat([y, y + 0.01, random_points(50, dtype) * y.abs().max()])
-    for k in sorted({1, min(2, len(y)), min(9, len(y)), len(y)}):
+    for k in sorted({min(k, len(y)) for k in (1, 2, 9, 24, 90, 256, len(y))}):
         squared, index = ml.knn(queries, y, k)
         distance, order = nearest_points(queries, y, k)
         assert torch.equal(index, order)
@@ -51,8 +51,19 @@ def test_against_scipy():
 def test_duplicates_by_the_million_are_quick():
     """Equal points answer by their index: no query may walk through all of them."""
     y = torch.zeros(200_000, 3)
-    found = ml.knn(torch.zeros(200_000, 3), y, 3) if HAS_NATIVE else ml.knn(y[:5], y[:50], 3)
-    assert torch.equal(found.index, torch.arange(3).expand_as(found.index))
+    for k in (3, 30):
+        found = ml.knn(y[:: k // 3], y, k) if HAS_NATIVE else ml.knn(y[:5], y[:50], k)
+        assert torch.equal(found.index, torch.arange(k).expand_as(found.index))
+
+
+@pytest.mark.parametrize("name", clouds())
+def test_points_around_are_the_nearest_in_any_order(name):
+    y = clouds(torch.float32)[name]
+    x = torch.cat([y, random_points(50, torch.float32) * y.abs().max()])
+    tree = geometry.PointTree(y)
+    for k in sorted({min(k, len(y)) for k in (1, 24, 90, len(y))}):
+        found = tree.around(x, k)
+        assert torch.equal(found.sort(1).values, ml.knn(x, y, k).index.sort(1).values)
 
 
 @pytest.mark.parametrize("scale", [1e-18, 1e15])
@@ -159,7 +170,9 @@ def test_threads():
             y = random_points(30_000, torch.float32, seed=2).requires_grad_()
             loss = ml.chamfer_distance(x, y)
             loss.backward()
-            results.append([*geometry.PointTree(y)._tree, *ml.knn(x, y, 5), loss, x.grad, y.grad])
+            tree = geometry.PointTree(y)
+            found = [*ml.knn(x, y, 5), *ml.knn(x, y, 40), tree.around(x, 40)]
+            results.append([*tree._tree, *found, loss, x.grad, y.grad])
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
@@ -174,7 +187,8 @@ def test_operators(size):
     torch.library.opcheck(ops.spatial_order, (points, box))
     torch.library.opcheck(ops.point_tree, (points, box))
     *tree, order = ops.point_tree(points, box)
-    torch.library.opcheck(ops.nearest_points, (points, order, *tree, box[4], 1))
+    for k, sort in ((1, True), (min(40, size), False)):
+        torch.library.opcheck(ops.nearest_points, (points, order, *tree, box[4], k, sort))
     curve = ops.spatial_order(points, box)
     assert torch.equal(curve.sort().values, torch.arange(size, dtype=torch.int32))
     assert torch.equal(order.sort().values, torch.arange(size, dtype=torch.int32))

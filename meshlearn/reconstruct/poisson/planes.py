@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from meshlearn import geometry
+from meshlearn._native import HAS_NATIVE, use_native
+from meshlearn.geometry.neighbours import along_curve
 from meshlearn.reconstruct import settings
 
 
@@ -52,42 +54,73 @@ def local_offsets(
     Returns:
         (Q,), (Q, 3) and (Q,) of the dtype of the places.
     """
-    offsets, turned, used = [], [], []
     count = min(neighbours, len(tree.points))
-    size = max(256, settings.PLANE_PAIRS // count)
+    own = (places, directions, tree.points, normals)
+    native = use_native(places) and count <= _MOST and not any(t.requires_grad for t in own)
+    order = along_curve(places) if native else torch.arange(len(places), device=places.device)
     reach = 2 * (settings.PLANE_ACROSS * noise + spacing) ** 2
-    for x, n in zip(places.split(size), directions.split(size), strict=True):
-        squared, index = tree.knn(x, count)
-        step, other = x[:, None] - tree.points[index], normals[index]
-        n = _own_normal(n, squared, step, other, min(widths) * spacing, turn)
-        across = (step * n[:, None]).sum(2)
-        along = (squared - across**2).clamp(min=0)
-        fixed = -((other - n[:, None]) ** 2).sum(2) / (2 * turn**2) - across**2 / reach
-        low = high = best = width = None
-        normal, agrees = n, torch.ones(len(x), dtype=torch.bool, device=x.device)
-        for h in widths:
-            weight = torch.exp(fixed - along / (2 * (h * spacing) ** 2))
-            total = weight.sum(1).clamp(min=1e-12)
-            mean = normalize((weight[..., None] * other).sum(1) + 1e-9 * n, dim=1)
-            planes = ((other + mean[:, None]) * step).sum(2)
-            # along `mean`, as a step along it is taken
-            offset = (weight * planes).sum(1) / (2 * total)
-            slack = settings.PLANE_SLACK * noise * weight.norm(dim=1) / total
-            if best is None or low is None or high is None or width is None:
-                best, normal, low, high = offset, mean, offset - slack, offset + slack
-                width = torch.full_like(offset, h)
-                continue
-            low, high = torch.maximum(low, offset - slack), torch.minimum(high, offset + slack)
-            agrees = agrees & (low <= high)
-            best = torch.where(agrees, offset, best)
-            width = torch.where(agrees, h, width)
-            normal = torch.where(agrees[:, None], mean, normal)
-        offsets.append(best)
-        turned.append(normal)
-        used.append(width)
-    if not offsets:
-        return places[:, 0], directions, places[:, 0]
-    return torch.cat(offsets), torch.cat(turned), torch.cat(used)  # type: ignore[arg-type]
+    rules = [turn, reach, settings.PLANE_SLACK * noise, spacing, *(float(h) for h in widths)]
+    offsets, turned = torch.empty_like(places[:, 0]), torch.empty_like(directions)
+    used = torch.empty_like(offsets)
+    for rows in order.split(max(256, settings.PLANE_PAIRS // count)):
+        x, n = places[rows], directions[rows]
+        index = tree.around(x, count)
+        found = plane_offsets if native else plane_offsets_reference
+        offsets[rows], turned[rows], used[rows] = found(x, n, tree.points, normals, index, rules)
+    return offsets, turned, used
+
+
+_MOST = 256  # neighbours that the operator takes, see csrc/kernels/planes.h
+
+
+def plane_offsets(
+    x: Tensor, n: Tensor, points: Tensor, normals: Tensor, index: Tensor, rules: list[float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Offsets, normals and widths of places by the points near them; no gradients.
+
+    Args:
+        x, n: (Q, 3) places, and a first guess of the normals there.
+        points, normals: (P, 3).
+        index: (Q, K) int64 points near each place, in any order, K at most 256.
+        rules: difference of normals and square of the distance across at which weights fall; the
+            doubt of one point; the spacing; then 1 to 8 widths in spacings, ascending.
+    """
+    own = [t.contiguous() for t in (x, n, points, normals, index)]
+    return torch.ops.meshlearn.plane_offsets(*own, rules)
+
+
+def plane_offsets_reference(
+    x: Tensor, n: Tensor, points: Tensor, normals: Tensor, index: Tensor, rules: list[float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Torch reference of `plane_offsets`; its equations are listed in csrc/kernels/planes.h."""
+    turn, reach, doubt, spacing, *widths = rules
+    step, other = x[:, None] - points[index], normals[index]
+    squared = (step**2).sum(2)
+    n = _own_normal(n, squared, step, other, widths[0] * spacing, turn)  # (E1)
+    across = (step * n[:, None]).sum(2)
+    along = (squared - across**2).clamp(min=0)
+    fixed = -((other - n[:, None]) ** 2).sum(2) / (2 * turn**2) - across**2 / reach
+    low = high = best = width = None
+    normal, agrees = n, torch.ones(len(x), dtype=torch.bool, device=x.device)
+    for h in widths:
+        weight = torch.exp(fixed - along / (2 * (h * spacing) ** 2))  # (E2)
+        total = weight.sum(1).clamp(min=1e-12)
+        mean = normalize((weight[..., None] * other).sum(1) + 1e-9 * n, dim=1)
+        planes = ((other + mean[:, None]) * step).sum(2)
+        # along `mean`, as a step along it is taken
+        offset = (weight * planes).sum(1) / (2 * total)  # (E3)
+        slack = doubt * weight.norm(dim=1) / total
+        if best is None or low is None or high is None or width is None:
+            best, normal, low, high = offset, mean, offset - slack, offset + slack
+            width = torch.full_like(offset, h)
+            continue
+        low, high = torch.maximum(low, offset - slack), torch.minimum(high, offset + slack)
+        agrees = agrees & (low <= high)  # (E4)
+        best = torch.where(agrees, offset, best)
+        width = torch.where(agrees, h, width)
+        normal = torch.where(agrees[:, None], mean, normal)
+    assert best is not None and width is not None
+    return best, normal, width
 
 
 def _own_normal(
@@ -134,3 +167,11 @@ def smoothed_points(
         neighbours=int(min(settings.WIDTH_POINTS, settings.WIDTH_SHARE * widths[-1] ** 2 + 12)),
     )
     return points - offset[:, None] * turned, turned, offset
+
+
+if HAS_NATIVE:
+
+    @torch.library.register_fake("meshlearn::plane_offsets")
+    def _(places, directions, points, normals, index, rules):
+        n = places.shape[0]
+        return places.new_empty(n), places.new_empty(n, 3), places.new_empty(n)
