@@ -11,7 +11,8 @@ from meshlearn.cli import _app
 # The modules that register verbs, in the order of the help; those of `train` are one a model.
 VERBS = (
     "reconstruct wrap prepare train train_deepmesh train_heart heart extract convert boolean"
-    " decompose repair register remesh smooth subdivide info check compare render view doctor bench"
+    " decompose repair register remesh smooth subdivide bake info check compare render view doctor"
+    " bench"
 ).split()
 
 

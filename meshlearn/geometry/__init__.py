@@ -42,6 +42,7 @@ from meshlearn.geometry.solids import (
     split_by_plane,
 )
 from meshlearn.geometry.subdivision import Subdivision, subdivide
+from meshlearn.geometry.tangents import tangents
 from meshlearn.geometry.texturing import bake, unwrap
 from meshlearn.geometry.thickness import thickness
 from meshlearn.geometry.voxels import Voxels, voxelize
@@ -104,6 +105,7 @@ __all__ = [
     "smooth",
     "split_by_plane",
     "subdivide",
+    "tangents",
     "thickness",
     "unwrap",
     "voxelize",

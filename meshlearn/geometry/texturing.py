@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,11 +13,19 @@ from meshlearn._validate import check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.bvh import MeshBVH
 from meshlearn.geometry.carry import mixed
+from meshlearn.geometry.tangents import (
+    shading_normals,
+    tangents,
+    texture_coordinates,
+    to_tangent_space,
+)
 from meshlearn.mesh import CornerAttribute, Mesh
 from meshlearn.mesh.measure import safe_normalize
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.materials import attribute_colors, has_looks, material_colors
 
+NormalSpace = Literal["mesh", "tangent"]
+_OUT = 1e-4  # by which coordinates may lie outside of the texture
 _PAIRS = 1 << 20  # faces and texels that are held together at once
 _EDGE = 1e-6  # by which a texel's centre may lie outside a face's weights
 _ABOVE = 1e-4  # of the mesh's size: how far above the surface rays to the sky begin
@@ -81,6 +91,7 @@ def bake(
     reach: float | None = None,
     rays: int = 64,
     margin: int = 4,
+    space: NormalSpace = "mesh",
 ) -> Tensor:
     """A texture (size, size, C) of a coarse mesh that shows what a fine one has.
 
@@ -90,7 +101,7 @@ def bake(
     Args:
         fine: what is shown; coarse: with the attribute "uv" (see `unwrap`), near to it.
         what: "color": of materials, their textures and the attribute "color", sRGB in 0 to 1;
-            "normal": unit normals of the fine surface in the frame of the mesh, -1 to 1;
+            "normal": unit normals of the fine surface, -1 to 1, in the frame that `space` says;
             "occlusion": the share of the sky that is seen from the fine surface, weighted by the
             cosine, 0 to 1; "distance": from the coarse surface to the fine one, positive outward;
             else the name of an attribute of `fine`.
@@ -98,9 +109,13 @@ def bake(
         reach: how far rays go, in the mesh's unit; default: a fiftieth of the size of `fine`.
         rays: of each texel, for occlusion.
         margin: texels around charts that are filled from their nearest ones.
+        space: of "normal": "mesh", or "tangent": that of the coarse surface's tangents, as normal
+            maps of glTF 2.0 and most programs have it; see `geometry.tangents`. The coarse mesh is
+            then to be drawn with the normals that it is baked with: its attribute "normal", or
+            those of its vertices.
 
     Returns:
-        The texture in the dtype of `coarse`; zero where no face is near.
+        The texture in the dtype of `coarse`; where no face is near 0, in tangent space (0, 0, 1).
 
     Raises:
         ValueError: no texture coordinates, no such attribute, no faces, or a wrong number.
@@ -119,6 +134,8 @@ def bake(
     coarse = coarse.detach().to("cpu").to(torch.float64)
     for name, mesh in (("fine", fine), ("coarse", coarse)):
         check_tensor(mesh.vertices, f"{name}.vertices", finite=True)
+    if space not in ("mesh", "tangent"):
+        raise ValueError(f"space: expected 'mesh' or 'tangent', got {space!r}; pass one")
     low, high = fine.bounds()
     fine = fine.with_vertices(fine.vertices - low)
     coarse = coarse.with_vertices(coarse.vertices - low)
@@ -132,12 +149,30 @@ def bake(
     start = (coarse.triangles[face] * weight[..., None]).sum(1)
     normal = (coarse.vertex_normals()[coarse.faces[face]] * weight[..., None]).sum(1)
     values = shown.at(start, safe_normalize(normal), extent / 50 if reach is None else reach)
+    mapped = what == "normal" and space == "tangent"
+    if mapped:
+        values = _in_frames(values, coarse, face, weight)
     texture = torch.zeros(size * size, values.shape[1], dtype=torch.float64)
     texture[seen] = values
     filled = _spread(texture.view(size, size, -1), part.mask, margin)
     if what == "normal":
         filled = safe_normalize(filled.view(-1, 3)).view_as(filled)
+    if mapped:
+        none = ~filled.any(2)
+        filled[none] = filled.new_tensor((0.0, 0.0, 1.0))
     return filled.to(device, kind)
+
+
+def _in_frames(normals: Tensor, coarse: Mesh, face: Tensor, weight: Tensor) -> Tensor:
+    """Normals (P, 3) in the frames of tangents at places of a mesh; those that look inward, which a
+    normal map does not have, along the surface."""
+    base, of_corner = shading_normals(coarse)
+    along = tangents(coarse)
+    normal = (base[of_corner[face]] * weight[..., None]).sum(1)
+    tangent = along.values[along.index[face]]  # (P, 3, 4)
+    mixed_tangent = (tangent[..., :3] * weight[..., None]).sum(1)
+    found = to_tangent_space(normals, normal, mixed_tangent, tangent[:, 0, 3])
+    return safe_normalize(torch.cat((found[:, :2], found[:, 2:].clamp(min=0)), 1))
 
 
 def texels(mesh: Mesh, size: int) -> Fragments:
@@ -146,36 +181,12 @@ def texels(mesh: Mesh, size: int) -> Fragments:
     Raises:
         ValueError: the mesh has no texture coordinates.
     """
-    item = mesh.corner_attributes.get("uv")
-    if item is None and "uv" in mesh.vertex_attributes:
-        item = CornerAttribute(mesh.vertex_attributes["uv"], mesh.faces)
-    if item is None:
-        raise ValueError(
-            'coarse: expected texture coordinates, an attribute "uv", got none; geometry.unwrap '
-            "makes them"
-        )
-    uv = item.dense()[..., :2].double()
-    at = torch.stack((uv[..., 0] * size - 0.5, (1 - uv[..., 1]) * size - 0.5), 2)  # column, row
-    begin = at.amin(1).ceil().long().clamp(min=0)
-    end = at.amax(1).floor().long().clamp(max=size - 1)
-    span = (end - begin + 1).clamp(min=0)
-    count = span.prod(1)
-    ahead = torch.cumsum(count, 0)
+    item = texture_coordinates(mesh, "coarse")
+    at, places = _covering(item, size)
     covers = torch.full((size * size,), len(at), dtype=torch.int64)
-    first = 0
-    while first < len(at):
-        before = int(ahead[first - 1]) if first else 0
-        last = max(int(torch.searchsorted(ahead, before + _PAIRS, right=True)), first + 1)
-        number = count[first:last]
-        face = torch.arange(first, last).repeat_interleave(number)
-        inner = torch.arange(len(face))
-        inner = inner - (ahead[first:last] - number - before).repeat_interleave(number)
-        column = begin[face, 0] + inner % span[face, 0]
-        row = begin[face, 1] + inner // span[face, 0]
-        inside = (_weights(at[face], column, row) >= -_EDGE).all(1)
-        place = (row * size + column)[inside]
-        covers = covers.scatter_reduce(0, place, face[inside], "amin")
-        first = last
+    for face, place, weight in places:
+        inside = (weight >= -_EDGE).all(1)
+        covers = covers.scatter_reduce(0, place[inside], face[inside], "amin")
     covered = covers < len(at)
     place = covered.nonzero().squeeze(1)
     weight = torch.zeros(size * size, 3, dtype=torch.float64)
@@ -183,6 +194,58 @@ def texels(mesh: Mesh, size: int) -> Fragments:
     weight[place] = found / found.sum(1, keepdim=True)
     face = torch.where(covered, covers, -1).view(size, size)
     return Fragments(face, weight.view(size, size, 3), torch.zeros(size, size))
+
+
+def shared_texels(mesh: Mesh, size: int = 512) -> float:
+    """The share of the texture coordinates' area in the texture that another face has too, or that
+    lies outside of [0, 1]²: what a baked texture cannot have right.
+
+    Raises:
+        ValueError: the mesh has no texture coordinates.
+    """
+    item = texture_coordinates(mesh, "coarse")
+    uv = item.values[:, :2].detach().double()
+    edge = uv[item.index]
+    edge = edge[:, 1:] - edge[:, :1]
+    area = (edge[:, 0, 0] * edge[:, 1, 1] - edge[:, 0, 1] * edge[:, 1, 0]).abs() / 2
+    out = ((uv < -_OUT) | (uv > 1 + _OUT)).any(1)[item.index].any(1)
+    outside = float(area[out].sum() / area.sum().clamp(min=1e-300))
+    count = torch.zeros(size * size, dtype=torch.int64)
+    for _, place, weight in _covering(item, size)[1]:
+        inside = (weight > 1e-3).all(1)  # a middle on an edge is both faces', and neither's here
+        count += torch.bincount(place[inside], minlength=size * size)
+    twice = float((count > 1).sum()) / max(float((count > 0).sum()), 1.0)
+    return max(outside, twice)
+
+
+def _covering(
+    item: CornerAttribute, size: int
+) -> tuple[Tensor, Iterator[tuple[Tensor, Tensor, Tensor]]]:
+    """Corners of faces in texels (F, 3, 2); and, some faces at a time, faces with the texels of
+    their boxes (P,) and the weights there (P, 3)."""
+    uv = item.dense()[..., :2].double()
+    at = torch.stack((uv[..., 0] * size - 0.5, (1 - uv[..., 1]) * size - 0.5), 2)  # column, row
+    begin = at.amin(1).ceil().long().clamp(min=0)
+    end = at.amax(1).floor().long().clamp(max=size - 1)
+    span = (end - begin + 1).clamp(min=0)
+    count = span.prod(1)
+    ahead = torch.cumsum(count, 0)
+
+    def parts() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        first = 0
+        while first < len(at):
+            before = int(ahead[first - 1]) if first else 0
+            last = max(int(torch.searchsorted(ahead, before + _PAIRS, right=True)), first + 1)
+            number = count[first:last]
+            face = torch.arange(first, last).repeat_interleave(number)
+            inner = torch.arange(len(face))
+            inner = inner - (ahead[first:last] - number - before).repeat_interleave(number)
+            column = begin[face, 0] + inner % span[face, 0]
+            row = begin[face, 1] + inner // span[face, 0]
+            yield face, row * size + column, _weights(at[face], column, row)
+            first = last
+
+    return at, parts()
 
 
 def _weights(at: Tensor, column: Tensor, row: Tensor) -> Tensor:

@@ -602,6 +602,27 @@ GEOMETRY = [
         (_GEO + "test_solid_measures.py",),
     ),
     Mutant(
+        "tangents: weighted by the angles of corners",
+        "meshlearn/geometry/tangents.py",
+        "(angle[..., None] * flat)",
+        "(1.0 * flat)",
+        (_GEO + "test_tangents.py",),
+    ),
+    Mutant(
+        "tangents: the side of mirrored textures",
+        "meshlearn/geometry/tangents.py",
+        "torch.where(area < 0, -1.0, 1.0)",
+        "torch.where(area < 0, 1.0, 1.0)",
+        (_GEO + "test_tangents.py",),
+    ),
+    Mutant(
+        "baked: a normal map is of tangent space",
+        "meshlearn/reconstruct/baking.py",
+        'texture("normal", "tangent")',
+        'texture("normal", "mesh")',
+        ("tests/reconstruct/test_baking.py",),
+    ),
+    Mutant(
         "deform: rotations are proper",
         "meshlearn/geometry/rigid_cells.py",
         "torch.where(mirrored, -1.0, 1.0)",

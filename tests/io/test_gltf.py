@@ -149,3 +149,18 @@ def test_a_second_set_of_texture_coordinates_stays_one(tmp_path):
     mio.convert(tmp_path / "a.glb", tmp_path / "b.glb")
     again = mio.load_document(tmp_path / "b.glb").parts[0].vertex_fields
     assert np.array_equal(again["uv1"], back["uv1"])
+
+
+def test_tangents_of_corners_are_written(tmp_path):
+    flat = ml.data.shapes.plane((2.0, 2.0))
+    side = torch.tensor([[1.0, 0, 0, 1], [0.6, 0.8, 0, -1]])
+    index = torch.arange(flat.num_faces)[:, None].expand(-1, 3) % 2
+    flat.corner_attributes["tangent"] = ml.CornerAttribute(side, index.contiguous())
+    flat.save(tmp_path / "flat.glb")
+    back = ml.load(tmp_path / "flat.glb")
+    assert torch.equal(
+        back.vertex_attributes["tangent"][back.faces], side[index.reshape(-1)].view(-1, 3, 4)
+    )
+    flat.corner_attributes["tangent"] = ml.CornerAttribute(side[:, :3].contiguous(), index)
+    with pytest.warns(UserWarning, match="corner field 'tangent' .*side of the bitangent"):
+        flat.save(tmp_path / "three.glb")

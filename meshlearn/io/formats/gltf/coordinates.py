@@ -15,15 +15,15 @@ MOST_SETS = 8  # that are made for a material which names one that is not there
 
 
 def usable(part: Part) -> dict[str, CornerField]:
-    """Fields of corners that are written, as attributes of vertices: normals that all corners have,
-    coordinates and colours that some have, those of others 0 and white."""
+    """Fields of corners that are written, as attributes of vertices: normals and tangents that all
+    corners have, coordinates and colours that some have, those of others 0 and white."""
     out = {}
     for key, field in part.corner_fields.items():
         gaps = field.index < 0
         if len(field.values) and not gaps.all():
             if key in OF_CORNERS:
                 out[key] = looks_without_gaps(key, field)
-            elif key == "normal" and not gaps.any():
+            elif key in ("normal", "tangent") and not gaps.any():
                 out[key] = field
     return out
 

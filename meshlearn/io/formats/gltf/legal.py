@@ -96,8 +96,12 @@ def _legal_values(
             values = np.where(good, values, 0).astype(values.dtype)
     if key == "color" and values.shape[1:] in ((3,), (4,)):
         return _colors(values, losses)
-    if key == "tangent" and values.shape[1:] == (4,) and domain == "vertex":
+    if key == "tangent" and values.shape[1:] == (4,):
         return _tangents(values, losses)
+    if key == "tangent" and domain == "corner":
+        limit = "has tangents of corners with the side of the bitangent behind them, (N, 4)"
+        losses.append(Loss(LossKind.FIELD, domain, key, len(values), limit))
+        return None
     return values
 
 
