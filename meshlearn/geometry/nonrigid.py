@@ -26,7 +26,7 @@ from meshlearn.geometry.sparse_solver import SparseCholesky
 from meshlearn.geometry.turning import turned_normals
 from meshlearn.mesh import Mesh
 
-_COARSE = 2000  # vertices of the mesh that large bends are found with
+_COARSE = 1000  # vertices of the mesh that large bends are found with
 _LEVELS = 10  # of stiffness, each below the one before by one factor
 _STEPS = 3  # of each level
 _SIZES = 6  # of factors that correspondences alone are tried with, each after the other

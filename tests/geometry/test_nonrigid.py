@@ -117,7 +117,7 @@ def test_targets_of_every_kind(pair, kind):
 def test_large_meshes_are_bent_by_a_simplified_copy(pair, monkeypatch):
     mesh, goal = pair
     plain = register_nonrigid(mesh, goal)
-    monkeypatch.setattr(nonrigid, "_COARSE", 150)
+    monkeypatch.setattr(nonrigid, "_COARSE", 150)  # of 482 vertices
     found = register_nonrigid(mesh, goal)
     assert away(found.mesh, plain.mesh).mean() < 0.01
     assert found.error < 1e-3 * diagonal(goal) and found.folds == 0 and found.stretch < 0.06
