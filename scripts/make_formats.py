@@ -43,6 +43,10 @@ NOTES = """
 - **VTK** images, rectilinear and structured grids are read as their outer skin with the data of
   points and cells; `extract` takes surfaces inside them. Pieces of parallel files and blocks are
   parts.
+- Volume cells without faces (tetrahedra, pyramids, wedges, hexahedra) are a surface by their outer
+  skin, sides outward and with the fields of their cells, wherever a surface is wanted: `load`,
+  `check`, `render`, `reconstruct`; `convert` writes it where the format has no such cells, and
+  tells it. VTK, Gmsh and MEDIT keep the cells.
 - **VTK**, **Gmsh** and **MEDIT**: curved elements become straight by their corners; the nodes
   between are dropped and counted.
 - **gzip** around any format (`a.ply.gz`) is read and written; a **zip** archive is read that
