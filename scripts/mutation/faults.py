@@ -749,10 +749,17 @@ GEOMETRY = [
         ("tests/geometry/test_wrap.py",),
     ),
     Mutant(
+        "geometry: wraps are as exact as float32 squares of the shape's own unit",
+        "meshlearn/geometry/wrapping/wrap.py",
+        "unit = _power_of_two(largest) if largest else 1.0",
+        "unit = 1.0",
+        ("tests/geometry/test_wrap.py",),
+    ),
+    Mutant(
         "geometry: parts and faces without area may be left outside of a wrap",
         "meshlearn/geometry/wrapping/fitting.py",
-        "winding_number(near) < 0.5]",
-        "winding_number(near) < -0.5]",
+        "winding_number(near) < 0.5\n",
+        "winding_number(near) < -0.5\n",
         ("tests/geometry/test_wrap.py",),
     ),
     Mutant(

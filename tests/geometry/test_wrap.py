@@ -4,6 +4,7 @@ import math
 import re
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -157,7 +158,7 @@ def test_points():
     assert made.topology.topological_type == (1, 2) and made.is_vertex_manifold
     assert float(made.volume()) == pytest.approx(4.19, rel=0.06)
     assert float(ml.winding_number(points, made).min()) > 0.9
-    with pytest.warns(UserWarning, match="12 parts; a larger alpha"):
+    with pytest.warns(UserWarning, match=r"12 parts; an alpha above 2\.5"):
         geometry.wrap(shapes.icosphere(0).vertices, 0.1, 0.05)
 
 
@@ -173,6 +174,38 @@ def test_points_few_flat_and_at_one_place():
         geometry.wrap(one)
     with pytest.raises(ValueError, match="keep_cavities: points do not tell"):
         geometry.wrap(flat, keep_cavities=True)
+
+
+def test_points_are_an_array_or_a_list():
+    points = shapes.icosphere(1).vertices.float()
+    made = geometry.wrap(points, np.float32(0.8))
+    for given in (points.numpy(), points.tolist()):
+        same = geometry.wrap(given, float(np.float32(0.8)))
+        assert torch.equal(same.faces, made.faces) and torch.equal(same.vertices, made.vertices)
+    two = [[0.0, 0, 0], [1, 0, 0]]  # the default is no larger than the shape
+    assert geometry.wrap(two, offset=0.3).topology.topological_type == (1, 2)
+    with pytest.warns(UserWarning, match="has 2 parts; a larger offset joins"):
+        geometry.wrap(two)
+
+
+def test_a_tight_wrap_of_points_has_no_handles():
+    rng = torch.Generator().manual_seed(0)
+    points = ml.sample_points(shapes.icosphere(4), 3000, generator=rng)
+    made = geometry.wrap(points, tight=True)
+    assert made.topology.topological_type == (1, 2)
+    assert float((made.vertices.norm(dim=1) - 1).abs().quantile(0.95)) < 0.01
+
+
+def test_scattered_points_are_all_enclosed():
+    """Also where many rounds bring vertices back."""
+    rng = torch.Generator().manual_seed(0)
+    points = ml.sample_points(shapes.icosphere(3), 1500, generator=rng).double()
+    points = points + 0.05 * torch.randn(points.shape, dtype=points.dtype, generator=rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = geometry.wrap(points, 0.1)
+    assert not bool((ml.metrics.self_intersections(made) >= 0).any())
+    assert float(ml.winding_number(points, made).min()) > 0.9
 
 
 def test_a_wanted_hole_that_is_closed_is_told():
@@ -263,6 +296,25 @@ def test_balls_leave_nothing_behind(name, share):
     assert beyond(made, shape, alpha, 0.1 * alpha) < 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_any_size(dtype):
+    solid = sphere(8, dtype)
+    made = geometry.wrap(solid, 0.25)
+    for power in (-60, -20, 30, 110):
+        size = 2.0**power
+        other = geometry.wrap(solid.with_vertices(solid.vertices * size), 0.25 * size)
+        assert torch.equal(other.faces, made.faces)
+        assert float((other.vertices / size - made.vertices).abs().max()) < 1e-6
+    alone = geometry.wrap(torch.ones(1, 3, dtype=dtype) * 1e-30, 1e-30)
+    assert alone.topology.topological_type == (1, 2)
+    if dtype == torch.float64:
+        with pytest.raises(ValueError, match="shape: expected a size between 1e-60 and 1e"):
+            geometry.wrap(solid.with_vertices(solid.vertices * 1e-80), 1e-81)
+    else:
+        with pytest.raises(ValueError, match="is too fine for coordinates"):
+            geometry.wrap(solid.with_vertices(solid.vertices * 1e-43), 3e-44)
+
+
 def test_far_from_the_origin():
     shift = torch.tensor([500_000.0, 5_400_000.0, 300.0], dtype=torch.float64)
     solid = box()
@@ -279,6 +331,8 @@ def test_far_from_the_origin():
     [
         ({"alpha": 0.0}, "alpha: expected the radius of the ball above 0, got 0.0"),
         ({"alpha": math.nan}, "alpha: expected the radius"),
+        ({"alpha": True}, "alpha: expected the radius of the ball above 0, got True"),
+        ({"alpha": "1%"}, "alpha: expected the radius of the ball above 0, got '1%'"),
         ({"alpha": 5.0}, "alpha: 5 is larger than the shape, whose diagonal is 1.73"),
         ({"offset": -1.0}, "offset: expected a distance from the shape of at least 0"),
         ({"offset": 3.0}, "offset: 3 is larger than the shape"),

@@ -268,7 +268,7 @@ def apart(
     every = torch.cat([faces, others + len(start)])
     shares = torch.tensor((1.0, *_BACK), dtype=start.dtype)
     step = torch.zeros(len(start), dtype=torch.int64)
-    now = goal
+    now, asked = goal, within
     order = morton_order(torch.cat([now, around]), every)
     query = order[order < len(faces)]  # neighbours in space one after another
     for _ in range(_TRIES):
@@ -276,10 +276,13 @@ def apart(
         bad = found >= 0
         partner = found[bad]
         crossed = torch.cat([query[bad], partner[partner < len(faces)]])
+        if not len(crossed) and len(asked):
+            every_one = len(asked) == len(within)
+            asked, crossed = _outside(now, faces, asked)
+            if not len(crossed) and not every_one:  # of the others some may have come out since
+                asked, crossed = _outside(now, faces, within)
         if not len(crossed):
-            crossed = _nearest_to_outside(now, faces, within)
-            if not len(crossed):
-                return now
+            return now
         back = torch.zeros(len(start), dtype=torch.bool)
         back[faces[crossed].reshape(-1)] = True
         if bool((step[back] == len(_BACK)).all()):  # then their neighbours
@@ -291,12 +294,11 @@ def apart(
     return start
 
 
-def _nearest_to_outside(vertices: Tensor, faces: Tensor, points: Tensor) -> Tensor:
-    """Faces that are nearest to those of `points` that they do not enclose."""
-    if not len(points):
-        return faces.new_empty(0)
-    middle = vertices.double().mean(0)
-    tree = MeshBVH(Mesh((vertices.double() - middle).float(), faces))
-    near = (points.double() - middle).float()
-    outside = near[tree.winding_number(near) < 0.5]
-    return tree.closest(outside)[1]
+def _outside(vertices: Tensor, faces: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Those of `points` that a mesh does not enclose, and the faces that are nearest to them."""
+    low, high = vertices.double().amin(0), vertices.double().amax(0)
+    middle, size = low / 2 + high / 2, float((high - low).max())
+    near, around = (((p.double() - middle) / size).float() for p in (points, vertices))
+    tree = MeshBVH(Mesh(around, faces))
+    outside = tree.winding_number(near) < 0.5
+    return points[outside], tree.closest(near[outside])[1]

@@ -25,13 +25,12 @@ class Wrapped:
     """Faces or points near the origin, ready for questions.
 
     Args:
-        vertices: (V, 3) float64, finite.
+        vertices: (V, 3) float64, about the origin and of about one unit.
         faces: (F, 3) int64; without any the vertices are what is wrapped.
-        middle: (3,) float64, taken off the vertices first.
     """
 
-    def __init__(self, vertices: Tensor, faces: Tensor, middle: Tensor) -> None:
-        self.vertices = (vertices - middle).float()
+    def __init__(self, vertices: Tensor, faces: Tensor) -> None:
+        self.vertices = vertices.float()
         self.faces = faces
         if len(faces):
             self.tree: MeshBVH | PointTree = MeshBVH(Mesh(self.vertices, faces))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
+from numbers import Real
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from meshlearn._memory import available_memory
-from meshlearn._validate import check_tensor
+from meshlearn._validate import TensorLike, check_tensor
+from meshlearn.geometry._space import check_points
 from meshlearn.geometry.bvh import MeshBVH
 from meshlearn.geometry.neighbours import knn
 from meshlearn.geometry.wrapping.cells import (
@@ -40,11 +43,12 @@ _MOST = 1 << 30  # cells
 _BYTES = 8  # a cell, with what is computed on the way
 _LEVELS = 8  # halvings to find how wide an opening is that was closed
 _TOLD = 0.9  # of the radius that keeps an opening as it was measured, for the error of cells
+_SIZES = (1e-60, 1e60)  # of a shape, so that products of three lengths are finite
 _DIGITS = 64.0  # steps of the dtype's rounding in a cell, the least that tells its corners apart
 
 
 def wrap(
-    shape: Mesh | Tensor,
+    shape: Mesh | TensorLike,
     alpha: float | None = None,
     offset: float | None = None,
     *,
@@ -64,8 +68,8 @@ def wrap(
     of faces that would are moved back towards the cells.
 
     Args:
-        shape: a mesh, or points (P, 3) float32 or float64. Faces may have any defect; coordinates
-            are finite.
+        shape: a mesh, or points (P, 3) float32 or float64, also as an array or a list. Faces may
+            have any defect; coordinates are finite.
         alpha: radius of the ball in the shape's unit; gaps narrower than a ball with the offset
             around it (twice `alpha` and `offset`) are closed, others are entered, to a quarter of a
             cell. Default: 1 % of the diagonal of the shape's box, of points at least 1.5 times
@@ -106,6 +110,9 @@ def wrap(
     if keep_cavities and not len(given.faces):
         raise ValueError("keep_cavities: points do not tell a room from material; give a mesh")
     lengths = _lengths(given, alpha, offset, holes_up_to, tight)
+    if given.diagonal == 0:
+        given = given._replace(unit=_power_of_two(lengths.alpha))
+    lengths = lengths.over(given.unit)
     found = _cells(given, lengths, keep_cavities)
     corner, squares = cell_surface(found.inside)
     start = found.origin + corner.double() * lengths.cell
@@ -113,12 +120,12 @@ def wrap(
     reach = lengths.held + 2 * SLACK * lengths.cell
     points, sharp = fit(given.wrapped, start, quads, lengths.offset, reach, lengths.cell)
     triangles = quads.triangles(points, sharp)
-    begin, end = ((p + given.middle).to(shape.dtype) for p in (start, points))
-    others = (given.vertices.to(shape.dtype), given.faces)
+    begin, end = ((p * given.unit + given.middle).to(given.dtype) for p in (start, points))
+    others = (given.vertices.to(given.dtype), given.faces)
     moved = apart(others, begin, end, triangles, touches=tight)
     made = Mesh(moved, triangles)
     _warn(given, lengths, found, made)
-    return made.to(shape.device)
+    return made.to(given.device)
 
 
 class _Given(NamedTuple):
@@ -128,51 +135,81 @@ class _Given(NamedTuple):
     faces: Tensor  # (F, 3) int64; none for points
     middle: Tensor  # (3,) float64
     extent: Tensor  # (3,) float64
+    diagonal: float
+    unit: float  # a power of two about as large as the shape; cells and feet are in it
     wrapped: Wrapped
     rounding: float  # of coordinates
     mesh: Mesh | None
-
-    @property
-    def diagonal(self) -> float:
-        return float(self.extent.norm())
+    dtype: torch.dtype
+    device: torch.device
 
 
-def _given(shape: Mesh | Tensor) -> _Given:
+def _given(shape: Mesh | TensorLike) -> _Given:
     mesh = None
     if isinstance(shape, Mesh):
         name = "mesh.vertices"
         mesh = shape.detach().to("cpu")
         vertices, faces = mesh.vertices, mesh.faces
+        device = shape.device
         if len(faces):
             vertices = used_vertices(mesh)
             faces = mesh.remove_unreferenced().mesh.faces
-    elif isinstance(shape, Tensor):
-        name, faces = "points", torch.zeros(0, 3, dtype=torch.int64)
-        check_tensor(shape, name, shape=("P", 3), dtype=(torch.float32, torch.float64))
-        vertices = shape.detach().cpu()
-    else:
+    elif isinstance(shape, str | Path):
         raise ValueError(
             f"shape: expected a Mesh or points (P, 3), got {type(shape).__name__}; read one with "
             "ml.load"
         )
+    else:
+        name, faces = "points", torch.zeros(0, 3, dtype=torch.int64)
+        vertices = check_points(shape, name)
+        vertices, device = vertices.detach().cpu(), vertices.device
     if not len(vertices):
         raise ValueError("shape: expected faces or points, got none; there is nothing to wrap")
     check_tensor(vertices, name, finite=True)
-    rounding = float(vertices.abs().max()) * torch.finfo(vertices.dtype).eps
-    vertices = vertices.double()
+    numbers = torch.finfo(vertices.dtype)
+    rounding = numbers.eps * max(float(vertices.abs().max()), numbers.tiny)
+    dtype, vertices = vertices.dtype, vertices.double()
     low, high = vertices.amin(0), vertices.amax(0)
-    middle = low + (high - low) / 2
-    wrapped = Wrapped(vertices, faces, middle)
-    return _Given(vertices, faces, middle, high - low, wrapped, rounding, mesh)
+    extent = high / 2 - low / 2
+    largest = 2 * float(extent.max())
+    if largest > 0 and not _SIZES[0] <= largest <= _SIZES[1]:
+        raise ValueError(
+            f"shape: expected a size between {_SIZES[0]:g} and {_SIZES[1]:g}, got {largest:.3g}; "
+            "give it in another unit"
+        )
+    middle = low + extent
+    unit = _power_of_two(largest) if largest else 1.0
+    wrapped = Wrapped((vertices - middle) / unit, faces)
+    diagonal = 2 * unit * float((extent / unit).norm())
+    return _Given(
+        vertices, faces, middle, 2 * extent, diagonal, unit, wrapped, rounding, mesh, dtype, device
+    )
+
+
+def _power_of_two(size: float) -> float:
+    return math.ldexp(1.0, math.frexp(size)[1])
 
 
 class _Lengths(NamedTuple):
     alpha: float
     offset: float
+    gap: float  # between the ball and the shape
     cell: float
     held: float  # distance that the ball keeps
     wide: list[float]  # radii of wider balls, see `cells_inside`
     size: list[int]  # cells along each axis
+
+    def over(self, unit: float) -> _Lengths:
+        """The same in another unit."""
+        held, wide = self.held / unit, [r / unit for r in self.wide]
+        return self._replace(
+            alpha=self.alpha / unit,
+            offset=self.offset / unit,
+            gap=self.gap / unit,
+            cell=self.cell / unit,
+            held=held,
+            wide=wide,
+        )
 
 
 def _lengths(
@@ -184,22 +221,24 @@ def _lengths(
             raise ValueError(
                 "alpha: expected a radius, since all of the shape is at one place; give one"
             )
-        alpha = max(ALPHA * diagonal, _SPACINGS * _spacing(given))
-    _check(alpha, "alpha", "the radius of the ball", zero=False)
+        alpha = min(max(ALPHA * diagonal, _SPACINGS * _spacing(given)), diagonal)
+    alpha = _length(alpha, "alpha", "the radius of the ball", zero=False)
     offset = OFFSET * alpha if offset is None else offset
-    _check(offset, "offset", "a distance from the shape", zero=True)
-    _check(holes, "holes_up_to", "a diameter", zero=True)
+    offset = _length(offset, "offset", "a distance from the shape", zero=True)
+    holes = _length(holes, "holes_up_to", "a diameter", zero=True)
     for name, value in (("alpha", alpha), ("offset", offset), ("holes_up_to", holes)):
         if value > diagonal > 0:
             raise ValueError(
                 f"{name}: {value:.4g} is larger than the shape, whose diagonal is {diagonal:.4g}; "
                 "give a smaller one, in the unit of the shape"
             )
-    offset = 0.0 if tight else offset
+    gap = offset
+    if tight:  # balls that touched points would sink between them
+        gap, offset = 0.0 if len(given.faces) else OFFSET * alpha, 0.0
     fewest, most = _ALONG
     along = min(max(alpha / (_FINEST * diagonal), fewest), most) if diagonal else most
     cell = alpha / along
-    held = max(offset, _HELD * cell)
+    held = max(gap, _HELD * cell)
     wide = _wider(alpha, holes / 2)
     span = given.extent + 2 * (held + alpha + 2 * cell)  # cells at the border are all FREE
     size = [math.ceil(n / BLOCK) * BLOCK for n in (span / cell).tolist()]
@@ -216,14 +255,15 @@ def _lengths(
             f"{given.rounding:.2g}; move the shape to the origin, take float64, or give a larger "
             "one"
         )
-    return _Lengths(alpha, offset, cell, held, wide, size)
+    return _Lengths(alpha, offset, gap, cell, held, wide, size)
 
 
-def _check(value: object, name: str, what: str, *, zero: bool) -> None:
-    fine = isinstance(value, (int, float)) and math.isfinite(value)
+def _length(value: object, name: str, what: str, *, zero: bool) -> float:
+    fine = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not fine or value < 0 or (value == 0 and not zero):  # type: ignore[operator]
         least = "of at least 0" if zero else "above 0"
         raise ValueError(f"{name}: expected {what} {least}, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _spacing(given: _Given) -> float:
@@ -232,7 +272,8 @@ def _spacing(given: _Given) -> float:
         return 0.0
     points = given.wrapped.vertices
     k = min(7, len(points))
-    return float(knn(points, points, k)[0][:, -1].sqrt().sort().values[int(0.99 * len(points))])
+    away = knn(points, points, k)[0][:, -1].sqrt().sort().values[int(0.99 * len(points))]
+    return given.unit * float(away)
 
 
 def _wider(alpha: float, radius: float) -> list[float]:
@@ -262,11 +303,11 @@ class _Cells(NamedTuple):
 
 
 def _cells(given: _Given, lengths: _Lengths, cavities: bool) -> _Cells:
-    cell, size, least = lengths.cell, lengths.size, lengths.offset + lengths.alpha
+    cell, size, least = lengths.cell, lengths.size, lengths.gap + lengths.alpha
     # where a ball's centre surely is, and before that where it may be, but not in the middle of the
     # cell
     bounds = [lengths.held, least - SLACK * cell, least]
-    bounds += [lengths.offset + r for r in lengths.wide]
+    bounds += [lengths.gap + r for r in lengths.wide]
     origin = -torch.tensor(size, dtype=torch.float64) * cell / 2
     reach = lengths.alpha / cell + _BEYOND
     pruned = None if cavities else reach
@@ -293,9 +334,11 @@ def _warn(given: _Given, lengths: _Lengths, found: _Cells, made: Mesh) -> None:
     if given.mesh is None or not given.mesh.num_faces:
         parts = int(made.topology.components().count)
         if parts > 1:
+            least = max(lengths.alpha * given.unit, _SPACINGS * _spacing(given))
+            wanted = f"an alpha above {least:.4g} or " if least < given.diagonal else ""
             warnings.warn(
-                f"shape: the wrap of the points has {parts:,} parts; a larger alpha than "
-                f"{lengths.alpha:.4g} joins them",
+                f"shape: the wrap of the points has {parts:,} parts; {wanted}a larger offset joins "
+                "what the ball falls between",
                 stacklevel=3,
             )
         return
@@ -303,8 +346,8 @@ def _warn(given: _Given, lengths: _Lengths, found: _Cells, made: Mesh) -> None:
     had, has = topology.genus, made.topology.genus
     if had is None or has is None or has >= had:
         return
-    widest = _widest_closed(given, lengths, found)
-    keeps = _TOLD * widest * lengths.alpha / (lengths.alpha + lengths.offset)
+    widest = given.unit * _widest_closed(given, lengths, found)
+    keeps = _TOLD * widest * lengths.alpha / (lengths.alpha + lengths.gap)
     warnings.warn(
         f"alpha: {had - has} of {had} openings through the shape closed, the widest about "
         f"{2 * widest:.2g} wide; an alpha below {keeps:.2g} keeps that one open",
@@ -326,7 +369,7 @@ def _widest_closed(given: _Given, lengths: _Lengths, found: _Cells) -> float:
     room = away > lengths.cell / 2
     room[room.clone()] = given.wrapped.tree.winding_number(centre[room]).abs() < 0.5
     shut, away = shut[room], away[room]
-    none, every = lengths.cell / 2, lengths.alpha + lengths.offset
+    none, every = lengths.cell / 2, lengths.alpha + lengths.gap
     least = _euler(inside)
     for _ in range(_LEVELS):
         level = (none + every) / 2
