@@ -39,17 +39,17 @@ class Remesher : HalfEdges {
     if (s.size != nullptr) size_.resize(total);
     for (int64_t v = 0; v < total; ++v) {
       where_[v] = load3(s.position, whole(v));
-      if (out_[v] >= 0) near_[v] = out_[v] / 3;
+      if (out_[v] >= 0) near_[v] = static_cast<int32_t>(face_of(out_[v]));
       if (s.size != nullptr) size_[v] = s.size[whole(v)];
     }
     std::vector<int32_t> count(total, 0);
-    for (int64_t h = 0; h < 3 * s.faces; ++h) {
-      if (s.feature[h] && feature_[h] == 0) feature_[h] = 1;
-      const int64_t t = twin_[h];
-      if (feature_[h] == 0 || (t >= 0 && t < h)) continue;
+    halves([&](int64_t h) {
+      if (s.feature[3 * face_of(h) + (h & 3)] && feature_[h] == 0) feature_[h] = 1;
+      const int64_t t = half_[h].twin;
+      if (feature_[h] == 0 || (t >= 0 && t < h)) return;
       ++count[from(h)];
       ++count[to(h)];
-    }
+    });
     kind_.resize(total);
     for (int64_t v = 0; v < total; ++v) {
       kind_[v] = odd_[v]                                           ? FIXED
@@ -58,6 +58,7 @@ class Remesher : HalfEdges {
                                                                    : FREE;
     }
     alive_ = s.faces;
+    first_half_ = half_;
   }
 
   // `target`: faces wanted, 0: as many as the lengths make.
@@ -72,7 +73,7 @@ class Remesher : HalfEdges {
         if (alive_ > target) collapse(target);
       }
       flip();
-      relax(exec);
+      relax(exec, r + 1 == rounds);
     }
   }
 
@@ -82,17 +83,14 @@ class Remesher : HalfEdges {
 
   void finish() {
     std::vector<int64_t> number(out_.size(), -1);
-    const int64_t half = static_cast<int64_t>(vert_.size());
-    for (int64_t h = 0; h < half; ++h)
-      if (!dead_[h / 3]) number[whole(vert_[h])] = 0;
+    halves([&](int64_t h) { number[whole(from(h))] = 0; });
     int64_t count = 0;
     for (size_t v = 0; v < number.size(); ++v) {
       if (number[v] < 0) continue;
       number[v] = count++;
       position.insert(position.end(), {where_[v].x, where_[v].y, where_[v].z});
     }
-    for (int64_t h = 0; h < half; ++h)
-      if (!dead_[h / 3]) face.push_back(number[whole(vert_[h])]);
+    halves([&](int64_t h) { face.push_back(number[whole(from(h))]); });
   }
 
  private:
@@ -100,8 +98,10 @@ class Remesher : HalfEdges {
   // at all
   enum Kind : uint8_t { FREE, CURVE, CORNER, FIXED };
   static constexpr int64_t kTrims = 2;  // last rounds that bring the number of faces to the target
-  static constexpr int kSweeps = 4;     // of flips a round
-  static constexpr int kRestores = 6;   // times that vertices whose faces turned go back
+  static constexpr double kClasses = 12.5;  // of short edges, for a squared length of 1
+  static constexpr int kSweeps = 2;         // of flips a round
+  static constexpr double kNear = 0.1;      // wanted lengths, within which a place nearby will do
+  static constexpr int kRestores = 6;       // times that vertices whose faces turned go back
   struct Entry {
     double key;
     int32_t edge;
@@ -117,7 +117,9 @@ class Remesher : HalfEdges {
     const double a = wanted(from(h)), b = wanted(to(h)), least = a < b ? a : b;
     return norm2(at(from(h)) - at(to(h))) / (least * least);
   }
-  int64_t edge(int64_t h) const { return twin_[h] >= 0 && twin_[h] < h ? twin_[h] : h; }
+  int64_t edge(int64_t h) const {
+    return half_[h].twin >= 0 && half_[h].twin < h ? half_[h].twin : h;
+  }
   void push(double key, int64_t h) {
     queue_.push_back({key, static_cast<int32_t>(h)});
     std::push_heap(queue_.begin(), queue_.end());
@@ -131,9 +133,9 @@ class Remesher : HalfEdges {
   // Calls f(h) for all edges, at the lower of their half-edges.
   template <class F>
   void edges(F f) {
-    const int64_t half = static_cast<int64_t>(vert_.size());
-    for (int64_t h = 0; h < half; ++h)
-      if (!dead_[h / 3] && (twin_[h] < 0 || twin_[h] > h)) f(h);
+    halves([&](int64_t h) {
+      if (half_[h].twin < 0 || half_[h].twin > h) f(h);
+    });
   }
 
   // Lengths change by what the number of faces is off (E5).
@@ -148,10 +150,10 @@ class Remesher : HalfEdges {
   void flip();
   bool try_collapse(int64_t h);
   bool may_go(int64_t h, int64_t u, int64_t v);
-  bool spoils(int64_t v, int64_t other, const Vec3<double>& p, bool any_length);
+  bool spoils(int64_t v, int64_t other, const Vec3<double>& p);
   bool turns_well(int64_t h);
   template <class Exec>
-  void relax(const Exec& exec);
+  void relax(const Exec& exec, bool exact);
 
   const RemeshSurface& s_;
   const RemeshRules rules_;
@@ -161,6 +163,7 @@ class Remesher : HalfEdges {
   std::vector<uint8_t> kind_;
   std::vector<int32_t> near_, mark_;
   std::vector<Entry> queue_;
+  std::vector<Half> first_half_;  // of the given surface
   int64_t alive_ = 0;
   int32_t stamp_ = 0;
   double scale_ = 1;
@@ -180,7 +183,7 @@ inline void Remesher::split(int64_t target) {
   std::make_heap(queue_.begin(), queue_.end());
   while (!queue_.empty() && (target == 0 || alive_ < target)) {
     const Entry first = pop();
-    const int64_t h = first.edge, u = from(h), v = to(h), t = twin_[h];
+    const int64_t h = first.edge, u = from(h), v = to(h), t = half_[h].twin;
     if (-first.key != stretch(h)) continue;
     const Vec3<double> middle = (at(u) + at(v)) * 0.5;
     const double size = size_.empty() ? 1 : (size_[u] + size_[v]) * 0.5;
@@ -206,7 +209,7 @@ inline void Remesher::split(int64_t target) {
       };
       add(g);
       add(next(g));  // it may have another number now
-      if (twin_[prev(g)] < 0) add(prev(g));
+      if (half_[prev(g)].twin < 0) add(prev(g));
     });
   }
 }
@@ -216,25 +219,32 @@ inline void Remesher::split(int64_t target) {
 inline void Remesher::collapse(int64_t target) {
   trimming_ = target > 0;
   const double limit = trimming_ ? 4 : rules_.shortest * rules_.shortest;
-  queue_.clear();
-  edges([&](int64_t h) {
+  // in classes by their length, and in each as they are found: in the order of memory, mostly
+  std::vector<std::vector<int32_t>> found(static_cast<size_t>(limit * kClasses) + 1);
+  std::vector<size_t> next_one(found.size(), 0);
+  size_t k = 0;
+  auto rank = [&](double s) { return static_cast<size_t>(s * kClasses); };
+  auto add = [&](int64_t e) {
+    const double s = stretch(e);
+    if (!(s < limit)) return;
+    found[rank(s)].push_back(static_cast<int32_t>(edge(e)));
+    if (rank(s) < k) k = rank(s);
+  };
+  edges(add);
+  while (k < found.size() && (target == 0 || alive_ > target)) {
+    if (next_one[k] == found[k].size()) {
+      ++k;
+      continue;
+    }
+    const int64_t h = found[k][next_one[k]++];
+    if (dead_[face_of(h)]) continue;
     const double s = stretch(h);
-    if (s < limit) queue_.push_back({s, static_cast<int32_t>(h)});
-  });
-  std::make_heap(queue_.begin(), queue_.end());
-  while (!queue_.empty() && (target == 0 || alive_ > target)) {
-    const Entry first = pop();
-    const int64_t h = first.edge;
-    if (dead_[h / 3] || first.key != stretch(h)) continue;
-    int64_t v = kind_[from(h)] > kind_[to(h)] ? from(h) : to(h);
+    if (!(s < limit) || rank(s) != k) continue;
+    const int64_t v = kind_[from(h)] > kind_[to(h)] ? from(h) : to(h);
     if (!try_collapse(h)) continue;
     around(v, [&](int64_t g) {
-      auto add = [&](int64_t e) {
-        const double s = stretch(e);
-        if (s < limit) push(s, edge(e));
-      };
       add(g);
-      if (twin_[prev(g)] < 0) add(prev(g));
+      if (half_[prev(g)].twin < 0) add(prev(g));
     });
   }
   trimming_ = false;
@@ -247,9 +257,8 @@ inline bool Remesher::try_collapse(int64_t h) {
   if (kind_[u] == CURVE && !feature_[h]) return false;
   const bool both = kind_[v] == FREE;
   const Vec3<double> p = both ? (at(u) + at(v)) * 0.5 : at(v);
-  if (!may_go(h, u, v) || spoils(u, v, p, trimming_) || (both && spoils(v, u, p, trimming_)))
-    return false;
-  alive_ -= twin_[h] >= 0 ? 2 : 1;
+  if (spoils(u, v, p) || (both && spoils(v, u, p)) || !may_go(h, u, v)) return false;
+  alive_ -= half_[h].twin >= 0 ? 2 : 1;
   collapse_edge(h, u, v);
   where_[v] = p;
   if (both && !size_.empty()) size_[v] = (size_[u] + size_[v]) * 0.5;
@@ -260,7 +269,7 @@ inline bool Remesher::try_collapse(int64_t h) {
 // in common but the corners beside h (Dey, Edelsbrunner, Guha, Nekhayev, Topology preserving edge
 // contraction, 1999).
 inline bool Remesher::may_go(int64_t h, int64_t u, int64_t v) {
-  const int64_t t = twin_[h];
+  const int64_t t = half_[h].twin;
   if (t >= 0 && border_[u] && border_[v]) return false;
   for (int64_t g : {h, t}) {
     if (g < 0) continue;
@@ -280,33 +289,31 @@ inline bool Remesher::may_go(int64_t h, int64_t u, int64_t v) {
 }
 
 // Whether a face at v, but those at `other` too, would turn, become thin or too long, with v at p.
-inline bool Remesher::spoils(int64_t v, int64_t other, const Vec3<double>& p, bool any_length) {
+inline bool Remesher::spoils(int64_t v, int64_t other, const Vec3<double>& p) {
   bool bad = false;
   const Vec3<double> old = at(v);
-  const double mine = wanted(v);
+  const double mine = wanted(v), limit = rules_.longest * rules_.longest;
   around(v, [&](int64_t g) {
     if (bad) return;
     const int64_t i = to(g), j = from(prev(g));
     if (i == other || j == other) return;
     const Vec3<double> a = at(i), b = at(j);
+    const double la = norm2(a - p), lb = norm2(b - p);
+    if (!trimming_) {
+      const double wi = wanted(i), wj = wanted(j);
+      const double sa = wi < mine ? wi : mine, sb = wj < mine ? wj : mine;
+      if (la > limit * sa * sa || lb > limit * sb * sb) {
+        bad = true;
+        return;
+      }
+    }
     const Vec3<double> before = cross(a - old, b - old), after = cross(a - p, b - p);
     const double nb = norm2(before), na = norm2(after), both = dot(before, after);
-    if (nb > 0 && !(both > 0 && both * both >= rules_.agree * rules_.agree * nb * na)) {
-      bad = true;
-      return;
-    }
-    const double la = norm2(a - p), lb = norm2(b - p), side = norm2(b - a);
+    const double side = norm2(b - a);
     double longest = la > lb ? la : lb;
     if (side > longest) longest = side;
-    if (!(na > rules_.thin * rules_.thin * longest * longest)) {
-      bad = true;
-      return;
-    }
-    if (any_length) return;
-    const double limit = rules_.longest * rules_.longest;
-    const double wi = wanted(i), wj = wanted(j);
-    const double sa = wi < mine ? wi : mine, sb = wj < mine ? wj : mine;
-    if (la > limit * sa * sa || lb > limit * sb * sb) bad = true;
+    bad = (nb > 0 && !(both > 0 && both * both >= rules_.agree * rules_.agree * nb * na)) ||
+          !(na > rules_.thin * rules_.thin * longest * longest);
   });
   return bad;
 }
@@ -314,15 +321,19 @@ inline bool Remesher::spoils(int64_t v, int64_t other, const Vec3<double>& p, bo
 // (E3) Flips edges where the ends of both, before and after, then have more nearly six neighbours,
 // four at borders.
 inline void Remesher::flip() {
+  std::vector<int8_t> off(out_.size());  // of the wished number of neighbours; 100 is enough
+  for (size_t v = 0; v < off.size(); ++v) {
+    const int32_t by = valence_[v] - (border_[v] ? 4 : 6);
+    off[v] = static_cast<int8_t>(by < 100 ? by : 100);
+  }
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
     int64_t done = 0;
     edges([&](int64_t h) {
-      const int64_t t = twin_[h];
-      if (t < 0 || feature_[h]) return;
-      const int64_t u = from(h), v = to(h), a = from(prev(h)), b = from(prev(t));
-      auto off = [&](int64_t w) { return valence_[w] - (border_[w] ? 4 : 6); };
+      const int64_t t = half_[h].twin;
+      if (t < 0) return;
+      const int64_t u = from(h), v = from(t), a = from(prev(h)), b = from(prev(t));
       // the sum of squares falls by 2 (off(u) + off(v) - off(a) - off(b)) - 4
-      if (off(u) + off(v) - off(a) - off(b) <= 2) return;
+      if (off[u] + off[v] - off[a] - off[b] <= 2 || feature_[h]) return;
       if (a == b || valence_[u] <= (border_[u] ? 2 : 3) || valence_[v] <= (border_[v] ? 2 : 3))
         return;
       if (kind_[a] == FIXED && kind_[b] == FIXED) return;
@@ -331,6 +342,10 @@ inline void Remesher::flip() {
       if (joined || !turns_well(h)) return;
       flip_edge(h);
       ++done;
+      for (int64_t w : {u, v, a, b}) {
+        const int32_t by = valence_[w] - (border_[w] ? 4 : 6);
+        off[w] = static_cast<int8_t>(by < 100 ? by : 100);
+      }
     });
     if (done == 0) break;
   }
@@ -338,7 +353,7 @@ inline void Remesher::flip() {
 
 // Whether both faces after a flip of h look where both before do, and are not thin.
 inline bool Remesher::turns_well(int64_t h) {
-  const int64_t t = twin_[h];
+  const int64_t t = half_[h].twin;
   const Vec3<double> u = at(from(h)), v = at(to(h)), a = at(from(prev(h))), b = at(from(prev(t)));
   const Vec3<double> before[2] = {cross(v - u, a - u), cross(u - v, b - v)};
   const Vec3<double> after[2] = {cross(a - b, u - b), cross(b - a, v - a)};
@@ -360,29 +375,32 @@ inline bool Remesher::turns_well(int64_t h) {
 // (E4) Moves free vertices in their tangent planes towards the middle of their neighbours, and back
 // onto the surface; those whose faces would turn stay.
 template <class Exec>
-void Remesher::relax(const Exec& exec) {
+void Remesher::relax(const Exec& exec, bool exact) {
   const int64_t total = static_cast<int64_t>(out_.size());
   target_ = where_;
   std::vector<double> size = size_;
   exec.for_each(total, 256, [&](int64_t v) {
     if (out_[v] < 0 || kind_[v] != FREE) return;
     const Vec3<double> here = at(v);
-    Vec3<double> sum{0, 0, 0}, normal{0, 0, 0};
+    Vec3<double> sum{0, 0, 0}, normal{0, 0, 0}, a = at(to(out_[v])) - here;
     double weight = 0;
     around(v, [&](int64_t g) {
-      const int64_t i = to(g);
-      const Vec3<double> a = at(i) - here, b = at(from(prev(g))) - here;
-      const double w = size_.empty() ? 1 : 1 / size_[i];
+      const Vec3<double> b = at(from(prev(g))) - here;
+      const double w = size_.empty() ? 1 : 1 / size_[to(g)];
       sum = sum + a * w;
       weight += w;
       normal = normal + cross(a, b);
+      a = b;
     });
     const double length = std::sqrt(norm2(normal));
     if (!(length > 0)) return;
     const Vec3<double> unit = normal * (1 / length);
     Vec3<double> step = sum * (rules_.relax / weight);
     step = step - unit * dot(step, unit);
-    RemeshPlace place = places_.at(here + step, near_[v]);
+    const Vec3<double> aim = here + step;
+    RemeshPlace place;
+    if (exact || !places_.walk(aim, near_[v], first_half_, kNear * wanted(v), place))
+      place = places_.at(aim, near_[v]);
     if (!(dot(place.normal, unit) > 0)) return;
     target_[v] = place.point;
     near_[v] = place.face;
@@ -397,7 +415,7 @@ void Remesher::relax(const Exec& exec) {
     std::vector<int32_t> turned;
     for (size_t f = 0; f < dead_.size(); ++f) {
       if (dead_[f]) continue;
-      const int32_t* c = &vert_[3 * f];
+      const int64_t c[3] = {half_[4 * f].vert, half_[4 * f + 1].vert, half_[4 * f + 2].vert};
       const Vec3<double> before = cross(at(c[1]) - at(c[0]), at(c[2]) - at(c[0]));
       const Vec3<double> after =
           cross(target_[c[1]] - target_[c[0]], target_[c[2]] - target_[c[0]]);
@@ -408,7 +426,7 @@ void Remesher::relax(const Exec& exec) {
     }
     if (turned.empty()) break;
     for (int32_t f : turned)
-      for (int j = 0; j < 3; ++j) target_[vert_[3 * f + j]] = where_[vert_[3 * f + j]];
+      for (int j = 0; j < 3; ++j) target_[half_[4 * f + j].vert] = where_[half_[4 * f + j].vert];
   }
   where_.swap(target_);
 }

@@ -4,15 +4,16 @@ With s the wanted length at a vertex, that of an edge is the smaller of its ends
 units of the wanted one. A round is (E1) to (E4), one after the other (Botsch, Kobbelt, 2004, 4):
 
 (E1) an edge longer than 4/3 s is halved, the longest first; a new vertex wants the mean of the ends
-(E2) an edge shorter than 4/5 s becomes a point, the shortest first: its middle, or the end that is
-     on a feature; not where a face would turn, become thin or longer than 4/3 s, nor where the ends
-     have neighbours in common that are no corners of the edge's faces (Dey et al., 1999)
+(E2) an edge shorter than 4/5 s becomes a point, the shortest first, in classes by length: its
+     middle, or the end that is on a feature; not where a face would turn, become thin or longer
+     than 4/3 s, nor where the ends have neighbours in common that are no corners of the edge's
+     faces (Dey et al., 1999)
 (E3) an edge is flipped where Σ (valence - 6)², 4 in place of 6 at borders, over the four corners
      of its faces becomes less; not where a face would turn or become thin
-(E4) a free vertex p goes to p + λ (m - n (n·m)), then to the point of the given surface that is
-     nearest, if it looks to the same side; m is the mean of its neighbours q - p, each by 1 / s(q),
-     so that edges keep their lengths where these differ; n the normal of the faces at p by area.
-     Vertices of faces that would turn go back
+(E4) a free vertex p goes to p + λ (m - n (n·m)), and from there to the nearest point of the given
+     surface, before the last round to that of the faces around, if it looks to the same side. m is
+     the mean of its neighbours q - p, each by 1 / s(q), so that edges keep their lengths where
+     these differ; n the normal of the faces at p by area. Vertices of faces that would turn go back
 (E5) with a number of faces wanted, s grows each round by the square root of how many times too many
      there are, and the last rounds split the longest or collapse the shortest until there are
      that many

@@ -26,7 +26,9 @@ from meshlearn.geometry.collapse_parts import (
 )
 
 FREE, CURVE, CORNER, FIXED = range(4)  # how a vertex moves: anywhere, along a feature, not, never
-TRIMS, SWEEPS, RESTORES = 2, 4, 6
+TRIMS, SWEEPS, RESTORES = 2, 2, 6
+CLASSES = 12.5  # of short edges, for a squared length of 1
+NEAR, STEPS = 0.1, 8  # wanted lengths within which a place nearby will do, faces on the way
 ODD = 2  # a feature that is an edge of other than two faces
 
 
@@ -260,6 +262,7 @@ class _Passes(HalfEdges):
         self.where: list[Point] = [self.surface[self.whole(v)] for v in range(count)]
         if self.sizes is not None:
             self.size = [self.sizes[self.whole(v)] for v in range(count)]
+        self.near = [max(h, 0) // 3 for h in self.out]
         meet = [0] * count
         for h, kept in enumerate(feature.reshape(-1).tolist()):
             self.feature[h] = self.feature[h] or int(kept)
@@ -276,6 +279,7 @@ class _Passes(HalfEdges):
             elif meet[v]:
                 self.kind[v] = CURVE
         self.alive = len(faces)
+        self.first_twin = list(self.twin)
 
     def run(self, rounds: int, target: int) -> None:
         for r in range(rounds):
@@ -289,7 +293,7 @@ class _Passes(HalfEdges):
                 if self.alive > target:
                     self.collapse_short(target)
             self.flip()
-            self.relax()
+            self.relax(exact=r + 1 == rounds)
 
     def result(self) -> tuple[Tensor, Tensor]:
         half = [h for h in range(len(self.vert)) if not self.dead[h // 3]]
@@ -334,7 +338,8 @@ class _Passes(HalfEdges):
             if m == len(self.where):
                 self.where.append(middle)
                 self.kind.append(kind)
-            self.where[m], self.kind[m] = middle, kind
+                self.near.append(0)
+            self.where[m], self.kind[m], self.near[m] = middle, kind, self.near[u]
             if self.sizes is not None:
                 self.size += [0.0] * (m + 1 - len(self.size))
                 self.size[m] = (self.size[u] + self.size[v]) * 0.5
@@ -351,25 +356,38 @@ class _Passes(HalfEdges):
         """(E2); with a target, any edge until there are so few faces."""
         self.trimming = target > 0
         limit = 4.0 if self.trimming else self.short * self.short
-        queue = []
+        found: list[list[int]] = [[] for _ in range(int(limit * CLASSES) + 1)]
+        taken, k = [0] * len(found), 0
+
+        def add(e: int) -> int:
+            stretch = self.stretch(e)
+            if not stretch < limit:
+                return k
+            rank = int(stretch * CLASSES)
+            found[rank].append(self.edge(e))
+            return min(rank, k)
+
         for h in self.edges():
+            k = add(h)
+        while k < len(found) and (target == 0 or self.alive > target):
+            if taken[k] == len(found[k]):
+                k += 1
+                continue
+            h = found[k][taken[k]]
+            taken[k] += 1
+            if self.dead[h // 3]:
+                continue
             stretch = self.stretch(h)
-            if stretch < limit:
-                queue.append((stretch, h))
-        heapq.heapify(queue)
-        while queue and (target == 0 or self.alive > target):
-            key, h = heapq.heappop(queue)
-            if self.dead[h // 3] or key != self.stretch(h):
+            if not stretch < limit or int(stretch * CLASSES) != k:
                 continue
             u, v = self.vert[h], self.to(h)
             kept = u if self.kind[u] > self.kind[v] else v
             if not self.try_collapse(h):
                 continue
             for g in self.around(kept):
-                for e in (g, preceding(g)) if self.twin[preceding(g)] < 0 else (g,):
-                    stretch = self.stretch(e)
-                    if stretch < limit:
-                        heapq.heappush(queue, (stretch, self.edge(e)))
+                k = add(g)
+                if self.twin[preceding(g)] < 0:
+                    k = add(preceding(g))
         self.trimming = False
 
     def try_collapse(self, h: int) -> bool:
@@ -441,7 +459,9 @@ class _Passes(HalfEdges):
                 if t < 0 or self.feature[h]:
                     continue
                 u, v, a, b = self.vert[h], self.to(h), self.apex(h), self.apex(t)
-                off = [self.valence[w] - (4 if self.border[w] else 6) for w in (u, v, a, b)]
+                off = [
+                    min(self.valence[w] - (4 if self.border[w] else 6), 100) for w in (u, v, a, b)
+                ]
                 if off[0] + off[1] - off[2] - off[3] <= 2 or a == b:
                     continue
                 if any(self.valence[w] <= (2 if self.border[w] else 3) for w in (u, v)):
@@ -470,25 +490,27 @@ class _Passes(HalfEdges):
                     return False
         return True
 
-    def relax(self) -> None:
+    def relax(self, *, exact: bool) -> None:
         """(E4)"""
         free = [v for v in range(len(self.out)) if self.out[v] >= 0 and self.kind[v] == FREE]
-        moving, goal, unit = [], [], []
-        for v in free:
-            aim = self.aim(v)
-            if aim is not None:
-                moving.append(v)
-                goal.append(aim[0])
-                unit.append(aim[1])
-        target = list(self.where)
-        nearest: list[int] = []
-        if moving:
-            nearest = self.tree.closest(torch.tensor(goal).float()).face.tolist()
-        for v, p, n, f in zip(moving, goal, unit, nearest, strict=True):
+        aims = {v: aim for v in free if (aim := self.aim(v)) is not None}
+        target, face = list(self.where), {}
+        far = []
+        for v, (p, _) in aims.items():
+            f = None if exact else self.walk(p, self.near[v], NEAR * self.wanted(v))
+            if f is None:
+                far.append(v)
+            else:
+                face[v] = f
+        if far:
+            points = torch.tensor([aims[v][0] for v in far]).float()
+            face |= dict(zip(far, self.tree.closest(points).face.tolist(), strict=True))
+        for v, (p, n) in aims.items():
+            f = face[v]
             place, normal, share = self.place(p, f)
             if not dot(normal, n) > 0:
                 continue
-            target[v] = place
+            target[v], self.near[v] = place, f
             if self.sizes is not None:
                 s = [self.sizes[w] for w in self.triangles[f]]
                 self.size[v] = s[0] * share[0] + s[1] * share[1] + s[2] * share[2]
@@ -529,10 +551,47 @@ class _Passes(HalfEdges):
         step = minus(step, times(unit, dot(step, unit)))
         return plus(here, step), unit
 
+    def walk(self, p: Point, f: int, reach: float) -> int | None:
+        """The face with the nearest place among those around, from face to face; None where that
+        takes long, or ends further away than `reach`."""
+        share, best = self.on(f, p)
+        for _ in range(STEPS):
+            before = f
+            for g in self.next_faces(f, share):
+                other = self.on(g, p)
+                if other[1] < best:
+                    (share, best), f = other, g
+            if f == before:
+                return f if best <= reach * reach else None
+        return None
+
+    def next_faces(self, f: int, share: Point) -> list[int]:
+        """Faces beyond the edge, or around the corner, on which a place is."""
+        zero = [k for k in range(3) if share[k] == 0]
+        twin, found = self.first_twin, []
+        if len(zero) == 1:
+            found.append(twin[3 * f + (zero[0] + 1) % 3])
+        elif len(zero) == 2:
+            h = 3 * f + 3 - sum(zero)
+            g = twin[preceding(h)]
+            while g >= 0 and g != h:
+                found.append(g)
+                g = twin[preceding(g)]
+            if g < 0:
+                g = twin[h]
+                while g >= 0:
+                    found.append(g)
+                    g = twin[following(g)]
+        return [g // 3 for g in found if g >= 0]
+
+    def on(self, f: int, p: Point) -> tuple[Point, float]:
+        a, b, c = (self.surface[w] for w in self.triangles[f])
+        return nearest_weights(p, a, b, c)
+
     def place(self, p: Point, f: int) -> tuple[Point, Point, Point]:
         """The point of a face that is nearest to p, the face's normal and the point's weights."""
         a, b, c = (self.surface[w] for w in self.triangles[f])
-        share = nearest_weights(p, a, b, c)
+        share, _ = nearest_weights(p, a, b, c)
         place = plus(plus(times(a, share[0]), times(b, share[1])), times(c, share[2]))
         return place, cross(minus(b, a), minus(c, a)), share
 
@@ -544,8 +603,9 @@ def agree(before: Point, after: Point, cosine: float, *, strict: bool = False) -
     return both > 0 and (both * both > least if strict else both * both >= least)
 
 
-def nearest_weights(p: Point, a: Point, b: Point, c: Point) -> Point:
-    """Barycentric coordinates of the point of a triangle that is nearest to p."""
+def nearest_weights(p: Point, a: Point, b: Point, c: Point) -> tuple[Point, float]:
+    """Barycentric coordinates of the point of a triangle that is nearest to p, and its squared
+    distance."""
     u, v, d = minus(b, a), minus(c, a), minus(p, a)
     n = cross(u, v)
     nn = dot(n, n)
@@ -563,4 +623,4 @@ def nearest_weights(p: Point, a: Point, b: Point, c: Point) -> Point:
         if dot(away, away) < best:
             w = (1 - t, t, 0.0)
             best, found = dot(away, away), (w[(3 - k) % 3], w[(4 - k) % 3], w[(5 - k) % 3])
-    return found
+    return found, best

@@ -18,7 +18,6 @@ LEAST_CHAIN = 3.0  # wanted lengths, the least of a crease that is kept
 LEAST_CHART = 16.0  # squares of the wanted length, the least mean chart whose seams are kept
 CROWDED = 2.0  # labels that change at more than a share of 1 / CROWDED of the edges are no features
 TURN = 60.0  # degrees by which a line of features turns in a corner
-_BASE = 1 << 31  # of edge keys
 _UV_NAME = re.compile(r"uv\d*")
 
 
@@ -26,28 +25,12 @@ class Features(NamedTuple):
     """What stays.
 
     Attributes:
-        keys: (K,) sorted keys of edges.
+        edge: (E,) bool, of `mesh.topology.edges`.
         corner: (V,) bool, vertices.
     """
 
-    keys: Tensor
+    edge: Tensor
     corner: Tensor
-
-    def of(self, faces: Tensor) -> Tensor:
-        """(F, 3) bool, whether the edge from each corner to the next is a feature."""
-        return has(self.keys, edge_key(faces, faces.roll(-1, 1)).reshape(-1)).view(-1, 3)
-
-
-def edge_key(a: Tensor, b: Tensor) -> Tensor:
-    return torch.minimum(a, b) * _BASE + torch.maximum(a, b)
-
-
-def has(keys: Tensor, wanted: Tensor) -> Tensor:
-    """Whether sorted `keys` hold each of `wanted`."""
-    if not len(keys):
-        return torch.zeros_like(wanted, dtype=torch.bool)
-    at = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
-    return keys[at] == wanted
 
 
 def features(mesh: Mesh, sharp: float, seams: list[CornerAttribute]) -> Features:
@@ -84,7 +67,7 @@ def features(mesh: Mesh, sharp: float, seams: list[CornerAttribute]) -> Features
     corner |= (count != 0) & (count != 2)
     corner[topology.non_manifold_vertices] = True
     corner[edges[topology.edge_face_counts > 2].reshape(-1)] = True
-    return Features(torch.sort(edge_key(ends[:, 0], ends[:, 1])).values, corner)
+    return Features(keep, corner)
 
 
 def _turns(vertices: Tensor, ends: Tensor) -> Tensor:
@@ -127,41 +110,63 @@ def is_uv(name: str) -> bool:
     return _UV_NAME.fullmatch(name) is not None
 
 
-def cut_odd_edges(
-    vertices: Tensor, faces: Tensor, size: Tensor | None, longest: float
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Vertices, faces and sizes after edges of other than two faces, which stay, are cut to length.
+class Cut(NamedTuple):
+    """A surface whose edges of other than two faces are no longer than wanted.
+
+    Attributes: those of `edge_passes.Given`.
+    """
+
+    vertices: Tensor
+    faces: Tensor
+    feature: Tensor
+    corner: Tensor
+    size: Tensor | None
+
+
+def cut_odd_edges(mesh: Mesh, kept: Features, size: Tensor | None, longest: float) -> Cut:
+    """The mesh with edges of other than two faces, which stay, cut to length.
 
     All faces of such an edge are cut at its middle, until it is no longer than `longest` sizes.
     """
+    topology = mesh.topology
+    at = Cut(mesh.vertices, mesh.faces, kept.edge[topology.face_edges], kept.corner, size)
     while True:
-        topology = Topology(faces, len(vertices))
-        edges, odd = topology.edges, topology.edge_face_counts > 2
+        odd = topology.edge_face_counts > 2
         odd[topology.inconsistent_edges] = True
-        length = (vertices[edges[:, 1]] - vertices[edges[:, 0]]).norm(dim=1)
-        wanted = 1.0 if size is None else size[edges].amin(1)
-        long = odd & (length > longest * wanted)
-        count = int(long.sum())
-        if not count:
-            return vertices, faces, size
-        number = torch.full((len(edges),), -1)
-        number[long] = len(vertices) + torch.arange(count)
-        faces = _cut(faces, number[topology.face_edges])
-        vertices = torch.cat([vertices, vertices[edges[long]].mean(1)])
-        size = None if size is None else torch.cat([size, size[edges[long]].mean(1)])
+        row = odd.nonzero().squeeze(1)
+        ends = topology.edges[row]
+        wanted = 1.0 if at.size is None else at.size[ends].amin(1)
+        length = (at.vertices[ends[:, 1]] - at.vertices[ends[:, 0]]).norm(dim=1)
+        row, ends = row[length > longest * wanted], ends[length > longest * wanted]
+        if not len(row):
+            return at
+        number = torch.full((topology.num_edges,), -1)
+        number[row] = len(at.vertices) + torch.arange(len(row))
+        faces, feature = _cut(at.faces, at.feature, number[topology.face_edges])
+        at = Cut(
+            torch.cat([at.vertices, at.vertices[ends].mean(1)]),
+            faces,
+            feature,
+            torch.cat([at.corner, at.corner.new_zeros(len(row))]),
+            None if at.size is None else torch.cat([at.size, at.size[ends].mean(1)]),
+        )
+        topology = Topology(faces, len(at.vertices))
 
 
-def _cut(faces: Tensor, middle: Tensor) -> Tensor:
-    """Faces, each cut at one of its sides that have new vertices (F, 3), -1 for none; in turns."""
+def _cut(faces: Tensor, feature: Tensor, middle: Tensor) -> tuple[Tensor, Tensor]:
+    """Faces and which of their sides are features, each cut at those of its sides that have new
+    vertices `middle` (F, 3), -1 for none; one side a turn."""
     while bool((middle >= 0).any()):
         first = (middle >= 0).long().argmax(1)
         turn = (torch.arange(3) + first[:, None]) % 3
         (a, b, c), (d, e, f) = (t.gather(1, turn).unbind(1) for t in (faces, middle))
+        ab, bc, ca = feature.gather(1, turn).unbind(1)
         cut = d >= 0
-        none = torch.full_like(d, -1)
-        one = torch.stack([a, torch.where(cut, d, b), c], 1)
-        one_middle = torch.stack([none, torch.where(cut, none, e), f], 1)
-        two = torch.stack([d, b, c], 1)[cut]
-        two_middle = torch.stack([none, e, none], 1)[cut]
-        faces, middle = torch.cat([one, two]), torch.cat([one_middle, two_middle])
-    return faces
+        none, no = torch.full_like(d, -1), torch.zeros_like(ab)
+        whole = torch.stack([a, torch.where(cut, d, b), c], 1)
+        faces = torch.cat([whole, torch.stack([d, b, c], 1)[cut]])
+        whole = torch.stack([ab, bc & ~cut, ca], 1)
+        feature = torch.cat([whole, torch.stack([ab, bc, no], 1)[cut]])
+        whole = torch.stack([none, torch.where(cut, none, e), f], 1)
+        middle = torch.cat([whole, torch.stack([none, e, none], 1)[cut]])
+    return faces, feature

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from meshlearn.geometry.curvature import curvature
 from meshlearn.geometry.edge_passes import LONG
-from meshlearn.geometry.remesh_features import Features, edge_key, has
+from meshlearn.geometry.remesh_features import Features
 from meshlearn.mesh import Mesh
 
 GROW = 0.5  # g of (E7)
@@ -74,14 +74,13 @@ def _bend(mesh: Mesh, kept: Features) -> Tensor:
     edges = mesh.topology.edges
     found = curvature(mesh)
     bend = torch.maximum(found.minimum.abs(), found.maximum.abs())
-    line = has(kept.keys, edge_key(edges[:, 0], edges[:, 1]))
     on = torch.zeros(mesh.num_vertices, dtype=torch.bool)
-    on[edges[line].reshape(-1)] = True
+    on[edges[kept.edge].reshape(-1)] = True
     known = ~on & torch.isfinite(bend)
     bend = torch.where(known, bend, 0)
     for _ in range(_CALM):
         bend, known = _averaged(edges, bend, known)
-    return torch.maximum(bend, _line_bend(mesh, edges[line], kept.corner))
+    return torch.maximum(bend, _line_bend(mesh, edges[kept.edge], kept.corner))
 
 
 def _averaged(edges: Tensor, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -206,10 +206,7 @@ def _remeshed(
     if size is not None and (number := faces_of(welded, size)) > MOST_FACES:
         name = "edge_length" if error is None else "error"
         raise ValueError(f"{name}: would make {number:.2g} faces; take a larger one")
-    vertices, triangles, size = cut_odd_edges(welded.vertices, welded.faces, size, LONG)
-    corner = kept.corner.new_zeros(len(vertices))
-    corner[: len(kept.corner)] = kept.corner
-    begin = Given(vertices, triangles, kept.of(triangles), corner, size)
+    begin = Given(*cut_odd_edges(welded, kept, size, LONG))
     vertices, triangles = passes(begin, rounds, faces or 0)
     if faces is not None and rounds and abs(len(triangles) - faces) > max(_OFF * faces, 2):
         more = len(triangles) > faces

@@ -103,6 +103,71 @@ def simplification(bench: Bench, mesh: Mesh) -> None:
         )
 
 
+def remeshing(bench: Bench, mesh: Mesh) -> None:
+    """Times at the mean length of edges, one thread each; and how even the triangles are, by the
+    spread of lengths, their mean shape (1: equilateral) and their distance from the surface."""
+    meshlib, arrays = optional("meshlib.mrmeshpy"), optional("meshlib.mrmeshnumpy")
+    pymeshlab, toolbox = optional("pymeshlab"), optional("gpytoolbox")
+    length = float(sides(mesh).mean())
+    points, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
+    made: dict[str, Mesh] = {}
+
+    def ours() -> None:
+        made["meshlearn"] = geometry.remesh(fresh(mesh), length)
+
+    def by_meshlib() -> None:
+        other = arrays.meshFromFacesVerts(faces.astype(np.int32), points.astype(np.float32))
+        settings = meshlib.RemeshSettings()
+        settings.targetEdgeLen, settings.packMesh = length, True
+        meshlib.remesh(other, settings)
+        found = arrays.getNumpyFaces(other.topology).astype(np.int64)
+        made[version("meshlib")] = Mesh(arrays.getNumpyVerts(other), found)
+
+    def by_pymeshlab() -> None:
+        set_ = pymeshlab.MeshSet()
+        set_.add_mesh(pymeshlab.Mesh(points, faces))
+        set_.meshing_isotropic_explicit_remeshing(
+            targetlen=pymeshlab.PureValue(length), iterations=5
+        )
+        found = set_.current_mesh()
+        made[version("pymeshlab")] = Mesh(found.vertex_matrix(), found.face_matrix())
+
+    def by_toolbox() -> None:
+        found = toolbox.remesh_botsch(points, faces.astype(np.int32), 5, length)
+        made[version("gpytoolbox")] = Mesh(found[0], found[1].astype(np.int64))
+
+    bench.compare(
+        f"remeshing of {mesh.num_faces:,} faces",
+        ours,
+        {
+            version("meshlib"): meshlib and by_meshlib,
+            version("pymeshlab"): pymeshlab and by_pymeshlab,
+            version("gpytoolbox"): toolbox and by_toolbox,
+        },
+        repeats=3,
+    )
+    tree = geometry.MeshBVH(mesh.to(torch.float64))
+    for name, even in made.items():
+        even = even.to(torch.float64)
+        side, area = sides(even), even.face_areas()
+        generator = torch.Generator().manual_seed(0)
+        far = tree.closest(ml.sample_points(even, 20_000, generator=generator)).squared_distance
+        bench.value(
+            "triangles after remeshing",
+            peer=None if name == "meshlearn" else name,
+            faces=even.num_faces,
+            length=float(side.mean()) / length,
+            spread=float(side.std()) / length,
+            shape=float((4 * 3**0.5 * area / (side**2).sum(1)).mean()),
+            distance=float(far.sqrt().mean()) / length,
+        )
+
+
+def sides(mesh: Mesh) -> torch.Tensor:
+    corner = mesh.triangles
+    return (corner - corner.roll(1, 1)).norm(dim=2)
+
+
 def smoothing(bench: Bench, mesh: Mesh) -> None:
     vista, trimesh = optional("pyvista"), optional("trimesh")
     other = vista and vista.PolyData.from_regular_faces(mesh.vertices.numpy(), mesh.faces.numpy())
@@ -192,6 +257,7 @@ def run(bench: Bench) -> None:
     mesh = bumpy(60 if bench.quick else 260)
     booleans(bench, mesh)
     simplification(bench, mesh)
+    remeshing(bench, mesh)
     smoothing(bench, mesh)
     distances(bench, mesh)
     sections(bench, mesh)

@@ -44,10 +44,7 @@ def given(name: str) -> Given:
     size = None
     if "sized" in name:
         size = 1.2 + 0.6 * torch.sin(mesh.vertices[:, 0])
-    vertices, faces, size = cut_odd_edges(mesh.vertices, mesh.faces, size, edge_passes.LONG)
-    corner = torch.zeros(len(vertices), dtype=torch.bool)
-    corner[: len(kept.corner)] = kept.corner
-    return Given(vertices, faces, kept.of(faces), corner, size)
+    return Given(*cut_odd_edges(mesh, kept, size, edge_passes.LONG))
 
 
 NAMES = ["ball", "ball fine", "ball sized", "box", "sheet", "sheet fine sized", "touching"]
