@@ -21,9 +21,9 @@ from meshlearn import _native
 ROOT = Path(__file__).resolve().parents[1]
 CSRC = ROOT / "csrc"
 STABLE = ("torch/csrc/stable/", "torch/headeronly/", "torch/csrc/inductor/aoti_torch/c/")
-# counting sorts, union-find, floods, collapses and flips of edges and the factor of a sparse matrix
+# counting sorts, union-find, collapses and flips of edges and the factor of a sparse matrix
 # are sequential by nature; on a GPU torch serves, or the CPU
-CPU_ONLY = {"topology", "cholesky", "wrap", "simplify", "remesh"}
+CPU_ONLY = {"topology", "cholesky", "simplify", "remesh"}
 CUDA_SOURCES = sorted(CSRC.glob("cuda/*.cu"))
 
 

@@ -14,6 +14,7 @@ from meshlearn.convex import intersect_halfspaces
 from meshlearn.data import shapes
 from meshlearn.fields import DeepSDF
 from meshlearn.geometry import ray_mesh_intersection
+from meshlearn.geometry.wrapping import cells
 from meshlearn.io.points import PointCloud
 from meshlearn.isosurface import SurfaceTracker, TetGrid
 from meshlearn.losses import edge_length_loss, laplacian_loss, normal_consistency_loss
@@ -132,6 +133,21 @@ def test_queries_of_meshes_and_points():
         }  # fmt: skip
 
     on_both(work, tolerance=1e-3)
+
+
+def test_cells_of_wraps():
+    """Also of many cells, through which a flood takes many turns."""
+
+    def work(where):
+        way = draws(40, 24, 56).cumsum(0).cumsum(2)
+        code = (3 + 0.2 * way).clamp(0, 5).to(torch.uint8).to(where)
+        inside = cells.cells_inside(code, 2.6, wide=(1.5, 4.5))
+        inside[[0, -1]] = inside[:, [0, -1]] = inside[:, :, [0, -1]] = 0
+        mended = cells.mend_cells(inside)
+        corner, squares = cells.cell_surface(mended)
+        return {"inside": inside, "mended": mended, "corner": corner, "squares": squares}
+
+    on_both(work)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -1,4 +1,4 @@
-#include "../kernels/wrap.h"
+#include "../drivers/wrap.h"
 
 #include <cstring>
 #include <tuple>
@@ -6,12 +6,6 @@
 #include "../common/exec_cpu.h"
 
 namespace meshlearn {
-
-static WrapGrid wrap_grid(const Tensor& cells) {
-  expect<uint8_t>(cells, "cells");
-  STD_TORCH_CHECK(cells.dim() == 3, "cells: (X, Y, Z)");
-  return WrapGrid{{cells.size(0), cells.size(1), cells.size(2)}};
-}
 
 static Tensor wrap_cells_op(const Tensor& code, double reach, std::vector<double> wide,
                             bool cavities) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "../common/hd.h"
+
 namespace meshlearn {
 
 // What is known of a cell by the distance of its centre, where balls keep w away and have the
@@ -20,9 +22,11 @@ constexpr double kWrapStamp = 4;  // cells, up to which a ball is laid around ea
 
 struct WrapGrid {
   int64_t size[3];
-  int64_t count() const { return size[0] * size[1] * size[2]; }
-  int64_t at(int64_t i, int64_t j, int64_t k) const { return (i * size[1] + j) * size[2] + k; }
-  void place(int64_t cell, int64_t out[3]) const {
+  ML_HD int64_t count() const { return size[0] * size[1] * size[2]; }
+  ML_HD int64_t at(int64_t i, int64_t j, int64_t k) const {
+    return (i * size[1] + j) * size[2] + k;
+  }
+  ML_HD void place(int64_t cell, int64_t out[3]) const {
     out[2] = cell % size[2];
     out[1] = cell / size[2] % size[1];
     out[0] = cell / (size[2] * size[1]);
@@ -238,7 +242,7 @@ struct WrapMends {
   }
 };
 
-inline int wrap_mask(const WrapGrid& grid, const uint8_t* inside, int64_t i, int64_t j, int64_t k) {
+ML_HD int wrap_mask(const WrapGrid& grid, const uint8_t* inside, int64_t i, int64_t j, int64_t k) {
   int mask = 0;  // of the cells that end or begin at corner (i, j, k)
   for (int b = 0; b < 8; ++b) {
     const int64_t p = i - 1 + (b >> 2), q = j - 1 + (b >> 1 & 1), r = k - 1 + (b & 1);

@@ -1,9 +1,11 @@
 """Cells around a surface: which of them a ball reaches from outside, and their boundary.
 
-Three operators on grids (X, Y, Z) uint8, compiled for the CPU (`csrc/kernels/wrap.h`) and in torch:
+Three operators on grids (X, Y, Z) uint8, compiled for the CPU (`csrc/kernels/wrap.h`) and for CUDA
+(`wrap_lines.h`: floods go line by line until nothing changes, with the same results), and in torch:
 
 1. `cells_inside`: cells that no ball reaches, by the code of the distance of each cell's centre.
-2. `mend_cells`: more of them, until their boundary passes each corner in one sheet.
+2. `mend_cells`: more of them, until their boundary passes each corner in one sheet; sequential by
+   nature, since which cell is filled depends on those before, so on the CPU only.
 3. `cell_surface`: that boundary, as corners and squares.
 """
 
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool3d, pad
 
-from meshlearn._native import HAS_NATIVE
+from meshlearn._native import HAS_NATIVE, use_native
 
 NEAR, BAND, FREE = range(3)  # codes of a cell, see csrc/kernels/wrap.h
 BLOCK = 8  # cells along the blocks of which whole ones are decided by one distance
@@ -161,19 +163,23 @@ def cells_inside(
             those from FREE on do, are behind a hole: cells within wide[j - 1] of them are shut.
         cavities: balls start in all cells from FREE on, not only at the border.
     """
-    if HAS_NATIVE:
+    if use_native(code):
         return torch.ops.meshlearn.wrap_cells(code, reach, list(wide), cavities)
     return cells_inside_reference(code, reach, wide=wide, cavities=cavities)
 
 
 def mend_cells(inside: Tensor) -> Tensor:
     """`inside` with more cells filled, so that the boundary is a closed 2-manifold."""
-    return torch.ops.meshlearn.wrap_mend(inside) if HAS_NATIVE else mend_reference(inside)
+    near = inside.cpu()
+    made = torch.ops.meshlearn.wrap_mend(near) if HAS_NATIVE else mend_reference(near)
+    return made.to(inside.device)
 
 
 def cell_surface(inside: Tensor) -> tuple[Tensor, Tensor]:
     """Corners (V, 3) int32 of the boundary of cells, and its squares (Q, 4), outward."""
-    return torch.ops.meshlearn.wrap_surface(inside) if HAS_NATIVE else surface_reference(inside)
+    if use_native(inside):
+        return torch.ops.meshlearn.wrap_surface(inside)
+    return surface_reference(inside)
 
 
 # --- in torch -----------------------------------------------------------------------------------
@@ -291,8 +297,9 @@ def surface_reference(inside: Tensor) -> tuple[Tensor, Tensor]:
     x, y, z = (n + 1 for n in inside.shape)
     around = torch.stack([padded[a : a + x, b : b + y, c : c + z] for a, b, c in _CORNERS])
     corner = (around.any(0) & ~around.all(0)).nonzero()
-    number = torch.full((x, y, z), -1)
-    number[corner[:, 0], corner[:, 1], corner[:, 2]] = torch.arange(len(corner))
+    where = inside.device
+    number = torch.full((x, y, z), -1, device=where)
+    number[corner[:, 0], corner[:, 1], corner[:, 2]] = torch.arange(len(corner), device=where)
     squares = []
     for axis in range(3):
         ahead, behind = (
@@ -305,12 +312,12 @@ def surface_reference(inside: Tensor) -> tuple[Tensor, Tensor]:
         others = [d for d in range(3) if d != axis]
         base = face.clone()
         base[:, others] -= 1  # of the padded cells, whose own lowest corner is one lower
-        u, v = torch.eye(3, dtype=torch.int64)[[(axis + 1) % 3, (axis + 2) % 3]]
+        u, v = torch.eye(3, dtype=torch.int64, device=where)[[(axis + 1) % 3, (axis + 2) % 3]]
         ring = torch.stack([base, base + u, base + u + v, base + v], 1)
         turned = ahead[face[:, 0], face[:, 1], face[:, 2]]
         named = number[ring[..., 0], ring[..., 1], ring[..., 2]]
         squares.append(torch.where(turned[:, None], named[:, [0, 3, 2, 1]], named))
-    made = torch.cat(squares) if squares else torch.zeros(0, 4, dtype=torch.int64)
+    made = torch.cat(squares) if squares else corner.new_zeros(0, 4)
     return corner.to(torch.int32), made
 
 
