@@ -138,7 +138,7 @@ class Remesher : HalfEdges {
     });
   }
 
-  // Lengths change by what the number of faces is off (E5).
+  // Lengths change by what the number of faces is off (I5).
   void adjust(int64_t target) {
     double by = std::sqrt(static_cast<double>(alive_) / static_cast<double>(target));
     by = by < 0.5 ? 0.5 : by > 2 ? 2 : by;
@@ -170,7 +170,7 @@ class Remesher : HalfEdges {
   bool trimming_ = false;
 };
 
-// (E1) Halves every edge that is too long, the longest first; with a target, any until there are so
+// (I1) Halves every edge that is too long, the longest first; with a target, any until there are so
 // many faces.
 inline void Remesher::split(int64_t target) {
   const double limit = target > 0 ? 0 : rules_.longest * rules_.longest;
@@ -214,7 +214,7 @@ inline void Remesher::split(int64_t target) {
   }
 }
 
-// (E2) Makes every edge that is too short a point, the shortest first, where nothing folds, opens
+// (I2) Makes every edge that is too short a point, the shortest first, where nothing folds, opens
 // or grows too long; with a target, any until there are so few faces.
 inline void Remesher::collapse(int64_t target) {
   trimming_ = target > 0;
@@ -318,7 +318,7 @@ inline bool Remesher::spoils(int64_t v, int64_t other, const Vec3<double>& p) {
   return bad;
 }
 
-// (E3) Flips edges where the ends of both, before and after, then have more nearly six neighbours,
+// (I3) Flips edges where the ends of both, before and after, then have more nearly six neighbours,
 // four at borders.
 inline void Remesher::flip() {
   std::vector<int8_t> off(out_.size());  // of the wished number of neighbours; 100 is enough
@@ -372,7 +372,7 @@ inline bool Remesher::turns_well(int64_t h) {
   return true;
 }
 
-// (E4) Moves free vertices in their tangent planes towards the middle of their neighbours, and back
+// (I4) Moves free vertices in their tangent planes towards the middle of their neighbours, and back
 // onto the surface; those whose faces would turn stay.
 template <class Exec>
 void Remesher::relax(const Exec& exec, bool exact) {

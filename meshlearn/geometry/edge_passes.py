@@ -1,20 +1,20 @@
 """Passes of splits, collapses, flips and moves over the edges of a surface: the work of `remesh`.
 
 With s the wanted length at a vertex, that of an edge is the smaller of its ends'; lengths are in
-units of the wanted one. A round is (E1) to (E4), one after the other (Botsch, Kobbelt, 2004, 4):
+units of the wanted one. A round is (I1) to (I4), one after the other (Botsch, Kobbelt, 2004, 4):
 
-(E1) an edge longer than 4/3 s is halved, the longest first; a new vertex wants the mean of the ends
-(E2) an edge shorter than 4/5 s becomes a point, the shortest first, in classes by length: its
+(I1) an edge longer than 4/3 s is halved, the longest first; a new vertex wants the mean of the ends
+(I2) an edge shorter than 4/5 s becomes a point, the shortest first, in classes by length: its
      middle, or the end that is on a feature; not where a face would turn, become thin or longer
      than 4/3 s, nor where the ends have neighbours in common that are no corners of the edge's
      faces (Dey et al., 1999)
-(E3) an edge is flipped where Σ (valence - 6)², 4 in place of 6 at borders, over the four corners
+(I3) an edge is flipped where Σ (valence - 6)², 4 in place of 6 at borders, over the four corners
      of its faces becomes less; not where a face would turn or become thin
-(E4) a free vertex p goes to p + λ (m - n (n·m)), and from there to the nearest point of the given
+(I4) a free vertex p goes to p + λ (m - n (n·m)), and from there to the nearest point of the given
      surface, before the last round to that of the faces around, if it looks to the same side. m is
      the mean of its neighbours q - p, each by 1 / s(q), so that edges keep their lengths where
      these differ; n the normal of the faces at p by area. Vertices of faces that would turn go back
-(E5) with a number of faces wanted, s grows each round by the square root of how many times too many
+(I5) with a number of faces wanted, s grows each round by the square root of how many times too many
      there are, and the last rounds split the longest or collapse the shortest until there are
      that many
 
@@ -26,7 +26,7 @@ D. Vanderhaeghe, L. Barthe, M. Botsch, Adaptive remeshing for real-time mesh def
 lengths that differ; T. Dey, H. Edelsbrunner, S. Guha, D. Nekhayev, Topology preserving edge
 contraction, 1999.
 
-Each change depends on all before it: this runs on a CPU, also for a mesh on a GPU, and only (E4) on
+Each change depends on all before it: this runs on a CPU, also for a mesh on a GPU, and only (I4) on
 several threads; the result does not depend on how many.
 """
 
@@ -42,11 +42,11 @@ from meshlearn.geometry.bvh import MeshBVH
 from meshlearn.geometry.edge_passes_reference import passes_reference
 from meshlearn.mesh import Mesh
 
-LONG, SHORT = 4 / 3, 4 / 5  # (E1), (E2)
+LONG, SHORT = 4 / 3, 4 / 5  # (I1), (I2)
 AGREE = 0.3  # least cosine between a face's normal before and after a collapse or a move
 FLIP = 0.7  # the same between both faces of an edge and both after its flip
 THIN = 0.02  # least twice the area of a face by its longest side squared
-RELAX = 0.7  # λ of (E4)
+RELAX = 0.7  # λ of (I4)
 _RULES = (LONG, SHORT, AGREE, FLIP, THIN, RELAX)
 
 

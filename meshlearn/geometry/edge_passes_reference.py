@@ -284,7 +284,7 @@ class _Passes(HalfEdges):
     def run(self, rounds: int, target: int) -> None:
         for r in range(rounds):
             if target > 0 and r > 0:
-                self.scale *= min(max(math.sqrt(self.alive / target), 0.5), 2.0)  # (E5)
+                self.scale *= min(max(math.sqrt(self.alive / target), 0.5), 2.0)  # (I5)
             self.split_long(0)
             self.collapse_short(0)
             if target > 0 and r + TRIMS >= rounds:
@@ -318,7 +318,7 @@ class _Passes(HalfEdges):
         return t if 0 <= t < h else h
 
     def split_long(self, target: int) -> None:
-        """(E1); with a target, any edge until there are so many faces."""
+        """(I1); with a target, any edge until there are so many faces."""
         limit = 0.0 if target > 0 else self.long * self.long
         queue = []
         for h in self.edges():
@@ -353,7 +353,7 @@ class _Passes(HalfEdges):
                         heapq.heappush(queue, (-stretch, self.edge(e)))
 
     def collapse_short(self, target: int) -> None:
-        """(E2); with a target, any edge until there are so few faces."""
+        """(I2); with a target, any edge until there are so few faces."""
         self.trimming = target > 0
         limit = 4.0 if self.trimming else self.short * self.short
         found: list[list[int]] = [[] for _ in range(int(limit * CLASSES) + 1)]
@@ -451,7 +451,7 @@ class _Passes(HalfEdges):
         return False
 
     def flip(self) -> None:
-        """(E3)"""
+        """(I3)"""
         for _ in range(SWEEPS):
             done = False
             for h in self.edges():
@@ -491,7 +491,7 @@ class _Passes(HalfEdges):
         return True
 
     def relax(self, *, exact: bool) -> None:
-        """(E4)"""
+        """(I4)"""
         free = [v for v in range(len(self.out)) if self.out[v] >= 0 and self.kind[v] == FREE]
         aims = {v: aim for v in free if (aim := self.aim(v)) is not None}
         target, face = list(self.where), {}

@@ -3,8 +3,8 @@
 With κ the largest curvature at a vertex, an edge of length s on a circle of curvature κ leaves the
 triangle ε away from the surface (Dunyach et al., 2013, 3.1):
 
-(E6) s = 3/4 √(6 ε / κ - 3 ε²), since edges of 4/3 s stay, between a shortest and a longest length
-(E7) s <= s' + g d for vertices d apart, so that lengths change slowly
+(I6) s = 3/4 √(6 ε / κ - 3 ε²), since edges of 4/3 s stay, between a shortest and a longest length
+(I7) s <= s' + g d for vertices d apart, so that lengths change slowly
 
 Source: M. Dunyach, D. Vanderhaeghe, L. Barthe, M. Botsch, Adaptive remeshing for real-time mesh
 deformation, 2013.
@@ -22,18 +22,18 @@ from meshlearn.geometry.edge_passes import LONG
 from meshlearn.geometry.remesh_features import Features
 from meshlearn.mesh import Mesh
 
-GROW = 0.5  # g of (E7)
+GROW = 0.5  # g of (I7)
 FINEST = 16.0  # an error makes edges shorter than the longest by no more than this
 SPREAD = 4.0  # without one, lengths are between the wanted one by this, and times this
 _CALM = 3  # times that curvatures are averaged over neighbours
 _HALVINGS = 60
-_STEPS = 400  # of (E7), each along one edge
+_STEPS = 400  # of (I7), each along one edge
 
 
 def sizes_by_error(mesh: Mesh, kept: Features, error: float) -> Tensor:
     """(V,) lengths at which triangles are about `error` from the surface, at most 1."""
     bend = _bend(mesh, kept).clamp(min=1e-300)
-    size = (6 * error / bend - 3 * error * error).clamp(min=0).sqrt() / LONG  # (E6)
+    size = (6 * error / bend - 3 * error * error).clamp(min=0).sqrt() / LONG  # (I6)
     return _slowly(mesh, size.clamp(1 / FINEST, 1.0))
 
 
@@ -107,7 +107,7 @@ def _line_bend(mesh: Mesh, ends: Tensor, corner: Tensor) -> Tensor:
 
 
 def _slowly(mesh: Mesh, size: Tensor) -> Tensor:
-    """(E7)"""
+    """(I7)"""
     edges = mesh.topology.edges
     way = GROW * (mesh.vertices[edges[:, 1]] - mesh.vertices[edges[:, 0]]).norm(dim=1)
     for _ in range(_STEPS):

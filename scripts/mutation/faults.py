@@ -2753,8 +2753,8 @@ REMESHING = [
     Mutant(
         "remeshing: the longest edges are within the error, too",
         "meshlearn/geometry/remesh_sizes.py",
-        ".clamp(min=0).sqrt() / LONG  # (E6)",
-        ".clamp(min=0).sqrt()  # (E6)",
+        ".clamp(min=0).sqrt() / LONG  # (I6)",
+        ".clamp(min=0).sqrt()  # (I6)",
         ("tests/geometry/test_remesh.py",),
     ),
 ]
