@@ -238,6 +238,9 @@ CONFIDENT = 12  # points whose density is a vertex's confidence; by hand
 POISSON_POINTS = 1_000_000  # beyond so many they are thinned: 3 to 15 for a cell of 256; by hand
 POISSON_LIMIT = 512  # cells along the box: 0.5 GB for each array of values
 EXACT = 0.02  # spacings of noise up to which points are not moved; by hand
+TRIM_INSET = 0.5  # spacings that a rim is beyond its outermost points: half of what each stands for
+TRIM_NOISE = 2.0  # noises, up to twice which a rim's spikes are wide that go; by hand
+TRIM_RIMS = 8  # places of a rim that are looked at for one that faces the same way; by hand
 THIN = 1e-3  # of the greatest spread: a line or a plane; by hand
 
 # --- screening: poisson/screened.py ---------------------------------------------------------------
@@ -245,8 +248,9 @@ SCREEN_REACH = 0.5  # cells from the points within which the change fades in; by
 SCREEN_NODES = 96  # of the grid on which the change is solved for; by hand
 SCREEN_STEPS = 25  # of conjugate gradients at most; by hand
 SCREEN_END = 1e-6  # of the first squared residual, at which they end; by hand
-SCREEN_FROM, SCREEN_UPTO = 0.07, 0.2  # mean size of the indicator at points, 0 to 0.5, where it is
+SCREEN_FROM, SCREEN_UPTO = 0.03, 0.2  # mean size of the indicator at points, 0 to 0.5, where it is
 # done: below, points are met; above, it is sides that are in doubt; by hand
+SCREEN_NOISE = 0.15  # more of it for a noise of one spacing, which is not to be met; by hand
 
 # --- gaps of scans: poisson/gaps.py ---------------------------------------------------------------
 GAP_REACH = 2.0  # times the side of what a point stands for, away from which a gap begins; by hand

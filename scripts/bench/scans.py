@@ -8,10 +8,12 @@ chosen on other meshes.
 
 Distances are means both ways, in thousandths of the target's diagonal. The peer takes the same
 points, its own normals where there are none (16 neighbours, signs by its spanning tree), its own
-removal of statistical outliers or none, and for the open lilium its mesh whole or cut beyond three
-spacings from the points as ours is; of all these, and of depths 6 to 9, the best of each measure
-counts, so that distance and normals may be of two of its meshes. Times are processor seconds, the
-peer's at the depth of its best distance. One thread each. Without --quick it takes hours.
+removal of statistical outliers or none, and for the open lilium its mesh whole or cut beyond 1, 2,
+3, 6, 12 or 24 spacings from the points (ours at 3 of a whole scan, at 12 where a third is missing);
+of all these, and of depths 6 to 9, the best of each measure counts, so that distance and normals
+may be of two of its meshes. Depth 6 is left out where 7 is worse than 8 in both, 9 where 8 is.
+Times are processor seconds, the peer's at the depth of its best distance. One thread each. Without
+--quick it takes hours.
 MESHLEARN_CASES picks cases by parts of their names, separated by commas; all parts of one joined by
 + must be there. Where MESHLEARN_PICTURES names a folder, every case is drawn there.
 """
@@ -22,6 +24,7 @@ import os
 import time
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,7 +42,8 @@ CASES = [part for part in os.environ.get("MESHLEARN_CASES", "").split(",") if pa
 MESHES = ("block", "fandisk", "spot", "rocker-arm", "armadillo", "lilium")
 OPEN = ("lilium",)
 NOISES = (0.0, 0.0025, 0.005, 0.01)
-TRIM = 3.0  # spacings
+TRIM, TRIM_MISSING = 3.0, 12.0  # spacings
+CUTS = (1.0, 2.0, 3.0, 6.0, 12.0, 24.0)  # the peer's
 HOLE = 25  # a ball of the missing third holds one in so many points
 SAMPLES = 30_000
 
@@ -81,13 +85,24 @@ def near_points(mesh: ml.Mesh, points: Tensor, reach: float) -> ml.Mesh:
     return ml.Mesh(mesh.vertices, mesh.faces[~far[mesh.faces].any(1)])
 
 
+class Peer(NamedTuple):
+    """One mesh of the peer, judged."""
+
+    distance: float
+    normals: float
+    name: str
+    mesh: ml.Mesh
+    seconds: float
+
+
 def peers(
-    points: Tensor, normals: Tensor | None, depths: tuple[int, ...], *, clean: bool, cut: bool
-) -> list[tuple[str, ml.Mesh, float]]:
+    points: Tensor, normals: Tensor | None, goal: ml.Mesh, *, clean: bool, cut: bool
+) -> list[Peer]:
     """Meshes of Open3D by their settings, and the processor time of each."""
     o3d = optional("open3d")
     assert o3d is not None
     found = []
+    spacing = point_spacing(points)
     for cleaned in (False, True) if clean else (False,):
         cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points.double().numpy()))
         if normals is not None:
@@ -99,7 +114,8 @@ def peers(
             cloud.estimate_normals(o3d.geometry.KDTreeSearchParamKNN(16))
             cloud.orient_normals_consistent_tangent_plane(16)
         before = time.process_time() - before
-        for depth in depths:
+
+        def of(depth: int, cloud=cloud, before: float = before, cleaned: bool = cleaned):
             begin = time.process_time()
             made, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
                 cloud, depth=depth, n_threads=1
@@ -108,10 +124,19 @@ def peers(
             vertices = torch.tensor(np.asarray(made.vertices)).float()
             mesh = ml.Mesh(vertices, torch.tensor(np.asarray(made.triangles)).long())
             name = f"depth {depth}" + (" cleaned" if cleaned else "")
-            found.append((name, mesh, seconds))
-            if cut:
-                reach = TRIM * point_spacing(points)
-                found.append((name + " cut", near_points(mesh, points, reach), seconds))
+            some = [Peer(*judged(mesh, goal), name, mesh, seconds)]
+            for reach in CUTS if cut else ():
+                near = near_points(mesh, points, reach * spacing)
+                if near.num_faces:
+                    some.append(Peer(*judged(near, goal), f"{name} cut {reach:g}", near, seconds))
+            found.extend(some)
+            return min(p.distance for p in some), -max(p.normals for p in some)
+
+        low, high = of(7), of(8)
+        if low[0] < high[0] or low[1] < high[1]:
+            of(6)
+        if high[0] < low[0] or high[1] < low[1]:
+            of(9)
     return found
 
 
@@ -127,7 +152,7 @@ def compared(
     """One case: our mesh, the peer's best, and both together."""
     if CASES and not any(all(p in case for p in part.split("+")) for part in CASES):
         return
-    trim = TRIM if how["cut"] else None
+    trim = (TRIM_MISSING if "missing" in case else TRIM) if how["cut"] else None
     begin = time.process_time()
     mesh = ml.poisson(points, normals, trim=trim)
     seconds = time.process_time() - begin
@@ -135,11 +160,10 @@ def compared(
     values: dict[str, float | str] = {"distance": distance, "normals": agree, "seconds": seconds}
     peer, name, best = None, "", mesh
     if optional("open3d"):
-        depths = (6, 7, 8) if len(points) < 50_000 else (7, 8, 9)
         peer = version("open3d") + " screened Poisson"
-        rows = [(judged(m, goal), n, m, s) for n, m, s in peers(points, normals, depths, **how)]
-        (theirs, _), name, best, taken = min(rows, key=lambda row: row[0][0])
-        top = max(row[0][1] for row in rows)
+        rows = peers(points, normals, goal, **how)
+        theirs, _, name, best, taken = min(rows, key=lambda row: row.distance)
+        top = max(row.normals for row in rows)
         values |= {"its distance": theirs, "its normals": top, "its seconds": taken}
         values["distance ratio"] = theirs / distance
         values["ahead"] = "both" if distance < theirs and agree > top else "not both"

@@ -455,6 +455,27 @@ GEOMETRY = [
         ("tests/reconstruct/test_poisson_gaps.py",),
     ),
     Mutant(
+        "reconstruct: a rim that stays a trim beyond its points",
+        "meshlearn/reconstruct/poisson/trimming.py",
+        "back = max(0.0, reach - inset)",
+        "back = max(0.0, inset - reach)",
+        ("tests/reconstruct/test_poisson_gaps.py",),
+    ),
+    Mutant(
+        "reconstruct: spikes of a noisy rim come back",
+        "meshlearn/reconstruct/poisson/trimming.py",
+        "if frayed > 0:",
+        "if frayed < 0:",
+        ("tests/reconstruct/test_poisson_gaps.py",),
+    ),
+    Mutant(
+        "reconstruct: a rim cuts the sheet beside it",
+        "meshlearn/reconstruct/poisson/trimming.py",
+        "> settings.PARALLEL",
+        "> -settings.PARALLEL - 1",
+        ("tests/reconstruct/test_poisson_gaps.py",),
+    ),
+    Mutant(
         "reconstruct: noisy points that make no solid",
         "meshlearn/reconstruct/targets/points.py",
         "if found.open <= settings.STARTED_OPEN:",

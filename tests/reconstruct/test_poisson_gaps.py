@@ -9,9 +9,10 @@ from torch.nn.functional import normalize
 import meshlearn as ml
 from meshlearn import geometry
 from meshlearn.data import shapes
-from meshlearn.reconstruct.poisson import continued, point_areas, smoothest_field
+from meshlearn.reconstruct.poisson import continued, point_areas, point_spacing, smoothest_field
 from meshlearn.reconstruct.poisson.gaps import quadric_normals
 from meshlearn.reconstruct.poisson.screened import conjugate_gradients
+from meshlearn.reconstruct.poisson.trimming import trimmed
 
 
 def ball(count: int, below: float = 2.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -55,10 +56,51 @@ def test_what_is_made_of_a_scan_with_holes_is_near_the_whole(oriented: bool) -> 
     assert float(told["normal_consistency"] or 0) > 0.997
 
 
-def test_an_open_scan_is_not_continued_where_it_is_trimmed() -> None:
+def test_the_rim_of_an_open_scan_is_half_a_spacing_beyond_its_points_at_any_trim() -> None:
     points, normals, _ = ball(3000, 0.3)
-    cut = ml.poisson(points, normals, trim=3.0)
+    ends, spacing = 0.5 + 0.3 * 0.3, point_spacing(points)
+    for trim in (2.0, 4.0):
+        cut = ml.poisson(points, normals, trim=trim)
+        assert len(cut.topology.boundary_loops()) == 1
+        rim = cut.vertices[torch.unique(cut.topology.edges[cut.topology.boundary_edges])]
+        off = (rim[:, 2] - ends) / spacing / 0.954  # along the ball
+        assert abs(float(off.mean())) < 0.35 and float(off.std()) < 0.6
+        assert float(((rim - 0.5).norm(dim=1) - 0.3).abs().max()) < 0.5 * spacing
+        assert cut.vertex_attributes["confidence"].shape == (cut.num_vertices, 1)
+
+
+def test_the_rim_of_a_noisy_scan_has_no_spikes() -> None:
+    points, normals, _ = ball(3000, 0.3)
+    g = torch.Generator().manual_seed(4)
+    rough = points + point_spacing(points) * torch.randn(points.shape, generator=g)
+    cut = ml.poisson(rough, normals, trim=3.0)
     assert len(cut.topology.boundary_loops()) == 1
+    ends = cut.vertices[cut.topology.edges[cut.topology.boundary_edges]]
+    length = float((ends[:, 0] - ends[:, 1]).norm(dim=1).sum())
+    assert length < 1.075 * 2 * torch.pi * 0.3 * 0.91**0.5  # with spikes 1.10
+
+
+def test_a_hole_in_an_open_scan_is_closed_by_a_trim_that_is_wider() -> None:
+    points, normals, _ = ball(3000, 0.3)
+    spacing = point_spacing(points)
+    keep = (points - torch.tensor([0.5, 0.5, 0.2])).norm(dim=1) > 5 * spacing
+    loops = [
+        len(ml.poisson(points[keep], normals[keep], trim=t).topology.boundary_loops())
+        for t in (3.0, 7.0)
+    ]
+    assert loops == [2, 1]
+    whole = ml.poisson(points[keep], normals[keep], trim=7.0)
+    assert float(((whole.vertices - 0.5).norm(dim=1) - 0.3).abs().max()) < 0.5 * spacing
+
+
+def test_the_rim_of_one_sheet_does_not_cut_another_that_faces_away() -> None:
+    plate = shapes.box((1.0, 1.0, 0.08), segments=40)
+    at = torch.linspace(-0.5, 0.5, 11)
+    points = torch.cartesian_prod(at, at, torch.tensor([0.04]))
+    cut = trimmed(plate, geometry.PointTree(points), reach=0.1, inset=0.01)
+    areas, up = cut.face_areas(), cut.face_normals()[:, 2]
+    assert float(areas[up > 0.5].sum()) == pytest.approx(1.0, abs=1e-4)
+    assert not bool((up < -0.5).any())  # it has holes between points, whose rims meet
 
 
 def test_a_sheet_that_is_not_trimmed_is_closed_somewhere() -> None:

@@ -31,6 +31,7 @@ from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
 from meshlearn.reconstruct.poisson.screened import screened_indicator
 from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
 from meshlearn.reconstruct.poisson.thinning import Thinned
+from meshlearn.reconstruct.poisson.trimming import trimmed
 
 _log = logging.getLogger(__name__)
 
@@ -119,10 +120,11 @@ def poisson(
             points with normals that say more than they do.
         noise: standard deviation of the points across the surface, in their unit; None: measured.
         outliers: leave out points that lie alone or off the surface of their neighbours.
-        trim: remove what is farther than so many spacings from any point, which leaves a scan of a
-            part of a surface open; None: closed, gaps as the surface around them bends.
+        trim: leave a scan of a part of a surface open: it ends half a spacing beyond its outermost
+            points, and gaps narrower than twice so many spacings are closed, see `trimmed`; None:
+            all are. Gaps are closed as the surface around them bends.
         screen: draw the indicator to zero at every point, as gaps keep it off; None: where it is
-            off by more than points that meet it are, see `screened`.
+            off by more than points with their noise are, see `screened`.
 
     Returns:
         The mesh, normals outward, with the vertex attribute "confidence" (V, 1): the density of
@@ -198,17 +200,17 @@ def poisson(
         "%d places of points: spacing %.4g, noise %.2f spacings, %d outliers left out",
         len(near), clean.spacing * size, clean.noise / clean.spacing, lost,
     )  # fmt: skip
-    mesh = indicator_mesh(
-        clean, resolution=resolution, sigma=sigma, screen=screen, over_gaps=trim is None
-    )
-    confidence, distance = _confidence(mesh.vertices, clean)
+    mesh = indicator_mesh(clean, resolution=resolution, sigma=sigma, screen=screen)
+    tree = geometry.PointTree(clean.points)
     if trim is not None:
-        far = distance > trim * clean.spacing
-        faces = mesh.faces[~far[mesh.faces].any(1)]
-        used = torch.unique(faces)
-        place = torch.zeros(mesh.num_vertices, dtype=torch.int64, device=faces.device)
-        place[used] = torch.arange(len(used), device=faces.device)
-        mesh, confidence = Mesh(mesh.vertices[used], place[faces]), confidence[used]
+        mesh = trimmed(
+            mesh,
+            tree,
+            reach=trim * clean.spacing,
+            inset=settings.TRIM_INSET * clean.spacing,
+            frayed=settings.TRIM_NOISE * clean.noise,
+        )
+    confidence = _confidence(mesh.vertices, tree, clean.spacing)
     vertices = (mesh.vertices.double() * size + middle).to(points.dtype)
     return Mesh(vertices, mesh.faces, vertex_attributes={"confidence": confidence[:, None]})
 
@@ -241,7 +243,6 @@ def indicator_mesh(
     resolution: int | None,
     sigma: float,
     screen: bool | None,
-    over_gaps: bool = True,
 ) -> Mesh:
     """The closed surface of cleaned points, see `poisson`; gaps continued, or under a film."""
     box, middle, side = unit_box(clean.points, settings.POISSON_PAD)
@@ -256,7 +257,7 @@ def indicator_mesh(
     tree = geometry.PointTree(box)
     weights = point_areas(tree.knn(box, min(13, len(box)))[0])
     places, facing = box, clean.normals
-    more = continued(box, facing, weights, estimated=clean.estimated) if over_gaps else None
+    more = continued(box, facing, weights, estimated=clean.estimated)
     if more is not None:
         _log.info("%d points stand for the surface in gaps", len(more.places))
         places, facing = torch.cat((box, more.places)), torch.cat((more.normals, more.facing))
@@ -264,7 +265,8 @@ def indicator_mesh(
     chi = spectral_indicator(places, facing, weights, nodes, sigma=sigma)
     if screen is None:
         off = float(gather_at(places * nodes, chi[None]).abs().mean())
-        screen = settings.SCREEN_FROM < off < settings.SCREEN_UPTO
+        least = settings.SCREEN_FROM + settings.SCREEN_NOISE * clean.noise / clean.spacing
+        screen = least < off < settings.SCREEN_UPTO
     if screen:
         chi = screened_indicator(chi, places, weights)
     for axis in range(3):  # what would leave the box ends at it, closed
@@ -302,13 +304,12 @@ def _drawn(
     return mesh.with_vertices(mesh.vertices - step[:, None] * turned)
 
 
-def _confidence(vertices: Tensor, clean: Cleaned) -> tuple[Tensor, Tensor]:
-    """(V,) density of points at vertices, of the median, at most 1; and how far the nearest is."""
-    tree = geometry.PointTree(clean.points)
-    count = min(settings.CONFIDENT, len(clean.points))
+def _confidence(vertices: Tensor, tree: geometry.PointTree, spacing: float) -> Tensor:
+    """(V,) density of points at vertices, of the median, at most 1."""
+    count = min(settings.CONFIDENT, len(tree.points))
     squared = tree.knn(vertices, count)[0]
-    usual = clean.spacing**2 * count / math.pi
-    return (usual / squared[:, -1].clamp(min=1e-30)).clamp(max=1), squared[:, 0].sqrt()
+    usual = spacing**2 * count / math.pi
+    return (usual / squared[:, -1].clamp(min=1e-30)).clamp(max=1)
 
 
 def _first_of_each(points: Tensor) -> Tensor:
