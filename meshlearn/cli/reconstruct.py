@@ -48,6 +48,13 @@ class FitOptions:
             help="With poisson: leave the surface open beyond so many spacings from the points.",
         ),
     ] = None
+    wrap: Annotated[
+        bool,
+        typer.Option(
+            "--wrap",
+            help="Put a mesh within one closed surface first: for double walls, gaps, inner parts.",
+        ),
+    ] = False
     steps: Annotated[
         int | None, typer.Option(min=0, help="Steps of the fit; default: as the method does best.")
     ] = None
@@ -265,6 +272,7 @@ def _many(
         fit.steps,
         fit.seed,
         fit.device,
+        fit.wrap,
         write.overwrite,
     )
     reconstruct_many(
@@ -359,6 +367,7 @@ def _fitted(given: Input, fit: FitOptions, allow_empty: bool) -> FitResult:
             checkpoint=fit.checkpoint,
             resume=fit.resume,
             trim=fit.trim,
+            wrap=fit.wrap,
         )
     except EmptyFit as error:
         if not allow_empty:

@@ -27,6 +27,7 @@ class CorpusOptions:
     steps: int | None = None
     seed: int = 0
     device: str = "cpu"
+    wrap: bool = False
     overwrite: bool = False
 
     def signature(self) -> str:
@@ -69,6 +70,7 @@ def reconstruct_job(job: Job, options: CorpusOptions) -> Outcome:
                 seed=options.seed,
                 device=options.device,
                 trim=options.trim,
+                wrap=options.wrap,
             )
             save(made.mesh, job.target)
         said += [str(warning.message) for warning in caught]

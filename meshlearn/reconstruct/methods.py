@@ -217,6 +217,7 @@ def reconstruct(
     resume: bool = False,
     progress: bool | None = None,
     trim: float | None = None,
+    wrap: bool = False,
 ) -> FitResult:
     """Fits a mesh to `source`, coarse to fine.
 
@@ -240,6 +241,9 @@ def reconstruct(
             fitted, to a source that stands as its shapes did; None fits a new network to `source`.
         checkpoint, resume, progress: as in `fit`.
         trim: with method "poisson", spacings of the points beyond which the surface is left open.
+        wrap: a mesh is first put within one closed surface (`geometry.wrap`, tight, by a ball of
+            a cell or 1 % of the diagonal): double walls, inner parts and gaps that the ball does
+            not enter become solid.
 
     Returns:
         The mesh where the source is. One that lies far from the origin, by more than 8 of its
@@ -273,22 +277,29 @@ def reconstruct(
         if used and option not in chosen.options:
             able = " or ".join(repr(m.name) for m in METHODS.values() if option in m.options)
             raise ValueError(f"{option}: expected with method {able} only, got method {method!r}")
+    cells = RESOLUTION if resolution is None else resolution
+    if wrap:
+        given = given.wrapped(cells)
     openings = None if chosen.open else given.openings()
     if openings is not None:
         able = " or ".join(repr(m.name) for m in METHODS.values() if m.open)
         warnings.warn(
             f"source: the mesh is open ({openings} boundary loops), and method {method!r} gives a "
-            f"closed mesh around it; method {able} fits it open, and meshlearn.geometry.wrap (or "
-            "meshlearn wrap) makes a solid of it first, its holes closed",
+            f"closed mesh around it; method {able} fits it open, and wrap=True (--wrap) makes a "
+            "solid of it first, its holes closed",
             stacklevel=2,
         )
-    cells = RESOLUTION if resolution is None else resolution
     wall = None if chosen.open else given.thin_wall(cells)
     if wall is not None:
         warnings.warn(
             f"source: nearly all of the mesh is walls about {wall:.2g} thick, a double shell "
-            f"perhaps, which {cells} cells along its box do not resolve; meshlearn.geometry."
-            "wrap (or meshlearn wrap) makes one solid of it first",
+            f"perhaps, which {cells} cells along its box do not resolve; "
+            + (
+                "its holes are wider than the ball that wrapped it: close them by "
+                "meshlearn.geometry.wrap (or meshlearn wrap) with holes_up_to first"
+                if wrap
+                else "wrap=True (--wrap) makes one solid of it first"
+            ),
             stacklevel=2,
         )
     origin = given.far_middle()

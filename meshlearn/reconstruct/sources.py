@@ -59,6 +59,16 @@ class Source(ABC):
         """How thick its walls are where that many cells do not resolve them; None elsewhere."""
         return None
 
+    def wrapped(self, resolution: int) -> Source:
+        """It within one closed surface, whose gaps are no narrower than a cell.
+
+        Raises:
+            ValueError: it is no mesh with faces.
+        """
+        raise ValueError(
+            "wrap: expected a mesh with faces as the source; points and fields have no walls"
+        )
+
     def surface(self, resolution: int) -> Mesh:
         """A closed mesh of what is known beforehand: marching cubes of the target's field."""
         from meshlearn.reconstruct.convexes import surface_of
@@ -109,6 +119,15 @@ class MeshSource(Source):
         from meshlearn.reconstruct.shells import thin_wall
 
         return thin_wall(self.mesh, resolution)
+
+    def wrapped(self, resolution: int) -> Source:
+        from meshlearn.geometry.wrapping.wrap import ALPHA, wrap
+
+        if not self.mesh.num_faces:
+            return super().wrapped(resolution)
+        low, high = self.mesh.bounds().double()
+        alpha = max(ALPHA * float((high - low).norm()), float((high - low).max()) / resolution)
+        return MeshSource(wrap(self.mesh, alpha, tight=True))
 
     def surface(self, resolution: int) -> Mesh:
         return self.mesh

@@ -1,10 +1,13 @@
 """Walls too thin for a grid are noticed, and `wrap` is named."""
 
+import warnings
+
 import pytest
 import torch
 
 from meshlearn import Mesh, geometry
 from meshlearn.data import shapes
+from meshlearn.io.points import PointCloud
 from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.shells import thin_wall
 
@@ -38,5 +41,30 @@ def test_reconstruct_says_so():
         reconstruct(shell, resolution=16, steps=0)
     assert thin_wall(geometry.wrap(shell, 0.1), 16) is None
     lid = Mesh(shell.vertices, shell.faces[20:])
-    with pytest.warns(UserWarning, match=r"makes a solid of it first, its holes closed"):
+    with pytest.warns(
+        UserWarning, match=r"wrap=True \(--wrap\) makes a solid of it first, its holes closed"
+    ):
         reconstruct(lid, resolution=16, steps=0)
+
+
+def test_reconstruct_wraps_first():
+    """A double shell with faces missing becomes the solid that it shows; without it is a sieve."""
+    shell = double(0.02)
+    drop = torch.arange(0, shell.num_faces, 97)
+    keep = torch.ones(shell.num_faces, dtype=torch.bool)
+    keep[drop] = False
+    broken = Mesh(shell.vertices, shell.faces[keep])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = reconstruct(broken, resolution=16, steps=20, wrap=True).mesh
+    assert made.topology.topological_type == (1, 2)
+    assert float(made.volume()) == pytest.approx(4 / 3 * torch.pi, rel=0.05)
+
+
+def test_what_is_not_wrapped():
+    with pytest.raises(ValueError, match="wrap: expected a mesh with faces"):
+        reconstruct(PointCloud(double(0.02).vertices), resolution=16, steps=0, wrap=True)
+    shell = double(0.02)
+    lid = Mesh(shell.vertices, shell.faces[(shell.triangles.mean(1)[:, 2] < 0.5)])
+    with pytest.warns(UserWarning, match="holes are wider than the ball that wrapped it: close"):
+        reconstruct(lid, resolution=16, steps=0, wrap=True)
