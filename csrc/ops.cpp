@@ -89,6 +89,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def(
       "plane_offsets(Tensor places, Tensor directions, Tensor points, Tensor normals, Tensor "
       "index, float[] rules) -> (Tensor, Tensor, Tensor)");
+  m.def("brick_laplacian(Tensor field, Tensor near) -> Tensor");
   m.def("wrap_cells(Tensor code, float reach, float[] wide, bool cavities) -> Tensor");
   m.def("wrap_mend(Tensor inside) -> Tensor");
   m.def("wrap_surface(Tensor inside) -> (Tensor, Tensor)");

@@ -388,6 +388,7 @@ def _poisson(task: Task) -> FitResult:
         source.cloud.normals,
         resolution=None if task.free else task.resolution,
         trim=task.trim,
+        progress=task.progress,
     )
     if mesh.num_faces == 0:
         raise EmptyFit("the points bound no solid, or all of it was trimmed away; raise trim")

@@ -236,7 +236,7 @@ STRAY = (
 )
 CONFIDENT = 12  # points whose density is a vertex's confidence; by hand
 POISSON_POINTS = 1_000_000  # beyond so many they are thinned: 3 to 15 for a cell of 256; by hand
-POISSON_LIMIT = 512  # cells along the box: 0.5 GB for each array of values
+POISSON_LIMIT = 2048  # cells along the box: 0.5 GB for each array of values near the surface
 EXACT = 0.02  # spacings of noise up to which points are not moved; by hand
 TRIM_INSET = 0.5  # spacings that a rim is beyond its outermost points: half of what each stands for
 TRIM_NOISE = 2.0  # noises, up to twice which a rim's spikes are wide that go; by hand
@@ -251,6 +251,23 @@ SCREEN_END = 1e-6  # of the first squared residual, at which they end; by hand
 SCREEN_FROM, SCREEN_UPTO = 0.03, 0.2  # mean size of the indicator at points, 0 to 0.5, where it is
 # done: below, points are met; above, it is sides that are in doubt; by hand
 SCREEN_NOISE = 0.15  # more of it for a noise of one spacing, which is not to be met; by hand
+
+# --- cells near points alone: poisson/fine.py, poisson/bricks.py ----------------------------------
+FINE_FROM = 320  # nodes along the box, beyond which they are near points alone; by hand
+FINE_START = 160  # nodes of the grid that fills the box then, at most; by hand
+FINE_BAND = 3  # cells around points and the level before, at least
+FINE_SIGMA = (0.2, 0.5, 0.75)  # smoothing: spacings of exact points, noises added, and spacings at
+# most; by hand
+FINE_WIDE = (
+    1.6  # cells of smoothing, or of this share of a spacing, beyond which points are too far
+)
+FINE_SMOOTH = 0.4  # apart to shape a level, which is then smooth between the nodes before; by hand
+FINE_HEAT = 0.25  # squared cells of smoothing in one step of heat: 1/3 is the end of stability
+FINE_LENGTH = 0.5  # cells within which bends are drawn to the points, see (P6), at least,
+FINE_SPACINGS = 0.25  # spacings, and
+FINE_NOISES = 20.0  # noises; by hand
+FINE_STEPS = 30  # of conjugate gradients at most; by hand
+FINE_END = 1e-4  # of the first squared residual, at which they end; by hand
 
 # --- gaps of scans: poisson/gaps.py ---------------------------------------------------------------
 GAP_REACH = 2.0  # times the side of what a point stands for, away from which a gap begins; by hand

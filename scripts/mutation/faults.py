@@ -448,6 +448,27 @@ GEOMETRY = [
         ("tests/reconstruct/test_poisson_field.py",),
     ),
     Mutant(
+        "reconstruct: where normals are spread along an axis",
+        "meshlearn/reconstruct/poisson/fine.py",
+        "before = (part < 0.5).to(part)",
+        "before = (part < 0.0).to(part)",
+        ("tests/reconstruct/test_poisson_fine.py",),
+    ),
+    Mutant(
+        "reconstruct: the rim of bricks is kept",
+        "meshlearn/reconstruct/poisson/fine.py",
+        "inverse.reciprocal_()[bricks.rim()] = 0",
+        "inverse.reciprocal_()[bricks.rim()] *= 1",
+        ("tests/reconstruct/test_poisson_fine.py",),
+    ),
+    Mutant(
+        "reconstruct: a neighbour beyond a brick along z",
+        "csrc/kernels/bricks.h",
+        "field[before * kBrickNodes + at + 7]",
+        "field[before * kBrickNodes + at]",
+        ("tests/reconstruct/test_poisson_fine.py",),
+    ),
+    Mutant(
         "reconstruct: a field that bends over a gap",
         "meshlearn/reconstruct/poisson/gaps.py",
         "bent = bent.sub_(f.narrow(axis, 1, count), alpha=2)",

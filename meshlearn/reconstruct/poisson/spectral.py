@@ -59,6 +59,14 @@ def spectral_indicator(
     Example:
         >>> chi = spectral_indicator(points, normals, points.new_ones(len(points)), 64, sigma=1.0)
     """
+    return spectral_solution(points, normals, weights, nodes, sigma=sigma)[0]
+
+
+def spectral_solution(
+    points: Tensor, normals: Tensor, weights: Tensor, nodes: int, *, sigma: float
+) -> tuple[Tensor, Tensor]:
+    """The indicator, see `spectral_indicator`, and (P,) the areas of points that make it so high:
+    those which they stand for, where points are all around."""
     total = weights.sum()
     at = points * nodes
     vector = splat(at, normals * (weights / total)[:, None], [nodes] * 3)  # (P1)
@@ -73,4 +81,5 @@ def spectral_indicator(
     chi = torch.fft.irfftn(-1j * dot * scale, s=[nodes] * 3)  # (P2)
     mean = (gather_at(at, chi[None])[:, 0] * weights).sum() / total
     chi = chi - mean
-    return chi / (2 * chi[0, 0, 0].abs().clamp(min=torch.finfo(chi.dtype).tiny))  # (P3)
+    height = 2 * chi[0, 0, 0].abs().clamp(min=torch.finfo(chi.dtype).tiny)
+    return chi / height, weights / (total * height * float(nodes) ** 3)  # (P3)

@@ -24,12 +24,13 @@ from meshlearn.geometry.splatting import gather_at
 from meshlearn.isosurface import VoxelGrid, dual_marching_cubes
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.poisson.fine import finer_levels, level_mesh
 from meshlearn.reconstruct.poisson.gaps import continued
 from meshlearn.reconstruct.poisson.noise import inliers, point_noise, point_spacing
 from meshlearn.reconstruct.poisson.orientation import oriented_normals, unit_box
 from meshlearn.reconstruct.poisson.planes import local_offsets, smoothed_points
 from meshlearn.reconstruct.poisson.screened import screened_indicator
-from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
+from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_solution
 from meshlearn.reconstruct.poisson.thinning import Thinned
 from meshlearn.reconstruct.poisson.trimming import trimmed
 
@@ -104,6 +105,7 @@ def poisson(
     outliers: bool = True,
     trim: float | None = None,
     screen: bool | None = None,
+    progress: bool | None = None,
 ) -> Mesh:
     """A closed mesh of the surface that points lie on, by Poisson's equation.
 
@@ -114,8 +116,9 @@ def poisson(
         normals: (P, 3) of any lengths, outward; None for unoriented points, whose normals are
             found. Zero ones take their neighbours', mixed and inward ones are turned, with a
             warning, see `agreeing_normals`.
-        resolution: cells along the longest side of the points' box; None: two for each spacing of
-            the points, 48 to 256.
+        resolution: cells along the longest side of the points' box, up to 2048; None: two for each
+            spacing of the points, 48 to 256. Beyond 256 they are held near the surface alone, and
+            the indicator is screened, see `fine`.
         sigma: smoothing of the indicator, in cells, and 0.45 spacings at least; more for noisy
             points with normals that say more than they do.
         noise: standard deviation of the points across the surface, in their unit; None: measured.
@@ -125,6 +128,7 @@ def poisson(
             all are. Gaps are closed as the surface around them bends.
         screen: draw the indicator to zero at every point, as gaps keep it off; None: where it is
             off by more than points with their noise are, see `screened`.
+        progress: a bar on stderr, for more than 256 cells; None: where that is a terminal.
 
     Returns:
         The mesh, normals outward, with the vertex attribute "confidence" (V, 1): the density of
@@ -132,13 +136,13 @@ def poisson(
 
     Raises:
         ValueError: bad input, or points that have no surface: all in one place, on one line or,
-            unless trimmed, in one plane.
+            unless trimmed, in one plane; cells for which there is not enough memory.
 
     Example:
         >>> mesh = ml.poisson(cloud.points, cloud.normals)
         >>> mesh = ml.poisson(scan, trim=3.0)      # unoriented, of one side of a thing
 
-    Sources: see `spectral`, `screened`, `planes` and `gaps`.
+    Sources: see `spectral`, `screened`, `fine`, `planes` and `gaps`.
     """
     from meshlearn.reconstruct.targets.point_normals import agreeing_normals
 
@@ -200,7 +204,9 @@ def poisson(
         "%d places of points: spacing %.4g, noise %.2f spacings, %d outliers left out",
         len(near), clean.spacing * size, clean.noise / clean.spacing, lost,
     )  # fmt: skip
-    mesh = indicator_mesh(clean, resolution=resolution, sigma=sigma, screen=screen)
+    mesh = indicator_mesh(
+        clean, resolution=resolution, sigma=sigma, screen=screen, progress=progress
+    )
     tree = geometry.PointTree(clean.points)
     if trim is not None:
         mesh = trimmed(
@@ -243,6 +249,7 @@ def indicator_mesh(
     resolution: int | None,
     sigma: float,
     screen: bool | None,
+    progress: bool | None = None,
 ) -> Mesh:
     """The closed surface of cleaned points, see `poisson`; gaps continued, or under a film."""
     box, middle, side = unit_box(clean.points, settings.POISSON_PAD)
@@ -251,7 +258,8 @@ def indicator_mesh(
         nodes = int(min(max(cells, settings.POISSON_LEAST), settings.POISSON_MOST))
     else:
         nodes = math.ceil(resolution * settings.POISSON_PAD)
-    nodes = _quick(nodes)
+    nodes, doublings = _halved(nodes)
+    smoothing = sigma / math.pi  # standard deviation, in cells
     # fewer points than cells ask for would be bubbles each
     sigma = max(sigma, settings.POISSON_REACH * clean.spacing / side * nodes)
     tree = geometry.PointTree(box)
@@ -262,7 +270,7 @@ def indicator_mesh(
         _log.info("%d points stand for the surface in gaps", len(more.places))
         places, facing = torch.cat((box, more.places)), torch.cat((more.normals, more.facing))
         weights = point_areas(geometry.knn(places, places, min(13, len(places)))[0])
-    chi = spectral_indicator(places, facing, weights, nodes, sigma=sigma)
+    chi, strengths = spectral_solution(places, facing, weights, nodes, sigma=sigma)
     if screen is None:
         off = float(gather_at(places * nodes, chi[None]).abs().mean())
         least = settings.SCREEN_FROM + settings.SCREEN_NOISE * clean.noise / clean.spacing
@@ -272,12 +280,19 @@ def indicator_mesh(
     for axis in range(3):  # what would leave the box ends at it, closed
         for end in (0, nodes - 1):
             chi.select(axis, end).clamp_(min=settings.POISSON_BORDER)
-    last = (nodes - 1) / nodes
-    grid = VoxelGrid(
-        nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
-    )
-    mesh = dual_marching_cubes(grid, chi.reshape(-1))
     spacing, noise = clean.spacing / side, clean.noise / side
+    if doublings:
+        level = finer_levels(
+            places, facing, weights, strengths, chi, doublings, spacing=spacing,
+            noise=noise, smoothing=smoothing, progress=progress,
+        )  # fmt: skip
+        mesh, nodes = level_mesh(level), level.nodes
+    else:
+        last = (nodes - 1) / nodes
+        grid = VoxelGrid(
+            nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
+        )
+        mesh = dual_marching_cubes(grid, chi.reshape(-1))
     if noise <= settings.DRAWN_BELOW * spacing and mesh.num_faces:
         mesh = _drawn(mesh, tree, clean.normals, spacing, noise, 1 / nodes)
     return mesh.with_vertices((mesh.vertices - 0.5) * side + middle)
@@ -329,6 +344,14 @@ def thinness(points: Tensor) -> list[float]:
     offset = (points - points.mean(0)).double()
     spread = torch.linalg.eigvalsh(offset.T @ offset).clamp(min=0).sqrt()
     return (spread / spread[-1].clamp(min=1e-300)).tolist()
+
+
+def _halved(nodes: int) -> tuple[int, int]:
+    """Nodes of the grid that fills the box, and how often its cells are halved near points."""
+    if nodes <= settings.FINE_FROM:
+        return _quick(nodes), 0
+    doublings = math.ceil(math.log2(nodes / settings.FINE_START))
+    return _quick(math.ceil(nodes / 2**doublings)), doublings
 
 
 def _quick(nodes: int) -> int:
