@@ -132,6 +132,7 @@ _EXPORTS = {
     "poisson": "meshlearn.reconstruct.poisson",
     # render
     "Camera": "meshlearn.render",
+    "EnvironmentLight": "meshlearn.render",
     "Fragments": "meshlearn.render",
     "antialias": "meshlearn.render",
     "interpolate": "meshlearn.render",

@@ -6,6 +6,7 @@ Everything is computed from formulas, so the files are free to use and the same 
 - gear.obj: a spur gear with a hub, a bore with a keyway, and a fillet between disc and hub (sharp
   edges and a smooth blend; genus 1, watertight; unit: 1 is about the radius).
 - blob.ply: a closed freeform shape (genus 0), with vertex normals.
+- lights/studio.hdr, overcast.hdr, sunset.hdr: panoramas of light (64 x 128, linear radiance).
 - torus_volume.npz: a signed distance volume, negative inside, with its spacing and origin.
 """
 
@@ -118,6 +119,39 @@ def torus_volume() -> dict[str, np.ndarray]:
     return {"sdf": sdf.astype(np.float32), "spacing": spacing, "origin": origin}
 
 
+def lights() -> dict[str, np.ndarray]:
+    """Radiance (H, W, 3) of three panoramas; see `meshlearn.render.environment` for their frame."""
+    rows, columns = 64, 128
+    up = np.pi * (0.5 - (np.arange(rows) + 0.5) / rows)[:, None]
+    turn = 2 * np.pi * ((np.arange(columns) + 0.5) / columns - 0.5)
+    flat = np.cos(up)
+    at = np.stack(
+        [flat * np.sin(turn), np.broadcast_to(np.sin(up), (rows, columns)), -flat * np.cos(turn)],
+        -1,
+    )
+
+    def lamp(toward: tuple[float, float, float], degrees: float, soft: float = 3.0) -> np.ndarray:
+        """1 within so many degrees of a direction, falling off over `soft` more."""
+        way = np.array(toward) / np.linalg.norm(toward)
+        angle = np.degrees(np.arccos(np.clip(at @ way, -1, 1)))
+        return np.clip((degrees + soft - angle) / soft, 0, 1)[..., None]
+
+    def sky(zenith, horizon, ground) -> np.ndarray:  # type: ignore[no-untyped-def]
+        height = at[..., 1:2]
+        above = np.asarray(horizon) + (np.asarray(zenith) - np.asarray(horizon)) * height
+        return np.where(height > 0, above, np.asarray(ground))
+
+    studio = sky((0.16, 0.16, 0.17), (0.12, 0.12, 0.12), (0.07, 0.07, 0.07))
+    studio = studio + lamp((-0.8, 0.8, 0.7), 18) * np.array([7.0, 6.8, 6.4])
+    studio = studio + lamp((1.0, 0.25, 0.4), 14) * np.array([1.6, 1.9, 2.4])
+    studio = studio + lamp((0.2, 0.7, -1.0), 10) * np.array([5.0, 5.0, 5.2])
+    overcast = sky((1.25, 1.3, 1.38), (0.5, 0.53, 0.56), (0.16, 0.15, 0.13))
+    sunset = sky((0.1, 0.16, 0.34), (0.75, 0.42, 0.26), (0.07, 0.05, 0.045))
+    sunset = sunset + lamp((0.9, 0.16, 0.5), 4, 4) * np.array([60.0, 30.0, 11.0])
+    found = {"studio": studio, "overcast": overcast, "sunset": sunset}
+    return {name: image.astype(np.float32) for name, image in found.items()}
+
+
 def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
     lines = ["# A spur gear with hub, fillet, bore and keyway; made by scripts/make_assets.py"]
     lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices + 0.0]
@@ -143,6 +177,12 @@ def make(folder: Path) -> list[Path]:
     write_obj(paths[0], *gear())
     write_ply(paths[1], *blob())
     np.savez_compressed(paths[2], **torus_volume())
+    from meshlearn.render.light_files import write_hdr
+
+    (folder / "lights").mkdir(exist_ok=True)
+    for name, texels in lights().items():
+        paths.append(folder / "lights" / f"{name}.hdr")
+        paths[-1].write_bytes(write_hdr(texels))
     return paths
 
 

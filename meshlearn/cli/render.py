@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshlearn.cli._app import JsonFlag, OverwriteFlag, choice, command, message
 from meshlearn.cli._files import input_file, output_file
 from meshlearn.cli._output import print_json
+
+if TYPE_CHECKING:
+    from meshlearn.render import Illumination
 
 
 @dataclass
@@ -28,6 +31,23 @@ class PictureOptions:
     wireframe: Annotated[bool, typer.Option("--wireframe", help="Draw the edges.")] = False
 
 
+@dataclass
+class LightOptions:
+    """What a mesh is lit by."""
+
+    light: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A panorama of light, .hdr or .exr: materials with metal, roughness, normal maps.",
+        ),
+    ] = None
+    exposure: Annotated[float, typer.Option(help="Factor of that light.")] = 1.0
+    tone: Annotated[
+        str, choice("clip", "reinhard", "filmic", help="How what is brighter than white is shown.")
+    ] = "clip"
+
+
 @command("render")
 def render(
     mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
@@ -36,6 +56,7 @@ def render(
         typer.Argument(metavar="OUT", help="A name that ends in .png, or a folder of images."),
     ],
     look: PictureOptions,
+    lit: LightOptions,
     size: Annotated[
         int | None,
         typer.Option(min=16, max=8192, help="Pixels of a view; default 768, in a folder 256."),
@@ -51,6 +72,10 @@ def render(
 ) -> None:
     """Draw a mesh into a PNG, or into a folder of images, masks, depth, normals and cameras."""
     input_file(mesh, name="MESH")
+    if lit.light is not None:
+        input_file(lit.light, name="--light")
+    elif (lit.exposure, lit.tone) != (1.0, "clip"):
+        raise typer.BadParameter("--exposure and --tone are of --light; name a panorama of light")
     folder = out.suffix == "" or out.is_dir()
     if not folder:
         output_file(out, overwrite=overwrite, suffixes=(".png",))
@@ -70,13 +95,15 @@ def render(
     shape = load(mesh, dtype=None)
     if shape.num_faces == 0:
         raise ValueError(f"{mesh}: there are no faces to draw")
+    light = _light(lit)
     facts: dict[str, object] = {"output": out, "faces": shape.num_faces}
     if folder:
-        from meshlearn.render import render_images, save_images
+        from meshlearn.render import DAYLIGHT, render_images, save_images
 
         images = render_images(
-            shape, views or 40, size=size or 256, smooth=look.shading == "smooth"
-        )
+            shape, views or 40, size=size or 256, smooth=look.shading == "smooth",
+            light=light or DAYLIGHT,
+        )  # fmt: skip
         save_images(images, out, overwrite=overwrite)
         facts |= {"views": len(images), "size": list(images.size)}
     else:
@@ -89,6 +116,7 @@ def render(
             size=size or 768,
             smooth={"auto": None, "smooth": True, "flat": False}[look.shading],
             wireframe=look.wireframe,
+            light=light,
         )
     seconds = time.perf_counter() - begin
     if as_json:
@@ -96,3 +124,11 @@ def render(
     else:
         what = f": {facts['views']} views" if folder else ""
         message(f"wrote {out}{what} ({seconds:.2f} s)")
+
+
+def _light(options: LightOptions) -> Illumination | None:
+    if options.light is None:
+        return None
+    from meshlearn.render import Illumination, load_light
+
+    return Illumination(load_light(options.light), options.exposure, options.tone)

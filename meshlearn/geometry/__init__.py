@@ -42,11 +42,11 @@ from meshlearn.geometry.solids import (
     split_by_plane,
 )
 from meshlearn.geometry.subdivision import Subdivision, subdivide
-from meshlearn.geometry.tangents import tangents
 from meshlearn.geometry.texturing import bake, unwrap
 from meshlearn.geometry.thickness import thickness
 from meshlearn.geometry.voxels import Voxels, voxelize
 from meshlearn.geometry.wrapping import wrap
+from meshlearn.mesh.tangents import tangents
 
 __all__ = [
     "Boolean",

@@ -13,14 +13,14 @@ from meshlearn._validate import check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.bvh import MeshBVH
 from meshlearn.geometry.carry import mixed
-from meshlearn.geometry.tangents import (
+from meshlearn.mesh import CornerAttribute, Mesh
+from meshlearn.mesh.measure import safe_normalize
+from meshlearn.mesh.tangents import (
     shading_normals,
     tangents,
     texture_coordinates,
     to_tangent_space,
 )
-from meshlearn.mesh import CornerAttribute, Mesh
-from meshlearn.mesh.measure import safe_normalize
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.materials import attribute_colors, has_looks, material_colors
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from meshlearn.geometry.tangents import shading_normals, tangents
 from meshlearn.geometry.texturing import NormalSpace, bake, shared_texels, unwrap
 from meshlearn.io.document import Material
 from meshlearn.io.looks import Looks, Texture
 from meshlearn.mesh import CornerAttribute, Mesh
+from meshlearn.mesh.tangents import shading_normals, tangents
 from meshlearn.render.materials import has_looks
 from meshlearn.render.picture import to_pil
 

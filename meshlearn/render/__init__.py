@@ -17,10 +17,13 @@ from meshlearn.render.camera_formats import (
 )
 from meshlearn.render.camera_paths import sphere_cameras, views_around
 from meshlearn.render.curves import plot_curves
+from meshlearn.render.environment import EnvironmentLight
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.image_set import ImageSet, render_images, save_images
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
+from meshlearn.render.light_files import load_light, save_light
 from meshlearn.render.lighting import DAYLIGHT, fit_sh_light, sh_basis, sh_light
+from meshlearn.render.pbr import Illumination, Surface, shade, tone_mapped
 from meshlearn.render.picture import contact_sheet, render_png, save_png, shaded_view
 from meshlearn.render.posed import PosedImages, read_colmap, read_transforms
 from meshlearn.render.rasterize import peel, rasterize
@@ -33,10 +36,13 @@ __all__ = [
     "HEADLIGHT",
     "STUDIO",
     "Camera",
+    "EnvironmentLight",
     "Fragments",
+    "Illumination",
     "ImageSet",
     "Lights",
     "PosedImages",
+    "Surface",
     "antialias",
     "barycentric_derivatives",
     "clip_matrix",
@@ -48,6 +54,7 @@ __all__ = [
     "get_backend",
     "interpolate",
     "load_images",
+    "load_light",
     "mipmaps",
     "peel",
     "plot_curves",
@@ -58,15 +65,18 @@ __all__ = [
     "render_images",
     "render_png",
     "save_images",
+    "save_light",
     "save_png",
     "sh_basis",
     "sh_light",
+    "shade",
     "shaded_view",
     "sphere_cameras",
     "texture",
     "to_camera_to_world",
     "to_projection",
     "to_pytorch3d",
+    "tone_mapped",
     "views_around",
 ]
 

@@ -22,8 +22,10 @@ from meshlearn.progress import progress_bar
 from meshlearn.render import image_files
 from meshlearn.render.camera import Camera
 from meshlearn.render.camera_paths import views_around
+from meshlearn.render.environment import EnvironmentLight
 from meshlearn.render.lighting import DAYLIGHT
 from meshlearn.render.materials import has_looks
+from meshlearn.render.pbr import Illumination
 from meshlearn.render.picture import save_png
 from meshlearn.render.shading import render
 from meshlearn.render.transforms import transforms_record
@@ -134,7 +136,7 @@ def render_images(
     size: int = 256,
     samples: int = 4,
     smooth: bool = False,
-    light: Tensor | None = DAYLIGHT,
+    light: Tensor | Illumination | EnvironmentLight | None = DAYLIGHT,
     backend: str = "native",
     progress: bool | None = None,
 ) -> ImageSet:
@@ -147,8 +149,8 @@ def render_images(
         samples: colours and masks average `samples` × `samples` rays a pixel; depth and normals are
             those at the pixel's centre.
         smooth: mix vertex normals; by default normals are those of the faces, the surface's own.
-        light: (9,) or (9, 3) spherical harmonics, fixed in the world, for colours; None shows the
-            albedo itself.
+        light: (9,) or (9, 3) spherical harmonics, fixed in the world, for colours; or an
+            environment, under which materials are metal-rough; None shows the albedo itself.
 
     Returns:
         float32; cameras of a mesh far from the origin are float64, so that they are where it is.
@@ -186,11 +188,16 @@ def render_images(
     cams = views_around(points, views) if isinstance(views, int) else views
     cams = cams.to(mesh.device)
     channels = ("mask", "shaded" if light is not None else "color")
-    light = DAYLIGHT if light is None else light
+    lights: dict[str, Any] = {"lights": DAYLIGHT if light is None else light}
+    if isinstance(light, EnvironmentLight):
+        light = Illumination(light)
+    if isinstance(light, Illumination):
+        environment = light.environment.to(mesh.vertices)
+        lights = {"light": environment, "exposure": light.exposure, "tone": light.tone}
     parts: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     with progress_bar("rendering", len(cams), enabled=progress) as bar:
         for i in range(len(cams)):
-            options: dict[str, Any] = {"lights": light, "backend": backend, "smooth": smooth}
+            options: dict[str, Any] = {**lights, "backend": backend, "smooth": smooth}
             seen = render(mesh, cams[i], size, channels=("depth", "normal"), **options)
             fine = render(mesh, cams[i], size * samples, channels=channels, **options)
             mask, color = (fine[c].float() for c in channels)

@@ -6,7 +6,7 @@ The model is the metallic-roughness one of glTF 2.0, of which a matte surface is
 
 in linear light; what comes out is sRGB, as images are. Textures and the attribute "color" are sRGB
 too, factors linear. What blends is drawn over what is behind it (`blending`). Metal, roughness,
-emission and normal maps are not drawn.
+emission and normal maps are drawn under an `EnvironmentLight`, see `meshlearn.render.surfaces`.
 """
 
 from __future__ import annotations
@@ -65,24 +65,36 @@ class _Material(NamedTuple):
 
 def _material(mesh: Mesh, number: int) -> _Material | None:
     """The material of that number; None where it says nothing of colour."""
+    found = _any_material(mesh, number)
+    if found is None:
+        return None
+    looks = found.looks
+    cut = looks.alpha_mode in ("MASK", "BLEND")  # also by the colours of vertices
+    says = any((looks.base_color, looks.base_texture, looks.alpha_texture, cut))
+    return found if says else None
+
+
+def used_materials(mesh: Mesh) -> dict[int, _Material | None]:
+    """The materials that faces have and that say what they look like, by number."""
+    label = mesh.face_attributes.get("material")
+    if label is None or not mesh.materials or label.dim() != 1 or label.is_floating_point():
+        return {}
+    return {number: _any_material(mesh, number) for number in torch.unique(label).tolist()}
+
+
+def _any_material(mesh: Mesh, number: int) -> _Material | None:
     if not 0 <= number < len(mesh.materials):
         return None
     given = mesh.materials[number]
     looks: LooksLike | None = getattr(given, "appearance", None)
     if looks is None:
         return None
-    cut = looks.alpha_mode in ("MASK", "BLEND")  # also by the colours of vertices
-    if not any((looks.base_color, looks.base_texture, looks.alpha_texture, cut)):
-        return None
     return _Material(str(getattr(given, "name", number)), looks, getattr(given, "images", {}))
 
 
 def _used(mesh: Mesh) -> dict[int, _Material | None]:
-    """The materials that faces have, by number."""
-    label = mesh.face_attributes.get("material")
-    if label is None or not mesh.materials or label.dim() != 1 or label.is_floating_point():
-        return {}
-    return {number: _material(mesh, number) for number in torch.unique(label).tolist()}
+    """The materials that faces have, by number; None for those that say nothing of colour."""
+    return {number: _material(mesh, number) for number in used_materials(mesh)}
 
 
 def has_looks(mesh: Mesh, *, plain: bool = True) -> bool:
@@ -199,7 +211,7 @@ def material_colors(
         if material.looks.base_texture is not None:
             some = Fragments(*(t[rows] for t in part))
             slope = None if change is None else change[rows]
-            image = _looked_up(mesh, material, material.looks.base_texture, some, slope)
+            image = looked_up(mesh, material, material.looks.base_texture, some, slope)
             color = color if image is None else color * image[:, :3]
         shade = shade.index_put((rows,), color)
     out = to_srgb(shade.clamp(0, 1))
@@ -240,7 +252,7 @@ def _opacity(
             out = out * tint[:, 3]
     texture = looks.alpha_texture or looks.base_texture
     if texture is not None:
-        image = _looked_up(
+        image = looked_up(
             mesh, material, texture, part, change, color=texture is looks.base_texture
         )
         if image is not None:
@@ -248,18 +260,18 @@ def _opacity(
             if not channel:  # opacity, or of an image without any the luminance
                 whole_image = decoded(material.images[texture.image], mesh.device, linear=False)
                 channel = "a" if bool((whole_image.values[:, 3] < 1).any()) else "luminance"
-            out = out * _channel(image, channel)
+            out = out * channel_of(image, channel)
     return out
 
 
-def _channel(image: Tensor, name: str) -> Tensor:
+def channel_of(image: Tensor, name: str) -> Tensor:
     """(P,) one of (P, 4)."""
     if name in ("r", "g", "b", "a"):
         return image[:, "rgba".index(name)]
     return (image[:, :3] * image.new_tensor(_LUMINANCE)).sum(1)
 
 
-def _looked_up(
+def looked_up(
     mesh: Mesh,
     material: _Material,
     texture: TextureLike,
@@ -270,7 +282,7 @@ def _looked_up(
 ) -> Tensor | None:
     """(P, 4) of a texture at P pixels; None where its image or its coordinates are not there."""
     data = material.images.get(texture.image)
-    uv = _coordinates(mesh, texture.uv)
+    uv = coordinates(mesh, texture.uv)
     if data is None or uv is None:
         what = f"no image {texture.image!r}" if data is None else "no texture coordinates"
         warnings.warn(f"the material {material.name!r} has {what}; drawn without", stacklevel=7)
@@ -292,7 +304,7 @@ def _looked_up(
     return found.to(mesh.dtype)
 
 
-def _coordinates(mesh: Mesh, number: int) -> tuple[Tensor, Tensor] | None:
+def coordinates(mesh: Mesh, number: int) -> tuple[Tensor, Tensor] | None:
     """Values and index (F, 3) of a set of texture coordinates."""
     name = f"uv{number}" if number else "uv"
     if name in mesh.corner_attributes:

@@ -20,8 +20,10 @@ from meshlearn.render.backends import get_backend
 from meshlearn.render.blending import composite, peeled
 from meshlearn.render.camera import Camera, image_size
 from meshlearn.render.materials import blends, has_looks
+from meshlearn.render.pbr import Illumination, shade, tone_mapped
 from meshlearn.render.rasterize import Fragments, interpolate, rasterize
 from meshlearn.render.shading import STUDIO, lambert, surface_colors, toward_viewer
+from meshlearn.render.surfaces import mapped_normals, surface_of, toward
 from meshlearn.render.visible import pixels_of, visible
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ def shaded_view(
     smooth: bool | None = None,
     wireframe: bool = False,
     crease: float = 40.0,
+    light: Illumination | None = None,
 ) -> Tensor:
     """A lit picture of a mesh on a light ground, (H, W, 3) float in 0 to 1.
 
@@ -100,6 +103,7 @@ def shaded_view(
         smooth: True mixes vertex normals, False shows facets; None mixes them on faces that bend
             less than `crease` degrees from their vertex normals, so sharp edges stay sharp.
         wireframe: draw the edges of faces.
+        light: light from everywhere on metal-rough materials, instead of the three.
     """
     h, w = image_size(size)
     if not isinstance(samples, int) or not 1 <= samples <= 16:
@@ -123,7 +127,7 @@ def shaded_view(
         return backdrop.clone()
 
     def lit_by(seen: Fragments) -> Tensor:
-        lit = _lit(mesh, cam, seen, samples, smooth, wireframe, crease, dressed)
+        lit = _lit(mesh, cam, seen, samples, smooth, wireframe, crease, dressed, light)
         return torch.zeros(*big, 3, device=lit.device).index_put((seen.mask,), lit.float())
 
     if glass:
@@ -145,6 +149,7 @@ def _lit(
     wireframe: bool,
     crease: float,
     dressed: bool,
+    light: Illumination | None,
 ) -> Tensor:
     """(P, 3) colours, in 0 to 1, of the pixels that see the mesh, as `shaded_view` has them."""
     big, seen = (fragments.face.shape[0], fragments.face.shape[1]), fragments.mask
@@ -163,6 +168,9 @@ def _lit(
     colored = dressed or "color" in mesh.vertex_attributes or "color" in mesh.face_attributes
     change = pixels_of(mesh, fragments, cam, big).change[None] if dressed else None
     albedo = surface_colors(mesh, part, _FRONT, change=change)
+    if light is not None:
+        lit = _under(mesh, cam, part, normal, front, albedo, change, light)
+        return _with_wire(lit, mesh, cam, fragments, big, samples, wireframe)
     if not colored:
         albedo = torch.where(front > 0, albedo, albedo.new_tensor(_BACK))
     normal = normal * front
@@ -175,10 +183,26 @@ def _lit(
     half = _safe_unit(to_eye + _key_light(cam, position))
     lit = lit + _GLOSS * (normal * half).sum(-1, keepdim=True).clamp(min=0) ** _SHARPNESS
     lit = lit[0] * _cavities(fragments, samples)[seen][:, None]
+    return _with_wire(lit, mesh, cam, fragments, big, samples, wireframe)
+
+
+def _with_wire(lit, mesh, cam, fragments, big, samples, wireframe) -> Tensor:
     if wireframe:
         line = _wire(mesh, cam, fragments, big, samples)
         lit = lit + (lit.new_tensor(_LINE) - lit) * (_LINE_SHARE * line[:, None])
     return lit.clamp(0, 1)
+
+
+def _under(mesh, cam, part, normal, front, albedo, change, light: Illumination) -> Tensor:
+    """(P, 3) sRGB of metal-rough materials under an environment; all given as images of one row."""
+    pixels = Fragments(*(t[0] for t in part))
+    slope = None if change is None else change[0]
+    position = interpolate(mesh.vertices, part, mesh.faces)[0]
+    view = toward(position, cam, torch.zeros(1, dtype=torch.int64))
+    mapped = mapped_normals(mesh, pixels, normal[0], slope) * front[0]
+    surface = surface_of(mesh, pixels, albedo[0], slope)
+    linear = shade(surface, mapped, view, light.environment.to(position))
+    return tone_mapped(linear, exposure=light.exposure, tone=light.tone)
 
 
 def _near(mesh: Mesh, cam: Camera) -> tuple[Mesh, Camera]:
@@ -384,6 +408,7 @@ def contact_sheet(
     smooth: bool | None = None,
     wireframe: bool = False,
     title: str = "",
+    light: Illumination | None = None,
 ) -> Path:
     """Writes a grid of lit views of meshes.
 
@@ -398,6 +423,7 @@ def contact_sheet(
         columns: meshes a row; by default as fits a page that is wider than high.
         samples, smooth, wireframe: as in `shaded_view`.
         title: a headline.
+        light: as in `shaded_view`.
     """
     if isinstance(meshes, (str, bytes)) or not len(meshes):
         raise ValueError("meshes: expected one mesh or more, got none")
@@ -443,7 +469,9 @@ def contact_sheet(
         x = margin + (i % per_row) * (cell_w + gap)
         y = margin + head + (i // per_row) * (cell_h + gap)
         for j, cam in enumerate(cameras[i]):
-            view = shaded_view(mesh, cam, size, samples=samples, smooth=smooth, wireframe=wireframe)
+            view = shaded_view(
+                mesh, cam, size, samples=samples, smooth=smooth, wireframe=wireframe, light=light
+            )
             sheet.paste(to_pil(view), (x + j * (size + 2), y))
         line = y + size + size // 60
         if labels:

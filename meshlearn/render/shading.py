@@ -12,10 +12,13 @@ from meshlearn.mesh import Mesh, Meshes
 from meshlearn.render.backends import get_backend
 from meshlearn.render.blending import Blend, composite, peeled
 from meshlearn.render.camera import Camera
+from meshlearn.render.environment import EnvironmentLight
 from meshlearn.render.fragments import Fragments
 from meshlearn.render.interpolate import barycentric_derivatives, interpolate
 from meshlearn.render.lighting import HEADLIGHT, STUDIO, Lights, lambert, sh_light
 from meshlearn.render.materials import attribute_colors, blends, has_looks, material_colors
+from meshlearn.render.pbr import shade, tone_mapped
+from meshlearn.render.surfaces import mapped_normals, surface_of, toward
 from meshlearn.render.texture import texture as look_up
 from meshlearn.render.visible import pixels_of, visible
 
@@ -109,6 +112,9 @@ def render(
     smooth: bool = True,
     antialias: bool = False,
     lights: Lights | Tensor = HEADLIGHT,
+    light: EnvironmentLight | None = None,
+    exposure: float = 1.0,
+    tone: str = "clip",
     two_sided: bool = True,
     texture: Tensor | None = None,
     default_color: Sequence[float] = (0.7, 0.7, 0.7),
@@ -146,6 +152,10 @@ def render(
             the pixel's centre, whose means would be of no surface.
         lights: for "shaded": `Lights`, which move with the camera, or (9,) or (9, 3) spherical
             harmonics fixed in the world, see `meshlearn.render.lighting.sh_light`.
+        light: instead of `lights` for "shaded": light from everywhere on metal-rough materials
+            (see `meshlearn.render.pbr`), with their normal maps, occlusion and emission; computed
+            in linear light and made sRGB by `tone_mapped`.
+        exposure, tone: of `light`, see `meshlearn.render.pbr.tone_mapped`.
         two_sided: light the back of a face like its front; else it is lit by its outward normal.
         texture: (R, S, 3), looked up by the attribute "uv"; materials then do not matter.
         default_color: albedo of a mesh without colour.
@@ -172,7 +182,8 @@ def render(
         each = [
             render(
                 mesh[i], cams[i], size, channels=channels, backend=backend, smooth=smooth,
-                antialias=antialias, lights=lights, two_sided=two_sided, texture=texture,
+                antialias=antialias, lights=lights, light=light, exposure=exposure, tone=tone,
+                two_sided=two_sided, texture=texture,
                 default_color=default_color, background=background,
             )
             for i in range(len(mesh))
@@ -188,6 +199,9 @@ def render(
         return surface_colors(mesh, seen, default_color, texture=texture, cam=cam)
 
     def shaded(seen: Fragments) -> Tensor:
+        if light is not None:
+            linear = _lit(mesh, cam, size, seen, albedo(seen), light, smooth, two_sided)
+            return tone_mapped(linear, exposure=exposure, tone=tone)
         return _shaded(mesh, cam, seen, albedo(seen), lights, smooth, two_sided)
 
     paints = {"color": albedo, "shaded": shaded}
@@ -238,6 +252,23 @@ def toward_viewer(normal: Tensor, position: Tensor, cam: Camera) -> Tensor:
         ray = position - cam.position.to(position)
     away = (normal * ray).sum(-1, keepdim=True) > 0
     return 1.0 - 2.0 * away.to(normal.dtype)
+
+
+def _lit(mesh, cam, size, fragments, color, light, smooth, two_sided) -> Tensor:
+    """Linear light (…, H, W, 3) of metal-rough materials under an environment."""
+    seen = pixels_of(mesh, fragments, cam, size)
+    part, place = seen.part, seen.place
+    row = Fragments(*(t[None] for t in part))
+    view = toward(interpolate(mesh.vertices, row, mesh.faces)[0], cam, place[0])
+    normal = surface_normals(mesh, row, smooth=smooth)[0]
+    normal = mapped_normals(mesh, part, normal, seen.change)
+    if two_sided:
+        flat = surface_normals(mesh.detach(), row, smooth=False)[0]
+        away = (flat * view.detach()).sum(1, keepdim=True) < 0
+        normal = torch.where(away, -normal, normal)
+    surface = surface_of(mesh, part, color[place], seen.change)
+    lit = shade(surface, normal, view, light)
+    return color.new_zeros(color.shape).index_put(place, lit)
 
 
 def _shaded(mesh, cam, fragments, albedo, lights, smooth, two_sided) -> Tensor:

@@ -645,14 +645,14 @@ GEOMETRY = [
     ),
     Mutant(
         "tangents: weighted by the angles of corners",
-        "meshlearn/geometry/tangents.py",
+        "meshlearn/mesh/tangents.py",
         "(angle[..., None] * flat)",
         "(1.0 * flat)",
         (_GEO + "test_tangents.py",),
     ),
     Mutant(
         "tangents: the side of mirrored textures",
-        "meshlearn/geometry/tangents.py",
+        "meshlearn/mesh/tangents.py",
         "torch.where(area < 0, -1.0, 1.0)",
         "torch.where(area < 0, 1.0, 1.0)",
         (_GEO + "test_tangents.py",),
@@ -1087,6 +1087,41 @@ FIELDS = [
 ]
 
 RENDERING = [
+    Mutant(
+        "light: what a dielectric reflects reaches the matte layer too",
+        "meshlearn/render/pbr.py",
+        "(1 - DIELECTRIC * scale - bias)",
+        "(1 - 0 * scale)",
+        ("tests/render/test_pbr.py",),
+    ),
+    Mutant(
+        "light: the right of a panorama is -x",
+        "meshlearn/render/environment.py",
+        "0.5 + torch.atan2(x, -z)",
+        "0.5 - torch.atan2(x, -z)",
+        ("tests/render/test_environment.py",),
+    ),
+    Mutant(
+        "light: the last level is as rough as the one before",
+        "meshlearn/render/environment.py",
+        "1.0 if last else rough",
+        "rough if not last else 0.5",
+        ("tests/render/test_environment.py",),
+    ),
+    Mutant(
+        "light: green leans down",
+        "meshlearn/render/surfaces.py",
+        "y * texture.strength",
+        "-y * texture.strength",
+        ("tests/render/test_pbr.py",),
+    ),
+    Mutant(
+        "light: the mantissa is not in the middle of its step",
+        "meshlearn/render/light_files.py",
+        "+ np.float32(0.5)) * scale",
+        "+ np.float32(0.0)) * scale",
+        ("tests/render/test_light_files.py",),
+    ),
     Mutant(
         "csrc: a pixel on an edge belongs to one face",
         "csrc/kernels/rasterize.h",

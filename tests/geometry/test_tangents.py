@@ -9,8 +9,8 @@ import meshlearn as ml
 from meshlearn import CornerAttribute, Mesh
 from meshlearn.data.shapes import plane, uv_sphere
 from meshlearn.geometry import bake, tangents
-from meshlearn.geometry.tangents import from_tangent_space, to_tangent_space
 from meshlearn.geometry.texturing import shared_texels, texels
+from meshlearn.mesh.tangents import from_tangent_space, to_tangent_space
 from tests.geometry.test_texturing import sheet
 
 

@@ -12,8 +12,8 @@ import meshlearn as ml
 from meshlearn import Mesh
 from meshlearn.data.shapes import icosphere
 from meshlearn.geometry import MeshBVH
-from meshlearn.geometry.tangents import from_tangent_space
 from meshlearn.geometry.texturing import texels
+from meshlearn.mesh.tangents import from_tangent_space
 from meshlearn.reconstruct.baking import baked
 
 pytest.importorskip("xatlas", reason="xatlas is not installed")

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from meshlearn._segment import Incidence, segment_sum
-from meshlearn.geometry._space import check_mesh
-from meshlearn.mesh import CornerAttribute, Mesh
+from meshlearn.mesh.attributes import CornerAttribute
 from meshlearn.mesh.measure import safe_norm, safe_normalize
+from meshlearn.mesh.mesh import Mesh
 
 
 def shading_normals(mesh: Mesh) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,8 @@ def tangents(mesh: Mesh) -> CornerAttribute:
     Source: M. Mikkelsen, Simulation of wrinkled surfaces revisited, 2008, and the convention that
     is called after it; Khronos, glTF 2.0, section 3.7.2.1.
     """
-    check_mesh(mesh)
+    if mesh.num_faces == 0:
+        raise ValueError("mesh: expected at least one face, got an empty mesh; give it faces")
     item = texture_coordinates(mesh)
     normals, of_corner = shading_normals(mesh.detach())
     normal = normals.double()[of_corner]  # (F, 3, 3)
