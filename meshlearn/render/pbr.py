@@ -1,7 +1,7 @@
 """Metal-rough surfaces under light from everywhere: the split sum, in linear light.
 
-    out = occlusion [(1 - metallic) (1 - S(0.04)) base E_d(n) + S(F0) E_s(r, roughness)] + emissive
-    S(F0) = F0 A(n·v, roughness) + B(n·v, roughness),    F0 = 0.04 (1 - metallic) + base metallic
+    out = occlusion [(1 - metallic) (1 - S(0.04)) base E_d(n) + S(f) E_s(r, roughness)] + emissive
+    S(f) = f A(n·v, roughness) + B(n·v, roughness),    f = 0.04 (1 - metallic) + base metallic
 
 with the irradiance E_d and the prefiltered light E_s of `meshlearn.render.environment`, r the
 mirror direction, and (A, B) what a GGX lobe reflects of constant light (Karis 2013), with Smith's
@@ -105,7 +105,7 @@ def shade(surface: Surface, normal: Tensor, view: Tensor, light: EnvironmentLigh
 
 
 def reflectance(surface: Surface) -> Tensor:
-    """F0 (P, 3), the share of light that surfaces reflect straight back."""
+    """(P, 3) the share of light that surfaces reflect straight back."""
     metallic = surface.metallic[:, None]
     return DIELECTRIC * (1 - metallic) + surface.base * metallic
 
