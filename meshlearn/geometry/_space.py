@@ -12,7 +12,7 @@ from meshlearn._native import HAS_NATIVE
 from meshlearn._validate import FLOATS, as_tensor, check_tensor
 from meshlearn.mesh import Mesh
 
-_CELLS = 2**21 - 1  # of a Morton code along the longest axis
+CELLS = 2**21 - 1  # of a Morton code along the longest axis
 
 
 def check_points(points: object, name: str, like: Tensor | None = None, of: str = "") -> Tensor:
@@ -60,7 +60,7 @@ def frame(points: Tensor) -> list[float] | None:
     exponent = min(max(math.frexp(extent)[1], -limit), limit) if extent > 0 else 0
     scale = 2.0**-exponent
     size = max(abs(v) for v in (*low, *high))
-    cells = _CELLS / extent if extent > 0 and math.isfinite(_CELLS / extent) else 0.0
+    cells = CELLS / extent if extent > 0 and math.isfinite(CELLS / extent) else 0.0
     inflation = min(4 * torch.finfo(dtype).eps * size * scale, 1e30)
     return [*low, cells, scale, inflation]
 

@@ -665,6 +665,13 @@ GEOMETRY = [
         ("tests/reconstruct/test_baking.py",),
     ),
     Mutant(
+        "rays: the quick test leaves room for rounding",
+        "csrc/kernels/rays.h",
+        "pack_of(T(24) * epsilon<T>())",
+        "pack_of(T(-24) * epsilon<T>())",
+        (_GEO + "test_bvh.py",),
+    ),
+    Mutant(
         "deform: rotations are proper",
         "meshlearn/geometry/rigid_cells.py",
         "torch.where(mirrored, -1.0, 1.0)",

@@ -225,3 +225,49 @@ def test_samples_are_uniform_on_the_surface_and_differentiable():
 
     # The choice of faces depends on areas only by strata, fixed here under tiny changes.
     assert torch.autograd.gradcheck(run, (vertices,))
+
+
+def watertight(origins: torch.Tensor, directions: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """(R,) the first face by the watertight test of Woop et al., all against all in float64."""
+    d = directions.double()
+    z = d.abs().argmax(1)
+    axis = (z[:, None] + torch.tensor([1, 2, 0])) % 3
+    d = d.gather(1, axis)
+    corner = mesh.triangles.double()[None] - origins.double()[:, None, None]
+    corner = corner.gather(3, axis[:, None, None].expand(-1, *corner.shape[1:]))
+    x = corner[..., 0] - (d[:, 0] / d[:, 2])[:, None, None] * corner[..., 2]
+    y = corner[..., 1] - (d[:, 1] / d[:, 2])[:, None, None] * corner[..., 2]
+    w = x.roll(-2, 2) * y.roll(-1, 2) - y.roll(-2, 2) * x.roll(-1, 2)
+    h = w * (corner[..., 2] * (1 / d[:, 2])[:, None, None])
+    total = w[..., 0] + w[..., 1] + w[..., 2]
+    t = (h[..., 0] + h[..., 1] + h[..., 2]) / total
+    hit = ~((w < 0).any(2) & (w > 0).any(2)) & (total != 0) & (t >= 0)
+    t = torch.where(hit, t, torch.inf)
+    return torch.where(hit.any(1), (t == t.amin(1, keepdim=True)).int().argmax(1), -1)
+
+
+@native
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("far", [0.0, 3000.0])
+def test_rays_at_corners_and_edges_miss_nothing(dtype, far):
+    """Where the quick test in the tree's precision must not say no; many, so that they are
+    sorted."""
+    ball = shapes.icosphere(2).to(torch.float64).translate((far, -far, 0)).to(dtype)
+    generator = torch.Generator().manual_seed(0)
+    edges = ball.vertices[ball.topology.edges]
+    goals = torch.cat((ball.vertices, edges.mean(1), ball.triangles.mean(1)))
+    some = torch.randint(len(goals), (5000,), generator=generator)
+    away = torch.nn.functional.normalize(torch.randn(5000, 3, generator=generator), dim=1) * 3
+    away[:1000, :2] = 0
+    start = away.to(dtype) + ball.vertices.mean(0)
+    start[1000:2000] = goals[some[1000:2000]]
+    start[1000:2000, 2] += 2  # straight down
+    way = (goals[some] - start) * torch.rand(5000, 1, generator=generator).to(dtype)
+    found = MeshBVH(ball).rays(start, way)
+    want = torch.cat(
+        [watertight(start[i : i + 500], way[i : i + 500], ball) for i in range(0, 5000, 500)]
+    )
+    assert torch.equal(found.face, want)
+    assert (found.face >= 0).double().mean() > 0.97
+    few = MeshBVH(ball).rays(start[:500], way[:500])  # as they come
+    assert all(torch.equal(a, b[:500]) for a, b in zip(few, found, strict=True))
