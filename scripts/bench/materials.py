@@ -1,5 +1,5 @@
-"""Metal-rough shading under a panorama: how near the split sum is to a path tracer, by roughness and
-metal (Mitsuba 3, where it is installed: `pip install mitsuba`); and what a picture of 512² takes.
+"""Metal-rough shading under a panorama: how near the split sum is to a path tracer, by metal and
+roughness (Mitsuba 3, where it is installed: `pip install mitsuba`); what a picture of 512² takes.
 """
 
 from __future__ import annotations
