@@ -86,6 +86,7 @@ STABLE_TORCH_LIBRARY(meshlearn, m) {
   m.def("splat(Tensor at, Tensor values, Tensor start, Tensor order, int[] shape) -> Tensor");
   m.def("splat_gather(Tensor at, Tensor field) -> Tensor");
   m.def("splat_slope(Tensor at, Tensor field, Tensor weight) -> Tensor");
+  m.def("dipole_sum(Tensor query, Tensor source, Tensor dipole, float closest) -> Tensor");
   m.def(
       "plane_offsets(Tensor places, Tensor directions, Tensor points, Tensor normals, Tensor "
       "index, float[] rules) -> (Tensor, Tensor, Tensor)");

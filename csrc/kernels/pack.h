@@ -3,11 +3,13 @@
 #include <cstring>
 
 #include "hd_limits.h"
+#if defined(__SSE2__) && !defined(__CUDACC__)
+#include <emmintrin.h>
+#endif
 
 namespace meshlearn {
 
 #if defined(__GNUC__) && !defined(__CUDACC__)
-
 #define ML_PACK inline __attribute__((always_inline))
 
 template <class T>
@@ -58,6 +60,10 @@ ML_PACK bool pack_any(const M& mask) {
   for (int64_t p : part) any |= p;
   return any != 0;
 }
+#if defined(__SSE2__)
+ML_PACK Pack<float> pack_sqrt(Pack<float> a) { return (Pack<float>)_mm_sqrt_ps((__m128)a); }
+ML_PACK Pack<double> pack_sqrt(Pack<double> a) { return (Pack<double>)_mm_sqrt_pd((__m128d)a); }
+#endif
 template <class P>
 ML_PACK P pack_sqrt(P a) {
   for (unsigned k = 0; k < sizeof(P) / sizeof(a[0]); ++k) a[k] = std::sqrt(a[k]);

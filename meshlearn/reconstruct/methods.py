@@ -112,17 +112,19 @@ class Task:
         """
         from meshlearn.reconstruct.fitting import fit
 
+        usual = {
+            "steps": self.source.steps if self.steps is None else self.steps,
+            "resolution": self.stages,
+        }
         return fit(
             representation,
             self.target,
-            steps=self.source.steps if self.steps is None else self.steps,
-            resolution=self.stages,
             seed=self.seed,
             checkpoint=self.checkpoint,
             resume=self.resume,
             progress=self.progress,
             origin=self.origin,
-            **options,
+            **{**usual, **options},
         )
 
 
@@ -233,7 +235,8 @@ def reconstruct(
         sparse: coarse to fine from 64 cells or less by halving the cells near the surface only,
             for resolutions up to 512 and more; `resolution` is then a power of two times at least
             16 cells.
-        steps: of the fit; default: those that its quality was measured with.
+        steps: of the fit; default: those that its quality was measured with, few where a fit to
+            points starts from their surface by Poisson's equation (`FitResult.report`).
         seed: of all sampling; the same seed gives the same mesh.
         device: where it is computed; "bspnet" selects its convexes on the CPU, and then moves the
             mesh.
@@ -316,9 +319,11 @@ def _flexicubes(task: Task) -> FitResult:
     from meshlearn.reconstruct.settings import HOLLOWS_BY_NORMALS
     from meshlearn.representations.flexicubes import FlexiCubes
 
-    return task.fit(
-        FlexiCubes(**task.grid), **(HOLLOWS_BY_NORMALS if task.source.only_normals else {})
-    )
+    options = HOLLOWS_BY_NORMALS if task.source.only_normals else {}
+    enough = task.target.enough_steps
+    if enough is not None and task.steps is None and not task.sparse:
+        options = {"steps": enough, "resolution": task.resolution}  # coarse ones lose what is known
+    return task.fit(FlexiCubes(**task.grid), **options)
 
 
 def _gshell(task: Task) -> FitResult:

@@ -499,8 +499,8 @@ GEOMETRY = [
     Mutant(
         "reconstruct: noisy points that make no solid",
         "meshlearn/reconstruct/targets/points.py",
-        "if found.open <= settings.STARTED_OPEN:",
-        "if found.open >= 0:",
+        "if found is None or found.open > settings.STARTED_OPEN:",
+        "if found is None:",
         ("tests/reconstruct/test_noisy_points.py",),
     ),
     Mutant(
@@ -936,6 +936,20 @@ GEOMETRY = [
         "low = larger(low, found - slack);",
         "low = found - slack;",
         ("tests/reconstruct/test_poisson_planes.py",),
+    ),
+    Mutant(
+        "csrc: winding number of points, kept from growing near them",
+        "csrc/kernels/dipoles.h",
+        "pack_larger(pack_sqrt(pack_dot<T>(r, r)), pack_of(closest))",
+        "pack_sqrt(pack_dot<T>(r, r))",
+        ("tests/reconstruct/test_dipoles.py",),
+    ),
+    Mutant(
+        "reconstruct: distances near a surface are exact",
+        "meshlearn/reconstruct/targets/noisy_points.py",
+        "near = found.abs() <= 1.01 * float(cell.norm())",
+        "near = found.abs() <= 0.1 * float(cell.norm())",
+        ("tests/reconstruct/test_noisy_points.py",),
     ),
     Mutant(
         "csrc: nearest neighbours, order of the heap",

@@ -10,8 +10,8 @@ import torch
 import meshlearn as ml
 from meshlearn.data import open_shapes
 from meshlearn.io.points import PointCloud
-from meshlearn.reconstruct import reconstruct, targets
-from meshlearn.reconstruct.targets.noisy_points import noisy_surface
+from meshlearn.reconstruct import reconstruct, settings, targets
+from meshlearn.reconstruct.targets.noisy_points import near_distance, noisy_surface
 from tests.cli.runner import meshlearn
 from tests.reconstruct.scanned import bumpy, off, scan
 
@@ -86,3 +86,40 @@ def test_points_that_have_no_solid_surface_are_smoothed_alone() -> None:
     target = targets.FromPoints(sheet, torch.tensor([0.0, 0.0, 1.0]).expand(900, 3))
     assert target.report()["smoothed"] and target.report()["start"] == "winding number"
     assert float(target.points[:, 2].abs().mean()) < 0.012
+
+
+def test_few_steps_are_enough_from_the_surface_of_many_points(monkeypatch) -> None:
+    mesh = bumpy()
+    few, _ = scan(mesh, 600)
+    assert targets.FromPoints(few).enough_steps is None
+    monkeypatch.setattr(settings, "STARTED_FROM", 6000)
+    cloud = PointCloud(*scan(mesh, 6000))
+    fit = reconstruct(cloud, resolution=28, progress=False)
+    assert fit.report["start"] == "poisson" and not fit.report["smoothed"]
+    assert len(fit.history["step"]) == fit.report["enough_steps"] == settings.STARTED_STEPS
+    assert set(fit.history["resolution"]) == {28.0}
+    distance, agree = off(fit.mesh, mesh)
+    assert fit.mesh.is_watertight and distance < 1e-3 and agree > 0.99
+    asked = reconstruct(cloud, resolution=32, steps=3, progress=False)
+    assert asked.history["resolution"] == [16.0, 32.0, 32.0]
+
+
+def test_many_points_of_an_open_surface_do_not_start_from_a_closed_one(monkeypatch) -> None:
+    monkeypatch.setattr(settings, "STARTED_FROM", 3000)
+    points, normals = scan(bumpy(), 12_000)
+    keep = points[:, 2] > 0.3
+    target = targets.FromPoints(points[keep], normals[keep])
+    assert target.report()["start"] == "winding number" and target.enough_steps is None
+
+
+def test_distances_far_from_a_surface_are_those_between_places_of_a_lattice(monkeypatch) -> None:
+    monkeypatch.setattr(settings, "STARTED_LATTICE", 20)
+    solid = ml.geometry.MeshBVH(bumpy())
+    g = torch.Generator().manual_seed(0)
+    places = 4 * torch.rand(9000, 3, generator=g) - 2
+    right, found = solid.signed_distance(places), near_distance(solid, places)
+    assert torch.equal(found.sign(), right.sign())
+    assert float((found - right).abs().max()) < 0.15
+    near = right.abs() < 0.05
+    assert int(near.sum()) > 100 and torch.equal(found[near], right[near])
+    assert torch.equal(near_distance(solid, places[:50]), right[:50])

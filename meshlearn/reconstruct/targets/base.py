@@ -76,6 +76,12 @@ class Target:
         are not known; None: they are, and `field` tells all."""
         return None
 
+    @property
+    def enough_steps(self) -> int | None:
+        """Steps after which a fit that begins from `field` gets no better, where that is so near to
+        the surface that the usual number is more than it takes; None elsewhere."""
+        return None
+
     def shell(self, points: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Starting fields of an open surface: template and msdf; a closed one by default."""
         return self.field(points), torch.full_like(points[:, 0], scale)

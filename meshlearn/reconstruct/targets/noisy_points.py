@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from meshlearn import geometry
+from meshlearn.geometry.splatting import gather_at
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.poisson.surface import clean_points, indicator_mesh, thinness
@@ -65,3 +66,23 @@ def noisy_surface(points: Tensor, normals: Tensor | None, noise: float) -> Noisy
     apart = float((far > 2 * settings.STARTED_NEAR * clean.spacing).float().mean())
     lost = int((~clean.kept).sum())
     return NoisySurface(mesh, at.points[near], facing[near], apart, lost)
+
+
+def near_distance(solid: geometry.MeshBVH, points: Tensor) -> Tensor:
+    """(P,) signed distance of places to a closed mesh; far from it, between those of a lattice.
+
+    On a lattice over the places the distance is taken first. Between its nodes it is off by no more
+    than the diagonal of a cell, so that beyond that the sign is known, and the distance nearly.
+    """
+    count = settings.STARTED_LATTICE
+    if len(points) < count**3:
+        return solid.signed_distance(points)
+    low, high = points.amin(0), points.amax(0)
+    cell = (high - low).clamp(min=1e-30) / (count - 1)
+    steps = torch.arange(count).to(points)
+    lattice = low + torch.cartesian_prod(steps, steps, steps) * cell
+    known = solid.signed_distance(lattice).reshape(1, count, count, count)
+    found = gather_at((points - low) / cell, known)[:, 0]
+    near = found.abs() <= 1.01 * float(cell.norm())
+    found[near] = solid.signed_distance(points[near])
+    return found

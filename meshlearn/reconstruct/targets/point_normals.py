@@ -11,6 +11,7 @@ from meshlearn import geometry
 from meshlearn.mesh.connected import connected_components
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.spanning_forest import carried_signs
+from meshlearn.reconstruct.targets.dipoles import dipole_sum
 
 
 def _principal(near: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,12 +162,8 @@ class _Cloud:
 
     def winding(self, places: Tensor) -> Tensor:
         """(N,) at places (N, 3)."""
-        found = [places[:0, 0]]
-        for part in places.split(settings.WINDING_CHUNK // 4):
-            r = self._places - part[:, None]
-            solid = (r * self._normals).sum(2) / r.norm(dim=2) ** 3
-            found.append((solid * self._area).sum(1) / (4 * math.pi))
-        return torch.cat(found)
+        dipole = self._normals * (self._area / (4 * math.pi))[:, None]
+        return dipole_sum(places, self._places, dipole, torch.finfo(places.dtype).tiny ** (1 / 3))
 
     @property
     def side(self) -> int:

@@ -21,8 +21,9 @@ from meshlearn.reconstruct.poisson.orientation import oriented_normals
 from meshlearn.reconstruct.poisson.planes import smoothed_points
 from meshlearn.reconstruct.targets.base import Target
 from meshlearn.reconstruct.targets.boundary import template_field
+from meshlearn.reconstruct.targets.dipoles import dipole_sum
 from meshlearn.reconstruct.targets.flood import Flood
-from meshlearn.reconstruct.targets.noisy_points import noisy_surface
+from meshlearn.reconstruct.targets.noisy_points import NoisySurface, near_distance, noisy_surface
 from meshlearn.reconstruct.targets.point_normals import (
     agreeing_normals,
     estimate_normals,
@@ -47,7 +48,8 @@ class FromPoints(Target):
     The starting field comes from the winding number of the oriented points; without normals from
     what lies behind the cloud seen from outside (a flood fill around the dilated points), or where
     that comes in through an opening, from estimated normals. Of noisy points it is the distance
-    from the surface that they make together, where most of that is near them. `report` tells.
+    from the surface that they make together, where most of that is near them, and of many oriented
+    ones; few steps on the finest grid are enough from there (`enough_steps`). `report` tells.
 
     Loss terms, in cells: ``points`` (distance of the points to the fit), ``surface`` (distance of
     samples of the fit to the points, beyond the spacing of the points), ``normal`` (with normals),
@@ -96,6 +98,8 @@ class FromPoints(Target):
         }  # fmt: skip
         if self.noise > settings.NOISY * self.spacing:
             self._smooth()
+        elif normals is not None and len(points) >= settings.STARTED_FROM:
+            self._start_from(noisy_surface(self.points, self.normals, self.noise))
 
     def _measure(self) -> None:
         """Areas and spacing of the points as they are."""
@@ -109,12 +113,8 @@ class FromPoints(Target):
         found = noisy_surface(self.points, self.normals, self.noise)
         if found is not None:
             self.points, self.normals, self._unoriented = found.points, found.normals, False
-            low, high = found.points.amin(0), found.points.amax(0)
-            if found.open <= settings.STARTED_OPEN:
-                self._solid = geometry.MeshBVH(found.mesh)
-                low, high = found.mesh.bounds()
-                self._report["start"] = "poisson"
-            self._bounds = torch.stack([low, high])
+            self._bounds = torch.stack([found.points.amin(0), found.points.amax(0)])
+            self._start_from(found)
             self._report["outliers"] = found.outliers
             self._measure()
         else:
@@ -126,6 +126,22 @@ class FromPoints(Target):
             self.points = found_points[0]
         self._report["smoothed"] = True
         self.noise *= settings.NOISE_LEFT
+
+    def _start_from(self, found: NoisySurface | None) -> None:
+        """The surface that the points make together as the start of a fit, unless it is open."""
+        if found is None or found.open > settings.STARTED_OPEN:
+            return
+        self._solid = geometry.MeshBVH(found.mesh)
+        low, high = found.mesh.bounds()
+        self._bounds = torch.stack(
+            [torch.minimum(low, self._bounds[0]), torch.maximum(high, self._bounds[1])]
+        )
+        self._report |= {"start": "poisson", "enough_steps": self.enough_steps}
+
+    @property
+    def enough_steps(self) -> int | None:
+        """See `Target.enough_steps`: few where the start is the surface of the points."""
+        return None if self._solid is None else settings.STARTED_STEPS
 
     def report(self) -> dict[str, object]:
         """See `Target.report`: what was measured of the points, and what was done for it."""
@@ -172,7 +188,7 @@ class FromPoints(Target):
     def field(self, points: Tensor) -> Tensor:
         points = points.to(self.points)
         if self._solid is not None:
-            return self._solid.signed_distance(points)
+            return near_distance(self._solid, points)
         squared, index = geometry.knn(points, self.points, 1)
         distance = squared[:, 0].sqrt()
         normals = self._sides if self.normals is None else self.normals
@@ -259,14 +275,9 @@ class FromPoints(Target):
         generator = torch.Generator().manual_seed(0)
         chosen = torch.randperm(len(self.points), generator=generator)[:most]
         weight = self._area[chosen] * (len(self.points) / len(chosen))
-        source, dipole = self.points[chosen], normals[chosen] * weight[:, None]
+        dipole = normals[chosen] * (weight / (4 * math.pi))[:, None]
         closest = (self._area[chosen].mean() / math.pi * len(self.points) / len(chosen)).sqrt()
-        found = []
-        for part in query.split(settings.WINDING_CHUNK):
-            r = source - part[:, None]
-            far = r.norm(dim=2).clamp(min=float(closest))
-            found.append(((r * dipole).sum(2) / far**3).sum(1) / (4 * math.pi))
-        return torch.cat(found) if found else query[:, 0]
+        return dipole_sum(query, self.points[chosen], dipole, float(closest))
 
     def distance(self, points: Tensor) -> tuple[Tensor, Tensor] | None:
         """Distance to the points, less their spacing and as it is, where no normals tell sides."""
