@@ -18,11 +18,12 @@ from meshlearn._validate import TensorLike, as_tensor, check_tensor
 from meshlearn.geometry._space import check_mesh
 from meshlearn.geometry.inherit import Origin, inherit
 from meshlearn.geometry.nesting import inward_parts
-from meshlearn.mesh import Mesh
+from meshlearn.mesh import Mesh, Topology
 from meshlearn.mesh.repair import same_position
 
 BooleanOperation = Literal["union", "difference", "intersection"]
 _OPERATIONS = {"union": "Add", "difference": "Subtract", "intersection": "Intersect"}
+_ROUNDING = 1e-12  # of sums in double precision, as a share of what they add
 _LISTED = 3  # places of defects that an error names
 
 
@@ -240,13 +241,14 @@ def enclosing_faces(mesh: Mesh, label: str) -> Tensor:
     Raises:
         ValueError: it does not enclose one; says why, where, and what mends it.
     """
-    faces = mesh.faces
-    bad = _unpaired(faces, mesh.num_vertices)
+    points, faces = mesh.vertices.detach().double(), mesh.faces
+    merged = Mesh(points, faces, validate=False)
+    bad = _unpaired(merged.topology)
     if len(bad):
         faces = same_position(mesh.vertices)[mesh.faces]
-        bad = _unpaired(faces, mesh.num_vertices)
+        merged = Mesh(points, faces, validate=False)
+        bad = _unpaired(merged.topology)
     if len(bad):
-        merged = Mesh(mesh.vertices, faces)
         boundary = int(merged.topology.boundary_edges.numel())
         places = ", ".join(
             "(" + " ".join(f"{x:.4g}" for x in mesh.vertices[edge].mean(0).tolist()) + ")"
@@ -268,12 +270,11 @@ def enclosing_faces(mesh: Mesh, label: str) -> Tensor:
             f"{label}: expected a closed surface that encloses a solid, but {reason}, near {places}"
             f"; {mend} (meshlearn check lists all)"
         )
-    if float(Mesh(mesh.vertices.double(), faces, validate=False).volume()) < 0:
+    if _is_inside_out(points[faces]):
         raise ValueError(
             f"{label}: expected faces that look outward, but its volume is negative, so that it is "
             "inside out; mesh.flip() turns it"
         )
-    merged = Mesh(mesh.vertices.double(), faces, validate=False)
     inward = inward_parts(merged) if merged.is_edge_manifold else faces[:0, 0]
     if len(inward):
         count = merged.topology.components().count
@@ -284,10 +285,18 @@ def enclosing_faces(mesh: Mesh, label: str) -> Tensor:
     return faces
 
 
-def _unpaired(faces: Tensor, count: int) -> Tensor:
+def _is_inside_out(triangles: Tensor) -> bool:
+    """Whether the volume that triangles (F, 3, 3) enclose is below zero by more than rounding."""
+    if not len(triangles):
+        return False
+    a, b, c = (triangles[:, k] - triangles[0, 0] for k in range(3))
+    parts = _dot(a, torch.linalg.cross(b, c))
+    return float(parts.sum()) < -_ROUNDING * float(parts.abs().sum())
+
+
+def _unpaired(topology: Topology) -> Tensor:
     """(N, 2) edges that are traversed more often in one direction than in the other."""
-    topology = Mesh(faces.new_zeros(count, 3).double(), faces, validate=False).topology
-    incidence = topology.edge_half_edges
+    faces, incidence = topology.faces, topology.edge_half_edges
     forward = (faces < faces.roll(-1, 1)).reshape(-1)[incidence.order]
     total = torch.nn.functional.pad(torch.cumsum(forward, 0), (1, 0))
     ahead = total[incidence.start[1:]] - total[incidence.start[:-1]]

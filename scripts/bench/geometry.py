@@ -1,13 +1,16 @@
 """Edits and measures of surfaces beside manifold3d, trimesh, pyvista, small_gicp and others.
 
-The mesh is a bumpy ball of about 270,000 faces, as a scan would be; `--quick` takes a small one.
+The mesh is a bumpy ball of about 270,000 faces, as a scan would be; `--quick` takes a small one,
+and leaves convex parts out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from _common import Bench, main, optional, version
+from _common import ROOT, Bench, main, optional, version
 
 import meshlearn as ml
 from meshlearn import Mesh, geometry
@@ -253,6 +256,126 @@ def registration(bench: Bench, mesh: Mesh, n: int) -> None:
     )
 
 
+def rays(bench: Bench, mesh: Mesh, n: int) -> None:
+    """From around the mesh into it; and distances with signs, of points near it."""
+    trimesh, engine, scenes = optional("trimesh"), optional("embreex"), optional("open3d")
+    generator = torch.Generator().manual_seed(0)
+    start = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=1) * 3
+    way = 2 * mesh.vertices.abs().max() * (torch.rand(n, 3, generator=generator) - 0.5) - start
+    tree = geometry.MeshBVH(mesh)
+    peers: dict[str, Callable[[], object] | None] = {}
+    points, faces = mesh.vertices.float().numpy(), mesh.faces.numpy()
+    if engine and trimesh:
+        whole = trimesh.Trimesh(points, faces, process=False)
+        scene = optional("trimesh.ray.ray_pyembree").RayMeshIntersector(whole, scale_to_box=False)
+        peers[version("embreex")] = lambda: scene._scene.run(start.numpy(), way.numpy())
+    else:
+        peers[version("embreex")] = None
+    world = scenes and scenes.t.geometry.RaycastingScene(nthreads=1)
+    if world:
+        world.add_triangles(points, faces.astype(np.uint32))
+    rows = scenes and scenes.core.Tensor(torch.cat((start, way), 1).float().numpy())
+    peers[version("open3d")] = world and (lambda: world.cast_rays(rows, nthreads=1))
+    bench.compare(
+        f"{n:,} rays on {mesh.num_faces:,} faces", lambda: tree.rays(start, way), peers, repeats=5
+    )
+    near = ml.sample_points(mesh, n, generator=generator)
+    near = near + 0.05 * torch.randn(n, 3, generator=generator)
+    other = scenes and scenes.core.Tensor(near.float().numpy())
+    bench.compare(
+        f"{n:,} signed distances to {mesh.num_faces:,} faces",
+        lambda: ml.signed_distance(near, mesh),
+        {
+            version("open3d"): world
+            and (lambda: world.compute_signed_distance(other, nthreads=1, nsamples=3))
+        },
+        repeats=1,
+    )
+
+
+def mending(bench: Bench, mesh: Mesh) -> None:
+    """A mesh with doubled, flat and turned faces, and vertices for each corner."""
+    fix = optional("pymeshfix")
+    doubled = torch.cat((mesh.faces, mesh.faces[:500], mesh.faces[500:800].flip(1)))
+    broken = Mesh(mesh.vertices[doubled].reshape(-1, 3), torch.arange(doubled.numel()).view(-1, 3))
+    points, faces = mesh.vertices.double().numpy(), doubled.numpy().astype(np.int32)
+
+    def theirs() -> None:
+        tool = fix.PyTMesh()
+        tool.load_array(points, faces)
+        tool.clean(max_iters=10, inner_loops=3)
+
+    made = geometry.repair(broken).mesh
+    bench.compare(
+        f"repair of {broken.num_faces:,} faces",
+        lambda: geometry.repair(fresh(broken)),
+        {version("pymeshfix"): fix and theirs},
+        repeats=1,
+        watertight=str(made.is_watertight),
+    )
+
+
+def convexes(bench: Bench) -> None:
+    """The gear of the assets as convex parts, and how much of its volume they have."""
+    peer = optional("coacd")
+    gear = ml.load(ROOT / "assets" / "gear.obj", dtype=torch.float64)
+    found: dict[str, list[Mesh]] = {}
+
+    def ours() -> None:
+        found["meshlearn"] = ml.decompose(gear)
+
+    def theirs() -> None:
+        peer.set_log_level("error")
+        parts = peer.run_coacd(peer.Mesh(gear.vertices.numpy(), gear.faces.numpy()))
+        found[version("coacd")] = [Mesh(v, f) for v, f in parts]
+
+    bench.compare(
+        "gear as convex parts", ours, {version("coacd"): peer and theirs}, repeats=1, warmup=0
+    )
+    low, high = gear.bounds()
+    at = low + (high - low) * torch.rand(20_000, 3, generator=torch.Generator().manual_seed(0))
+    own = ml.winding_number(at, gear) > 0.5
+    for name, parts in found.items():
+        inside = torch.zeros_like(own)
+        for part in parts:
+            inside |= ml.winding_number(at, part.to(at.dtype)) > 0.5
+        bench.value(
+            "overlap of convex parts",
+            peer=None if name == "meshlearn" else name,
+            iou=float((inside & own).sum() / (inside | own).sum()),
+            parts=len(parts),
+        )
+
+
+def bending(bench: Bench, mesh: Mesh) -> None:
+    """Handles at both ends, one of them turned; and how far the other library is from rest."""
+    peer = optional("open3d")
+    x = mesh.vertices[:, 0]
+    low, high = x < x.min() + 0.15, x > x.max() - 0.15
+    handles = (low | high).nonzero().squeeze(1)
+    turned = mesh.rotate("x", 60).vertices
+    goal = torch.where(high[:, None], turned, mesh.vertices)[handles]
+
+    def theirs() -> None:
+        other = peer.geometry.TriangleMesh(
+            peer.utility.Vector3dVector(mesh.vertices.double().numpy()),
+            peer.utility.Vector3iVector(mesh.faces.int().numpy()),
+        )
+        other.deform_as_rigid_as_possible(
+            peer.utility.IntVector(handles.int().numpy()),
+            peer.utility.Vector3dVector(goal.double().numpy()),
+            max_iter=30,
+        )
+
+    bench.compare(
+        f"as-rigid-as-possible, 30 steps, {mesh.num_faces:,} faces",
+        lambda: geometry.deform(fresh(mesh), handles, goal, iterations=30),
+        {version("open3d"): peer and theirs},
+        repeats=1,
+        warmup=0,
+    )
+
+
 def run(bench: Bench) -> None:
     mesh = bumpy(60 if bench.quick else 260)
     booleans(bench, mesh)
@@ -262,6 +385,11 @@ def run(bench: Bench) -> None:
     distances(bench, mesh)
     sections(bench, mesh)
     registration(bench, mesh, 5_000 if bench.quick else 100_000)
+    rays(bench, mesh, 5_000 if bench.quick else 100_000)
+    mending(bench, bumpy(60 if bench.quick else 120))
+    bending(bench, bumpy(30 if bench.quick else 100))
+    if not bench.quick:  # a minute
+        convexes(bench)
 
 
 if __name__ == "__main__":
