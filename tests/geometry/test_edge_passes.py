@@ -34,8 +34,11 @@ def given(name: str) -> Given:
         "box": lambda: geometry.subdivide(shapes.box((1.0, 1.0, 1.0)), 2, method="midpoint").mesh,
         "sheet": lambda: shaken(shapes.plane(segments=(8, 8)), 0.01),
         "touching": touching,
+        # edges may go around the tube of one, and between the creases of the other
+        "ring": lambda: shapes.torus(segments=24, rings=10),
+        "slab": lambda: geometry.subdivide(shapes.box((1.0, 1.0, 0.06)), 3).mesh,
     }[kind]()
-    length = {"ball": 0.2, "box": 0.2, "sheet": 0.2, "touching": 0.3}[kind]
+    length = {"touching": 0.3, "ring": 0.9, "slab": 0.22}.get(kind, 0.2)
     if "fine" in name:
         length /= 2.5
     mesh = mesh.to(torch.float64)
@@ -47,7 +50,17 @@ def given(name: str) -> Given:
     return Given(*cut_odd_edges(mesh, kept, size, edge_passes.LONG))
 
 
-NAMES = ["ball", "ball fine", "ball sized", "box", "sheet", "sheet fine sized", "touching"]
+NAMES = [
+    "ball",
+    "ball fine",
+    "ball sized",
+    "box",
+    "sheet",
+    "sheet fine sized",
+    "touching",
+    "ring",
+    "slab",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
