@@ -17,6 +17,7 @@ from meshlearn.mesh import CornerAttribute, Mesh
 from meshlearn.mesh.topology import Topology
 
 _TURNS = 30  # of triangles that cross left out
+_MERGED = 256  # patches, until they are looked up by their boxes
 _PLAIN = 6  # edges of a rim up to which it is filled by the least area alone
 
 
@@ -38,8 +39,16 @@ class Fills(NamedTuple):
     left: list[str]
 
 
-def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smooth=True) -> Fills:
-    """What `fill_holes` adds to vertices (V, 3) float64 and faces (F, 3)."""
+def find_fills(
+    vertices: Tensor,
+    faces: Tensor,
+    up_to: float = math.inf,
+    *,
+    smooth: bool = True,
+    dtype: torch.dtype = torch.float64,
+) -> Fills:
+    """What `fill_holes` adds to vertices (V, 3) float64 and faces (F, 3); new vertices are rounded
+    to numbers of `dtype`, as which the mesh has them."""
     topology = Topology(faces, len(vertices))
     loops = sorted(
         (own for loop in topology.boundary_loops() for own in _simple(loop.tolist())), key=len
@@ -48,7 +57,8 @@ def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smoo
     for loop in loops:
         on_rim[loop] = True
     taken = {(a, b) for a, b in topology.edges[on_rim[topology.edges].all(1)].tolist()}
-    points, every = vertices, faces
+    points = vertices
+    every = _Faces(vertices, faces)
     parents: list[Tensor] = []
     left = []
     filled = 0
@@ -57,7 +67,9 @@ def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smoo
         width = float((rim.amax(0) - rim.amin(0)).norm())
         if width > up_to:
             continue
-        found = _patch(points, every, loop, taken, smooth)
+        plain = not smooth or len(loop) <= _PLAIN  # then no vertex is beside the rim
+        around = every.near(rim) if plain else every.all()
+        found = _patch(points, around, loop, taken, smooth, dtype)
         if found is None:
             place = ", ".join(f"{x:.4g}" for x in rim.mean(0).tolist())
             left.append(
@@ -66,15 +78,52 @@ def find_fills(vertices: Tensor, faces: Tensor, up_to: float = math.inf, *, smoo
             )
             continue
         filled += 1
-        points = torch.cat([points, found.vertices])
-        every = torch.cat([every, found.faces])
+        if len(found.vertices):
+            points = torch.cat([points, found.vertices])
+        every.add(points, found.faces)
         parents.append(found.parents)
         ends = torch.cat([found.faces, found.faces.roll(-1, 1)]).view(2, -1).T.sort(1).values
         taken |= {(a, b) for a, b in ends.tolist()}
     none = torch.zeros(0, 2, dtype=torch.int64)
     return Fills(
-        points[len(vertices) :], torch.cat([none, *parents]), every[len(faces) :], filled, left
+        points[len(vertices) :],
+        torch.cat([none, *parents]),
+        every.all()[len(faces) :],
+        filled,
+        left,
     )
+
+
+class _Faces:
+    """Faces (F, 3) of a mesh that grows, and which of them are near a place."""
+
+    def __init__(self, points: Tensor, faces: Tensor) -> None:
+        self._faces, self._added = faces, [faces[:0]]
+        self._boxes = _boxes(points, faces)
+
+    def all(self) -> Tensor:
+        return torch.cat([self._faces, *self._added])
+
+    def add(self, points: Tensor, faces: Tensor) -> None:
+        self._added.append(faces)
+        if len(self._added) > _MERGED:
+            added = torch.cat(self._added)
+            self._boxes = torch.cat([self._boxes, _boxes(points, added)], 1)
+            self._faces, self._added = self.all(), [faces[:0]]
+
+    def near(self, corner: Tensor) -> Tensor:
+        """Faces whose boxes meet that of `corner` (N, 3), and those added last."""
+        low, high = corner.amin(0).tolist(), corner.amax(0).tolist()
+        meets = self._boxes[0] <= high[0]
+        for axis in range(3):
+            meets &= (self._boxes[axis] <= high[axis]) & (self._boxes[3 + axis] >= low[axis])
+        return torch.cat([self._faces[meets.nonzero().squeeze(1)], *self._added])
+
+
+def _boxes(points: Tensor, faces: Tensor) -> Tensor:
+    """(6, F) lowest and highest coordinates of faces."""
+    corner = points[faces]
+    return torch.cat([corner.amin(1), corner.amax(1)], 1).T.contiguous()
 
 
 def _simple(loop: list[int]) -> list[Tensor]:
@@ -95,7 +144,12 @@ def _simple(loop: list[int]) -> list[Tensor]:
 
 
 def _patch(
-    points: Tensor, faces: Tensor, loop: Tensor, taken: set[tuple[int, int]], smooth: bool
+    points: Tensor,
+    faces: Tensor,
+    loop: Tensor,
+    taken: set[tuple[int, int]],
+    smooth: bool,
+    dtype: torch.dtype,
 ) -> Patch | None:
     """The best fill of a hole that crosses nothing: smooth, flat, of the least area; or none.
 
@@ -112,10 +166,11 @@ def _patch(
         if smooth and len(loop) > _PLAIN and (turn == 0 or not len(crossed)):
             fine = refine(points, loop, plain)
             if len(fine.vertices):
-                made = smooth_patch(points, faces, fine)
-                if not len(_crossed(points, faces, made)):
+                made = _rounded(smooth_patch(points, faces, fine), dtype)
+                if _sound(points, faces, made):
                     return made
-                if flat is None and not len(_crossed(points, faces, fine)):
+                fine = _rounded(fine, dtype)
+                if flat is None and _sound(points, faces, fine):
                     flat = fine
         elif not len(crossed):
             return plain
@@ -130,6 +185,18 @@ def _patch(
             rules.barred | {(i, j, k) for i, j, k in barred},
         )
     return flat
+
+
+def _rounded(patch: Patch, dtype: torch.dtype) -> Patch:
+    return patch._replace(vertices=patch.vertices.to(dtype).double())
+
+
+def _sound(points: Tensor, faces: Tensor, patch: Patch) -> bool:
+    """Whether a patch crosses nothing, and no two vertices of it fall together."""
+    used = patch.faces[patch.faces < len(points)].unique()
+    places = torch.cat([points[used], patch.vertices])
+    alone = len(torch.unique(places, dim=0)) == len(places)
+    return alone and not len(_crossed(points, faces, patch))
 
 
 def _crossed(points: Tensor, faces: Tensor, patch: Patch) -> Tensor:
@@ -198,7 +265,11 @@ def fill_holes(mesh: Mesh, up_to: float | None = None, *, smooth: bool = True) -
     limit = math.inf if up_to is None else _size(up_to, "up_to")
     check_tensor(mesh.vertices.detach(), "mesh.vertices", finite=True)
     fills = find_fills(
-        mesh.vertices.detach().cpu().double(), mesh.faces.cpu(), limit, smooth=smooth
+        mesh.vertices.detach().cpu().double(),
+        mesh.faces.cpu(),
+        limit,
+        smooth=smooth,
+        dtype=mesh.dtype,
     )
     for sentence in fills.left:
         warnings.warn(sentence, stacklevel=2)

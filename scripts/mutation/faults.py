@@ -812,6 +812,13 @@ GEOMETRY = [
         ("tests/geometry/test_wrap.py",),
     ),
     Mutant(
+        "geometry: patches are looked at before they are rounded",
+        "meshlearn/geometry/holes.py",
+        "return patch._replace(vertices=patch.vertices.to(dtype).double())",
+        "return patch",
+        ("tests/geometry/test_holes.py",),
+    ),
+    Mutant(
         "geometry: a patch may fold back onto the faces around its hole",
         "meshlearn/geometry/hole_patches.py",
         "        if all(v in place for v in triple):\n",

@@ -215,3 +215,34 @@ def test_what_is_refused():
     bad.vertices[0] = math.nan
     with pytest.raises(ValueError, match="NaN or infinite"):
         geometry.fill_holes(bad)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("horse_quad.obj", 10), ("hand.mesh", 12)])
+def test_nothing_crosses_after_rounding(name, seed):
+    """What fills a hole is looked at as the numbers that the mesh has."""
+    whole = ml.load(shared_data("meshes", name))
+    at = whole.vertices
+    rng = torch.Generator().manual_seed(seed)
+    middle = at[torch.randint(0, len(at), (6,), generator=rng)]
+    radius = 0.08 * float((at.amax(0) - at.amin(0)).norm())
+    keep = (torch.cdist(at, middle) > radius).all(1)
+    holed = Mesh(at, whole.faces[keep[whole.faces].all(1)]).remove_unreferenced().mesh
+    made = geometry.fill_holes(holed)
+    assert made.is_watertight and made.is_consistently_oriented
+    assert not bool((ml.metrics.self_intersections(made) >= 0).any())
+
+
+def test_many_small_holes_see_each_other(monkeypatch):
+    """Patches are looked up by their boxes, old ones and those just made."""
+    whole = shapes.icosphere(3)
+    rng = torch.Generator().manual_seed(0)
+    keep = torch.rand(whole.num_faces, generator=rng) > 0.2
+    holed = Mesh(whole.vertices, whole.faces[keep]).remove_unreferenced().mesh
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a hole that is left
+        one = geometry.fill_holes(holed)
+        monkeypatch.setattr("meshlearn.geometry.holes._MERGED", 3)
+        two = geometry.fill_holes(holed)
+    assert torch.equal(one.faces, two.faces) and torch.equal(one.vertices, two.vertices)
+    assert not bool((ml.metrics.self_intersections(one) >= 0).any())
+    assert one.num_faces > 0.97 * whole.num_faces

@@ -94,7 +94,13 @@ def _filled(part: Part, up_to: float) -> tuple[Part, int, list[str]]:
     from meshlearn.geometry.holes import extended, find_fills, sources_of
 
     vertices, faces, owner = _placed(part)
-    fills = find_fills(vertices, faces, math.inf if math.isinf(up_to) else up_to)
+    single = part.vertices.dtype == np.float32 and part.transform is None
+    fills = find_fills(
+        vertices,
+        faces,
+        math.inf if math.isinf(up_to) else up_to,
+        dtype=torch.float32 if single else torch.float64,
+    )
     if not len(fills.faces):
         return part, 0, fills.left
     source = sources_of(fills, faces)
