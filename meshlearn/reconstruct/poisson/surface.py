@@ -117,8 +117,8 @@ def poisson(
             found. Zero ones take their neighbours', mixed and inward ones are turned, with a
             warning, see `agreeing_normals`.
         resolution: cells along the longest side of the points' box, up to 2048; None: two for each
-            spacing of the points, 48 to 256. Beyond 256 they are held near the surface alone, and
-            the indicator is screened, see `fine`.
+            spacing of the points, 48 to 256. Beyond 256, of exact points beyond 160, they are held
+            near the surface alone, and the indicator is screened, see `fine`.
         sigma: smoothing of the indicator, in cells, and 0.45 spacings at least; more for noisy
             points with normals that say more than they do.
         noise: standard deviation of the points across the surface, in their unit; None: measured.
@@ -128,7 +128,7 @@ def poisson(
             all are. Gaps are closed as the surface around them bends.
         screen: draw the indicator to zero at every point, as gaps keep it off; None: where it is
             off by more than points with their noise are, see `screened`.
-        progress: a bar on stderr, for more than 256 cells; None: where that is a terminal.
+        progress: a bar on stderr, where cells are held so; None: where that is a terminal.
 
     Returns:
         The mesh, normals outward, with the vertex attribute "confidence" (V, 1): the density of
@@ -258,7 +258,8 @@ def indicator_mesh(
         nodes = int(min(max(cells, settings.POISSON_LEAST), settings.POISSON_MOST))
     else:
         nodes = math.ceil(resolution * settings.POISSON_PAD)
-    nodes, doublings = _halved(nodes)
+    exact = clean.noise <= settings.DRAWN_BELOW * clean.spacing
+    nodes, doublings = _halved(nodes, settings.FINE_FROM[0 if exact else 1])
     smoothing = sigma / math.pi  # standard deviation, in cells
     # fewer points than cells ask for would be bubbles each
     sigma = max(sigma, settings.POISSON_REACH * clean.spacing / side * nodes)
@@ -293,7 +294,7 @@ def indicator_mesh(
             nodes - 1, bounds=((0.0,) * 3, (last,) * 3), device=box.device, dtype=box.dtype
         )
         mesh = dual_marching_cubes(grid, chi.reshape(-1))
-    if noise <= settings.DRAWN_BELOW * spacing and mesh.num_faces:
+    if exact and mesh.num_faces:
         mesh = _drawn(mesh, tree, clean.normals, spacing, noise, 1 / nodes)
     return mesh.with_vertices((mesh.vertices - 0.5) * side + middle)
 
@@ -346,9 +347,10 @@ def thinness(points: Tensor) -> list[float]:
     return (spread / spread[-1].clamp(min=1e-300)).tolist()
 
 
-def _halved(nodes: int) -> tuple[int, int]:
-    """Nodes of the grid that fills the box, and how often its cells are halved near points."""
-    if nodes <= settings.FINE_FROM:
+def _halved(nodes: int, most: int) -> tuple[int, int]:
+    """Nodes of the grid that fills the box, and how often its cells are halved near points, where
+    there would be more than `most` nodes."""
+    if nodes <= most:
         return _quick(nodes), 0
     doublings = math.ceil(math.log2(nodes / settings.FINE_START))
     return _quick(math.ceil(nodes / 2**doublings)), doublings
