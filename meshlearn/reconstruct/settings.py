@@ -260,11 +260,8 @@ SCREEN_FROM, SCREEN_UPTO = 0.03, 0.2  # mean size of the indicator at points, 0 
 SCREEN_NOISE = 0.15  # more of it for a noise of one spacing, which is not to be met; by hand
 
 # --- cells near points alone: poisson/fine.py, poisson/bricks.py ----------------------------------
-FINE_FROM = (
-    200,
-    320,
-)  # nodes along the box of exact points, and of noisy ones, beyond which they are
-# near points alone: quicker, of exact points nearer too, and of noisy ones 2 or 3 % farther; by hand
+FINE_FROM = (200, 320)  # nodes along the box of exact points, and of noisy ones, beyond which they
+# are near points alone: quicker; exact points are met better, noisy ones 2 or 3 % worse; by hand
 FINE_START = 160  # nodes of the grid that fills the box then, at most; by hand
 FINE_BAND = 3  # cells around points and the level before, at least
 FINE_SIGMA = (0.2, 0.5, 0.75)  # smoothing: spacings of exact points, noises added, and spacings at
