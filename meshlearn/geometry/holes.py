@@ -167,10 +167,11 @@ def _patch(
             fine = refine(points, loop, plain)
             if len(fine.vertices):
                 made = _rounded(smooth_patch(points, faces, fine), dtype)
-                if _sound(points, faces, made):
+                free = _own_edges(fine, loop, taken, len(points))
+                if free and _sound(points, faces, made):
                     return made
                 fine = _rounded(fine, dtype)
-                if flat is None and _sound(points, faces, fine):
+                if flat is None and free and _sound(points, faces, fine):
                     flat = fine
         elif not len(crossed):
             return plain
@@ -189,6 +190,16 @@ def _patch(
 
 def _rounded(patch: Patch, dtype: torch.dtype) -> Patch:
     return patch._replace(vertices=patch.vertices.to(dtype).double())
+
+
+def _own_edges(patch: Patch, loop: Tensor, taken: set[tuple[int, int]], count: int) -> bool:
+    """Whether none of the first `count` vertices are joined within a patch by an edge that the mesh
+    has already: refinement may have turned one there."""
+    ring = torch.stack([loop, loop.roll(-1)], 1).sort(1).values.tolist()
+    ends = torch.cat([patch.faces, patch.faces.roll(-1, 1)]).view(2, -1).T.sort(1).values
+    ends = ends[ends[:, 1] < count]
+    own = {(a, b) for a, b in ends.tolist()} - {(a, b) for a, b in ring}
+    return not own & taken
 
 
 def _sound(points: Tensor, faces: Tensor, patch: Patch) -> bool:
