@@ -155,6 +155,7 @@ def test_attributes_stay_and_normals_turn():
     ):
         assert (got - want).abs().max() < 1e-6
     along = bent.vertex_attributes["tangent"]
+    assert (along - turned.vertex_attributes["tangent"]).abs().max() < 1e-6
     assert (along[:, 3] == 1).all()
     assert (along[:, :3] * bent.vertex_normals()).sum(1).abs().max() < 0.02
     assert bent.vertex_attributes["tangent"].shape == tangent.shape

@@ -8,7 +8,9 @@ import torch
 import meshlearn as ml
 from meshlearn import Mesh
 from meshlearn.geometry import deform, nonrigid, register_nonrigid
-from meshlearn.geometry.nonrigid import _folds, _stretch
+from meshlearn.geometry.nonrigid import _Blend, _folds, _stretch
+from meshlearn.geometry.registration import Target
+from meshlearn.geometry.rigid_cells import RigidCells
 from tests.geometry.shapes import sphere
 from tests.geometry.test_registration import bean
 from tests.shared_data import shared_data
@@ -105,6 +107,9 @@ def test_targets_of_every_kind(pair, kind):
         assert found.overlap > 0.97
         return
     # what the part lacks has no match, and no vertex is drawn to its border
+    near = Target(target)
+    border = near.counterparts((found.mesh.vertices - near.middle) / near.size)[2]
+    assert border.any() and not (border & found.matched).any()
     beyond = goal.vertices[:, 0] < -1.7
     assert (
         not found.matched[beyond].any()
@@ -212,3 +217,13 @@ def test_real_meshes(name):
 def test_bad_input_is_told(arguments, words):
     with pytest.raises(ValueError, match=words):
         register_nonrigid(**{"source": bean(), "target": bean(), **arguments})
+
+
+def test_what_a_coarse_mesh_carries_turns_with_it():
+    coarse = sphere(8, bumps=0)
+    turned = coarse.rotate((1, 2, 3), 70)
+    points = 1.1 * sphere(20, bumps=0).vertices  # above it
+    turn, _ = RigidCells(coarse).rotations(turned.vertices)
+    found = _Blend(coarse, points).carried(points, turned.vertices, turn)
+    want = Mesh(points, []).rotate((1, 2, 3), 70).vertices
+    assert (found - want).abs().max() < 1e-9
