@@ -31,6 +31,7 @@ from meshlearn.geometry.splatting import gather_at, splat
 from meshlearn.isosurface import VoxelGrid, dual_marching_cubes
 from meshlearn.mesh import Mesh
 from meshlearn.reconstruct import settings
+from meshlearn.reconstruct.poisson.quadrics import quadric_normals
 from meshlearn.reconstruct.poisson.screened import conjugate_gradients
 from meshlearn.reconstruct.poisson.spectral import spectral_indicator
 
@@ -71,7 +72,9 @@ def continued(
         far = geometry.knn(points, film.vertices[away], 1)[0][:, 0]
         rim = far < (settings.GAP_RIM**2) * areas
         normals = normals.clone()
-        normals[rim] = quadric_normals(tree, normals, rim.nonzero()[:, 0])
+        normals[rim] = quadric_normals(
+            tree, normals, rim.nonzero()[:, 0], neighbours=settings.GAP_QUADRIC
+        )
     chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
     chosen = chosen[: settings.GAP_POINTS].to(points.device)
     surface = _zero_set(smoothest_field(points[chosen], normals[chosen], areas[chosen]), 1.0)
@@ -91,36 +94,6 @@ def continued(
     facing = normalize((corners * at.barycentric[..., None]).sum(1), dim=1)
     over = _beyond(at.points, tree, areas, 1 / (nodes - 1))
     return Continued(normals, at.points[over], facing[over]) if bool(over.any()) else None
-
-
-def quadric_normals(tree: geometry.PointTree, normals: Tensor, chosen: Tensor) -> Tensor:
-    """(Q, 3) normals at chosen points (Q,) of the tree, of quadrics over their planes.
-
-    A height over the tangent plane, of six coefficients, is fitted to the neighbours; those whose
-    normals (P, 3) differ, as beyond an edge, count less.
-    """
-    points, count = tree.points, min(settings.GAP_QUADRIC, len(tree.points))
-    found = []
-    for part in chosen.split(max(256, settings.PLANE_PAIRS // count)):
-        own = normals[part]
-        squared, index = tree.knn(points[part], count)
-        apart = ((normals[index] - own[:, None]) ** 2).sum(2) / settings.ORIENT_TURN**2
-        wide = squared[:, -1:].clamp(min=1e-30)
-        weight = torch.exp(-0.5 * apart - squared / wide).double()[..., None]
-        least = torch.nn.functional.one_hot(own.abs().argmin(1), 3).to(own)
-        one = normalize(torch.linalg.cross(own, least), dim=1)
-        two = torch.linalg.cross(own, one)
-        frame = torch.stack((one, two, own), 2)
-        u, v, z = ((points[index] - points[part][:, None]) @ frame / wide[..., None].sqrt()).unbind(
-            2
-        )
-        basis = torch.stack((torch.ones_like(u), u, v, u * u, u * v, v * v), 2).double()
-        matrix = basis.transpose(1, 2) @ (basis * weight)
-        matrix = matrix + 1e-3 * torch.eye(6, dtype=matrix.dtype, device=matrix.device)
-        right = (basis * weight).transpose(1, 2) @ z.double()[..., None]
-        slope = torch.linalg.solve(matrix, right)[:, 1:3, 0].to(own)
-        found.append(normalize(own - slope[:, :1] * one - slope[:, 1:] * two, dim=1))
-    return torch.cat(found) if found else normals[:0]
 
 
 def _zero_set(field: Tensor, last: float) -> Mesh:

@@ -6,6 +6,7 @@
      point against its slope is turned, and the indicator made anew, until none is. What (R2) got
      wrong beyond a gap or a thin place is outvoted by the rest of the surface.
 (R4) directions again from the smoothed points, neighbours on the other side of an edge left out
+(R5) where there is little noise, those of quadrics (`quadrics`), with as few neighbours as it lets
 
 Source of (R3): after Hou et al., "Iterative Poisson Surface Reconstruction (iPSR) for Unoriented
 Points" (2022), who take directions too from the surface of each round.
@@ -21,6 +22,7 @@ from meshlearn import geometry
 from meshlearn.geometry.splatting import gather_at
 from meshlearn.reconstruct import settings
 from meshlearn.reconstruct.poisson.planes import smoothed_points
+from meshlearn.reconstruct.poisson.quadrics import quadric_normals
 from meshlearn.reconstruct.poisson.spectral import point_areas, spectral_indicator
 
 
@@ -54,6 +56,10 @@ def oriented_normals(points: Tensor, *, noise: float, spacing: float) -> Tensor:
     for _ in range(settings.ORIENT_ROUNDS):
         near = smoothed_points(points, normals, noise=noise, spacing=spacing)[0]
         normals = _refined(near, normals, spacing, noise)
+    if ratio <= settings.ORIENT_QUADRIC:
+        count = int(settings.ORIENT_BENT + settings.ORIENT_BENT_NOISE * ratio)
+        every = torch.arange(len(points), device=points.device)
+        normals = quadric_normals(geometry.PointTree(points), normals, every, neighbours=count)
     return sides_by_the_whole(points, normals)
 
 

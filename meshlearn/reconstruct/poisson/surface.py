@@ -87,8 +87,10 @@ def clean_points(
         kept[kept.nonzero()[stray, 0]] = False
         near = points[kept]
         own = None if own is None else own[~stray]
+    if found <= settings.ORIENT_QUADRIC * spacing:
+        turned = facing  # those of quadrics, which means would blur
     if found <= settings.EXACT * spacing:
-        smooth, turned = near, facing
+        smooth = near
     return Cleaned(
         smooth, turned if own is None else own, found, spacing, kept, estimated=own is None
     )
