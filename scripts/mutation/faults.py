@@ -526,7 +526,7 @@ GEOMETRY = [
     ),
     Mutant(
         "reconstruct: normals at the rim of a gap",
-        "meshlearn/reconstruct/poisson/gaps.py",
+        "meshlearn/reconstruct/poisson/quadrics.py",
         "own - slope[:, :1] * one - slope[:, 1:] * two",
         "own + slope[:, :1] * one + slope[:, 1:] * two",
         ("tests/reconstruct/test_poisson_gaps.py",),

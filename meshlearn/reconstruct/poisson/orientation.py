@@ -56,7 +56,7 @@ def oriented_normals(points: Tensor, *, noise: float, spacing: float) -> Tensor:
     for _ in range(settings.ORIENT_ROUNDS):
         near = smoothed_points(points, normals, noise=noise, spacing=spacing)[0]
         normals = _refined(near, normals, spacing, noise)
-    if ratio <= settings.ORIENT_QUADRIC:
+    if ratio <= settings.ORIENT_QUADRIC:  # (R5)
         count = int(settings.ORIENT_BENT + settings.ORIENT_BENT_NOISE * ratio)
         every = torch.arange(len(points), device=points.device)
         normals = quadric_normals(geometry.PointTree(points), normals, every, neighbours=count)
