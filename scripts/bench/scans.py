@@ -24,7 +24,7 @@ import os
 import time
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ from torch import Tensor
 
 import meshlearn as ml
 from meshlearn.geometry import knn
+from meshlearn.io.points import PointCloud
+from meshlearn.reconstruct import reconstruct
 from meshlearn.reconstruct.poisson import point_spacing
 from meshlearn.render.picture import contact_sheet
 
@@ -41,6 +43,7 @@ PICTURES = os.environ.get("MESHLEARN_PICTURES")
 CASES = [part for part in os.environ.get("MESHLEARN_CASES", "").split(",") if part]
 MESHES = ("block", "fandisk", "spot", "rocker-arm", "armadillo", "lilium")
 OPEN = ("lilium",)
+TIMED = ("spot", "armadillo")  # whole fits, too
 NOISES = (0.0, 0.0025, 0.005, 0.01)
 TRIM, TRIM_MISSING = 3.0, 12.0  # spacings
 CUTS = (1.0, 2.0, 3.0, 6.0, 12.0, 24.0)  # the peer's
@@ -85,6 +88,19 @@ def near_points(mesh: ml.Mesh, points: Tensor, reach: float) -> ml.Mesh:
     return ml.Mesh(mesh.vertices, mesh.faces[~far[mesh.faces].any(1)])
 
 
+def screened(cloud: Any, depth: int) -> tuple[ml.Mesh, float]:
+    """The peer's mesh of a cloud of its own with normals, and the processor time."""
+    o3d = optional("open3d")
+    assert o3d is not None
+    begin = time.process_time()
+    made, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
+        cloud, depth=depth, n_threads=1
+    )
+    seconds = time.process_time() - begin
+    vertices = torch.tensor(np.asarray(made.vertices)).float()
+    return ml.Mesh(vertices, torch.tensor(np.asarray(made.triangles)).long()), seconds
+
+
 class Peer(NamedTuple):
     """One mesh of the peer, judged."""
 
@@ -116,13 +132,8 @@ def peers(
         before = time.process_time() - before
 
         def of(depth: int, cloud=cloud, before: float = before, cleaned: bool = cleaned):
-            begin = time.process_time()
-            made, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
-                cloud, depth=depth, n_threads=1
-            )
-            seconds = before + time.process_time() - begin
-            vertices = torch.tensor(np.asarray(made.vertices)).float()
-            mesh = ml.Mesh(vertices, torch.tensor(np.asarray(made.triangles)).long())
+            mesh, seconds = screened(cloud, depth)
+            seconds += before
             name = f"depth {depth}" + (" cleaned" if cleaned else "")
             some = [Peer(*judged(mesh, goal), name, mesh, seconds)]
             for reach in CUTS if cut else ():
@@ -174,11 +185,47 @@ def compared(
         contact_sheet([goal, mesh, best], path, labels=["target", "meshlearn", name])
 
 
+def speed(bench: Bench, name: str, noise: float) -> None:
+    """Processor time of `ml.poisson` and of a whole fit at 128 cells, 100,000 oriented points,
+    beside the peer's at depth 8, and the ratios of these."""
+    case = f"{name}, 100k, noise {100 * noise:g} %, time at 128 cells"
+    if CASES and not any(all(p in case for p in part.split("+")) for part in CASES):
+        return
+    goal = target(name)
+    points, normals = scan(goal, 100_000, noise)
+    cloud = PointCloud(points, normals)
+    reconstruct(PointCloud(points[::20], normals[::20]), resolution=16, steps=1, progress=False)
+    values: dict[str, float | str] = {}
+    for what, made in (
+        ("poisson", lambda: ml.poisson(points, normals, resolution=128)),
+        ("fit", lambda: reconstruct(cloud, resolution=128, progress=False).mesh),
+    ):
+        begin = time.process_time()
+        mesh = made()
+        values[f"{what} seconds"] = time.process_time() - begin
+        values[f"{what} distance"], values[f"{what} normals"] = judged(mesh, goal)
+    peer = None
+    o3d = optional("open3d")
+    if o3d:
+        peer = version("open3d") + " screened Poisson"
+        theirs_cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points.double().numpy()))
+        theirs_cloud.normals = o3d.utility.Vector3dVector(normals.double().numpy())
+        mesh, taken = screened(theirs_cloud, 8)
+        theirs, agree = judged(mesh, goal)
+        values |= {"its seconds": taken, "its distance": theirs, "its normals": agree}
+        for what in ("poisson", "fit"):
+            values[f"{what} time ratio"] = float(values[f"{what} seconds"]) / taken
+    bench.value(case, peer=peer, note="depth 8", **values)
+
+
 def run(bench: Bench) -> None:
     """Noise with and without normals; then outliers; then a third missing."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     names = [n for n in MESHES if (DATA / f"{n}.obj").is_file()]
+    for name in [n for n in names if n in TIMED][: 1 if bench.quick else None]:
+        for noise in NOISES[1:2] if bench.quick else (*NOISES[:2], NOISES[3]):
+            speed(bench, name, noise)
     for count in (10_000,) if bench.quick else (10_000, 100_000):
         for name in names[1:3] if bench.quick else names:
             goal, cut = target(name), name in OPEN

@@ -103,7 +103,10 @@ def inliers(points: Tensor) -> Tensor:
     looked = keep
     for _ in range(settings.OUTLIER_ROUNDS):
         rows = looked.nonzero()[:, 0]
-        usual = _quantile(far[index[rows]], settings.OUTLIER_USUAL)
+        theirs = far[index[rows]]
+        some = far[rows] > settings.OUTLIER_FACTOR * theirs.amin(1)  # few: the rest need no order
+        rows = rows[some]
+        usual = _quantile(theirs[some], settings.OUTLIER_USUAL)
         alone = far[rows] > settings.OUTLIER_FACTOR * usual
         rows, usual = rows[alone], usual[alone]
         out = torch.zeros_like(keep)

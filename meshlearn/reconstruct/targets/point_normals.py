@@ -149,14 +149,15 @@ class _Cloud:
         order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
         chosen = order[: settings.WINDING_POINTS].to(points.device)
         ring = min(settings.RING, len(points) - 1)
-        squared = geometry.knn(points[chosen], points, ring + 1)[0][:, ring]
+        tree = geometry.PointTree(points)
+        squared = tree.knn(points[chosen], ring + 1)[0][:, ring]
         self._area = math.pi * squared / max(1, ring) * (len(points) / len(chosen))
         self._places, self._normals = points[chosen], normals[chosen]
         self._low, self._high = points.amin(0), points.amax(0)
         steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(points) / settings.INSIDE_LATTICE
         lattice = self._low + torch.cartesian_prod(steps, steps, steps) * (self._high - self._low)
         spacing = float((squared / max(1, ring)).sqrt().median())
-        away = geometry.knn(lattice, points, 1)[0][:, 0].sqrt()
+        away = tree.knn(lattice, 1)[0][:, 0].sqrt()
         self.within = self.winding(lattice[away > settings.INSIDE_CLEAR * spacing])
         self.peak = float(self.within.abs().quantile(0.95)) if len(self.within) else 0.0
 
