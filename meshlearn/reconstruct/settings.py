@@ -83,10 +83,8 @@ STARTED_NEAR = 1.0  # spacings from a point, within which they are; by hand
 STARTED_OPEN = 0.33  # share of it that is near no point, up to which a fit starts from it; by hand
 STARTED_FROM = 20_000  # points that are nearly exact, from which on a fit starts from it, too: a
 # winding number takes longer than all else then; by hand
-STARTED_STEPS = (
-    30  # of a fit that starts from it, all of them on the finest grid: of noisy points it
-)
-# is within 1 % of 300 then, of exact ones nearer than from elsewhere in the same time; by hand
+STARTED_STEPS = 22  # of a fit that starts from it, all on the finest grid: of noisy points 15 are
+# within 5 % of 300, and 30 within 1 %; of exact ones more are nearer, in more time; by hand
 STARTED_LATTICE = 48  # nodes along the box, between which distances far from it are taken; by hand
 NEAR_POINTS = 2.0  # spacings within which planes of points tell the side; by hand
 GAP_SPACINGS = 1.5  # spacings that the surface goes on beyond a point, for gaps of the sampling are
