@@ -24,7 +24,7 @@ from meshlearn.render.camera import Camera
 from meshlearn.render.camera_paths import views_around
 from meshlearn.render.environment import EnvironmentLight
 from meshlearn.render.lighting import DAYLIGHT
-from meshlearn.render.materials import has_looks
+from meshlearn.render.materials import has_looks, says_anything
 from meshlearn.render.pbr import Illumination
 from meshlearn.render.picture import save_png
 from meshlearn.render.shading import render
@@ -179,7 +179,8 @@ def render_images(
         return replace(images, cameras=images.cameras.moved(middle))
     if mesh.dtype != torch.float32:
         mesh = mesh.to(torch.float32)
-    if not has_looks(mesh, plain=False):
+    lit = isinstance(light, Illumination | EnvironmentLight) and says_anything(mesh)
+    if not (lit or has_looks(mesh, plain=False)):
         mesh = mesh.detach()
         mesh.materials = ()
     points = mesh.vertices[torch.unique(mesh.faces)]

@@ -113,6 +113,11 @@ def has_looks(mesh: Mesh, *, plain: bool = True) -> bool:
     return any(m is not None for m in found) and not (bare and same)
 
 
+def says_anything(mesh: Mesh) -> bool:
+    """Whether faces have materials at all, be they of metal or normals alone."""
+    return any(material is not None for material in used_materials(mesh).values())
+
+
 def needs_cutting(mesh: Mesh) -> bool:
     """Whether some of what its materials have on a mesh is left out, see `opacity_cut`."""
     return any(_cutoff(m) is not None for m in _used(mesh).values())

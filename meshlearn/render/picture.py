@@ -19,7 +19,7 @@ from meshlearn.mesh.centring import far_middle, moved, used_vertices
 from meshlearn.render.backends import get_backend
 from meshlearn.render.blending import composite, peeled
 from meshlearn.render.camera import Camera, image_size
-from meshlearn.render.materials import blends, has_looks
+from meshlearn.render.materials import blends, has_looks, says_anything
 from meshlearn.render.pbr import Illumination, shade, tone_mapped
 from meshlearn.render.rasterize import Fragments, interpolate, rasterize
 from meshlearn.render.shading import STUDIO, lambert, surface_colors, toward_viewer
@@ -110,7 +110,8 @@ def shaded_view(
         raise ValueError(f"samples: expected an int from 1 to 16, got {samples!r}")
     mesh, cam = _near(mesh.detach(), cam)
     big = (h * samples, w * samples)
-    dressed = has_looks(mesh, plain=False)
+    # under a panorama, also what is only metal, or only has a normal map
+    dressed = has_looks(mesh, plain=False) or (light is not None and says_anything(mesh))
     glass = dressed and blends(mesh)
     if glass:
         found = list(peeled(mesh, cam, big, get_backend("native")))

@@ -172,6 +172,7 @@ TO_LAMP = torch.tensor([0.3, 0.6, 0.742], dtype=torch.float64)
 GLOW = 0.2 + 2 * torch.exp(9 * (texel_directions(32, 64) @ TO_LAMP - 1))
 LIGHT = EnvironmentLight(GLOW[..., None].float().expand(-1, -1, 3).contiguous())
 CAM = ml.Camera.look_at((0.3, 0.4, 3.0))
+CAM_SET = ml.Camera.orbit(2)
 
 
 def picture(mesh: ml.Mesh, **more) -> torch.Tensor:
@@ -231,6 +232,23 @@ def test_batches_backs_and_gradients_of_vertices():
         mesh.with_vertices(moved), CAM, 32, channels=("shaded",), light=LIGHT
     )["shaded"].sum().backward()  # fmt: skip
     assert bool(torch.isfinite(moved.grad).all()) and float(moved.grad.abs().max()) > 0
+
+
+def test_pictures_show_what_is_only_metal_or_has_only_a_normal_map():
+    lamp = ml.render.Illumination(LIGHT)
+    plain = ml.render.shaded_view(ball(Looks()), CAM, 48, light=lamp)
+    for looks in (
+        Looks(metallic=1.0, roughness=0.2),
+        Looks(normal_texture=Texture("n.png")),
+        Looks(base_color=(1.0, 1.0, 1.0), metallic=1.0, roughness=0.2),
+    ):
+        made = ball(looks, {"n.png": png((200, 128, 230))})
+        assert float((ml.render.shaded_view(made, CAM, 48, light=lamp) - plain).abs().max()) > 0.1
+        views = [
+            ml.render.render_images(m, CAM_SET, size=32, light=lamp).colors
+            for m in (made, ball(Looks()))
+        ]
+        assert float((views[0] - views[1]).abs().max()) > 0.1
 
 
 def test_tones():
