@@ -16,7 +16,7 @@ from faults import MUTANTS, Mutant, place_of  # noqa: E402
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
 def test_each_fault_has_its_place(mutant: Mutant):
     problem, after = place_of(mutant, (ROOT / mutant.file).read_text(encoding="utf-8"))
-    assert not problem, f"{problem}; mend the list, scripts/mutation/faults.py"
+    assert not problem, f"{problem}; mend the list, scripts/mutation/faults"
     assert after != (ROOT / mutant.file).read_text(encoding="utf-8")
     for test in mutant.tests:
         assert (ROOT / test.split("::")[0]).exists(), f"{test}: there is no such test"

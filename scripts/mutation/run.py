@@ -1,6 +1,6 @@
 """Small faults planted one at a time, to see that the tests find them.
 
-    scripts/mutate                        # all of scripts/mutation/faults.py
+    scripts/mutate                        # all of scripts/mutation/faults
     scripts/mutate winding glb            # those whose name has one of these words
     scripts/mutate --json report.json --jobs 2
     scripts/mutate --list

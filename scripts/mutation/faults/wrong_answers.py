@@ -1,0 +1,141 @@
+"""Faults of what comes out wrong in silence."""
+
+from __future__ import annotations
+
+from faults.mutant import Mutant
+
+WRONG_ANSWERS: list[Mutant] = [
+    Mutant(
+        "fit: a checkpoint of another target is refused",
+        "meshlearn/run_folder.py",
+        "        found.update(held.reshape(-1).view(torch.uint8).numpy().data)\n",
+        "        pass\n",
+        ("tests/reconstruct/test_fit.py",),
+    ),
+    Mutant(
+        "fit: stages that are behind keep their steps",
+        "meshlearn/reconstruct/fitting.py",
+        "behind = [count or 0 for _, count in theirs[: self.stage]]",
+        "behind = [count or 0 for _, count in self.stages[: self.stage]]",
+        ("tests/reconstruct/test_fit.py",),
+    ),
+    Mutant(
+        "fit: an empty last stage is an error",
+        "meshlearn/reconstruct/fitting.py",
+        "self.stage == len(self.stages) - 1:\n            raise EmptyFit",
+        "self.stage < 0:\n            raise EmptyFit",
+        ("tests/reconstruct/test_given_normals.py",),
+    ),
+    Mutant(
+        "fit: a fit without faces is an error",
+        "meshlearn/reconstruct/fitting.py",
+        '        raise EmptyFit(f"the fit has no faces',
+        '        warnings.warn(f"the fit has no faces',
+        ("tests/reconstruct/test_given_normals.py", "tests/reconstruct/test_fit.py"),
+    ),
+    Mutant(
+        "normals: inward ones are turned",
+        "meshlearn/reconstruct/targets/point_normals.py",
+        "        unit = -unit\n",
+        "        pass\n",
+        ("tests/reconstruct/test_given_normals.py",),
+    ),
+    Mutant(
+        "normals: an open cloud is left",
+        "meshlearn/reconstruct/targets/point_normals.py",
+        "high - low >= settings.INSIDE_OUT * abs(middle)",
+        "False",
+        ("tests/reconstruct/test_given_normals.py",),
+    ),
+    Mutant(
+        "normals: mixed signs are carried",
+        "meshlearn/reconstruct/targets/point_normals.py",
+        "against > settings.MIXED_SIGNS",
+        "against > 1",
+        ("tests/reconstruct/test_given_normals.py",),
+    ),
+    Mutant(
+        "normals: zero ones take the nearest",
+        "meshlearn/reconstruct/targets/point_normals.py",
+        "unit[~has] = unit[known[near]]",
+        "unit[~has] = unit[known[0]]",
+        ("tests/reconstruct/test_given_normals.py",),
+    ),
+    Mutant(
+        "compile: operators are not looked into",
+        "meshlearn/_compile.py",
+        "called._torchdynamo_disable = True",
+        "called._meshlearn = True",
+        ("tests/test_compile.py",),
+    ),
+    Mutant(
+        "compile: torch.func is refused",
+        "meshlearn/_compile.py",
+        "return stack is not None and stack() is not None",
+        "return False",
+        ("tests/test_compile.py",),
+    ),
+    Mutant(
+        "neighbours: padding does not count",
+        "meshlearn/geometry/neighbours.py",
+        "return [cloud[: int(n)] for cloud, n in",
+        "return [cloud for cloud, n in",
+        ("tests/geometry/test_neighbours.py",),
+    ),
+    Mutant(
+        "neighbours: mean over the clouds",
+        "meshlearn/geometry/neighbours.py",
+        'return total / len(found) if reduction == "mean" else total',
+        "return total",
+        ("tests/geometry/test_neighbours.py",),
+    ),
+    Mutant(
+        "render: edges of loose triangles meet by position",
+        "meshlearn/render/antialias.py",
+        "    return Topology(place[mesh.faces], count)",
+        "    return mesh.topology",
+        ("tests/render/test_antialias.py",),
+    ),
+    Mutant(
+        "render: each mesh of a batch has its camera",
+        "meshlearn/render/shading.py",
+        "mesh[i], cams[i], size",
+        "mesh[i], cams[0], size",
+        ("tests/test_compile.py",),
+    ),
+    Mutant(
+        "sample: each mesh of a batch is sampled",
+        "meshlearn/geometry/sampling.py",
+        "generator=generator) for m in mesh]",
+        "generator=generator) for m in [mesh[0]] * len(mesh)]",
+        ("tests/test_compile.py",),
+    ),
+    Mutant(
+        "io: lossless formats keep looks",
+        "meshlearn/io/lossless_arrays.py",
+        '**({} if m.looks is None else {"looks": plain_of(m.looks)}),',
+        "",
+        ("tests/io/test_looks_kept.py",),
+    ),
+    Mutant(
+        "io: words alone are no empty cloud",
+        "meshlearn/io/formats/xyz/read.py",
+        "if len(lengths) == 0 and head.words and not head.names:",
+        "if False:",
+        ("tests/io/test_tables_of_points.py",),
+    ),
+    Mutant(
+        "train: a longer training goes on",
+        "meshlearn/train/training.py",
+        'theirs["parts"][number]["steps"] = mine["parts"][number]["steps"]',
+        "pass",
+        ("tests/train/test_loop.py",),
+    ),
+    Mutant(
+        "methods: those of other packages",
+        "meshlearn/reconstruct/methods.py",
+        "                register_method(method)\n        except",
+        "                pass\n        except",
+        ("tests/reconstruct/test_methods.py",),
+    ),
+]
