@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # what the tables below hold, for editors and type checkers
     from meshlearn.reconstruct.fusion import fuse_depth as fuse_depth
     from meshlearn.reconstruct.poisson import poisson as poisson
     from meshlearn.render import Camera as Camera
+    from meshlearn.render import EnvironmentLight as EnvironmentLight
     from meshlearn.render import Fragments as Fragments
     from meshlearn.render import render as render
     from meshlearn.render.antialias import antialias as antialias
