@@ -197,6 +197,10 @@ PLANE_ACROSS = 3.0  # noises that a point may be off across the surface; by hand
 PLANE_SLACK = 0.7  # standard deviations of an offset by which two of them may differ; by hand
 
 # --- scans before they are a surface: poisson/noise.py, poisson/orientation.py --------------------
+NEAR_RING = 4  # nearest points that a speck has, too; by hand
+AREA_MOST = (
+    8.0  # times the area that they tell, at most: random points on planes stay below; by hand
+)
 NOISE_RINGS = (16, 32, 64, 128)  # neighbourhoods that tell the noise, narrow ones first; by hand
 NOISE_FLAT = 0.25  # of a neighbourhood's radius: noise below is told by it; by hand
 NOISE_DETAILS = 0.2  # of what twice the neighbours leave more, that is no noise; by hand

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import warnings
 
 import pytest
 import torch
@@ -213,3 +215,21 @@ def test_it_is_a_method_of_reconstruct_and_of_the_command(tmp_path) -> None:
     assert ml.load(out).vertex_attributes["confidence"].shape[0] == told["vertices"]
     refused = meshlearn("reconstruct", path, out, "--trim", "3", "--overwrite")
     assert refused.returncode == 2 and "is for --method poisson" in refused.stderr
+
+
+@pytest.mark.parametrize("count", [2000, 20_000])
+@pytest.mark.parametrize("where", [(1.6, 0.2, 0.0), (0.0, 0.0, 0.0)])
+@pytest.mark.parametrize("oriented", [True, False])
+def test_a_speck_of_few_points_far_from_the_rest_does_not_outweigh_it(count, where, oriented):
+    """The faces of one voxel: their seventh neighbour is on the other surface."""
+    ball = ml.sample_points(
+        ml.data.shapes.icosphere(5), count, generator=torch.Generator().manual_seed(0)
+    )
+    sides = torch.cat([torch.eye(3), -torch.eye(3)])
+    size = 0.5 * math.sqrt(4 * math.pi / count)
+    points = torch.cat([ball, torch.tensor(where) + size * sides])
+    normals = torch.cat([ball / ball.norm(dim=1, keepdim=True), sides])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mesh = ml.poisson(points, normals if oriented else None, resolution=64)
+    assert float(mesh.volume()) == pytest.approx(4 / 3 * math.pi, rel=0.02)

@@ -26,12 +26,18 @@ def point_areas(squared: Tensor) -> Tensor:
     """(P,) area of surface that each point stands for, of squared distances (P, K) to its nearest.
 
     The first column is the point itself. Of K points evenly on a plane, K - 1 lie in a disc of the
-    radius of the last; one disc is noisy, so the areas of several are averaged.
+    radius of the last; one disc is noisy, so the areas of several are averaged. A speck of few
+    points far from all others has no such disc: its points stand for little more than the disc of
+    their `NEAR_RING` nearest says, else it would outweigh the rest.
     """
     count = squared.shape[1]
     first = min(settings.RING, count - 1)
     ranks = torch.arange(first, count, device=squared.device)
-    return (math.pi * squared[:, ranks] / ranks).mean(1)
+    areas = (math.pi * squared[:, ranks] / ranks).mean(1)
+    near = min(settings.NEAR_RING, count - 1)
+    if near < 1:
+        return areas
+    return torch.minimum(areas, settings.AREA_MOST * math.pi / near * squared[:, near])
 
 
 def frequencies(nodes: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -150,8 +150,13 @@ class _Cloud:
         chosen = order[: settings.WINDING_POINTS].to(points.device)
         ring = min(settings.RING, len(points) - 1)
         tree = geometry.PointTree(points)
-        squared = tree.knn(points[chosen], ring + 1)[0][:, ring]
-        self._area = math.pi * squared / max(1, ring) * (len(points) / len(chosen))
+        found = tree.knn(points[chosen], ring + 1)[0]
+        squared, near = found[:, ring], min(settings.NEAR_RING, ring)
+        area = math.pi * squared / max(1, ring)
+        if near:  # of a speck far from the rest little, see `point_areas`
+            most = settings.AREA_MOST * math.pi / near * found[:, near]
+            area = torch.minimum(area, most)
+        self._area = area * (len(points) / len(chosen))
         self._places, self._normals = points[chosen], normals[chosen]
         self._low, self._high = points.amin(0), points.amax(0)
         steps = (torch.arange(settings.INSIDE_LATTICE) + 0.5).to(points) / settings.INSIDE_LATTICE

@@ -7,6 +7,13 @@ from faults.mutant import Mutant
 # fits and trainings
 FITS: list[Mutant] = [
     Mutant(
+        "poisson: points of a speck stand for the space around it",
+        "meshlearn/reconstruct/poisson/spectral.py",
+        "    return torch.minimum(areas, settings.AREA_MOST",
+        "    return torch.maximum(areas, 0 * settings.AREA_MOST",
+        ("tests/reconstruct/test_poisson.py",),
+    ),
+    Mutant(
         "fits: parts that nothing supports",
         "meshlearn/reconstruct/targets/support.py",
         "torch.bincount(labels[face], minlength=count) >= least",
