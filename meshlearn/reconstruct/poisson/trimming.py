@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from meshlearn import geometry
+from meshlearn._segment import Incidence, segment_sum
 from meshlearn.mesh import Mesh
 from meshlearn.mesh.cut import cut_faces
 from meshlearn.reconstruct import settings
@@ -50,7 +51,17 @@ def trimmed(
             near = frayed - _from_rim(part, 2 * frayed, core)
             deep = torch.where(deep > 0, frayed, near)
         # else: all of it is spikes
-    return _cut(part, deep)
+    return _without_crumbs(_cut(part, deep), inset**2)
+
+
+def _without_crumbs(mesh: Mesh, least: float) -> Mesh:
+    """Without parts of less area: where the rim passes a vertex, corners of faces are cut off."""
+    if not mesh.num_faces:
+        return mesh
+    labels, count = mesh.topology.components()
+    areas = segment_sum(mesh.face_areas()[:, None], Incidence(labels, count))[:, 0]
+    keep = (areas >= least)[labels]
+    return mesh if bool(keep.all()) else mesh.submesh(keep.nonzero()[:, 0]).mesh
 
 
 def _cut(mesh: Mesh, value: Tensor) -> Mesh:
