@@ -13,7 +13,7 @@ from meshlearn.reconstruct.poisson import continued, point_areas, point_spacing,
 from meshlearn.reconstruct.poisson.orientation import oriented_normals, plane_normals
 from meshlearn.reconstruct.poisson.quadrics import quadric_normals
 from meshlearn.reconstruct.poisson.screened import conjugate_gradients
-from meshlearn.reconstruct.poisson.trimming import trimmed
+from meshlearn.reconstruct.poisson.trimming import _without_crumbs, trimmed
 
 
 def ball(count: int, below: float = 2.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -172,3 +172,14 @@ def test_normals_of_points_with_little_noise_are_nearer_than_those_of_planes() -
     found = oriented_normals(points, noise=0.0, spacing=point_spacing(points))
     assert float((found * normals).sum(1).lt(0).float().mean()) < 0.002
     assert off(found) < 0.75 * off(plane_normals(points, 12))
+
+
+def test_crumbs_are_no_parts_and_parts_are_no_crumbs() -> None:
+    ball = ml.data.shapes.icosphere(2)
+    small = torch.tensor([[3.0, 0, 0], [3.01, 0, 0], [3, 0.01, 0]])
+    vertices = torch.cat([ball.vertices, small])
+    last = torch.arange(len(ball.vertices), len(vertices))[None]
+    mesh = ml.Mesh(vertices, torch.cat([ball.faces, last]))
+    kept = _without_crumbs(mesh, 1e-3)
+    assert kept.num_faces == ball.num_faces and kept.num_vertices == ball.num_vertices
+    assert _without_crumbs(mesh, 1e-6).num_faces == mesh.num_faces

@@ -7,6 +7,13 @@ from faults.mutant import Mutant
 # fits and trainings
 FITS: list[Mutant] = [
     Mutant(
+        "poisson: crumbs beside a rim stay",
+        "meshlearn/reconstruct/poisson/trimming.py",
+        "keep = (areas >= least)[labels]",
+        "keep = (areas >= 0)[labels]",
+        ("tests/reconstruct/test_poisson_gaps.py",),
+    ),
+    Mutant(
         "poisson: points of a speck stand for the space around it",
         "meshlearn/reconstruct/poisson/spectral.py",
         "    return torch.minimum(areas, settings.AREA_MOST",
